@@ -1,0 +1,76 @@
+package protocol
+
+// CloseCode is the status code of a WebSocket close frame (RFC 6455, section 7.4.2:
+// 4000 to 4999 belong to the application). They are Discord's where one exists.
+type CloseCode int
+
+// Close codes the server sends, besides RFC 6455's own 1001 and 1009.
+const (
+	CloseUnknown          CloseCode = 4000
+	CloseOpcode           CloseCode = 4001
+	CloseDecode           CloseCode = 4002
+	CloseNotAuthenticated CloseCode = 4003
+	CloseAuthFailed       CloseCode = 4004
+	CloseBadSequence      CloseCode = 4007
+	CloseRateLimited      CloseCode = 4008
+	CloseTimedOut         CloseCode = 4009
+	CloseVersion          CloseCode = 4012
+	CloseRestarting       CloseCode = 4015
+	CloseReplaced         CloseCode = 4019
+	CloseSlowConsumer     CloseCode = 4023
+)
+
+// NextStep is what a client does after its connection was closed.
+type NextStep int
+
+// What a client may do after a close code.
+const (
+	// Reidentify: connect again, after a back-off, with the same token.
+	Reidentify NextStep = iota
+	// Stop: do not come back by yourself; a person has to change something.
+	Stop
+)
+
+// Next says what a client should do after the connection was closed with c. Codes this
+// version does not know, RFC 6455's own among them, mean Reidentify.
+func (c CloseCode) Next() NextStep {
+	switch c {
+	case CloseOpcode, CloseDecode, CloseAuthFailed, CloseBadSequence, CloseVersion, CloseReplaced:
+		return Stop
+	default:
+		return Reidentify
+	}
+}
+
+// String returns the reason text the server puts beside the code when it has no more
+// particular one.
+func (c CloseCode) String() string {
+	switch c {
+	case CloseOpcode:
+		return "frame without an integer op"
+	case CloseDecode:
+		return "frame is not a JSON object in UTF-8 text"
+	case CloseNotAuthenticated:
+		return "no IDENTIFY in time"
+	case CloseAuthFailed:
+		return "authentication failed"
+	case CloseBadSequence:
+		return "heartbeat names an event that was never sent"
+	case CloseRateLimited:
+		return "too many requests"
+	case CloseTimedOut:
+		return "session timed out"
+	case CloseVersion:
+		return "unsupported protocol version"
+	case CloseRestarting:
+		return "server is restarting"
+	case CloseReplaced:
+		return "replaced by a newer session of the same user"
+	case CloseSlowConsumer:
+		return "slow consumer: the egress queue is full"
+	case CloseUnknown:
+		return "internal error"
+	default:
+		return "closed"
+	}
+}

@@ -1,0 +1,82 @@
+package protocol
+
+import "fmt"
+
+// ErrorCode says why a request failed; it travels in the "code" of an ERROR packet.
+type ErrorCode uint16
+
+// Error codes. 1xxx concern the session, 2xxx channels, 3xxx messages, 4xxx media.
+const (
+	CodeNotAuthenticated   ErrorCode = 1000
+	CodeInvalidToken       ErrorCode = 1001
+	CodeAlreadyIdentified  ErrorCode = 1002
+	CodeInvalidOpcode      ErrorCode = 1003
+	CodeInvalidPayload     ErrorCode = 1004
+	CodeRateLimited        ErrorCode = 1008
+	CodeUnsupportedVersion ErrorCode = 1009
+
+	CodeChannelNotFound  ErrorCode = 2000
+	CodeChannelFull      ErrorCode = 2001
+	CodeAccessDenied     ErrorCode = 2002
+	CodeAlreadyInChannel ErrorCode = 2003
+	CodeNotInChannel     ErrorCode = 2004
+	CodeChannelExists    ErrorCode = 2005
+
+	CodeEmptyMessage     ErrorCode = 3000
+	CodeMessageTooLong   ErrorCode = 3001
+	CodeMessageElsewhere ErrorCode = 3002
+
+	CodeBadSDP           ErrorCode = 4001
+	CodeUnsupportedMedia ErrorCode = 4002
+	CodeICEFailed        ErrorCode = 4003
+
+	CodeInternal ErrorCode = 9000
+)
+
+// String returns a short name of the code in the words of PROTOCOL.md.
+func (c ErrorCode) String() string {
+	switch c {
+	case CodeNotAuthenticated:
+		return "not authenticated"
+	case CodeInvalidToken:
+		return "invalid token"
+	case CodeAlreadyIdentified:
+		return "already identified"
+	case CodeInvalidOpcode:
+		return "invalid opcode"
+	case CodeInvalidPayload:
+		return "invalid payload"
+	case CodeRateLimited:
+		return "rate limited"
+	case CodeUnsupportedVersion:
+		return "unsupported version"
+	case CodeChannelNotFound:
+		return "channel not found"
+	case CodeChannelFull:
+		return "channel full"
+	case CodeAccessDenied:
+		return "access denied"
+	case CodeAlreadyInChannel:
+		return "already in a channel"
+	case CodeNotInChannel:
+		return "not in the channel"
+	case CodeChannelExists:
+		return "channel exists"
+	case CodeEmptyMessage:
+		return "empty message"
+	case CodeMessageTooLong:
+		return "message too long"
+	case CodeMessageElsewhere:
+		return "not a member of the message's channel"
+	case CodeBadSDP:
+		return "bad SDP"
+	case CodeUnsupportedMedia:
+		return "unsupported media"
+	case CodeICEFailed:
+		return "ICE failed"
+	case CodeInternal:
+		return "internal error"
+	default:
+		return fmt.Sprintf("error %d", uint16(c))
+	}
+}

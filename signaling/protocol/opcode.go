@@ -1,0 +1,86 @@
+package protocol
+
+import "strconv"
+
+// Op is the opcode of a frame: what it asks, answers or announces.
+type Op int
+
+// Opcodes a client sends. Each is answered exactly once: by the reply named in the
+// comment, or by OpError.
+const (
+	OpHeartbeat     Op = 1  // → OpHeartbeatAck
+	OpIdentify      Op = 3  // → OpReady
+	OpChannelCreate Op = 10 // → OpAck
+	OpChannelJoin   Op = 11 // → OpAck
+	OpChannelLeave  Op = 12 // → OpAck
+	OpChannelUpdate Op = 13 // → OpAck
+	OpChannelDelete Op = 14 // → OpAck
+	OpChannelList   Op = 15 // → OpAck
+	OpChannelInfo   Op = 16 // → OpAck
+	OpICECandidate  Op = 18 // → OpAck
+	OpMessageCreate Op = 20 // → OpAck
+	OpVoiceState    Op = 40 // → OpAck
+)
+
+// Opcodes the server sends: replies, which carry the request's id, and events.
+const (
+	OpHello           Op = 0   // first frame of every connection
+	OpHeartbeatAck    Op = 2   // reply
+	OpReady           Op = 4   // reply
+	OpChannelEvent    Op = 100 // event
+	OpMessageEvent    Op = 101 // event
+	OpVoiceStateEvent Op = 102 // event
+	OpSlotMap         Op = 104 // event
+	OpAck             Op = 200 // reply
+	OpError           Op = 201 // reply
+)
+
+// String returns the opcode's name as PROTOCOL.md writes it, or "OP(n)".
+func (o Op) String() string {
+	switch o {
+	case OpHello:
+		return "HELLO"
+	case OpHeartbeat:
+		return "HEARTBEAT"
+	case OpHeartbeatAck:
+		return "HEARTBEAT_ACK"
+	case OpIdentify:
+		return "IDENTIFY"
+	case OpReady:
+		return "READY"
+	case OpChannelCreate:
+		return "CHANNEL_CREATE"
+	case OpChannelJoin:
+		return "CHANNEL_JOIN"
+	case OpChannelLeave:
+		return "CHANNEL_LEAVE"
+	case OpChannelUpdate:
+		return "CHANNEL_UPDATE"
+	case OpChannelDelete:
+		return "CHANNEL_DELETE"
+	case OpChannelList:
+		return "CHANNEL_LIST"
+	case OpChannelInfo:
+		return "CHANNEL_INFO"
+	case OpICECandidate:
+		return "ICE_CANDIDATE"
+	case OpMessageCreate:
+		return "MESSAGE_CREATE"
+	case OpVoiceState:
+		return "VOICE_STATE"
+	case OpChannelEvent:
+		return "CHANNEL_EVENT"
+	case OpMessageEvent:
+		return "MESSAGE_EVENT"
+	case OpVoiceStateEvent:
+		return "VOICE_STATE_EVENT"
+	case OpSlotMap:
+		return "SLOT_MAP"
+	case OpAck:
+		return "ACK"
+	case OpError:
+		return "ERROR"
+	default:
+		return "OP(" + strconv.Itoa(int(o)) + ")"
+	}
+}

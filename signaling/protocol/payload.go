@@ -1,0 +1,260 @@
+package protocol
+
+// Mode is how people share a channel's air.
+type Mode string
+
+// ModeConference is the open-mic mode: everyone may talk at once.
+const ModeConference Mode = "conference"
+
+// Heartbeat is the d of HEARTBEAT: S is the number of the last event the client has
+// seen, 0 before the first.
+type Heartbeat struct {
+	S uint64 `json:"s"`
+}
+
+// Identify is the d of IDENTIFY.
+type Identify struct {
+	Token string `json:"token"`
+	// UserID is optional; when given it must equal the token's subject.
+	UserID string `json:"user_id,omitempty"`
+	V      int    `json:"v"`
+	// Client names the client software for the server's logs, such as "web/1".
+	Client string `json:"client,omitempty"`
+}
+
+// ChannelCreate is the d of CHANNEL_CREATE.
+type ChannelCreate struct {
+	ChannelID string `json:"channel_id"`
+	// ChannelName defaults to the id.
+	ChannelName string `json:"channel_name,omitempty"`
+	// Mode defaults to ModeConference.
+	Mode Mode `json:"mode,omitempty"`
+	// Capacity in members; 0 means the server's limit.
+	Capacity int `json:"capacity,omitempty"`
+}
+
+// ChannelJoin is the d of CHANNEL_JOIN.
+type ChannelJoin struct {
+	ChannelID string `json:"channel_id"`
+	SDPOffer  string `json:"sdp_offer"`
+}
+
+// ChannelRef is the d of CHANNEL_LEAVE, CHANNEL_DELETE and CHANNEL_INFO, and the data
+// of the ACK to the first two.
+type ChannelRef struct {
+	ChannelID string `json:"channel_id"`
+}
+
+// ChannelUpdate is the d of CHANNEL_UPDATE; absent fields stay as they are.
+type ChannelUpdate struct {
+	ChannelID   string  `json:"channel_id"`
+	ChannelName *string `json:"channel_name,omitempty"`
+	Capacity    *int    `json:"capacity,omitempty"`
+}
+
+// ICECandidate is the d of ICE_CANDIDATE; a nil Candidate ends gathering.
+type ICECandidate struct {
+	Candidate *ICECandidateInit `json:"candidate"`
+}
+
+// ICECandidateInit is W3C WebRTC's RTCIceCandidateInit.
+type ICECandidateInit struct {
+	Candidate        string  `json:"candidate"`
+	SDPMid           *string `json:"sdpMid,omitempty"`
+	SDPMLineIndex    *uint16 `json:"sdpMLineIndex,omitempty"`
+	UsernameFragment *string `json:"usernameFragment,omitempty"`
+}
+
+// MessageCreate is the d of MESSAGE_CREATE.
+type MessageCreate struct {
+	ChannelID string `json:"channel_id"`
+	Content   string `json:"content"`
+}
+
+// VoiceState is the d of VOICE_STATE; absent fields stay as they are.
+type VoiceState struct {
+	SelfMute *bool `json:"self_mute,omitempty"`
+	SelfDeaf *bool `json:"self_deaf,omitempty"`
+}
+
+// Hello is the d of HELLO.
+type Hello struct {
+	// HeartbeatInterval in milliseconds.
+	HeartbeatInterval int64  `json:"heartbeat_interval"`
+	V                 []int  `json:"v"`
+	Server            string `json:"server"`
+}
+
+// Ready is the d of READY.
+type Ready struct {
+	V         int    `json:"v"`
+	SessionID string `json:"session_id"`
+	UserID    string `json:"user_id"`
+	Name      string `json:"name"`
+	// ResumeWindowMS is how long a dropped session can be resumed, in milliseconds;
+	// 0 means not at all.
+	ResumeWindowMS int64       `json:"resume_window_ms"`
+	ICEServers     []ICEServer `json:"ice_servers"`
+	Limits         Limits      `json:"limits"`
+}
+
+// ICEServer is W3C WebRTC's RTCIceServer.
+type ICEServer struct {
+	URLs       []string `json:"urls"`
+	Username   string   `json:"username,omitempty"`
+	Credential string   `json:"credential,omitempty"`
+}
+
+// Limits tells the client what the server accepts.
+type Limits struct {
+	FrameBytes       int `json:"frame_bytes"`
+	SDPBytes         int `json:"sdp_bytes"`
+	MessageChars     int `json:"message_chars"`
+	ChannelNameChars int `json:"channel_name_chars"`
+	ChannelCapacity  int `json:"channel_capacity"`
+	// Slots is the most receiving audio lines an offer may carry.
+	Slots int `json:"slots"`
+}
+
+// Member is one person in a channel.
+type Member struct {
+	UserID   string `json:"user_id"`
+	Name     string `json:"name"`
+	SelfMute bool   `json:"self_mute"`
+	SelfDeaf bool   `json:"self_deaf"`
+	// Talker is false for a member who joined without a microphone.
+	Talker bool `json:"talker"`
+}
+
+// ChannelInfo describes a channel.
+type ChannelInfo struct {
+	ChannelID   string `json:"channel_id"`
+	ChannelName string `json:"channel_name"`
+	Mode        Mode   `json:"mode"`
+	Capacity    int    `json:"capacity"`
+	MemberCount int    `json:"member_count"`
+	// CreatedAt in milliseconds since the Unix epoch.
+	CreatedAt int64 `json:"created_at"`
+	// OwnerID is who created the channel; empty for one from the configuration.
+	OwnerID string `json:"owner_id,omitempty"`
+}
+
+// ChannelList is the data of the ACK to CHANNEL_LIST, sorted by creation.
+type ChannelList struct {
+	Channels []ChannelInfo `json:"channels"`
+}
+
+// ChannelDetail is the data of the ACK to CHANNEL_INFO.
+type ChannelDetail struct {
+	ChannelInfo
+
+	ActiveMembers []Member `json:"active_members"`
+}
+
+// Joined is the data of the ACK to CHANNEL_JOIN.
+type Joined struct {
+	ChannelID   string `json:"channel_id"`
+	ChannelName string `json:"channel_name"`
+	Mode        Mode   `json:"mode"`
+	SDPAnswer   string `json:"sdp_answer"`
+	// ActiveMembers are all members in the order they joined, the joiner last.
+	ActiveMembers []Member `json:"active_members"`
+	Slots         []Slot   `json:"slots"`
+}
+
+// Slot is one receiving audio line of a listener and who is heard on it.
+type Slot struct {
+	// Slot counts from 0 in the order of the offer's recvonly lines.
+	Slot int `json:"slot"`
+	// MID is the line's a=mid (RFC 8843).
+	MID string `json:"mid"`
+	// UserID is nil while nobody is assigned.
+	UserID *string `json:"user_id"`
+}
+
+// SlotMap is the d of SLOT_MAP: all slots of the listener, not only the changed ones.
+type SlotMap struct {
+	ChannelID string `json:"channel_id"`
+	Slots     []Slot `json:"slots"`
+}
+
+// MessageCreated is the data of the ACK to MESSAGE_CREATE.
+type MessageCreated struct {
+	MessageID string `json:"message_id"`
+	// Timestamp in milliseconds since the Unix epoch.
+	Timestamp int64 `json:"timestamp"`
+}
+
+// MessageEvent is the d of MESSAGE_EVENT.
+type MessageEvent struct {
+	MessageID string `json:"message_id"`
+	ChannelID string `json:"channel_id"`
+	AuthorID  string `json:"author_id"`
+	// AuthorName is the author's display name when the message was sent.
+	AuthorName string `json:"author_name"`
+	Content    string `json:"content"`
+	// Timestamp in milliseconds since the Unix epoch.
+	Timestamp int64 `json:"timestamp"`
+}
+
+// VoiceStateEvent is the d of VOICE_STATE_EVENT and the data of the ACK to VOICE_STATE.
+type VoiceStateEvent struct {
+	// ChannelID is empty in the ACK of a client that is in no channel.
+	ChannelID string `json:"channel_id,omitempty"`
+	UserID    string `json:"user_id"`
+	SelfMute  bool   `json:"self_mute"`
+	SelfDeaf  bool   `json:"self_deaf"`
+}
+
+// ChannelEventKind is the "event" of CHANNEL_EVENT.
+type ChannelEventKind string
+
+// What can happen to a channel. Join and leave go to its members; create, update and
+// delete to everyone who is identified.
+const (
+	ChannelEventJoin   ChannelEventKind = "join"
+	ChannelEventLeave  ChannelEventKind = "leave"
+	ChannelEventCreate ChannelEventKind = "create"
+	ChannelEventUpdate ChannelEventKind = "update"
+	ChannelEventDelete ChannelEventKind = "delete"
+)
+
+// ChannelEvent is the d of CHANNEL_EVENT.
+type ChannelEvent struct {
+	Event     ChannelEventKind `json:"event"`
+	ChannelID string           `json:"channel_id"`
+	// Member is set for join and leave.
+	Member *Member `json:"member,omitempty"`
+	// Cause is set for leave.
+	Cause LeaveCause `json:"cause,omitempty"`
+	// Channel is set for create and update.
+	Channel *ChannelInfo `json:"channel,omitempty"`
+}
+
+// LeaveCause says why a member left.
+type LeaveCause string
+
+// Why a member left a channel.
+const (
+	// LeaveLeft: by CHANNEL_LEAVE.
+	LeaveLeft LeaveCause = "left"
+	// LeaveGone: the connection ended or another session took its place.
+	LeaveGone LeaveCause = "gone"
+	// LeaveMediaTimeout: no sign of life on the media path for the zombie timeout.
+	LeaveMediaTimeout LeaveCause = "media_timeout"
+)
+
+// Error is the d of ERROR.
+type Error struct {
+	// Op is the opcode of the request that failed.
+	Op     Op        `json:"op"`
+	Code   ErrorCode `json:"code"`
+	Reason string    `json:"reason"`
+	// RetryAfterMS, when set, is how long to wait before trying again, in milliseconds.
+	RetryAfterMS int64 `json:"retry_after_ms,omitempty"`
+}
+
+// Error makes the payload usable as a Go error on the client's side.
+func (e *Error) Error() string {
+	return e.Op.String() + ": " + e.Code.String() + ": " + e.Reason
+}
