@@ -1,0 +1,377 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// ConfigError lists what is wrong with a configuration.
+type ConfigError struct {
+	// Mistakes each name the flag, its value and what is allowed.
+	Mistakes []error
+}
+
+// Error lists the mistakes, one a line.
+func (e *ConfigError) Error() string {
+	return "bad configuration:\n" + errors.Join(e.Mistakes...).Error()
+}
+
+// Unwrap gives the mistakes to errors.Is and errors.As.
+func (e *ConfigError) Unwrap() []error { return e.Mistakes }
+
+// Config is everything about the server that can be set. The tags are read by kong: the
+// names of flags, of environment variables (LIVECHAT_ in front) and of keys in the
+// configuration file follow from the field names. Start from [Default]; the zero Config is
+// not valid, and where the zero value of a field means something its comment says what.
+type Config struct {
+	// HTTP is the address and port of the page, the API and the gateway. Port 0 takes any
+	// free one.
+	HTTP string `name:"http" group:"listen" placeholder:"HOST:PORT" help:"Where the page and its WebSocket are served; no host means all interfaces."`
+	// UDP is the media port: a bare port on all interfaces, or address:port on one. Port 0
+	// takes any free one.
+	UDP string `name:"udp" group:"listen" placeholder:"[HOST:]PORT" help:"The one UDP port all voice goes through; open it in the firewall."`
+	// Announce are the addresses told to clients for media. Empty means the addresses of
+	// the interfaces that UDP listens on.
+	Announce []netip.Addr `group:"listen" placeholder:"IP" help:"Address at which clients reach the media port, when it is not one of this machine's own: behind NAT, the public one."`
+
+	// Secret signs the tokens. Empty means a generated one, kept in Data.
+	Secret string `json:"-" group:"people" placeholder:"TEXT" help:"Signs the tokens, at least 32 bytes. Better given in the environment, where other users of the machine cannot see it. Without one, a secret is generated and kept in --data."`
+	// AllowGuests lets people in who have no token. nil means only while HTTP listens on
+	// loopback; see GuestsAllowed.
+	AllowGuests *bool `negatable:"" group:"people" help:"Let people in by name alone, without a token. Without either flag: only while --http is on loopback."`
+	// AllowOrigin are the web origins besides the server's own whose pages may connect.
+	// Empty means none.
+	AllowOrigin []string `group:"people" placeholder:"ORIGIN" help:"Web origin, such as https://example.org, whose pages may connect too."`
+	// GuestTTL is how long a guest's token is good for.
+	GuestTTL time.Duration `name:"guest-ttl" group:"people" placeholder:"TIME" help:"How long a guest may stay on one token."`
+
+	// Channels are the channels that always exist, as "id" or "id=Name". Empty means none.
+	Channels []string `group:"channels" placeholder:"ID[=NAME]" help:"Channels that always exist."`
+	// Slots is how many people a listener hears at once.
+	Slots int `group:"channels" placeholder:"N" help:"How many people one hears at once, 1 to 32. Bounds what a listener costs."`
+	// ChannelCapacity is the most members in any channel.
+	ChannelCapacity int `group:"channels" placeholder:"N" help:"Most members in any channel."`
+	// MaxChannels is the most channels, preset ones included.
+	MaxChannels int `group:"channels" placeholder:"N" help:"Most channels on the server."`
+	// ChannelIdle is how long an empty channel that a user created is kept. 0 deletes it
+	// as soon as the reaper sees it empty.
+	ChannelIdle time.Duration `group:"channels" placeholder:"TIME" help:"How long a channel that someone created is kept when it is empty."`
+	// MessageLength is the longest text message, in Unicode code points.
+	MessageLength int `group:"channels" placeholder:"N" help:"Longest text message, in characters."`
+
+	// HeartbeatInterval is how often clients are told to send HEARTBEAT.
+	HeartbeatInterval time.Duration `group:"sessions" placeholder:"TIME" help:"How often clients say that they are alive."`
+	// ZombieTimeout is how long a session or a media path may be silent before it is
+	// removed; at least twice HeartbeatInterval.
+	ZombieTimeout time.Duration `group:"sessions" placeholder:"TIME" help:"How long one may be silent before being removed; at least twice the heartbeat interval."`
+	// ReaperInterval is how often silent sessions and media paths are looked for.
+	ReaperInterval time.Duration `group:"sessions" placeholder:"TIME" help:"How often the silent are looked for."`
+	// IdentifyTimeout is how long a connection may exist before IDENTIFY.
+	IdentifyTimeout time.Duration `group:"sessions" placeholder:"TIME" help:"How long a connection may take to say who it is."`
+	// WriteTimeout is how long writing one frame to a client may take.
+	WriteTimeout time.Duration `group:"sessions" placeholder:"TIME" help:"How long one frame may take to be written to a client."`
+	// MaxSessions is the most WebSocket connections at a time.
+	MaxSessions int `group:"sessions" placeholder:"N" help:"Most connections at a time."`
+	// EgressQueue is how many frames may wait for one session.
+	EgressQueue int `group:"sessions" placeholder:"FRAMES" help:"Frames that may wait for one slow client before it is disconnected."`
+	// RequestRate is how many requests per second a session may keep up.
+	RequestRate int `group:"sessions" placeholder:"PER-SECOND" help:"Requests per second that one client may keep up."`
+	// RequestBurst is how many requests a session may send at once.
+	RequestBurst int `group:"sessions" placeholder:"N" help:"Requests that one client may send at once."`
+
+	// Data is the directory for what outlives the process. Empty is allowed only with Secret.
+	Data string `group:"running" placeholder:"DIR" help:"Directory for what outlives the process: the generated secret."`
+	// LogLevel is debug, info, warn or error.
+	LogLevel string `group:"running" placeholder:"LEVEL" help:"What is logged: debug, info, warn or error."`
+}
+
+// PresetChannel is a channel that exists from the start and is never deleted.
+type PresetChannel struct {
+	ID, Name string
+}
+
+// String renders the configuration for debugging, without the secret.
+func (c Config) String() string {
+	type plain Config // has no String
+	if c.Secret != "" {
+		c.Secret = "(set)"
+	}
+	return fmt.Sprintf("%+v", plain(c))
+}
+
+// GoString is String: no way of printing shows the secret.
+func (c Config) GoString() string { return c.String() }
+
+// GuestsAllowed reports whether people may come in without a token.
+func (c Config) GuestsAllowed() bool {
+	if c.AllowGuests != nil {
+		return *c.AllowGuests
+	}
+	return c.onLoopback()
+}
+
+// SigningSecret returns Secret, or the one kept in Data, which is generated at need.
+func (c Config) SigningSecret() ([]byte, error) {
+	if c.Secret != "" {
+		return []byte(c.Secret), nil
+	}
+	secret, err := auth.LoadOrCreateSecret(c.Data)
+	if err != nil {
+		return nil, fmt.Errorf("%w (a secret of your own is given with --secret, another directory with --data)", err)
+	}
+	return secret, nil
+}
+
+// MediaAddr returns the address and port for media. The address is the zero netip.Addr
+// when UDP names only a port: all interfaces.
+func (c Config) MediaAddr() (netip.AddrPort, error) {
+	host, port, err := splitPort(c.UDP)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if host == "" {
+		return netip.AddrPortFrom(netip.Addr{}, port), nil
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("media address: %w", err)
+	}
+	return netip.AddrPortFrom(addr.Unmap(), port), nil
+}
+
+// PresetChannels returns Channels parsed, in their order.
+func (c Config) PresetChannels() ([]PresetChannel, error) {
+	presets := make([]PresetChannel, 0, len(c.Channels))
+	for _, s := range c.Channels {
+		preset, err := parsePreset(s)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(presets, func(p PresetChannel) bool { return p.ID == preset.ID }) {
+			return nil, badValue("channels", s, "must have each id only once")
+		}
+		presets = append(presets, preset)
+	}
+	return presets, nil
+}
+
+// Validate returns nil, or a *[ConfigError] that lists every mistake, each with its flag,
+// the value and what is allowed.
+func (c Config) Validate() error {
+	var v mistakes
+	c.checkListening(&v)
+	c.checkPeople(&v)
+
+	v.number("slots", c.Slots, 1, protocol.MaxSlots)
+	v.number("channel-capacity", c.ChannelCapacity, 1, maxChannelCapacity)
+	v.number("max-channels", c.MaxChannels, 1, maxMaxChannels)
+	v.number("message-length", c.MessageLength, 1, maxMessageLength)
+	v.duration("channel-idle", c.ChannelIdle, 0, maxChannelIdle)
+	if _, err := c.PresetChannels(); err != nil {
+		v.add(err)
+	} else if n := len(c.Channels); c.MaxChannels >= 1 && n > c.MaxChannels {
+		v.bad("channels", strings.Join(c.Channels, ","), "has %d channels, but --max-channels is %d", n, c.MaxChannels)
+	}
+
+	v.duration("heartbeat-interval", c.HeartbeatInterval, minDuration, maxDuration)
+	v.duration("zombie-timeout", c.ZombieTimeout, minDuration, maxDuration)
+	if least := heartbeatsPerZombie * c.HeartbeatInterval; c.ZombieTimeout < least && c.ZombieTimeout >= minDuration {
+		v.bad("zombie-timeout", c.ZombieTimeout, "must be at least %s, twice --heartbeat-interval", ShortDuration(least))
+	}
+	v.duration("reaper-interval", c.ReaperInterval, minDuration, maxDuration)
+	v.duration("identify-timeout", c.IdentifyTimeout, minDuration, maxDuration)
+	v.duration("write-timeout", c.WriteTimeout, minDuration, maxDuration)
+	v.number("max-sessions", c.MaxSessions, 1, maxMaxSessions)
+	v.number("egress-queue", c.EgressQueue, 1, maxEgressQueue)
+	v.number("request-rate", c.RequestRate, 1, maxRequestRate)
+	v.number("request-burst", c.RequestBurst, 1, maxRequestRate)
+
+	if !slices.Contains(logLevels(), c.LogLevel) {
+		v.bad("log-level", c.LogLevel, "must be one of %s", strings.Join(logLevels(), ", "))
+	}
+	return v.err()
+}
+
+func (c Config) checkListening(v *mistakes) {
+	if _, _, err := splitPort(c.HTTP); err != nil || !strings.Contains(c.HTTP, ":") {
+		v.bad("http", c.HTTP, "must be host:port, such as %s, or :8080 for all interfaces", DefaultHTTP)
+	}
+	if _, err := c.MediaAddr(); err != nil {
+		v.bad("udp", c.UDP, "must be a port, such as %s, or address:port", DefaultUDP)
+	}
+	for _, addr := range c.Announce {
+		if !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast() || addr.Zone() != "" {
+			v.bad("announce", addr, "must be an IP address that clients can send to")
+		}
+	}
+	for _, origin := range c.AllowOrigin {
+		if want := canonicalOrigin(origin); want == "" {
+			v.bad("allow-origin", origin, "must be scheme://host or scheme://host:port, with http or https")
+		} else if want != origin {
+			v.bad("allow-origin", origin, "must be as browsers write it: %s", want)
+		}
+	}
+}
+
+// CheckSecret is the part of Validate that concerns Secret and Data.
+func (c Config) CheckSecret() error {
+	if c.Secret == "" {
+		if c.Data == "" {
+			return badValue("data", "", "must be a directory to keep the generated secret in, or --secret must be given")
+		}
+		return nil
+	}
+	if _, err := auth.New([]byte(c.Secret)); err != nil {
+		size := fmt.Sprintf("(%d bytes)", len(c.Secret))
+		return badValue("secret", size, "must have %d to %d bytes", auth.MinSecretBytes, auth.MaxSecretBytes)
+	}
+	return nil
+}
+
+func (c Config) checkPeople(v *mistakes) {
+	if err := c.CheckSecret(); err != nil {
+		v.add(err)
+	}
+	// Who may come in has to be said before strangers can: a server that somebody forgot
+	// on a public address must not be an open house.
+	if c.AllowGuests == nil && c.Secret == "" && !c.onLoopback() {
+		v.bad("http", c.HTTP, "other machines can reach this address, so say who may come in: "+
+			"give --secret or --allow-guests (with --secret people need a token, with --allow-guests anybody may)")
+	}
+	v.duration("guest-ttl", c.GuestTTL, auth.MinTTL, maxGuestTTL)
+}
+
+// onLoopback reports whether HTTP listens where only this machine can connect.
+func (c Config) onLoopback() bool {
+	host, _, err := net.SplitHostPort(c.HTTP)
+	if err != nil {
+		return false
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// splitPort splits "host:port", ":port" or "port".
+func splitPort(s string) (host string, port uint16, err error) {
+	portText := s
+	if strings.Contains(s, ":") {
+		if host, portText, err = net.SplitHostPort(s); err != nil {
+			return "", 0, fmt.Errorf("split host and port: %w", err)
+		}
+	}
+	n, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return "", 0, fmt.Errorf("the port must be a number from 0 to 65535: %w", err)
+	}
+	return host, uint16(n), nil
+}
+
+// canonicalOrigin returns the origin as a browser writes it in its Origin header (RFC
+// 6454, section 6.1), or "" when s is none.
+func canonicalOrigin(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return ""
+	}
+	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	switch scheme {
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	default:
+		return ""
+	}
+	return scheme + "://" + strings.TrimSuffix(host, ":")
+}
+
+func parsePreset(s string) (PresetChannel, error) {
+	id, name, named := strings.Cut(s, "=")
+	if id == "" || len(id) > protocol.MaxChannelIDBytes || strings.IndexFunc(id, notInChannelID) >= 0 {
+		return PresetChannel{}, badValue("channels", s, "must be id or id=Name, the id 1 to %d of a–z A–Z 0–9 _ -", protocol.MaxChannelIDBytes)
+	}
+	if !named {
+		return PresetChannel{ID: id, Name: id}, nil
+	}
+	name = strings.TrimSpace(name)
+	if n := utf8.RuneCountInString(name); n == 0 || n > protocol.MaxChannelNameChars || !utf8.ValidString(name) ||
+		strings.ContainsFunc(name, unicode.IsControl) {
+		return PresetChannel{}, badValue("channels", s, "must have a name of 1 to %d characters, none of them a control character", protocol.MaxChannelNameChars)
+	}
+	return PresetChannel{ID: id, Name: name}, nil
+}
+
+func notInChannelID(r rune) bool {
+	letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+	digit := '0' <= r && r <= '9'
+	return !letter && !digit && r != '_' && r != '-'
+}
+
+// mistakes collects what Validate finds.
+type mistakes []error
+
+func (m *mistakes) add(err error) { *m = append(*m, err) }
+
+// bad notes that the flag key has this value and what it must be instead.
+func (m *mistakes) bad(key string, value any, must string, args ...any) {
+	m.add(badValue(key, value, must, args...))
+}
+
+func (m *mistakes) number(key string, n, least, most int) {
+	if n < least || n > most {
+		m.bad(key, n, "must be %d to %d", least, most)
+	}
+}
+
+func (m *mistakes) duration(key string, d, least, most time.Duration) {
+	if d < least || d > most {
+		m.bad(key, d, "must be %s to %s", ShortDuration(least), ShortDuration(most))
+	}
+}
+
+func (m *mistakes) err() error {
+	if len(*m) == 0 {
+		return nil
+	}
+	return &ConfigError{Mistakes: *m}
+}
+
+func badValue(key string, value any, must string, args ...any) error {
+	switch v := value.(type) {
+	case time.Duration:
+		value = ShortDuration(v)
+	case string:
+		// What cannot be seen, and what would play tricks on a terminal, is escaped.
+		if strings.TrimSpace(v) != v || strings.ContainsFunc(v, func(r rune) bool { return !strconv.IsPrint(r) }) {
+			value = strconv.Quote(v)
+		}
+	}
+	return fmt.Errorf("--%s=%v: %s", key, value, fmt.Sprintf(must, args...))
+}
+
+// ShortDuration writes d as a person would: 10m, not 10m0s.
+func ShortDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

@@ -1,0 +1,276 @@
+package app
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+const testSecret = "0123456789abcdef0123456789abcdef"
+
+func TestDefaultIsValid(t *testing.T) {
+	cfg := Default()
+	require.NoError(t, cfg.Validate())
+	require.True(t, cfg.GuestsAllowed(), "on loopback anybody may come in by name")
+	require.Equal(t, "127.0.0.1:8080", cfg.HTTP)
+	channels, err := cfg.PresetChannels()
+	require.NoError(t, err)
+	require.Equal(t, []PresetChannel{{ID: "lobby", Name: "lobby"}}, channels)
+}
+
+func TestValidate(t *testing.T) {
+	yes, no := true, false
+	for name, test := range map[string]struct {
+		change func(*Config)
+		says   []string // none: valid
+	}{
+		"http on another port":     {change: func(c *Config) { c.HTTP = "127.0.0.1:0" }},
+		"http by name":             {change: func(c *Config) { c.HTTP = "localhost:80" }},
+		"http on IPv6 loopback":    {change: func(c *Config) { c.HTTP = "[::1]:8080" }},
+		"public with a secret":     {change: func(c *Config) { c.HTTP, c.Secret = ":8080", testSecret }},
+		"public with guests":       {change: func(c *Config) { c.HTTP, c.AllowGuests = "0.0.0.0:8080", &yes }},
+		"public, tokens only":      {change: func(c *Config) { c.HTTP, c.AllowGuests = "192.0.2.1:8080", &no }},
+		"public and nothing said":  {change: func(c *Config) { c.HTTP = "0.0.0.0:8080" }, says: []string{"--http=0.0.0.0:8080: ", "--secret or --allow-guests"}},
+		"all interfaces":           {change: func(c *Config) { c.HTTP = ":8080" }, says: []string{"--http=:8080: ", "--secret or --allow-guests"}},
+		"a name that may resolve":  {change: func(c *Config) { c.HTTP = "voice.example.org:8080" }, says: []string{"--secret or --allow-guests"}},
+		"http without a port":      {change: func(c *Config) { c.HTTP = "127.0.0.1" }, says: []string{"--http=127.0.0.1: must be host:port"}},
+		"http with only a port":    {change: func(c *Config) { c.HTTP = "8080" }, says: []string{"--http=8080: must be host:port"}},
+		"http with a named port":   {change: func(c *Config) { c.HTTP = "127.0.0.1:http" }, says: []string{"--http=127.0.0.1:http: "}},
+		"http with a huge port":    {change: func(c *Config) { c.HTTP = "127.0.0.1:65536" }, says: []string{"--http=127.0.0.1:65536: "}},
+		"http empty":               {change: func(c *Config) { c.HTTP = "" }, says: []string{"--http=: "}},
+		"udp on one address":       {change: func(c *Config) { c.UDP = "192.0.2.1:10000" }},
+		"udp on IPv6":              {change: func(c *Config) { c.UDP = "[2001:db8::1]:10000" }},
+		"udp on any free port":     {change: func(c *Config) { c.UDP = "0" }},
+		"udp with a name":          {change: func(c *Config) { c.UDP = "example.org:10000" }, says: []string{"--udp=example.org:10000: must be a port"}},
+		"udp with words":           {change: func(c *Config) { c.UDP = "voice" }, says: []string{"--udp=voice: must be a port, such as 10000"}},
+		"udp negative":             {change: func(c *Config) { c.UDP = "-1" }, says: []string{"--udp=-1: "}},
+		"announce":                 {change: func(c *Config) { c.Announce = []netip.Addr{netip.MustParseAddr("203.0.113.7")} }},
+		"announce any":             {change: func(c *Config) { c.Announce = []netip.Addr{netip.IPv6Unspecified()} }, says: []string{"--announce=::: must be an IP address"}},
+		"announce nothing":         {change: func(c *Config) { c.Announce = []netip.Addr{{}} }, says: []string{"--announce=invalid IP: "}},
+		"origin":                   {change: func(c *Config) { c.AllowOrigin = []string{"https://example.org", "http://localhost:3000"} }},
+		"origin with a path":       {change: func(c *Config) { c.AllowOrigin = []string{"https://example.org/chat"} }, says: []string{"--allow-origin=https://example.org/chat: must be scheme://host"}},
+		"origin with a slash":      {change: func(c *Config) { c.AllowOrigin = []string{"https://Example.org:443/"} }, says: []string{"browsers write it: https://example.org"}},
+		"origin any":               {change: func(c *Config) { c.AllowOrigin = []string{"*"} }, says: []string{"--allow-origin=*: "}},
+		"origin of a file":         {change: func(c *Config) { c.AllowOrigin = []string{"file://x"} }, says: []string{"--allow-origin=file://x: "}},
+		"short secret":             {change: func(c *Config) { c.Secret = "hunter2" }, says: []string{"--secret=(7 bytes): must have 32 to 4096 bytes"}},
+		"nowhere to keep a secret": {change: func(c *Config) { c.Data = "" }, says: []string{"--data", "--secret must be given"}},
+		"a secret needs no data":   {change: func(c *Config) { c.Data, c.Secret = "", testSecret }},
+		"no slots":                 {change: func(c *Config) { c.Slots = 0 }, says: []string{"--slots=0: must be 1 to 32"}},
+		"too many slots":           {change: func(c *Config) { c.Slots = 33 }, says: []string{"--slots=33: must be 1 to 32"}},
+		"short zombie timeout":     {change: func(c *Config) { c.ZombieTimeout = 20 * time.Second }, says: []string{"--zombie-timeout=20s: must be at least 30s, twice --heartbeat-interval"}},
+		"just long enough":         {change: func(c *Config) { c.ZombieTimeout = 30 * time.Second }},
+		"no heartbeat":             {change: func(c *Config) { c.HeartbeatInterval = 0 }, says: []string{"--heartbeat-interval=0s: must be 10ms to 1h"}},
+		"negative timeout":         {change: func(c *Config) { c.ZombieTimeout = -time.Second }, says: []string{"--zombie-timeout=-1s: must be 10ms to 1h"}},
+		"reaper":                   {change: func(c *Config) { c.ReaperInterval = 2 * time.Hour }, says: []string{"--reaper-interval=2h: must be"}},
+		"identify":                 {change: func(c *Config) { c.IdentifyTimeout = time.Nanosecond }, says: []string{"--identify-timeout=1ns: must be"}},
+		"write":                    {change: func(c *Config) { c.WriteTimeout = 0 }, says: []string{"--write-timeout=0s: must be"}},
+		"guest ttl":                {change: func(c *Config) { c.GuestTTL = 0 }, says: []string{"--guest-ttl=0s: must be 1s to 720h"}},
+		"channels not kept":        {change: func(c *Config) { c.ChannelIdle = 0 }},
+		"channel idle":             {change: func(c *Config) { c.ChannelIdle = -1 }, says: []string{"--channel-idle=-1ns: must be 0s to 720h"}},
+		"capacity":                 {change: func(c *Config) { c.ChannelCapacity = 0 }, says: []string{"--channel-capacity=0: must be 1 to 10000"}},
+		"channels":                 {change: func(c *Config) { c.MaxChannels = -1 }, says: []string{"--max-channels=-1: must be 1 to 100000"}},
+		"sessions":                 {change: func(c *Config) { c.MaxSessions = 0 }, says: []string{"--max-sessions=0: must be 1 to 1000000"}},
+		"queue":                    {change: func(c *Config) { c.EgressQueue = 0 }, says: []string{"--egress-queue=0: must be 1 to 65536"}},
+		"message":                  {change: func(c *Config) { c.MessageLength = 20000 }, says: []string{"--message-length=20000: must be 1 to 10000"}},
+		"rate":                     {change: func(c *Config) { c.RequestRate = 0 }, says: []string{"--request-rate=0: must be 1 to 100000"}},
+		"burst":                    {change: func(c *Config) { c.RequestBurst = 0 }, says: []string{"--request-burst=0: must be 1 to 100000"}},
+		"more presets than room":   {change: func(c *Config) { c.MaxChannels, c.Channels = 1, []string{"a", "b"} }, says: []string{"--channels=a,b: has 2 channels, but --max-channels is 1"}},
+		"log level":                {change: func(c *Config) { c.LogLevel = "loud" }, says: []string{"--log-level=loud: must be one of debug, info, warn, error"}},
+		"everything at once": {
+			change: func(c *Config) { c.HTTP, c.UDP, c.Slots, c.LogLevel = "x", "y", 99, "z" },
+			says:   []string{"--http=x: ", "--udp=y: ", "--slots=99: ", "--log-level=z: "},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := Default()
+			cfg.Data = t.TempDir()
+			test.change(&cfg)
+			err := cfg.Validate()
+			if test.says == nil {
+				require.NoError(t, err)
+				return
+			}
+			_, ok := errors.AsType[*ConfigError](err)
+			require.True(t, ok, "%T", err)
+			for _, says := range test.says {
+				require.ErrorContains(t, err, says)
+			}
+			if cfg.Secret != "" {
+				require.NotContains(t, err.Error(), cfg.Secret)
+			}
+		})
+	}
+}
+
+func TestPresetChannels(t *testing.T) {
+	for name, test := range map[string]struct {
+		in   []string
+		want []PresetChannel
+		says string
+	}{
+		"none":            {in: nil, want: []PresetChannel{}},
+		"id and name":     {in: []string{"lobby", "Ops_1=Einsatz 1", "a=b=c"}, want: []PresetChannel{{"lobby", "lobby"}, {"Ops_1", "Einsatz 1"}, {"a", "b=c"}}},
+		"longest":         {in: []string{strings.Repeat("x", 64) + "=" + strings.Repeat("é", 100)}, want: []PresetChannel{{strings.Repeat("x", 64), strings.Repeat("é", 100)}}},
+		"twice":           {in: []string{"a", "b", "a=A"}, says: "--channels=a=A: must have each id only once"},
+		"empty":           {in: []string{""}, says: "--channels=: must be id or id=Name"},
+		"space in the id": {in: []string{"my channel"}, says: "--channels=my channel: must be id"},
+		"long id":         {in: []string{strings.Repeat("x", 65)}, says: "1 to 64"},
+		"no name":         {in: []string{"a="}, says: "--channels=a=: must have a name"},
+		"blank name":      {in: []string{"a= "}, says: "must have a name"},
+		"long name":       {in: []string{"a=" + strings.Repeat("é", 101)}, says: "1 to 100"},
+		"control in it":   {in: []string{"a=b\x07"}, says: "control"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := Default()
+			cfg.Channels = test.in
+			got, err := cfg.PresetChannels()
+			if test.says != "" {
+				require.ErrorContains(t, err, test.says)
+				require.ErrorContains(t, cfg.Validate(), test.says)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, test.want, got)
+		})
+	}
+}
+
+func TestMediaAddr(t *testing.T) {
+	for in, want := range map[string]netip.AddrPort{
+		"10000":                  netip.AddrPortFrom(netip.Addr{}, 10000),
+		":10000":                 netip.AddrPortFrom(netip.Addr{}, 10000),
+		"0":                      netip.AddrPortFrom(netip.Addr{}, 0),
+		"127.0.0.1:0":            netip.MustParseAddrPort("127.0.0.1:0"),
+		"[::1]:10000":            netip.MustParseAddrPort("[::1]:10000"),
+		"[::ffff:192.0.2.1]:100": netip.MustParseAddrPort("192.0.2.1:100"),
+	} {
+		got, err := Config{UDP: in}.MediaAddr()
+		require.NoError(t, err, in)
+		require.Equal(t, want, got, in)
+	}
+}
+
+func TestGuestsAllowed(t *testing.T) {
+	yes, no := true, false
+	for _, test := range []struct {
+		http string
+		flag *bool
+		want bool
+	}{
+		{"127.0.0.1:80", nil, true},
+		{"127.9.9.9:80", nil, true},
+		{"[::1]:80", nil, true},
+		{"LOCALHOST:80", nil, true},
+		{"127.0.0.1:80", &no, false},
+		{"0.0.0.0:80", nil, false},
+		{":80", nil, false},
+		{"192.0.2.1:80", nil, false},
+		{"127.0.0.1.example.org:80", nil, false},
+		{"0.0.0.0:80", &yes, true},
+		{"nonsense", nil, false},
+	} {
+		require.Equal(t, test.want, Config{HTTP: test.http, AllowGuests: test.flag}.GuestsAllowed(), "%s", test.http)
+	}
+}
+
+func TestSigningSecret(t *testing.T) {
+	cfg := Default()
+	cfg.Data = filepath.Join(t.TempDir(), "data")
+	generated, err := cfg.SigningSecret()
+	require.NoError(t, err)
+	again, err := cfg.SigningSecret()
+	require.NoError(t, err)
+	require.Equal(t, generated, again)
+
+	cfg.Secret = testSecret
+	own, err := cfg.SigningSecret()
+	require.NoError(t, err)
+	require.Equal(t, testSecret, string(own))
+
+	cfg.Secret = ""
+	require.NoError(t, os.WriteFile(filepath.Join(cfg.Data, "secret"), []byte("broken"), 0o600))
+	_, err = cfg.SigningSecret()
+	require.ErrorContains(t, err, "--secret")
+}
+
+func TestSecretIsNeverPrinted(t *testing.T) {
+	cfg := Default()
+	cfg.Secret = testSecret
+	asJSON, err := json.Marshal(cfg)
+	require.NoError(t, err)
+	for _, printed := range []string{
+		fmt.Sprint(cfg), fmt.Sprintf("%v %+v %#v %s", cfg, cfg, cfg, cfg), fmt.Sprint(&cfg), string(asJSON),
+		fmt.Sprintf("%+v", struct{ C Config }{cfg}),
+	} {
+		require.NotContains(t, printed, testSecret)
+		require.Contains(t, printed, "127.0.0.1:8080")
+	}
+}
+
+func TestDefaultDataDir(t *testing.T) {
+	for name, test := range map[string]struct {
+		env  map[string]string
+		want string
+	}{
+		"home":          {map[string]string{"HOME": "/home/ada"}, "/home/ada/.local/share/livechat"},
+		"XDG":           {map[string]string{"HOME": "/home/ada", "XDG_DATA_HOME": "/data"}, "/data/livechat"},
+		"XDG, relative": {map[string]string{"HOME": "/home/ada", "XDG_DATA_HOME": "data"}, "/home/ada/.local/share/livechat"},
+		"systemd":       {map[string]string{"HOME": "/", "STATE_DIRECTORY": "/var/lib/livechat:/var/lib/more"}, "/var/lib/livechat"},
+		"nothing":       {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, test.want, defaultDataDir(func(key string) string { return test.env[key] }))
+		})
+	}
+}
+
+func TestShortDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0s", 15 * time.Second: "15s", 90 * time.Second: "1m30s", 10 * time.Minute: "10m",
+		24 * time.Hour: "24h", 100 * time.Minute: "1h40m", time.Hour + time.Second: "1h0m1s",
+	} {
+		require.Equal(t, want, ShortDuration(d))
+		back, err := time.ParseDuration(want)
+		require.NoError(t, err)
+		require.Equal(t, d, back)
+	}
+}
+
+func TestLoggerWritesJSONToAFile(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	require.NoError(t, err)
+	defer file.Close()
+	log := NewLogger("info", file)
+	log.Debug("unseen")
+	log.Info("seen", zap.Duration("after", 1500*time.Millisecond))
+	require.NoError(t, log.Sync())
+
+	data, err := os.ReadFile(file.Name())
+	require.NoError(t, err)
+	var line map[string]any
+	require.NoError(t, json.Unmarshal(data, &line), "one line, and it is JSON: %s", data)
+	require.Equal(t, "seen", line["msg"])
+	require.Equal(t, "info", line["level"])
+	require.Equal(t, "1.5s", line["after"])
+	_, err = time.Parse(time.RFC3339Nano, line["time"].(string))
+	require.NoError(t, err)
+}
+
+func TestLoggerForAPerson(t *testing.T) {
+	buf, err := newEncoder(true).EncodeEntry(
+		zapcore.Entry{Level: zap.WarnLevel, Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Message: "look"},
+		[]zapcore.Field{zap.Int("n", 1)})
+	require.NoError(t, err)
+	require.Contains(t, buf.String(), "03:04:05.000  ")
+	require.Contains(t, buf.String(), "look  {\"n\": 1}\n")
+}

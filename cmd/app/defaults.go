@@ -1,0 +1,142 @@
+package app
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// The embedded defaults. Every port, timeout, size and capacity of the server has its
+// name here, or in the package that owns it when nobody should change it.
+const (
+	// DefaultHTTP is where the page and the gateway are served: on this machine only,
+	// because browsers give a page the microphone over plain HTTP nowhere else.
+	DefaultHTTP = "127.0.0.1:8080"
+	// DefaultUDP is the media port, on all interfaces: media has to be reachable on
+	// whatever address a candidate names. 10000 is the port Jitsi's bridge made familiar
+	// to firewalls, and lies outside the ephemeral range of every common system.
+	DefaultUDP = "10000"
+	// DefaultSlots is how many people a listener hears at once. More than eight voices
+	// at a time are noise; a browser takes eight lines in its stride on a cheap phone.
+	DefaultSlots = 8
+	// DefaultChannel is the id of the one preset channel.
+	DefaultChannel = "lobby"
+	// DefaultLogLevel shows what an operator would want to know, and no frames.
+	DefaultLogLevel = "info"
+
+	// DefaultHeartbeatInterval is how often clients say they are alive: half of the 30 s
+	// after which common home routers forget an idle mapping.
+	DefaultHeartbeatInterval = 15 * time.Second
+	// DefaultZombieTimeout is how long a session or a media path may be silent before it
+	// is taken for dead: three heartbeats, so that two may be lost.
+	DefaultZombieTimeout = 45 * time.Second
+	// DefaultReaperInterval is how often the dead are looked for. It adds to the zombie
+	// timeout, so it is a fraction of it.
+	DefaultReaperInterval = 10 * time.Second
+	// DefaultIdentifyTimeout is how long a connection may stay anonymous: a round trip on
+	// a very bad network, with retransmissions.
+	DefaultIdentifyTimeout = 10 * time.Second
+	// DefaultWriteTimeout is how long one frame may take to leave the machine before its
+	// reader is taken for gone.
+	DefaultWriteTimeout = 5 * time.Second
+	// DefaultChannelIdle is how long a channel that someone created outlives its last
+	// member: long enough to come back to after a reboot.
+	DefaultChannelIdle = 10 * time.Minute
+	// DefaultGuestTTL is how long a guest's token is good for: a day's visit.
+	DefaultGuestTTL = 24 * time.Hour
+
+	// DefaultChannelCapacity is the most members of any channel, in people.
+	DefaultChannelCapacity = 100
+	// DefaultMaxChannels is the most channels at a time. A channel costs little; the
+	// bound is there because any user may create them.
+	DefaultMaxChannels = 500
+	// DefaultMaxSessions is the most WebSocket connections at a time. With two goroutines
+	// and about 100 KiB each, ten thousand take about 1 GiB.
+	DefaultMaxSessions = 10_000
+	// DefaultEgressQueue is how many frames may wait for one slow session, in frames: a
+	// burst of the whole channel joining twice over. A full queue ends the session.
+	DefaultEgressQueue = 256
+	// DefaultMessageLength is the longest text message, in Unicode code points:
+	// Discord's, which people are used to.
+	DefaultMessageLength = 2000
+	// DefaultRequestRate is how many requests per second a session may keep up, in
+	// requests per second: far above what a person can cause by clicking.
+	DefaultRequestRate = 50
+	// DefaultRequestBurst is how many requests a session may send at once before the
+	// rate counts: a client that restores its state after a reconnect.
+	DefaultRequestBurst = 100
+)
+
+// The bounds of what may be configured, beside those of package protocol.
+const (
+	// minDuration keeps a timer from turning into a busy loop.
+	minDuration = 10 * time.Millisecond
+	// maxDuration is where a timeout stops being one: beyond an hour nobody is waiting.
+	maxDuration = time.Hour
+	// maxChannelIdle is the longest an abandoned channel may be kept.
+	maxChannelIdle = 30 * 24 * time.Hour
+	// maxGuestTTL bounds how long a guest stays without asking again; there is no way to
+	// revoke a single token.
+	maxGuestTTL = 30 * 24 * time.Hour
+	// heartbeatsPerZombie is how many heartbeat intervals the zombie timeout must hold:
+	// one heartbeat may be lost without ending anybody's call.
+	heartbeatsPerZombie = 2
+	// maxChannelCapacity is the most members a channel may be allowed to have. Every
+	// joining and leaving is told to all of them.
+	maxChannelCapacity = 10_000
+	// maxMessageLength in code points: escaped for JSON, a code point takes up to six
+	// bytes, and the whole frame must stay below protocol.MaxFrameBytes.
+	maxMessageLength = 10_000
+	// maxEgressQueue in frames bounds the memory one stalled session may hold.
+	maxEgressQueue = 1 << 16
+	// maxMaxChannels, maxMaxSessions and maxRequestRate catch a slip of the finger.
+	maxMaxChannels = 100_000
+	maxMaxSessions = 1_000_000
+	maxRequestRate = 100_000
+)
+
+// Default returns the embedded defaults. Data is filled in from the environment the
+// process runs in.
+func Default() Config {
+	return Config{
+		HTTP:              DefaultHTTP,
+		UDP:               DefaultUDP,
+		Slots:             DefaultSlots,
+		Data:              defaultDataDir(os.Getenv),
+		LogLevel:          DefaultLogLevel,
+		Channels:          []string{DefaultChannel},
+		HeartbeatInterval: DefaultHeartbeatInterval,
+		ZombieTimeout:     DefaultZombieTimeout,
+		ReaperInterval:    DefaultReaperInterval,
+		IdentifyTimeout:   DefaultIdentifyTimeout,
+		WriteTimeout:      DefaultWriteTimeout,
+		ChannelIdle:       DefaultChannelIdle,
+		GuestTTL:          DefaultGuestTTL,
+		ChannelCapacity:   DefaultChannelCapacity,
+		MaxChannels:       DefaultMaxChannels,
+		MaxSessions:       DefaultMaxSessions,
+		EgressQueue:       DefaultEgressQueue,
+		MessageLength:     DefaultMessageLength,
+		RequestRate:       DefaultRequestRate,
+		RequestBurst:      DefaultRequestBurst,
+	}
+}
+
+// defaultDataDir is where the server keeps what must outlive it: the directory systemd
+// made for the unit (StateDirectory=), else livechat below the XDG data directory. It is
+// empty when the environment names neither nor a home.
+func defaultDataDir(getenv func(string) string) string {
+	// systemd.exec(5): several directories are separated by colons; the first is ours.
+	if dir, _, _ := strings.Cut(getenv("STATE_DIRECTORY"), ":"); dir != "" {
+		return dir
+	}
+	// XDG Base Directory Specification: relative paths are invalid and to be ignored.
+	if dir := getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "livechat")
+	}
+	if home := getenv("HOME"); home != "" {
+		return filepath.Join(home, ".local", "share", "livechat")
+	}
+	return ""
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
+)
+
+// cli is the command line. Flags of app.Config may also be set in the environment and in
+// the configuration file; see sources.
+type cli struct {
+	Config configFile `name:"config" env:"LIVECHAT_CONFIG" group:"more" placeholder:"FILE" help:"YAML file of settings."`
+
+	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the server."`
+	Token   tokenCommand   `cmd:"" help:"Print a token that lets a person in."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// newParser builds the command line's parser; lookupEnv is os.LookupEnv but in tests.
+func newParser(lookupEnv func(string) (string, bool)) (*kong.Kong, error) {
+	grammar := cli{
+		Serve: serveCommand{Config: app.Default()},
+		Token: tokenCommand{Data: app.Default().Data, TTL: defaultTokenTTL},
+	}
+	src := &sources{lookupEnv: lookupEnv}
+	parser, err := kong.New(&grammar,
+		kong.Name("livechat"),
+		kong.PostBuild(func(k *kong.Kong) error {
+			src.keys = configKeys(k.Model)
+			k.Model.HelpFlag.Help = "This page; after a command, the page about it."
+			return kong.Visit(k.Model, presetDefaults)
+		}),
+		kong.Bind(src),
+		kong.Resolvers(src),
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)),
+		kong.TypeMapper(reflect.TypeFor[netip.Addr](), kong.MapperFunc(decodeAddr)),
+		kong.KindMapper(reflect.Bool, boolDecoder{}),
+		kong.KindMapper(reflect.Int, kong.MapperFunc(decodeInt)),
+		kong.Help(printHelp),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: "listen", Title: "Where it listens:"},
+			{Key: "people", Title: "Who may come in:"},
+			{Key: "channels", Title: "Channels and messages:"},
+			{Key: "sessions", Title: "Connections:"},
+			{Key: "running", Title: "Running:"},
+			{Key: "token", Title: "The token:"},
+			{Key: "secret", Title: "The secret:"},
+			{Key: "more", Title: "More:"},
+		}),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("command line: %w", err)
+	}
+	return parser, nil
+}
+
+// configKeys are the settings that the environment and the file may carry: the flags of
+// the serve command.
+func configKeys(model *kong.Application) map[string]bool {
+	keys := map[string]bool{}
+	for _, command := range model.Children {
+		if command.Name != "serve" {
+			continue
+		}
+		for _, flag := range command.Flags {
+			keys[flag.Name] = true
+		}
+	}
+	return keys
+}
+
+// presetDefaults makes the value that each flag's field had when the grammar was built
+// its default, so that defaults are written down once, in package app.
+func presetDefaults(node kong.Visitable, next kong.Next) error {
+	if flag, ok := node.(*kong.Flag); ok {
+		if text := formatDefault(flag.Target.Interface()); text != "" {
+			flag.Default, flag.HasDefault = text, true
+		}
+	}
+	return next(nil)
+}
+
+func formatDefault(value any) string {
+	switch v := value.(type) {
+	case string:
+		return v
+	case int:
+		return strconv.Itoa(v)
+	case time.Duration:
+		return app.ShortDuration(v)
+	case []string:
+		return kong.JoinEscaped(v, ',')
+	default:
+		return ""
+	}
+}
+
+// The decoders below stand in for kong's own: their errors say what is allowed. Kong puts
+// the flag in front.
+
+// boolDecoder is the kong.BoolMapper of all flags that need no value.
+type boolDecoder struct{}
+
+// IsBool tells kong that a value may be missing.
+func (boolDecoder) IsBool() bool { return true }
+
+// Decode sets target, which a flag without a value makes true.
+func (boolDecoder) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+	on := true
+	if ctx.Scan.Peek().Type == kong.FlagValueToken {
+		text := fmt.Sprint(ctx.Scan.Pop().Value)
+		var err error
+		if on, err = strconv.ParseBool(text); err != nil {
+			return fmt.Errorf("%q must be true or false", text)
+		}
+	}
+	target.SetBool(on)
+	return nil
+}
+
+func decodeDuration(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
+		return err //nolint:wrapcheck // "expected duration value but got ..."
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return fmt.Errorf("%q must be a number with a unit, such as 500ms, 15s or 10m", text)
+	}
+	target.SetInt(int64(d))
+	return nil
+}
+
+func decodeAddr(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("address", &text); err != nil {
+		return err //nolint:wrapcheck // "expected address value but got ..."
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return fmt.Errorf("%q must be an IP address, such as 203.0.113.7 or 2001:db8::7", text)
+	}
+	target.Set(reflect.ValueOf(addr))
+	return nil
+}
+
+func decodeInt(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("number", &text); err != nil {
+		return err //nolint:wrapcheck // "expected number value but got ..."
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		if errors.Is(err, strconv.ErrRange) {
+			return fmt.Errorf("%s is too large a number", text)
+		}
+		return fmt.Errorf("%q must be a whole number", text)
+	}
+	target.SetInt(int64(n))
+	return nil
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+const (
+	// helpWidth is how wide the help is set, in characters: what every terminal shows.
+	helpWidth = 80
+	// helpIndent is in front of every flag, in characters.
+	helpIndent = 2
+	// helpColumn is where the explanations begin, in characters: behind the longest flag
+	// and its placeholder.
+	helpColumn = 31
+)
+
+// noBreak stands for a space at which a line is not broken.
+const noBreak = "\x00"
+
+const overview = `Mini LiveChat: voice chat on your own machine. One program that carries its web page, its signalling gateway and its media server.
+
+Usage: livechat [flags]                    run the server
+       livechat token --user=ID [flags]    print a token that lets a person in
+       livechat version                    print the version`
+
+const settings = `Every setting may also be given as an environment variable, LIVECHAT_ and the flag's name (LIVECHAT_LOG_LEVEL=debug), or as a key of the --config file (log-level: debug). A flag goes before the environment, the environment before the file. TIME is a number with a unit: 500ms, 15s, 10m, 24h. Where there may be several values, separate them by commas or repeat the flag.
+
+Examples:
+  livechat
+      on this machine only: open the address that it prints
+  livechat --http=:8080 --allow-guests --announce=203.0.113.7
+      for everybody, from behind NAT; put HTTPS in front of it, without which
+      browsers allow no microphone
+  LIVECHAT_SECRET=... livechat --http=:8080 --channels=lobby,ops=Operations
+      for people with a token
+  LIVECHAT_SECRET=... livechat token --user=alice --name="Alice"
+      the token for one of them`
+
+const tokenOverview = `Print a token that lets a person in, signed with the server's secret. They use it by opening the page with #token= and the token behind its address, or give it to a client.
+
+Usage: livechat token --user=ID [flags]`
+
+const tokenExamples = `Examples:
+  livechat token --user=alice --name="Alice"
+      with the secret that the server generated on this machine
+  LIVECHAT_SECRET=... livechat token --user=bob --admin --ttl=720h
+      with a secret of your own, for a month`
+
+// printHelp is the kong.HelpPrinter: kong's own shows the flags of the server only to who
+// asks for "livechat serve --help".
+func printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
+	command := ctx.Selected()
+	if command == nil {
+		command = commandNamed(ctx.Model, "serve")
+	}
+	var page strings.Builder
+	switch command.Name {
+	case "serve":
+		page.WriteString(wrapAll(overview))
+		writeFlags(&page, ctx.Model, command)
+		page.WriteString("\n" + wrapAll(settings))
+	case "token":
+		page.WriteString(wrapAll(tokenOverview))
+		writeFlags(&page, ctx.Model, command)
+		page.WriteString("\n" + wrapAll(tokenExamples))
+	default:
+		page.WriteString("Usage: livechat " + command.Name + "\n\n" + wrapAll(command.Help))
+	}
+	if _, err := fmt.Fprint(ctx.Stdout, page.String()); err != nil {
+		return fmt.Errorf("print help: %w", err)
+	}
+	return nil
+}
+
+func commandNamed(model *kong.Application, name string) *kong.Node {
+	for _, command := range model.Children {
+		if command.Name == name {
+			return command
+		}
+	}
+	return model.Node
+}
+
+// writeFlags writes the command's flags and then the program's, group by group in the
+// order in which the groups are first met.
+func writeFlags(page *strings.Builder, model *kong.Application, command *kong.Node) {
+	var titles []string
+	groups := map[string][]*kong.Flag{}
+	for _, flag := range append(append([]*kong.Flag{}, command.Flags...), model.Flags...) {
+		title := "More:"
+		if flag.Group != nil {
+			title = flag.Group.Title
+		}
+		if groups[title] == nil {
+			titles = append(titles, title)
+		}
+		groups[title] = append(groups[title], flag)
+	}
+	for _, title := range titles {
+		page.WriteString("\n" + title + "\n")
+		for _, flag := range groups[title] {
+			writeFlag(page, flag)
+		}
+	}
+}
+
+func writeFlag(page *strings.Builder, flag *kong.Flag) {
+	left := strings.Repeat(" ", helpIndent) + "--" + flag.Name
+	switch {
+	case flag.Tag.Negatable != "":
+		left = strings.Repeat(" ", helpIndent) + "--[no-]" + flag.Name
+	case !flag.IsBool():
+		left += "=" + flag.PlaceHolder
+	}
+	right := flag.Help
+	if flag.HasDefault {
+		right += " [default:" + noBreak + flag.Default + "]"
+	}
+	for i, line := range wrap(right, helpWidth-helpColumn) {
+		if i > 0 {
+			left = ""
+		}
+		fmt.Fprintf(page, "%-*s%s\n", helpColumn-1, left, " "+line)
+	}
+}
+
+// wrapAll wraps every line of text that is too wide; the others, and so all that is laid
+// out by hand, stay as they are.
+func wrapAll(text string) string {
+	var page strings.Builder
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if len(line) <= helpWidth {
+			page.WriteString(line + "\n")
+			continue
+		}
+		page.WriteString(strings.Join(wrap(line, helpWidth), "\n") + "\n")
+	}
+	return page.String()
+}
+
+// wrap breaks text between words into lines of at most width bytes.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.SplitSeq(text, " ") {
+		word = strings.ReplaceAll(word, noBreak, " ")
+		switch {
+		case line == "":
+			line = word
+		case len(line)+1+len(word) > width:
+			lines = append(lines, line)
+			line = word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
+}

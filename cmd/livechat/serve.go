@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
+)
+
+// serveCommand runs the server. Kong validates the configuration before Run.
+type serveCommand struct {
+	Config app.Config `embed:""`
+}
+
+// Run serves until the process is told to stop. The first SIGINT or SIGTERM ends it
+// gracefully, the second at once.
+func (c *serveCommand) Run() error {
+	log := app.NewLogger(c.Config.LogLevel, os.Stderr)
+	defer log.Sync() //nolint:errcheck // standard error cannot always be synced
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	server, err := app.New(c.Config, log)
+	if err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	// From here on a signal has its usual, deadly effect again.
+	context.AfterFunc(ctx, stop)
+
+	fmt.Fprintf(os.Stdout, "Mini LiveChat is at %s\n", server.URL())
+	if err := server.Run(ctx); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	log.Info("stopped")
+	return nil
+}

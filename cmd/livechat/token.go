@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+)
+
+const (
+	// defaultTokenTTL is a working day and the night before it.
+	defaultTokenTTL = 24 * time.Hour
+	// maxTokenTTL bounds a token's life: a token cannot be taken back, except by changing
+	// the secret for everybody.
+	maxTokenTTL = 10 * 365 * 24 * time.Hour
+)
+
+// tokenCommand mints a token with the server's secret, which it finds as the server does.
+type tokenCommand struct {
+	User  string        `required:"" group:"token" placeholder:"ID" help:"Who the person is: a name no one else has."`
+	Name  string        `group:"token" placeholder:"NAME" help:"What the others see. Without it: the user id."`
+	Admin bool          `group:"token" help:"May change and delete any channel."`
+	TTL   time.Duration `name:"ttl" group:"token" placeholder:"TIME" help:"How long the token lets the person in."`
+
+	Secret string `group:"secret" placeholder:"TEXT" help:"The server's secret, if it was given one. Better given in LIVECHAT_SECRET."`
+	Data   string `group:"secret" placeholder:"DIR" help:"The server's data directory, where the secret is that it generated."`
+}
+
+// Run prints the token, and nothing else, on standard output.
+func (c *tokenCommand) Run() error {
+	token, err := c.mint(time.Now())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(os.Stdout, token)
+	if err != nil {
+		return fmt.Errorf("print the token: %w", err)
+	}
+	return nil
+}
+
+func (c *tokenCommand) mint(now time.Time) (string, error) {
+	var mistakes []error
+	if err := auth.CheckUserID(c.User); err != nil {
+		mistakes = append(mistakes, fmt.Errorf("--user=%q: %w", c.User, err))
+	}
+	if c.Name != "" {
+		if _, err := auth.CleanName(c.Name); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("--name=%q: %w", c.Name, err))
+		}
+	}
+	if c.TTL < auth.MinTTL || c.TTL > maxTokenTTL {
+		mistakes = append(mistakes, fmt.Errorf("--ttl=%s: must be %s to %s",
+			app.ShortDuration(c.TTL), app.ShortDuration(auth.MinTTL), app.ShortDuration(maxTokenTTL)))
+	}
+	cfg := app.Config{Secret: c.Secret, Data: c.Data}
+	if err := cfg.CheckSecret(); err != nil {
+		mistakes = append(mistakes, err)
+	}
+	if len(mistakes) > 0 {
+		return "", &app.ConfigError{Mistakes: mistakes}
+	}
+	secret, err := cfg.SigningSecret()
+	if err != nil {
+		return "", err
+	}
+	authority, err := auth.New(secret)
+	if err != nil {
+		return "", fmt.Errorf("use the secret: %w", err)
+	}
+	token, err := authority.Mint(auth.Identity{UserID: c.User, Name: c.Name, Admin: c.Admin}, now, c.TTL)
+	if err != nil {
+		return "", fmt.Errorf("mint the token: %w", err)
+	}
+	return token, nil
+}

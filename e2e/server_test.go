@@ -1,0 +1,67 @@
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap/zaptest"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
+)
+
+// server is a real server on free ports of the loopback interface.
+type server struct {
+	// URL is where its page is, such as http://127.0.0.1:40123.
+	URL string
+	// stop shuts it down and waits; the end of the test does so too.
+	stop func()
+}
+
+// startServer runs a server until the test ends. Each configure changes the defaults.
+func startServer(t testing.TB, configure ...func(*app.Config)) *server {
+	t.Helper()
+	cfg := app.Default()
+	cfg.HTTP = "127.0.0.1:0"
+	cfg.UDP = "127.0.0.1:0"
+	cfg.Data = t.TempDir()
+	for _, change := range configure {
+		change(&cfg)
+	}
+	a, err := app.New(cfg, zaptest.NewLogger(t))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	stopped := false
+	s := &server{URL: a.URL()}
+	s.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+		case <-time.After(20 * time.Second):
+			t.Fatal("the server did not stop")
+		}
+	}
+	t.Cleanup(s.stop)
+	return s
+}
+
+// verifyNoLeaks fails the test if, after all its later clean-ups, goroutines run that did
+// not run at this call. Call it first.
+func verifyNoLeaks(t testing.TB) {
+	t.Helper()
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		goleak.VerifyNone(t, before)
+	})
+}

@@ -1,0 +1,65 @@
+package forward
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// crowd returns a source, n open slots that hear it, and its packet, which is to be moved
+// on by 20 ms for each Forward.
+func crowd(tb testing.TB, n int) (*Source, *Packet) {
+	tb.Helper()
+	source := NewSource()
+	slots := make([]*Slot, n)
+	for i := range slots {
+		slot, err := NewSlot(RandomSlotConfig(uint32(i), testType, 0), discard{})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		slot.Assign(source)
+		slot.Open()
+		slots[i] = slot
+	}
+	source.SetSlots(slots)
+	return source, &Packet{SSRC: 1, Payload: make([]byte, 100)}
+}
+
+func TestAllocsForward(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	for _, n := range []int{1, 10, 100} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			source, p := crowd(t, n)
+			now := time.Unix(0, 0)
+			got := testing.AllocsPerRun(1000, func() {
+				now = now.Add(frameLen)
+				p.SequenceNumber++
+				p.Timestamp += 960
+				source.Forward(p, now)
+			})
+			if got != 0 {
+				t.Errorf("got %v allocations a packet, want none", got)
+			}
+		})
+	}
+}
+
+func TestAllocsUnmarshal(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	b := join(fixedHeader(0x91), make([]byte, 4), []byte{0xbe, 0xde, 0, 1, 0x10, 7, 0x30, 1}, make([]byte, 100))
+	var p Packet
+	var level []byte
+	got := testing.AllocsPerRun(1000, func() {
+		if p.Unmarshal(b) != nil {
+			t.Error("not a packet")
+		}
+		level = p.Extension(3)
+	})
+	if got != 0 || len(level) != 1 {
+		t.Errorf("got %v allocations a packet, want none", got)
+	}
+}

@@ -1,0 +1,36 @@
+// Package forward carries one publisher's RTP packets to many listeners: a Source is a
+// publisher's microphone, a Slot is one of a listener's audio lines, and a Slot rewrites
+// whatever Source it is assigned to into one continuous RTP stream.
+//
+// It does not know how packets arrive or leave. Whoever receives them calls
+// [Source.Forward]; whoever sends them implements [Writer]. Time is an argument: there is
+// no clock, no goroutine and no queue inside, and no allocation per packet.
+//
+// # Why numbers are rewritten with such care
+//
+// A listener decrypts a slot with SRTP, which numbers packets by a 48-bit index of which
+// only the low 16 bits are sent (RFC 3711 §3.3.1). The listener guesses the rest, and a
+// wrong guess makes every later packet undecipherable. Two different packets under one
+// index would on the other hand give away the key stream. So, whatever a publisher sends:
+//
+//   - a slot's first sequence number is below 2^15, so that losing the first packets
+//     around a wrap cannot put the listener one rollover behind;
+//   - the numbers of a slot are contiguous across a change of Source, a mute, and a
+//     restart of the publisher's own numbering; nothing but a sent packet, and a loss on
+//     the way to us, takes a number;
+//   - gaps of the publisher are kept as gaps while they are small, so that the listener
+//     conceals the loss, and closed when they are large ([maxGap]);
+//   - a reordered packet keeps its place if that place is this publisher's and was not
+//     used yet; otherwise it is dropped.
+//
+// Two pure types make these decisions: tracker reads a publisher's numbering once per
+// packet, rewriter maps it into a slot once per listener.
+//
+// # Concurrency
+//
+// Forward is called by one goroutine at a time per Source. All other methods may be
+// called from any goroutine, but not from inside [Writer.WriteRTP]. A Source walks an
+// immutable snapshot of its slots; each Slot has a lock of its own, taken only by the
+// Source it is assigned to and by whoever changes or inspects it, so two publishers never
+// wait for each other outside the moment a slot passes from one to the other.
+package forward

@@ -1,0 +1,183 @@
+package forward
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/forward/forwardtest"
+)
+
+// exclusive is a writer that notices being called by two goroutines at once, and packets
+// that must not get out any more.
+type exclusive struct {
+	t       *testing.T
+	next    Writer
+	busy    atomic.Bool
+	refused atomic.Uint32 // CSRC that must not be written, 0 for none
+	closed  atomic.Bool
+	plain   int // not synchronised, for the race detector
+}
+
+func (w *exclusive) WriteRTP(header, payload []byte) error {
+	if !w.busy.CompareAndSwap(false, true) {
+		w.t.Error("two goroutines write to one slot")
+	}
+	defer w.busy.Store(false)
+	w.plain++
+	if w.closed.Load() {
+		w.t.Error("packet after Close returned")
+	}
+	if csrc := uint32(header[15]); csrc == w.refused.Load() {
+		w.t.Errorf("packet of publisher %d after Assign to another returned", csrc)
+	}
+	return w.next.WriteRTP(header, payload)
+}
+
+// TestConcurrentUse lets everything that may race do so; the race detector, the checker
+// and the writers watch.
+func TestConcurrentUse(t *testing.T) {
+	const publishers, listeners, rounds = 4, 6, 3000
+	checker := forwardtest.NewChecker(t, DefaultClockRate, nil)
+	sources := make([]*Source, publishers)
+	for i := range sources {
+		sources[i] = NewSource()
+	}
+	writers, slots := make([]*exclusive, listeners), make([]*Slot, listeners)
+	for i := range slots {
+		writers[i] = &exclusive{t: t, next: checker}
+		slot, err := NewSlot(RandomSlotConfig(uint32(i+1), testType, 0), writers[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		slots[i] = slot
+	}
+
+	var publishing, changing sync.WaitGroup
+	var done atomic.Bool
+	for i, source := range sources {
+		publishing.Go(func() {
+			p := publisher{ssrc: uint32(i + 1), seq: 65_000}
+			for now := time.Unix(0, 0); !done.Load(); now = now.Add(frameLen) {
+				packet := p.next()
+				source.Forward(&packet, now)
+				runtime.Gosched()
+			}
+		})
+	}
+	// One goroutine owns each slot's Assign, Open and Close, so that it knows what may
+	// get out; sources are changed by several.
+	for i, slot := range slots {
+		changing.Go(func() {
+			w, random := writers[i], rand.New(rand.NewPCG(1, uint64(i)))
+			current := 0 // publisher assigned, 0 for none
+			for range rounds {
+				switch next := random.IntN(publishers + 1); {
+				case next == current:
+					w.closed.Store(false)
+					slot.Open()
+				case random.IntN(20) == 0:
+					slot.Close()
+					w.closed.Store(true)
+				default:
+					w.refused.Store(0)
+					var source *Source
+					if next > 0 {
+						source = sources[next-1]
+					}
+					slot.Assign(source)
+					w.refused.Store(uint32(current))
+					current = next
+				}
+				_ = slot.Stats()
+				_ = slot.Assigned()
+				runtime.Gosched()
+			}
+		})
+	}
+	for i := range 2 {
+		changing.Go(func() {
+			random := rand.New(rand.NewPCG(2, uint64(i)))
+			for range rounds {
+				source := sources[random.IntN(publishers)]
+				source.SetSlots(slots[random.IntN(listeners/2):])
+				source.SetMuted(random.IntN(4) == 0)
+				_ = source.Stats()
+				runtime.Gosched()
+			}
+		})
+	}
+	changing.Wait()
+	done.Store(true)
+	publishing.Wait()
+	var packets uint64
+	for i, slot := range slots {
+		stats, seen := slot.Stats(), checker.Stats(uint32(i+1))
+		if stats.Packets != seen.Packets || stats.Octets != seen.Octets || seen.Repeats != 0 {
+			t.Errorf("slot %d counted %+v, the checker %+v", i, stats, seen)
+		}
+		packets += stats.Packets
+	}
+	if packets < 100 {
+		t.Errorf("only %d packets got out", packets)
+	}
+}
+
+// stamps keeps the highest number found in the payloads.
+type stamps struct{ highest atomic.Uint64 }
+
+func (s *stamps) WriteRTP(_, payload []byte) error {
+	s.highest.Store(max(s.highest.Load(), (&sentPacket{payload: string(payload)}).count()))
+	return nil
+}
+
+// TestMuteIsAPromise: no packet whose Forward begins after SetMuted(true) returned gets out.
+func TestMuteIsAPromise(t *testing.T) {
+	w := &stamps{}
+	slot, err := NewSlot(SlotConfig{}, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := NewSource()
+	source.SetSlots([]*Slot{slot})
+	slot.Assign(source)
+	slot.Open()
+
+	var done atomic.Bool
+	var begun atomic.Uint64 // the frame whose Forward may have begun
+	var publishing sync.WaitGroup
+	publishing.Go(func() {
+		p := publisher{ssrc: 1}
+		for !done.Load() {
+			packet := p.next()
+			begun.Store(p.count - 1)
+			source.Forward(&packet, time.Unix(0, 0))
+		}
+	})
+	deadline := time.NewTimer(10 * time.Second)
+	defer deadline.Stop()
+	wait := func(reason string, cond func() bool) {
+		for !cond() {
+			select {
+			case <-deadline.C:
+				t.Fatal("waited in vain: ", reason)
+			case <-time.After(10 * time.Microsecond):
+			}
+		}
+	}
+	for range 200 {
+		source.SetMuted(true)
+		last := begun.Load()
+		wait("for packets while muted", func() bool { return begun.Load() > last+3 })
+		if got := w.highest.Load(); got > last {
+			t.Fatalf("frame %d got out, muted at %d", got, last)
+		}
+		source.SetMuted(false)
+		wait("for packets after the unmute", func() bool { return w.highest.Load() > last })
+	}
+	done.Store(true)
+	publishing.Wait()
+}

@@ -1,0 +1,263 @@
+package forward
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// DefaultClockRate is the RTP clock of Opus, in Hz (RFC 7587 §4.1).
+const DefaultClockRate = 48_000
+
+const (
+	// maxClockRate is the highest clock a slot accepts, in Hz: above every registered
+	// audio format, and an hour of it stays far below 2^31 ticks.
+	maxClockRate = 192_000
+	// maxFirstSequenceNumber keeps the first number in the lower half, see the package
+	// comment.
+	maxFirstSequenceNumber = 1<<15 - 1
+	// headerLen is the length of a slot's RTP header in bytes: the fixed part and one CSRC.
+	headerLen = fixedHeaderLen + csrcLen
+	// Payload types that, with RTP and RTCP on one port, look like RTCP (RFC 5761 §4).
+	rtcpTypeMin, rtcpTypeMax = 64, 95
+)
+
+// ErrSlotConfig means that a SlotConfig or the Writer beside it cannot make a slot; test
+// with errors.Is.
+var ErrSlotConfig = errors.New("forward: invalid slot configuration")
+
+// Writer sends the packets of a slot. header is a complete RTP header of 16 bytes, payload
+// the publisher's; both are valid only during the call, and payload must not be changed:
+// encrypt into another buffer, or copy. A Slot calls it from one goroutine at a time.
+//
+// WriteRTP must not block, and must not call methods of the slot. A packet keeps its
+// number when an error is returned, since it may have been encrypted under it; it is then
+// counted as dropped.
+type Writer interface {
+	WriteRTP(header, payload []byte) error
+}
+
+// SlotConfig describes the one RTP stream a slot produces.
+type SlotConfig struct {
+	// SSRC of the stream, unique within the listener's session.
+	SSRC uint32
+	// PayloadType the listener negotiated: 0 to 63 or 96 to 127 (RFC 5761 §4).
+	PayloadType uint8
+	// ClockRate of the timestamps in Hz, at most 192,000. 0 means DefaultClockRate.
+	ClockRate uint32
+	// FirstSequenceNumber is that of the first packet, below 2^15. It should be random.
+	FirstSequenceNumber uint16
+	// FirstTimestamp is that of the first packet. It should be random.
+	FirstTimestamp uint32
+}
+
+// RandomSlotConfig returns a configuration whose first sequence number (below 2^15) and
+// first timestamp come from a cryptographic source, as RFC 3550 §5.1 asks. clockRate is in
+// Hz, 0 for DefaultClockRate.
+func RandomSlotConfig(ssrc uint32, payloadType uint8, clockRate uint32) SlotConfig {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // never fails, by its documentation
+	return SlotConfig{
+		SSRC:                ssrc,
+		PayloadType:         payloadType,
+		ClockRate:           clockRate,
+		FirstSequenceNumber: binary.BigEndian.Uint16(b[:]) & maxFirstSequenceNumber,
+		FirstTimestamp:      binary.BigEndian.Uint32(b[2:]),
+	}
+}
+
+// SlotStats counts what a slot sent, as RTCP sender reports need it (RFC 3550 §6.4.1).
+type SlotStats struct {
+	// Packets is how many packets the Writer took without error.
+	Packets uint64
+	// Octets is their payload in bytes, without headers and padding.
+	Octets uint64
+	// LastTimestamp is the RTP timestamp of the newest packet, LastTime the time given to
+	// its Forward. LastTime is zero before the first packet.
+	LastTimestamp uint32
+	LastTime      time.Time
+	// Switches is how often the slot began with a newly assigned source, the first
+	// included.
+	Switches uint64
+	// Rebases is how often the numbering was joined anew within one source: after a mute,
+	// a restart of the publisher, a gap too large to pass on, or a jump of its clock.
+	Rebases uint64
+	// Missing is how many sequence numbers were left out because the publisher's packets
+	// did not arrive: the part of a listener's reported loss that is not its own.
+	Missing uint64
+	// Dropped counts the packets not sent, by reason.
+	Dropped SlotDrops
+}
+
+// SlotDrops counts packets that a slot was offered and did not send, by reason. None but
+// WriteError takes a sequence number.
+type SlotDrops struct {
+	// NotOpen packets came before Open or after Close.
+	NotOpen uint64
+	// NotAssigned packets came from another source than the assigned one.
+	NotAssigned uint64
+	// Duplicate packets had their place taken already.
+	Duplicate uint64
+	// Late packets belonged before the switch, or were too far behind the newest.
+	Late uint64
+	// WriteError packets were refused by the Writer.
+	WriteError uint64
+}
+
+// Slot is one audio line of one listener: one RTP stream made of the packets of the source
+// assigned to it. All methods may be called from any goroutine. Create it with NewSlot.
+type Slot struct {
+	payloadType byte
+	writer      Writer
+
+	// assigned is the only source whose packets are taken. It is written under mu, and
+	// read without it to turn away others without contending for mu.
+	assigned    atomic.Pointer[Source]
+	notAssigned atomic.Uint64
+
+	// mu is held while a packet is written. It guards everything below.
+	mu     sync.Mutex
+	open   bool
+	fresh  bool // assigned, and nothing sent of it yet
+	rw     rewriter
+	header [headerLen]byte
+	stats  SlotStats
+}
+
+// NewSlot returns a slot that is not open and has no source. The error wraps
+// ErrSlotConfig and names the field.
+func NewSlot(c SlotConfig, w Writer) (*Slot, error) {
+	if c.ClockRate == 0 {
+		c.ClockRate = DefaultClockRate
+	}
+	switch {
+	case w == nil:
+		return nil, fmt.Errorf("%w: no Writer", ErrSlotConfig)
+	case c.PayloadType > typeMask || c.PayloadType >= rtcpTypeMin && c.PayloadType <= rtcpTypeMax:
+		return nil, fmt.Errorf("%w: PayloadType %d, want 0 to 63 or 96 to 127", ErrSlotConfig, c.PayloadType)
+	case c.ClockRate > maxClockRate:
+		return nil, fmt.Errorf("%w: ClockRate %d, want at most %d", ErrSlotConfig, c.ClockRate, maxClockRate)
+	case c.FirstSequenceNumber > maxFirstSequenceNumber:
+		return nil, fmt.Errorf("%w: FirstSequenceNumber %d, want at most %d",
+			ErrSlotConfig, c.FirstSequenceNumber, maxFirstSequenceNumber)
+	}
+	s := &Slot{
+		payloadType: c.PayloadType,
+		writer:      w,
+		rw:          newRewriter(c.ClockRate, c.FirstSequenceNumber, c.FirstTimestamp),
+	}
+	s.header[0] = rtpVersion<<6 | 1 // no padding, no extension, one CSRC
+	binary.BigEndian.PutUint32(s.header[8:], c.SSRC)
+	return s, nil
+}
+
+// Open lets packets out from now on: the listener can decrypt them. Opening an open slot
+// does nothing; a closed one may be opened again and goes on where it stopped.
+func (s *Slot) Open() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = true
+}
+
+// Close drops packets from now on; when it has returned, none gets out and the Writer is
+// not in use. Closing a closed slot does nothing. The source stays assigned.
+func (s *Slot) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = false
+	// What is missed while closed leaves no gap.
+	s.rw.unbind()
+}
+
+// Assign makes source the only one whose packets the slot takes; nil frees the slot. When
+// Assign has returned, no packet of the former source gets out. Assigning the same source
+// again does nothing. The source must also list the slot, see [Source.SetSlots].
+func (s *Slot) Assign(source *Source) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.assigned.Swap(source) != source {
+		s.fresh = true
+		s.rw.unbind()
+	}
+}
+
+// Assigned returns the source whose packets the slot takes, or nil.
+func (s *Slot) Assigned() *Source {
+	return s.assigned.Load()
+}
+
+// Stats returns the counters so far, consistent with each other.
+func (s *Slot) Stats() SlotStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stats := s.stats
+	stats.LastTimestamp = uint32(s.rw.ts) //nolint:gosec // the low 32 bits are what was sent
+	stats.LastTime = s.rw.at
+	stats.Missing = s.rw.missing
+	stats.Dropped.NotAssigned = s.notAssigned.Load()
+	return stats
+}
+
+// forward sends one frame of source, if the slot is open and assigned to it.
+func (s *Slot) forward(source *Source, f *frame, payload []byte, now time.Time) {
+	if s.assigned.Load() != source {
+		s.notAssigned.Add(1)
+		return
+	}
+	s.mu.Lock()
+	// Deferred, so that a panic in the Writer does not leave the slot locked.
+	defer s.mu.Unlock()
+	if s.assigned.Load() != source {
+		s.notAssigned.Add(1)
+		return
+	}
+	if !s.open {
+		s.stats.Dropped.NotOpen++
+		return
+	}
+	out, v := s.rw.rewrite(f, now)
+	switch v {
+	case dropDuplicate:
+		s.stats.Dropped.Duplicate++
+		return
+	case dropLate:
+		s.stats.Dropped.Late++
+		return
+	case pass:
+	}
+	if out.started {
+		s.countStart()
+	}
+	s.putHeader(out, f.ssrc)
+	if err := s.writer.WriteRTP(s.header[:], payload); err != nil {
+		s.stats.Dropped.WriteError++
+		return
+	}
+	s.stats.Packets++
+	s.stats.Octets += uint64(len(payload))
+}
+
+func (s *Slot) countStart() {
+	if s.fresh {
+		s.fresh = false
+		s.stats.Switches++
+	} else {
+		s.stats.Rebases++
+	}
+}
+
+// putHeader fills in what changes from packet to packet, RFC 3550 §5.1. The publisher's
+// SSRC goes into the CSRC list, so that the listener can tell who is talking.
+func (s *Slot) putHeader(out placed, csrc uint32) {
+	s.header[1] = s.payloadType
+	if out.marker {
+		s.header[1] |= markerBit
+	}
+	binary.BigEndian.PutUint16(s.header[2:], uint16(out.index)) //nolint:gosec // the low 16 bits are sent
+	binary.BigEndian.PutUint32(s.header[4:], uint32(out.ts))    //nolint:gosec // the low 32 bits are sent
+	binary.BigEndian.PutUint32(s.header[fixedHeaderLen:], csrc)
+}

@@ -1,0 +1,129 @@
+package forward
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// SourceStats counts what a Source was given. Every packet is counted once: in Packets or
+// in one field of Dropped.
+type SourceStats struct {
+	// Packets is how many packets were offered to the slots.
+	Packets uint64
+	// Octets is their payload, in bytes, without headers and padding.
+	Octets uint64
+	// Restarts is how often the publisher's numbering or SSRC broke off and began anew.
+	Restarts uint64
+	// Dropped counts the others by reason.
+	Dropped SourceDrops
+}
+
+// SourceDrops counts packets that a Source offered to no slot, by reason.
+type SourceDrops struct {
+	// Muted packets came while the source was muted.
+	Muted uint64
+	// Duplicate packets had a number that was seen before.
+	Duplicate uint64
+	// Late packets were too far behind the newest, or from before an unmute.
+	Late uint64
+}
+
+// Source is one publisher's stream and the slots it is heard in. Forward is called by one
+// goroutine at a time; the other methods from any. Create it with NewSource.
+type Source struct {
+	// slots is an immutable snapshot; SetSlots replaces it.
+	slots atomic.Pointer[[]*Slot]
+	// mutes counts changes of the mute: odd while muted. One word says both whether to
+	// drop and whether there was a mute since the last packet.
+	mutes atomic.Uint32
+
+	// Owned by the goroutine in Forward.
+	track     tracker
+	seenMutes uint32
+
+	// Written by Forward, read by Stats.
+	packets, octets, restarts atomic.Uint64
+	muted, duplicate, late    atomic.Uint64
+}
+
+// NewSource returns a Source without slots, not muted.
+func NewSource() *Source {
+	s := &Source{}
+	s.slots.Store(new([]*Slot))
+	return s
+}
+
+// Forward gives one packet to all slots of the source that are assigned to it, in the
+// order of SetSlots, and returns when their writers have. It keeps nothing of p. now is
+// when the packet was received. All packets must be of the codec the slots were
+// negotiated for: payload types are rewritten, payloads are not looked at.
+//
+// Duplicates, packets too late to be placed, and all packets while muted are dropped and
+// counted. Forward must be called by one goroutine at a time.
+func (s *Source) Forward(p *Packet, now time.Time) {
+	mutes := s.mutes.Load()
+	if mutes != s.seenMutes {
+		s.seenMutes = mutes
+		s.track.rebase()
+	}
+	// Packets are tracked while muted, so that one recorded then and delayed until after
+	// the unmute is known to be late.
+	f, v := s.track.observe(p)
+	s.restarts.Store(s.track.restarts)
+	switch {
+	case mutes%2 == 1:
+		s.muted.Add(1)
+		return
+	case v == dropDuplicate:
+		s.duplicate.Add(1)
+		return
+	case v == dropLate:
+		s.late.Add(1)
+		return
+	}
+	s.packets.Add(1)
+	s.octets.Add(uint64(len(p.Payload)))
+	for _, slot := range *s.slots.Load() {
+		slot.forward(s, &f, p.Payload, now)
+	}
+}
+
+// SetSlots replaces the slots that packets are offered to. The slice is copied; nil
+// entries are left out. A Forward under way may still use the former slots, which is why
+// a slot takes packets only from the source it is assigned to. From any goroutine.
+func (s *Source) SetSlots(slots []*Slot) {
+	snapshot := make([]*Slot, 0, len(slots))
+	for _, slot := range slots {
+		if slot != nil {
+			snapshot = append(snapshot, slot)
+		}
+	}
+	s.slots.Store(&snapshot)
+}
+
+// SetMuted stops or resumes forwarding. When SetMuted(true) has returned, no packet whose
+// Forward begins later gets out. Slots go on without a gap after the unmute. From any
+// goroutine.
+func (s *Source) SetMuted(muted bool) {
+	for {
+		mutes := s.mutes.Load()
+		if (mutes%2 == 1) == muted || s.mutes.CompareAndSwap(mutes, mutes+1) {
+			return
+		}
+	}
+}
+
+// Stats returns the counters so far. Read while Forward runs they may be one packet
+// apart. From any goroutine.
+func (s *Source) Stats() SourceStats {
+	return SourceStats{
+		Packets:  s.packets.Load(),
+		Octets:   s.octets.Load(),
+		Restarts: s.restarts.Load(),
+		Dropped: SourceDrops{
+			Muted:     s.muted.Load(),
+			Duplicate: s.duplicate.Load(),
+			Late:      s.late.Load(),
+		},
+	}
+}

@@ -1,0 +1,129 @@
+package forward
+
+// Limits of what still counts as one publisher's running numbering.
+const (
+	// maxGap is the largest step between two packets of a publisher that is passed on
+	// as a gap, in packets. RFC 3550 A.1 tolerates 3,000 (MAX_DROPOUT), but a listener
+	// loses track of the SRTP index when the packets it receives are 2^15 apart, and it
+	// adds its own losses to these gaps: with this limit it may lose 500 packets in a row
+	// whatever a publisher sends. Nothing is lost by it, since a place older than the
+	// window could not be filled any more.
+	maxGap = windowSize
+	// maxStray is how far back, in packets, a number beyond the window is taken for an
+	// old stray rather than for a restart. RFC 3550 A.1 accepts a restart at the second
+	// packet in a row, anywhere. Farther back than this (its MAX_DROPOUT) the replay
+	// protection of SRTP leaves no strays, so no packet is wasted on the question.
+	maxStray = 3000
+	// noSuspect is no sequence number.
+	noSuspect = 1 << 16
+)
+
+// verdict is what becomes of a packet.
+type verdict uint8
+
+const (
+	// pass: the packet goes on.
+	pass verdict = iota
+	// dropDuplicate: its number was used before.
+	dropDuplicate
+	// dropLate: its place is too old, or not this publisher's since the last switch.
+	dropLate
+)
+
+// frame is a packet's place in its publisher's stream, independent of how the publisher
+// numbers it: index and ts are extended and never wrap.
+type frame struct {
+	// epoch changes whenever places before and after cannot be compared: another SSRC,
+	// restarted numbering, a mute in between. Places are comparable within one epoch.
+	epoch uint64
+	// index counts packets.
+	index int64
+	// ts counts ticks of the clock rate.
+	ts int64
+	// ssrc is the publisher's.
+	ssrc uint32
+	// marker is the publisher's marker bit.
+	marker bool
+	// late says that newer packets of the publisher were seen before this one.
+	late bool
+}
+
+// tracker follows the numbering of one publisher. It is pure: its state and the packet
+// decide. The zero value has seen nothing. Not safe for concurrent use.
+type tracker struct {
+	started bool
+	ssrc    uint32
+	epoch   uint64
+	// base is the first index of the epoch.
+	base int64
+	// seen has the indices received.
+	seen window
+	// seq, rtpTS and ts belong to the newest packet: as received and extended.
+	seq   uint16
+	rtpTS uint32
+	ts    int64
+	// suspect is the number that, coming next, proves a restart (RFC 3550 A.1, bad_seq).
+	suspect uint32
+	// restarts counts epochs begun by the publisher after the first.
+	restarts uint64
+}
+
+// observe places one packet. The frame is valid only with verdict pass.
+func (t *tracker) observe(p *Packet) (frame, verdict) {
+	if !t.started || p.SSRC != t.ssrc {
+		return t.restart(p), pass
+	}
+	step := int64(int16(p.SequenceNumber - t.seq)) //nolint:gosec // modular difference, RFC 1982
+	ticks := int64(int32(p.Timestamp - t.rtpTS))   //nolint:gosec // modular difference, RFC 1982
+	switch {
+	case step > 0 && step <= maxGap && ticks >= 0:
+		t.seen.advance(t.seen.highest + step)
+		t.newest(p, t.ts+ticks)
+		return t.frameOf(p, t.seen.highest, t.ts), pass
+	case step <= 0 && step > -windowSize && ticks <= 0:
+		index := t.seen.highest + step
+		if index < t.base {
+			return frame{}, dropLate
+		}
+		if v := t.seen.place(index); v != pass {
+			return frame{}, v
+		}
+		f := t.frameOf(p, index, t.ts+ticks)
+		f.late = true
+		return f, pass
+	case step <= 0 && step >= -maxStray && uint32(p.SequenceNumber) != t.suspect:
+		// An old stray, or a restart a little below the old numbers: the next one tells.
+		t.suspect = uint32(p.SequenceNumber + 1)
+		return frame{}, dropLate
+	default:
+		return t.restart(p), pass
+	}
+}
+
+// rebase begins a new epoch with the next newer packet: packets up to the newest seen so
+// far are late from now on.
+func (t *tracker) rebase() {
+	t.epoch++
+	t.base = t.seen.highest + 1
+}
+
+// restart begins a new epoch with this packet.
+func (t *tracker) restart(p *Packet) frame {
+	if t.started {
+		t.restarts++
+	}
+	t.started = true
+	t.ssrc = p.SSRC
+	t.rebase()
+	t.seen.reset(t.base)
+	t.newest(p, int64(p.Timestamp))
+	return t.frameOf(p, t.base, t.ts)
+}
+
+func (t *tracker) newest(p *Packet, ts int64) {
+	t.seq, t.rtpTS, t.ts, t.suspect = p.SequenceNumber, p.Timestamp, ts, noSuspect
+}
+
+func (t *tracker) frameOf(p *Packet, index, ts int64) frame {
+	return frame{epoch: t.epoch, index: index, ts: ts, ssrc: p.SSRC, marker: p.Marker}
+}

@@ -1,0 +1,147 @@
+package sfu
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu/forward"
+	"github.com/mini-livechat/mini-livechat/sfu/peer"
+)
+
+// capture is a forward.Writer that remembers whose packets it was given.
+type capture struct {
+	mu    sync.Mutex
+	csrcs []uint32
+}
+
+func (c *capture) WriteRTP(header, _ []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var packet forward.Packet
+	if err := packet.Unmarshal(append([]byte{}, header...)); err != nil {
+		return err
+	}
+	c.csrcs = append(c.csrcs, uint32(header[12])<<24|uint32(header[13])<<16|uint32(header[14])<<8|uint32(header[15]))
+	return nil
+}
+
+func (c *capture) take() []uint32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	got := c.csrcs
+	c.csrcs = nil
+	return got
+}
+
+// conn is a Conn without a network: real Source and Slots, which is what a Channel
+// connects.
+type conn struct {
+	id       uint64
+	ssrc     uint32
+	source   *forward.Source
+	slots    []peer.Slot
+	heard    []*capture
+	lastSeen atomic.Int64
+	closed   atomic.Int32
+	seq      uint16
+}
+
+var lastConnID atomic.Uint64
+
+// newConn makes a connection with a microphone, unless ssrc is 0, and k slots.
+func newConn(t testing.TB, ssrc uint32, k int) *conn {
+	t.Helper()
+	c := &conn{id: lastConnID.Add(1), ssrc: ssrc, source: forward.NewSource()}
+	c.lastSeen.Store(time.Now().UnixNano())
+	for i := range k {
+		writer := &capture{}
+		slot, err := forward.NewSlot(forward.RandomSlotConfig(uint32(1000+i), 111, 48000), writer)
+		require.NoError(t, err)
+		slot.Open()
+		c.slots = append(c.slots, peer.Slot{Slot: slot, MID: string(rune('a' + i))})
+		c.heard = append(c.heard, writer)
+	}
+	return c
+}
+
+func (c *conn) ID() uint64                                 { return c.id }
+func (c *conn) Talker() bool                               { return c.ssrc != 0 }
+func (c *conn) Source() *forward.Source                    { return c.source }
+func (c *conn) Slots() []peer.Slot                         { return c.slots }
+func (c *conn) SSRC() (uint32, bool)                       { return c.ssrc, c.ssrc != 0 }
+func (c *conn) LastSeen() time.Time                        { return time.Unix(0, c.lastSeen.Load()) }
+func (c *conn) RemoteAddr() netip.AddrPort                 { return netip.AddrPort{} }
+func (c *conn) AddCandidate(webrtc.ICECandidateInit) error { return nil }
+func (c *conn) Close() error                               { c.closed.Add(1); return nil }
+
+// talk sends one packet from the connection's microphone.
+func (c *conn) talk() {
+	c.seq++
+	c.source.Forward(&forward.Packet{
+		SSRC: c.ssrc, SequenceNumber: c.seq, Timestamp: uint32(c.seq) * 960, PayloadType: 111, Payload: []byte{1},
+	}, time.Now())
+}
+
+// told is one call of the Notifier.
+type told struct {
+	to     []string
+	except string
+	event  Event
+}
+
+// recorder is a Notifier that remembers.
+type recorder struct {
+	mu    sync.Mutex
+	calls []told
+}
+
+func (r *recorder) Notify(userIDs []string, except string, event Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, told{append([]string{}, userIDs...), except, event})
+}
+
+func (r *recorder) NotifyAll(except string, event Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, told{nil, except, event})
+}
+
+func (r *recorder) take() []told {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	calls := r.calls
+	r.calls = nil
+	return calls
+}
+
+func newHub(t testing.TB, capacity int) (*ChannelHub, *MediaPeerHub, *recorder) {
+	t.Helper()
+	notifier := &recorder{}
+	peers := NewMediaPeerHub()
+	return NewChannelHub(ChannelLimits{Capacity: capacity, Channels: 4}, peers, notifier), peers, notifier
+}
+
+func newChannel(t testing.TB, capacity int) (*Channel, *MediaPeerHub, *recorder) {
+	t.Helper()
+	hub, peers, notifier := newHub(t, capacity)
+	_, err := hub.Create(ChannelSpec{ID: "lobby", Name: "Lobby"}, time.Now())
+	require.NoError(t, err)
+	channel, err := hub.Get("lobby")
+	require.NoError(t, err)
+	notifier.take()
+	return channel, peers, notifier
+}
+
+func join(t testing.TB, c *Channel, user string, media *conn) *Member {
+	t.Helper()
+	m, err := c.Join(JoinRequest{UserID: user, Name: user, Conn: media})
+	require.NoError(t, err)
+	return m
+}

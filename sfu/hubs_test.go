@@ -1,0 +1,146 @@
+package sfu
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestChannelHubCreateAndLimits(t *testing.T) {
+	hub, _, notifier := newHub(t, 7)
+	now := time.UnixMilli(1_000_000)
+	info, err := hub.Create(ChannelSpec{ID: "a", Name: "A", OwnerID: "ada"}, now)
+	require.NoError(t, err)
+	require.Equal(t, ChannelInfo{
+		ID: "a", Name: "A", Mode: ModeConference, OwnerID: "ada", Capacity: 7, CreatedAt: now,
+	}, info)
+	require.Equal(t, []told{{nil, "ada", ChannelCreated{Channel: info}}}, notifier.take())
+
+	_, err = hub.Create(ChannelSpec{ID: "a"}, now)
+	require.ErrorIs(t, err, ErrChannelExists)
+	for _, id := range []string{"b", "c", "d"} {
+		_, err = hub.Create(ChannelSpec{ID: id}, now.Add(-time.Second))
+		require.NoError(t, err)
+	}
+	_, err = hub.Create(ChannelSpec{ID: "e"}, now)
+	require.ErrorIs(t, err, ErrTooManyChannels)
+	_, err = hub.Get("e")
+	require.ErrorIs(t, err, ErrChannelNotFound)
+
+	var ids []string
+	for _, info := range hub.List() {
+		ids = append(ids, info.ID)
+	}
+	require.Equal(t, []string{"b", "c", "d", "a"}, ids, "oldest first")
+}
+
+func TestChannelHubUpdate(t *testing.T) {
+	hub, _, notifier := newHub(t, 10)
+	_, err := hub.Create(ChannelSpec{ID: "a", Name: "A"}, time.Now())
+	require.NoError(t, err)
+	c, err := hub.Get("a")
+	require.NoError(t, err)
+	join(t, c, "ada", newConn(t, 1, 1))
+	join(t, c, "bob", newConn(t, 2, 1))
+	notifier.take()
+
+	info, err := hub.Update(c, new("New"), new(1), "ada")
+	require.NoError(t, err)
+	require.Equal(t, "New", info.Name)
+	require.Equal(t, 1, info.Capacity)
+	require.Equal(t, 2, info.MemberCount, "nobody has to leave")
+	require.Equal(t, []told{{nil, "ada", ChannelUpdated{Channel: info}}}, notifier.take())
+	_, err = c.Join(JoinRequest{UserID: "cyd", Conn: newConn(t, 3, 1)})
+	require.ErrorIs(t, err, ErrChannelFull)
+
+	info, err = hub.Update(c, nil, new(0), "")
+	require.NoError(t, err)
+	require.Equal(t, "New", info.Name)
+	require.Equal(t, 10, info.Capacity)
+}
+
+func TestChannelHubDeleteTakesTheMembersAlong(t *testing.T) {
+	hub, peers, notifier := newHub(t, 10)
+	_, err := hub.Create(ChannelSpec{ID: "a"}, time.Now())
+	require.NoError(t, err)
+	c, err := hub.Get("a")
+	require.NoError(t, err)
+	ada, bob := newConn(t, 1, 1), newConn(t, 2, 1)
+	m := join(t, c, "ada", ada)
+	join(t, c, "bob", bob)
+	notifier.take()
+
+	require.True(t, hub.Delete(c, "ada"))
+	require.False(t, hub.Delete(c, "ada"))
+	require.Equal(t, []told{{nil, "ada", ChannelDeleted{ChannelID: "a"}}}, notifier.take())
+	require.Zero(t, peers.Len())
+	require.False(t, m.Active())
+	require.EqualValues(t, 1, ada.closed.Load())
+	require.EqualValues(t, 1, bob.closed.Load())
+	ada.talk()
+	require.Empty(t, bob.heard[0].take())
+	_, err = c.Join(JoinRequest{UserID: "cyd", Conn: newConn(t, 3, 1)})
+	require.ErrorIs(t, err, ErrChannelNotFound)
+	_, err = hub.Update(c, nil, nil, "")
+	require.ErrorIs(t, err, ErrChannelNotFound)
+}
+
+func TestChannelHubReapsIdleChannels(t *testing.T) {
+	hub, _, _ := newHub(t, 10)
+	for id, owner := range map[string]string{"preset": "", "empty": "ada", "used": "ada"} {
+		_, err := hub.Create(ChannelSpec{ID: id, OwnerID: owner}, time.Now())
+		require.NoError(t, err)
+	}
+	used, err := hub.Get("used")
+	require.NoError(t, err)
+	m := join(t, used, "ada", newConn(t, 1, 1))
+
+	require.Zero(t, hub.ReapIdle(time.Now().Add(time.Minute), time.Hour))
+	require.Equal(t, 1, hub.ReapIdle(time.Now().Add(2*time.Hour), time.Hour))
+	require.Len(t, hub.List(), 2)
+	m.Leave(LeaveLeft)
+	require.Zero(t, hub.ReapIdle(time.Now().Add(time.Minute), time.Hour), "idle since it became empty")
+	require.Equal(t, 1, hub.ReapIdle(time.Now().Add(2*time.Hour), time.Hour))
+	require.Len(t, hub.List(), 1)
+}
+
+func TestMediaPeerHub(t *testing.T) {
+	hub := NewMediaPeerHub()
+	// Two clients that chose the same SSRC.
+	ada := &MediaPeer{Conn: newConn(t, 7, 1), UserID: "ada", ChannelID: "a"}
+	bob := &MediaPeer{Conn: newConn(t, 7, 1), UserID: "bob", ChannelID: "b"}
+	hub.Register(ada)
+	hub.Register(bob)
+	require.Same(t, ada, hub.Get(PeerKey{ada.ID(), 7}))
+	require.Same(t, bob, hub.Get(PeerKey{bob.ID(), 7}))
+	require.Nil(t, hub.Get(PeerKey{ada.ID(), 8}))
+	require.Nil(t, hub.Get(PeerKey{0, 7}))
+	require.Equal(t, []*MediaPeer{ada}, hub.ChannelPeers("a"))
+
+	imposter := &MediaPeer{Conn: ada.Conn, UserID: "ada", ChannelID: "a"}
+	require.False(t, hub.Remove(imposter), "only the registered one is removed")
+	require.Equal(t, 2, hub.Len())
+	require.True(t, hub.Remove(ada))
+	require.False(t, hub.Remove(ada))
+	require.Nil(t, hub.Get(PeerKey{ada.ID(), 7}))
+	require.Empty(t, hub.ChannelPeers("a"))
+}
+
+func TestMediaPeerHubReapsZombies(t *testing.T) {
+	c, peers, notifier := newChannel(t, 10)
+	quiet := newConn(t, 1, 1)
+	join(t, c, "ada", quiet)
+	join(t, c, "bob", newConn(t, 2, 1))
+	notifier.take()
+	now := time.Now()
+	require.Empty(t, peers.FindZombies(now, time.Minute))
+	quiet.lastSeen.Store(now.Add(-61 * time.Second).UnixNano())
+	require.Equal(t, 1, peers.Reap(now, time.Minute))
+	require.Zero(t, peers.Reap(now, time.Minute))
+	require.Len(t, c.Members(), 1)
+	left, ok := notifier.take()[0].event.(MemberLeft)
+	require.True(t, ok)
+	require.Equal(t, LeaveMediaTimeout, left.Cause)
+	require.EqualValues(t, 1, quiet.closed.Load())
+}

@@ -1,0 +1,152 @@
+package sfu
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"github.com/mini-livechat/mini-livechat/sfu/forward"
+	"github.com/mini-livechat/mini-livechat/sfu/peer"
+)
+
+// Conn is what this package needs of a PeerConnection; *peer.Peer is one.
+type Conn interface {
+	// ID is unique among the connections of the process.
+	ID() uint64
+	// Talker reports whether the client offered a microphone.
+	Talker() bool
+	// Source is what the client says, Slots what it hears.
+	Source() *forward.Source
+	Slots() []peer.Slot
+	// SSRC is the microphone's; ok is false until it was heard.
+	SSRC() (ssrc uint32, ok bool)
+	// LastSeen is when the media path last gave a sign of life.
+	LastSeen() time.Time
+	// RemoteAddr is the ICE-selected address; not valid before there is one.
+	RemoteAddr() netip.AddrPort
+	// AddCandidate adds a trickled remote candidate.
+	AddCandidate(candidate webrtc.ICECandidateInit) error
+	Close() error
+}
+
+// PeerKey names a microphone. SSRCs are chosen by clients and collide, so an SSRC alone
+// is never a key.
+type PeerKey struct {
+	Conn uint64
+	SSRC uint32
+}
+
+// MediaPeer is the media half of a member: it exists from CHANNEL_JOIN until the member
+// is out of the channel.
+type MediaPeer struct {
+	Conn
+
+	UserID    string
+	ChannelID string
+	// leave takes the member out of its channel.
+	leave func(LeaveCause) bool
+}
+
+// MediaPeerHub knows every media peer, by PeerConnection, by (PeerConnection, SSRC) and
+// by channel, each in O(1). Safe for concurrent use.
+type MediaPeerHub struct {
+	mu        sync.RWMutex // guards the maps
+	byConn    map[uint64]*MediaPeer
+	byChannel map[string]map[*MediaPeer]struct{}
+}
+
+// NewMediaPeerHub returns an empty hub.
+func NewMediaPeerHub() *MediaPeerHub {
+	return &MediaPeerHub{
+		byConn:    make(map[uint64]*MediaPeer),
+		byChannel: make(map[string]map[*MediaPeer]struct{}),
+	}
+}
+
+// Register adds p.
+func (h *MediaPeerHub) Register(p *MediaPeer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.byConn[p.ID()] = p
+	peers := h.byChannel[p.ChannelID]
+	if peers == nil {
+		peers = make(map[*MediaPeer]struct{})
+		h.byChannel[p.ChannelID] = peers
+	}
+	peers[p] = struct{}{}
+}
+
+// Remove removes p and nothing else, and reports whether it was there.
+func (h *MediaPeerHub) Remove(p *MediaPeer) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.byConn[p.ID()] != p {
+		return false
+	}
+	delete(h.byConn, p.ID())
+	peers := h.byChannel[p.ChannelID]
+	delete(peers, p)
+	if len(peers) == 0 {
+		delete(h.byChannel, p.ChannelID)
+	}
+	return true
+}
+
+// Get returns the peer whose microphone is key, or nil.
+func (h *MediaPeerHub) Get(key PeerKey) *MediaPeer {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	p := h.byConn[key.Conn]
+	if p == nil {
+		return nil
+	}
+	if ssrc, ok := p.SSRC(); !ok || ssrc != key.SSRC {
+		return nil
+	}
+	return p
+}
+
+// ChannelPeers returns the media peers of a channel, in no particular order.
+func (h *MediaPeerHub) ChannelPeers(channelID string) []*MediaPeer {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	peers := make([]*MediaPeer, 0, len(h.byChannel[channelID]))
+	for p := range h.byChannel[channelID] {
+		peers = append(peers, p)
+	}
+	return peers
+}
+
+// Len returns how many media peers there are.
+func (h *MediaPeerHub) Len() int {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(h.byConn)
+}
+
+// FindZombies returns the peers without a sign of life for longer than timeout.
+func (h *MediaPeerHub) FindZombies(now time.Time, timeout time.Duration) []*MediaPeer {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	var zombies []*MediaPeer
+	for _, p := range h.byConn {
+		if now.Sub(p.LastSeen()) > timeout {
+			zombies = append(zombies, p)
+		}
+	}
+	return zombies
+}
+
+// Reap takes the zombies out of their channels, telling the members, and returns how
+// many it took.
+func (h *MediaPeerHub) Reap(now time.Time, timeout time.Duration) int {
+	reaped := 0
+	for _, p := range h.FindZombies(now, timeout) {
+		if p.leave(LeaveMediaTimeout) {
+			reaped++
+		}
+	}
+	return reaped
+}

@@ -1,0 +1,124 @@
+package auth
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// ErrSecretFile says that the kept secret cannot be used; the text around it says which
+// file is meant and what to do.
+var ErrSecretFile = errors.New("the kept secret cannot be used")
+
+const (
+	// secretFile is the file below the data directory that keeps a generated secret.
+	secretFile = "secret"
+	// secretRandomBytes is how much randomness a generated secret has: as much as HS256
+	// can use.
+	secretRandomBytes = 32
+
+	secretFileMode fs.FileMode = 0o600
+	secretDirMode  fs.FileMode = 0o700
+	// othersMayUse are the bits that let anyone but the owner at the secret.
+	othersMayUse fs.FileMode = 0o077
+	// othersMayWrite lets anyone on the machine put a secret of theirs into the directory.
+	othersMayWrite fs.FileMode = 0o002
+)
+
+// LoadOrCreateSecret returns the secret kept in dir, which it generates when there is
+// none. The file is one line of text that may be passed on as it stands. Processes that
+// start together end up with the same secret. Errors about what is there wrap
+// ErrSecretFile.
+func LoadOrCreateSecret(dir string) ([]byte, error) {
+	if err := os.MkdirAll(dir, secretDirMode); err != nil {
+		return nil, fmt.Errorf("create the data directory: %w", err)
+	}
+	if err := checkDir(dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, secretFile)
+	secret, err := readSecret(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return secret, err
+	}
+	if err := createSecret(dir, path); err != nil {
+		return nil, err
+	}
+	// Read back what is there: another process may have been first.
+	return readSecret(path)
+}
+
+func checkDir(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("look at the data directory: %w", err)
+	}
+	if unixModes() && info.Mode()&othersMayWrite != 0 {
+		return fmt.Errorf("%w: everyone may write to the directory %s (mode %04o): choose another, or chmod o-w it",
+			ErrSecretFile, dir, info.Mode().Perm())
+	}
+	return nil
+}
+
+func readSecret(path string) ([]byte, error) {
+	file, err := os.DirFS(filepath.Dir(path)).Open(filepath.Base(path))
+	if err != nil {
+		return nil, fmt.Errorf("read the secret in %s: %w", filepath.Dir(path), err)
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %s is not a regular file", ErrSecretFile, path)
+	}
+	if unixModes() && info.Mode()&othersMayUse != 0 {
+		return nil, fmt.Errorf("%w: others may use %s (mode %04o): chmod 600 it, or delete it to have a new one made",
+			ErrSecretFile, path, info.Mode().Perm())
+	}
+	data, err := io.ReadAll(io.LimitReader(file, MaxSecretBytes+2))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	secret := strings.TrimRight(string(data), "\r\n")
+	if n := len(secret); n < MinSecretBytes || n > MaxSecretBytes || strings.ContainsAny(secret, "\r\n\x00") {
+		return nil, fmt.Errorf("%w: %s should hold one line of %d to %d bytes: delete it to have a new one made",
+			ErrSecretFile, path, MinSecretBytes, MaxSecretBytes)
+	}
+	return []byte(secret), nil
+}
+
+// createSecret puts a new secret at path unless something is there already. The file
+// appears complete or not at all: it is written under another name and then linked, and
+// a link, unlike a rename, never replaces what another process has put there meanwhile.
+func createSecret(dir, path string) error {
+	random := make([]byte, secretRandomBytes)
+	_, _ = rand.Read(random) // never fails: it ends the program instead
+	line := base64.RawURLEncoding.EncodeToString(random) + "\n"
+
+	file, err := os.CreateTemp(dir, "."+secretFile+"-*")
+	if err != nil {
+		return fmt.Errorf("keep a new secret: %w", err)
+	}
+	defer os.Remove(file.Name()) //nolint:errcheck // at worst a stray file that holds no secret in use
+	_, err = file.WriteString(line)
+	err = errors.Join(err, file.Chmod(secretFileMode), file.Sync(), file.Close())
+	if err == nil {
+		err = os.Link(file.Name(), path)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("keep a new secret: %w", err)
+	}
+	return nil
+}
+
+// unixModes reports whether permission bits mean anything on this system.
+func unixModes() bool { return runtime.GOOS != "windows" && runtime.GOOS != "plan9" }

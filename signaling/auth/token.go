@@ -1,0 +1,200 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Sentinel errors of [Authority.Verify]. Each wraps ErrInvalidToken, and what Verify
+// returns wraps one of them; its text is a reason a developer can act on and gives no
+// secret away.
+var (
+	ErrInvalidToken = errors.New("invalid token")
+	// ErrTokenMalformed: not a JWT in compact form, or too long to be one of ours.
+	ErrTokenMalformed = fmt.Errorf("%w: malformed", ErrInvalidToken)
+	// ErrTokenAlgorithm: signed with another algorithm than HS256, or not at all.
+	ErrTokenAlgorithm = fmt.Errorf("%w: the algorithm must be %s", ErrInvalidToken, algorithm)
+	// ErrTokenKey: "kid" names another secret than this server's.
+	ErrTokenKey = fmt.Errorf("%w: it was signed with another secret", ErrInvalidToken)
+	// ErrTokenSignature: the signature does not fit; forged, damaged, or, without a
+	// "kid", signed with another secret.
+	ErrTokenSignature = fmt.Errorf("%w: the signature does not match this server's secret", ErrInvalidToken)
+	// ErrTokenExpired: "exp" has passed.
+	ErrTokenExpired = fmt.Errorf("%w: it has expired", ErrInvalidToken)
+	// ErrTokenNotYet: "nbf" or "iat" lies in the future.
+	ErrTokenNotYet = fmt.Errorf("%w: it is not valid yet", ErrInvalidToken)
+	// ErrTokenClaims: a required claim is missing or a claim has a value that is not allowed.
+	ErrTokenClaims = fmt.Errorf("%w: bad claim", ErrInvalidToken)
+)
+
+// Sentinel errors of [New] and [Authority.Mint].
+var (
+	// ErrWeakSecret: the secret is too short to sign with, or too long to be meant as one.
+	ErrWeakSecret = errors.New("unsuitable secret")
+	// ErrTTL: the life of a token must be at least MinTTL.
+	ErrTTL = errors.New("invalid time to live")
+)
+
+// algorithm is the only one accepted. A token does not choose how it is checked
+// (RFC 8725, section 3.1).
+const algorithm = "HS256"
+
+// Authority mints and verifies tokens with one secret. It is immutable and safe for use
+// by any number of goroutines.
+type Authority struct {
+	secret []byte
+	kid    string
+}
+
+// claims are the JWT claims of a token, as PROTOCOL.md lists them.
+type claims struct {
+	jwt.RegisteredClaims
+
+	Name  string `json:"name,omitempty"`
+	Admin bool   `json:"admin,omitempty"`
+}
+
+// New returns the authority that signs with secret, of which it keeps a copy. The error
+// wraps ErrWeakSecret.
+func New(secret []byte) (*Authority, error) {
+	if n := len(secret); n < MinSecretBytes || n > MaxSecretBytes {
+		return nil, fmt.Errorf("%w: it has %d bytes, %d to %d are allowed", ErrWeakSecret, n, MinSecretBytes, MaxSecretBytes)
+	}
+	sum := sha256.Sum256(secret)
+	return &Authority{
+		secret: append([]byte(nil), secret...),
+		kid:    hex.EncodeToString(sum[:keyIDBytes]),
+	}, nil
+}
+
+// Mint signs a token that says its bearer is id from now until now+ttl. The error wraps
+// ErrUserID, ErrName or ErrTTL.
+func (a *Authority) Mint(id Identity, now time.Time, ttl time.Duration) (string, error) {
+	if err := CheckUserID(id.UserID); err != nil {
+		return "", err
+	}
+	if id.Name != "" {
+		name, err := CleanName(id.Name)
+		if err != nil {
+			return "", err
+		}
+		id.Name = name
+	}
+	if ttl < MinTTL {
+		return "", fmt.Errorf("%w: %s, at least %s is needed", ErrTTL, ttl, MinTTL)
+	}
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, &claims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer:    Issuer,
+			Subject:   id.UserID,
+			ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
+			IssuedAt:  jwt.NewNumericDate(now),
+		},
+		Name:  id.Name,
+		Admin: id.Admin,
+	})
+	token.Header["kid"] = a.kid
+	signed, err := token.SignedString(a.secret)
+	if err != nil {
+		return "", fmt.Errorf("sign token: %w", err)
+	}
+	return signed, nil
+}
+
+// Verify returns whose token it is, with Name always set. The error wraps ErrInvalidToken
+// and one of its particular kinds. Nothing in the token is believed before its signature
+// was checked; only "alg" and "kid" are looked at earlier, to say better what is wrong.
+func (a *Authority) Verify(token string, now time.Time) (Identity, error) {
+	if len(token) > MaxTokenBytes {
+		return Identity{}, fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrTokenMalformed, len(token), MaxTokenBytes)
+	}
+	// The base64 decoder skips line breaks, so that one token could be written in many ways.
+	if strings.ContainsAny(token, "\r\n") {
+		return Identity{}, fmt.Errorf("%w: it contains a line break", ErrTokenMalformed)
+	}
+	parser := jwt.NewParser(
+		jwt.WithValidMethods([]string{algorithm}),
+		jwt.WithStrictDecoding(),
+		jwt.WithIssuer(Issuer),
+		jwt.WithExpirationRequired(),
+		jwt.WithIssuedAt(),
+		jwt.WithLeeway(Leeway),
+		jwt.WithTimeFunc(func() time.Time { return now }),
+	)
+	var c claims
+	parsed, err := parser.ParseWithClaims(token, &c, a.key)
+	if err != nil {
+		return Identity{}, explain(parsed, &c, err)
+	}
+	if err = CheckUserID(c.Subject); err != nil {
+		return Identity{}, fmt.Errorf("%w: sub: %w", ErrTokenClaims, err)
+	}
+	id := Identity{UserID: c.Subject, Name: nameOf(c.Subject), Admin: c.Admin}
+	if c.Name != "" {
+		if id.Name, err = CleanName(c.Name); err != nil {
+			return Identity{}, fmt.Errorf("%w: name: %w", ErrTokenClaims, err)
+		}
+	}
+	return id, nil
+}
+
+// headerError carries a reason of ours through the library's error.
+type headerError struct{ reason error }
+
+func (e *headerError) Error() string { return e.reason.Error() }
+
+// key is the jwt.Keyfunc: it runs after the algorithm and before the signature is checked.
+// Its errors are *headerError.
+func (a *Authority) key(token *jwt.Token) (any, error) {
+	// RFC 7515, section 4.1.11: extensions that are not understood must not be ignored,
+	// and none are.
+	if _, ok := token.Header["crit"]; ok {
+		return nil, &headerError{fmt.Errorf("%w: critical header extensions are not supported", ErrTokenMalformed)}
+	}
+	switch kid := token.Header["kid"].(type) {
+	case nil:
+	case string:
+		if kid != a.kid {
+			return nil, &headerError{ErrTokenKey}
+		}
+	default:
+		return nil, &headerError{fmt.Errorf("%w: kid must be a string", ErrTokenMalformed)}
+	}
+	return a.secret, nil
+}
+
+// explain turns the library's error into one of ours. The library joins every claim error
+// it finds; the first that a developer would mend is named.
+func explain(token *jwt.Token, c *claims, err error) error {
+	if ours, ok := errors.AsType[*headerError](err); ok {
+		return ours.reason
+	}
+	switch {
+	case token == nil:
+		return fmt.Errorf("%w: a JWT has three parts with dots between them", ErrTokenMalformed)
+	case errors.Is(err, jwt.ErrTokenMalformed):
+		return fmt.Errorf("%w: its header, claims or signature cannot be decoded", ErrTokenMalformed)
+	case token.Header["alg"] != algorithm:
+		return ErrTokenAlgorithm
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid), errors.Is(err, jwt.ErrTokenUnverifiable):
+		return ErrTokenSignature
+	case errors.Is(err, jwt.ErrTokenInvalidIssuer), c.Issuer != Issuer:
+		return fmt.Errorf("%w: iss must be %q", ErrTokenClaims, Issuer)
+	case c.ExpiresAt == nil:
+		return fmt.Errorf("%w: exp is required", ErrTokenClaims)
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return fmt.Errorf("%w: at %s", ErrTokenExpired, c.ExpiresAt.UTC().Format(time.RFC3339))
+	case errors.Is(err, jwt.ErrTokenNotValidYet):
+		return fmt.Errorf("%w: nbf is %s", ErrTokenNotYet, c.NotBefore.UTC().Format(time.RFC3339))
+	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
+		return fmt.Errorf("%w: iat is %s", ErrTokenNotYet, c.IssuedAt.UTC().Format(time.RFC3339))
+	default:
+		return ErrTokenClaims
+	}
+}

@@ -1,0 +1,84 @@
+package signaling
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/sfu/peer"
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// Sentinel errors of the handlers; those of sfu, peer and auth join them in errorCodes.
+var (
+	errNotAuthenticated   = errors.New("send IDENTIFY first")
+	errAlreadyIdentified  = errors.New("this session is identified already")
+	errInvalidOpcode      = errors.New("no such request")
+	errUnsupportedVersion = errors.New("unsupported protocol version")
+	errUserMismatch       = errors.New("user_id is not the token's subject")
+	errAccessDenied       = errors.New("access denied")
+	errEmptyMessage       = errors.New("content is empty")
+	errMessageTooLong     = errors.New("content is too long")
+	errMessageElsewhere   = errors.New("not a member of that channel")
+)
+
+// rateLimitError: a request came too soon.
+type rateLimitError struct{ retryAfter time.Duration }
+
+func (e *rateLimitError) Error() string {
+	return fmt.Sprintf("too many requests; the next one is welcome in %s", e.retryAfter.Round(time.Millisecond))
+}
+
+// errorCodes is the one table from errors to the codes of the wire. The first match
+// counts.
+//
+//nolint:gochecknoglobals // a constant in all but the language
+var errorCodes = []struct {
+	err  error
+	code protocol.ErrorCode
+}{
+	{errNotAuthenticated, protocol.CodeNotAuthenticated},
+	{auth.ErrInvalidToken, protocol.CodeInvalidToken},
+	{errUserMismatch, protocol.CodeInvalidToken},
+	{errAlreadyIdentified, protocol.CodeAlreadyIdentified},
+	{errInvalidOpcode, protocol.CodeInvalidOpcode},
+	{protocol.ErrPayload, protocol.CodeInvalidPayload},
+	{errUnsupportedVersion, protocol.CodeUnsupportedVersion},
+	{sfu.ErrChannelNotFound, protocol.CodeChannelNotFound},
+	{sfu.ErrChannelFull, protocol.CodeChannelFull},
+	{sfu.ErrTooManyChannels, protocol.CodeChannelFull},
+	{errAccessDenied, protocol.CodeAccessDenied},
+	{sfu.ErrAlreadyInChannel, protocol.CodeAlreadyInChannel},
+	{sfu.ErrNotInChannel, protocol.CodeNotInChannel},
+	{sfu.ErrChannelExists, protocol.CodeChannelExists},
+	{errEmptyMessage, protocol.CodeEmptyMessage},
+	{errMessageTooLong, protocol.CodeMessageTooLong},
+	{errMessageElsewhere, protocol.CodeMessageElsewhere},
+	{peer.ErrBadSDP, protocol.CodeBadSDP},
+	{peer.ErrUnsupportedMedia, protocol.CodeUnsupportedMedia},
+	{peer.ErrCandidate, protocol.CodeICEFailed},
+}
+
+// errorPayload is the ERROR a client gets for err. What is in no table is the server's
+// own trouble, of which the client learns only that.
+func errorPayload(op protocol.Op, err error) protocol.Error {
+	if limited, ok := errors.AsType[*rateLimitError](err); ok {
+		return protocol.Error{
+			Op: op, Code: protocol.CodeRateLimited, Reason: err.Error(),
+			RetryAfterMS: max(1, limited.retryAfter.Milliseconds()),
+		}
+	}
+	for _, known := range errorCodes {
+		if errors.Is(err, known.err) {
+			return protocol.Error{Op: op, Code: known.code, Reason: err.Error()}
+		}
+	}
+	return protocol.Error{Op: op, Code: protocol.CodeInternal, Reason: "internal error"}
+}
+
+// payloadError makes a protocol.ErrPayload that says what is wrong with a field.
+func payloadError(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{protocol.ErrPayload}, args...)...)
+}

@@ -1,0 +1,169 @@
+package signaling
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/sfu/peer"
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// Config is what a Gateway needs to know. Every field must be set unless it says
+// otherwise.
+type Config struct {
+	// Server names this software in HELLO.
+	Server string
+	// HeartbeatInterval is how often clients have to send HEARTBEAT; the server pings as often.
+	HeartbeatInterval time.Duration
+	// ZombieTimeout is how long a session or media path may show no sign of life.
+	ZombieTimeout time.Duration
+	// ReaperInterval is how often zombies and idle channels are looked for.
+	ReaperInterval time.Duration
+	// ChannelIdle is how long a created channel may be empty before it is deleted.
+	ChannelIdle time.Duration
+	// IdentifyTimeout is how long a connection may be anonymous.
+	IdentifyTimeout time.Duration
+	// WriteTimeout is how long one frame may take to leave.
+	WriteTimeout time.Duration
+	// EgressQueue is how many frames may wait for one client.
+	EgressQueue int
+	// MaxSessions is how many WebSockets may be open, identified or not.
+	MaxSessions int
+	// MessageLength is the longest text message, in code points.
+	MessageLength int
+	// RequestRate (per second) and RequestBurst bound a session's requests.
+	RequestRate, RequestBurst int
+	// ChannelCapacity is the most members a channel may have, MaxChannels the most
+	// channels there may be.
+	ChannelCapacity, MaxChannels int
+	// Presets are the channels that exist from the start and stay.
+	Presets []sfu.ChannelSpec
+	// Slots is the most recvonly lines an offer may have.
+	Slots int
+	// AllowOrigin lists web origins besides the server's own that may connect.
+	AllowOrigin []string
+}
+
+// Gateway accepts WebSockets and runs a Session on each. Safe for concurrent use.
+type Gateway struct {
+	cfg      Config
+	log      *zap.Logger
+	auth     *auth.Authority
+	media    *peer.Factory
+	users    *UserHub
+	channels *sfu.ChannelHub
+	peers    *sfu.MediaPeerHub
+	upgrader websocket.Upgrader
+
+	mu       sync.Mutex // guards the fields below
+	sessions map[*Session]struct{}
+	closed   bool
+	running  sync.WaitGroup // one for each session
+}
+
+// NewGateway returns a Gateway with the preset channels. The caller keeps the Factory and
+// closes it after the Gateway.
+func NewGateway(cfg Config, authority *auth.Authority, media *peer.Factory, log *zap.Logger) (*Gateway, error) {
+	g := &Gateway{
+		cfg: cfg, log: log, auth: authority, media: media,
+		users: NewUserHub(), peers: sfu.NewMediaPeerHub(),
+		sessions: make(map[*Session]struct{}),
+	}
+	g.upgrader = websocket.Upgrader{
+		HandshakeTimeout: cfg.WriteTimeout,
+		CheckOrigin:      func(r *http.Request) bool { return OriginAllowed(r, cfg.AllowOrigin) },
+	}
+	limits := sfu.ChannelLimits{Capacity: cfg.ChannelCapacity, Channels: cfg.MaxChannels}
+	g.channels = sfu.NewChannelHub(limits, g.peers, &notifier{users: g.users, log: log})
+	// Channels are listed by age: presets in the order of the configuration.
+	now := time.Now()
+	for i, preset := range cfg.Presets {
+		if _, err := g.channels.Create(preset, now.Add(time.Duration(i-len(cfg.Presets))*time.Millisecond)); err != nil {
+			return nil, fmt.Errorf("preset channel: %w", err)
+		}
+	}
+	return g, nil
+}
+
+// OriginAllowed reports whether a request's Origin is the server's own, listed, or
+// absent as with native clients (RFC 6455, section 10.2).
+func OriginAllowed(r *http.Request, allowed []string) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" || slices.Contains(allowed, origin) {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
+}
+
+// ServeHTTP upgrades the connection and returns when its session has ended.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !websocket.IsWebSocketUpgrade(r) {
+		http.Error(w, "this is the WebSocket endpoint: connect with ws:// or wss://", http.StatusUpgradeRequired)
+		return
+	}
+	s := newSession(g)
+	if !g.add(s) {
+		http.Error(w, "the server has no room for another connection", http.StatusServiceUnavailable)
+		return
+	}
+	defer g.remove(s)
+	conn, err := g.upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		// Upgrade has answered.
+		g.log.Debug("upgrade refused", zap.String("remote", r.RemoteAddr), zap.Error(err))
+		return
+	}
+	s.run(r.Context(), conn)
+}
+
+// Shutdown ends every session with CloseRestarting, refuses new ones, and returns when
+// all have cleaned up or ctx is done.
+func (g *Gateway) Shutdown(ctx context.Context) error {
+	g.mu.Lock()
+	g.closed = true
+	for s := range g.sessions {
+		s.close(protocol.CloseRestarting)
+	}
+	g.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		g.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (g *Gateway) add(s *Session) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed || len(g.sessions) >= g.cfg.MaxSessions {
+		return false
+	}
+	g.sessions[s] = struct{}{}
+	g.running.Add(1)
+	return true
+}
+
+func (g *Gateway) remove(s *Session) {
+	g.mu.Lock()
+	delete(g.sessions, s)
+	g.mu.Unlock()
+	g.running.Done()
+}

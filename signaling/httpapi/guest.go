@@ -1,0 +1,153 @@
+// Package httpapi is the part of the server that speaks plain HTTP and JSON. Its
+// handlers hold no state but their rate limiters and may be called from any goroutine.
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+const (
+	// maxGuestBody is the largest request body read, in bytes; a name takes 300.
+	maxGuestBody = 4 << 10
+	// guestRate and guestBurst bound how many guests are let in, per second and at once:
+	// a token costs one HMAC, so this only keeps a flood out of the log.
+	guestRate  = 100
+	guestBurst = 500
+)
+
+// Guest answers POST /api/guest.
+type Guest struct {
+	// Authority signs the tokens.
+	Authority *auth.Authority
+	// Allowed: guests are welcome.
+	Allowed bool
+	// TTL is how long a token is valid.
+	TTL time.Duration
+	// OriginAllowed decides which web pages may ask; nil means every one.
+	OriginAllowed func(*http.Request) bool
+	Log           *zap.Logger
+
+	limiter *rate.Limiter
+}
+
+// GuestToken is the answer to POST /api/guest.
+type GuestToken struct {
+	Token  string `json:"token"`
+	UserID string `json:"user_id"`
+	Name   string `json:"name"`
+}
+
+// Problem is the body of every answer that is not a success.
+type Problem struct {
+	Code   protocol.ErrorCode `json:"code"`
+	Reason string             `json:"reason"`
+}
+
+// NewGuest returns g ready to serve.
+func NewGuest(g Guest) *Guest {
+	g.limiter = rate.NewLimiter(guestRate, guestBurst)
+	return &g
+}
+
+// ServeHTTP implements http.Handler.
+func (g *Guest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Add("Vary", "Origin")
+	if g.OriginAllowed != nil && !g.OriginAllowed(r) {
+		g.refuse(w, http.StatusForbidden, protocol.CodeAccessDenied, "this web page's origin is not allowed here")
+		return
+	}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+	}
+	switch r.Method {
+	case http.MethodPost:
+		g.create(w, r)
+	case http.MethodOptions: // a browser asking before a request from another origin
+		w.Header().Set("Access-Control-Allow-Methods", http.MethodPost)
+		w.Header().Set("Access-Control-Allow-Headers", "Content-Type")
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header().Set("Allow", strings.Join([]string{http.MethodPost, http.MethodOptions}, ", "))
+		g.refuse(w, http.StatusMethodNotAllowed, protocol.CodeInvalidPayload, "use POST")
+	}
+}
+
+func (g *Guest) create(w http.ResponseWriter, r *http.Request) {
+	if !g.Allowed {
+		g.refuse(w, http.StatusForbidden, protocol.CodeAccessDenied, "guests are not allowed here; ask for an access token")
+		return
+	}
+	if !g.limiter.Allow() {
+		w.Header().Set("Retry-After", strconv.Itoa(1))
+		g.refuse(w, http.StatusTooManyRequests, protocol.CodeRateLimited, "too many guests at once; try again in a second")
+		return
+	}
+	name, status, err := readName(w, r)
+	if err != nil {
+		g.refuse(w, status, protocol.CodeInvalidPayload, err.Error())
+		return
+	}
+	id := auth.Identity{UserID: "guest-" + strings.ToLower(ulid.Make().String()), Name: name}
+	token, err := g.Authority.Mint(id, time.Now(), g.TTL)
+	if err != nil {
+		g.Log.Error("mint guest token", zap.Error(err))
+		g.refuse(w, http.StatusInternalServerError, protocol.CodeInternal, "internal error")
+		return
+	}
+	g.answer(w, http.StatusOK, GuestToken{Token: token, UserID: id.UserID, Name: id.Name})
+}
+
+// readName reads the request's body; status goes with the error.
+func readName(w http.ResponseWriter, r *http.Request) (name string, status int, err error) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || !slices.Contains([]string{"application/json", "text/json"}, kind) {
+		return "", http.StatusUnsupportedMediaType, errors.New("Content-Type must be application/json")
+	}
+	var body struct {
+		Name *string `json:"name"`
+	}
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxGuestBody))
+	if err := decoder.Decode(&body); err != nil {
+		if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return "", http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", tooLarge.Limit)
+		}
+		return "", http.StatusBadRequest, errors.New(`the body must be a JSON object such as {"name":"Ada"}`)
+	}
+	if body.Name == nil {
+		return "", http.StatusBadRequest, errors.New("name is missing")
+	}
+	name, err = auth.CleanName(*body.Name)
+	if err != nil {
+		return "", http.StatusBadRequest, err
+	}
+	return name, http.StatusOK, nil
+}
+
+func (g *Guest) refuse(w http.ResponseWriter, status int, code protocol.ErrorCode, reason string) {
+	g.answer(w, status, Problem{Code: code, Reason: reason})
+}
+
+func (g *Guest) answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(body); err != nil {
+		g.Log.Debug("answer lost", zap.Error(err))
+	}
+}

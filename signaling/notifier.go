@@ -1,0 +1,118 @@
+package signaling
+
+import (
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// notifier turns the media plane's events into frames. It implements sfu.Notifier and
+// therefore only queues.
+type notifier struct {
+	users *UserHub
+	log   *zap.Logger
+}
+
+// Notify implements sfu.Notifier.
+func (n *notifier) Notify(userIDs []string, except string, event sfu.Event) {
+	if encoded := n.encode(event); encoded != nil {
+		n.users.BroadcastTo(userIDs, encoded, except)
+	}
+}
+
+// NotifyAll implements sfu.Notifier.
+func (n *notifier) NotifyAll(except string, event sfu.Event) {
+	if encoded := n.encode(event); encoded != nil {
+		n.users.BroadcastAll(encoded, except)
+	}
+}
+
+func (n *notifier) encode(event sfu.Event) *protocol.Event {
+	op, payload := wireEvent(event)
+	encoded, err := protocol.EncodeEvent(op, payload)
+	if err != nil {
+		n.log.Error("event lost", zap.Error(err))
+		return nil
+	}
+	return encoded
+}
+
+func wireEvent(event sfu.Event) (protocol.Op, any) {
+	switch e := event.(type) {
+	case sfu.MemberJoined:
+		return protocol.OpChannelEvent, protocol.ChannelEvent{
+			Event: protocol.ChannelEventJoin, ChannelID: e.ChannelID, Member: new(wireMember(e.Member)),
+		}
+	case sfu.MemberLeft:
+		return protocol.OpChannelEvent, protocol.ChannelEvent{
+			Event: protocol.ChannelEventLeave, ChannelID: e.ChannelID,
+			Member: new(wireMember(e.Member)), Cause: wireCause(e.Cause),
+		}
+	case sfu.VoiceStateChanged:
+		return protocol.OpVoiceStateEvent, protocol.VoiceStateEvent{
+			ChannelID: e.ChannelID, UserID: e.Member.UserID,
+			SelfMute: e.Member.SelfMute, SelfDeaf: e.Member.SelfDeaf,
+		}
+	case sfu.SlotsChanged:
+		return protocol.OpSlotMap, protocol.SlotMap{ChannelID: e.ChannelID, Slots: wireSlots(e.Slots)}
+	case sfu.ChannelCreated:
+		return protocol.OpChannelEvent, protocol.ChannelEvent{
+			Event: protocol.ChannelEventCreate, ChannelID: e.Channel.ID, Channel: new(wireChannel(e.Channel)),
+		}
+	case sfu.ChannelUpdated:
+		return protocol.OpChannelEvent, protocol.ChannelEvent{
+			Event: protocol.ChannelEventUpdate, ChannelID: e.Channel.ID, Channel: new(wireChannel(e.Channel)),
+		}
+	case sfu.ChannelDeleted:
+		return protocol.OpChannelEvent, protocol.ChannelEvent{
+			Event: protocol.ChannelEventDelete, ChannelID: e.ChannelID,
+		}
+	default:
+		// A new kind of event without a case here is a bug that the first test of it meets.
+		panic("signaling: event without a frame")
+	}
+}
+
+func wireCause(cause sfu.LeaveCause) protocol.LeaveCause {
+	switch cause {
+	case sfu.LeaveLeft:
+		return protocol.LeaveLeft
+	case sfu.LeaveMediaTimeout:
+		return protocol.LeaveMediaTimeout
+	default:
+		return protocol.LeaveGone
+	}
+}
+
+func wireMember(m sfu.MemberInfo) protocol.Member {
+	return protocol.Member{
+		UserID: m.UserID, Name: m.Name, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf, Talker: m.Talker,
+	}
+}
+
+func wireMembers(members []sfu.MemberInfo) []protocol.Member {
+	wire := make([]protocol.Member, len(members))
+	for i, m := range members {
+		wire[i] = wireMember(m)
+	}
+	return wire
+}
+
+func wireSlots(slots []sfu.SlotInfo) []protocol.Slot {
+	wire := make([]protocol.Slot, len(slots))
+	for i, slot := range slots {
+		wire[i] = protocol.Slot{Slot: i, MID: slot.MID}
+		if slot.UserID != "" {
+			wire[i].UserID = &slot.UserID
+		}
+	}
+	return wire
+}
+
+func wireChannel(c sfu.ChannelInfo) protocol.ChannelInfo {
+	return protocol.ChannelInfo{
+		ChannelID: c.ID, ChannelName: c.Name, Mode: protocol.Mode(c.Mode), OwnerID: c.OwnerID,
+		Capacity: c.Capacity, MemberCount: c.MemberCount, CreatedAt: c.CreatedAt.UnixMilli(),
+	}
+}

@@ -1,0 +1,221 @@
+package signaling
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+func channelCreate(_ context.Context, s *Session, r *request) error {
+	var d protocol.ChannelCreate
+	if err := r.frame.Bind(&d); err != nil {
+		return err
+	}
+	if err := CheckChannelID(d.ChannelID); err != nil {
+		return err
+	}
+	if d.ChannelName == "" {
+		d.ChannelName = d.ChannelID
+	}
+	name, err := cleanChannelName(d.ChannelName)
+	if err != nil {
+		return err
+	}
+	if d.Mode != "" && d.Mode != protocol.ModeConference {
+		return payloadError("d.mode %q is not known; this server has %q", d.Mode, protocol.ModeConference)
+	}
+	if err := s.checkCapacity(d.Capacity); err != nil {
+		return err
+	}
+	info, err := s.gw.channels.Create(sfu.ChannelSpec{
+		ID: d.ChannelID, Name: name, OwnerID: s.user.ID, Capacity: d.Capacity,
+	}, time.Now())
+	if err != nil {
+		return err
+	}
+	r.ack(wireChannel(info))
+	return nil
+}
+
+func channelUpdate(_ context.Context, s *Session, r *request) error {
+	var d protocol.ChannelUpdate
+	if err := r.frame.Bind(&d); err != nil {
+		return err
+	}
+	if d.ChannelName != nil {
+		name, err := cleanChannelName(*d.ChannelName)
+		if err != nil {
+			return err
+		}
+		d.ChannelName = &name
+	}
+	if d.Capacity != nil {
+		if err := s.checkCapacity(*d.Capacity); err != nil {
+			return err
+		}
+	}
+	channel, err := s.ownChannel(d.ChannelID)
+	if err != nil {
+		return err
+	}
+	info, err := s.gw.channels.Update(channel, d.ChannelName, d.Capacity, s.user.ID)
+	if err != nil {
+		return err
+	}
+	r.ack(wireChannel(info))
+	return nil
+}
+
+func channelDelete(_ context.Context, s *Session, r *request) error {
+	var d protocol.ChannelRef
+	if err := r.frame.Bind(&d); err != nil {
+		return err
+	}
+	channel, err := s.ownChannel(d.ChannelID)
+	if err != nil {
+		return err
+	}
+	if !s.gw.channels.Delete(channel, s.user.ID) {
+		return fmt.Errorf("%w: %s", sfu.ErrChannelNotFound, d.ChannelID)
+	}
+	r.ack(d)
+	return nil
+}
+
+func channelList(_ context.Context, s *Session, r *request) error {
+	infos := s.gw.channels.List()
+	list := protocol.ChannelList{Channels: make([]protocol.ChannelInfo, len(infos))}
+	for i, info := range infos {
+		list.Channels[i] = wireChannel(info)
+	}
+	r.ack(list)
+	return nil
+}
+
+func channelInfo(_ context.Context, s *Session, r *request) error {
+	var d protocol.ChannelRef
+	if err := r.frame.Bind(&d); err != nil {
+		return err
+	}
+	channel, err := s.gw.channels.Get(d.ChannelID)
+	if err != nil {
+		return err
+	}
+	r.ack(protocol.ChannelDetail{
+		ChannelInfo: wireChannel(channel.Info()), ActiveMembers: wireMembers(channel.Members()),
+	})
+	return nil
+}
+
+// channelJoin negotiates media and enters the channel; what it made is gone again when
+// any step fails.
+func channelJoin(ctx context.Context, s *Session, r *request) error {
+	var d protocol.ChannelJoin
+	if err := r.frame.Bind(&d); err != nil {
+		return err
+	}
+	if s.member != nil && s.member.Active() {
+		return fmt.Errorf("%w: you are in %s", sfu.ErrAlreadyInChannel, s.member.Channel().ID())
+	}
+	channel, err := s.gw.channels.Get(d.ChannelID)
+	if err != nil {
+		return err
+	}
+	// Asked again by Join; asked here so that a full channel costs no negotiation.
+	if channel.Full() {
+		return sfu.ErrChannelFull
+	}
+	conn, err := s.gw.media.Answer(ctx, d.SDPOffer)
+	if err != nil {
+		return err
+	}
+	member, err := channel.Join(sfu.JoinRequest{
+		UserID: s.user.ID, Name: s.user.Name, Conn: conn, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf,
+		OnJoined: func(found sfu.Snapshot) {
+			r.ack(protocol.Joined{
+				ChannelID: found.Channel.ID, ChannelName: found.Channel.Name,
+				Mode: protocol.Mode(found.Channel.Mode), SDPAnswer: conn.Answer(),
+				ActiveMembers: wireMembers(found.Members), Slots: wireSlots(found.Slots),
+			})
+		},
+	})
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	s.member = member
+	return nil
+}
+
+func channelLeave(_ context.Context, s *Session, r *request) error {
+	var d protocol.ChannelRef
+	if err := r.frame.Bind(&d); err != nil {
+		return err
+	}
+	if _, err := s.gw.channels.Get(d.ChannelID); err != nil {
+		return err
+	}
+	if s.member == nil || s.member.Channel().ID() != d.ChannelID || !s.member.Leave(sfu.LeaveLeft) {
+		return fmt.Errorf("%w: %s", sfu.ErrNotInChannel, d.ChannelID)
+	}
+	s.member = nil
+	r.ack(d)
+	return nil
+}
+
+// ownChannel returns a channel that this user may change.
+func (s *Session) ownChannel(id string) (*sfu.Channel, error) {
+	channel, err := s.gw.channels.Get(id)
+	if err != nil {
+		return nil, err
+	}
+	if !s.user.Admin && channel.OwnerID() != s.user.ID {
+		return nil, fmt.Errorf("%w: only the owner of %s or an admin may do this", errAccessDenied, id)
+	}
+	return channel, nil
+}
+
+func (s *Session) checkCapacity(capacity int) error {
+	if capacity < 0 || capacity > s.gw.cfg.ChannelCapacity {
+		return payloadError("d.capacity is %d; allowed are 1 to %d, or 0 for the most",
+			capacity, s.gw.cfg.ChannelCapacity)
+	}
+	return nil
+}
+
+// CheckChannelID reports why id cannot be a channel's; the error wraps
+// protocol.ErrPayload.
+func CheckChannelID(id string) error {
+	if id == "" || len(id) > protocol.MaxChannelIDBytes {
+		return payloadError("d.channel_id has %d bytes; allowed are 1 to %d", len(id), protocol.MaxChannelIDBytes)
+	}
+	for _, c := range []byte(id) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+		default:
+			return payloadError("d.channel_id may have letters a to z, digits, - and _ only")
+		}
+	}
+	return nil
+}
+
+// cleanChannelName trims a name and checks that a person can read it.
+func cleanChannelName(name string) (string, error) {
+	name = strings.TrimSpace(name)
+	if n := utf8.RuneCountInString(name); n == 0 || n > protocol.MaxChannelNameChars {
+		return "", payloadError("d.channel_name has %d characters; allowed are 1 to %d", n, protocol.MaxChannelNameChars)
+	}
+	const joiner = '\u200d' // holds emoji together
+	for _, c := range name {
+		if !unicode.IsPrint(c) && c != joiner {
+			return "", payloadError("d.channel_name contains the invisible character %U", c)
+		}
+	}
+	return name, nil
+}

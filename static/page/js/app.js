@@ -1,0 +1,86 @@
+/**
+ * Puts the page together: the session, its voice, and the views that show them.
+ *
+ * The address may carry:
+ *  - `#token=…` an access token, then no name is asked for;
+ *  - `#channel=…` where to go;
+ *  - `?audio=raw` no echo cancellation, noise suppression or automatic gain: for music,
+ *    and for measuring, since these treat a steady tone as noise.
+ *
+ * `window.livechat` is `{session, media}`, for tests and the curious: `media.slots` has
+ * the MediaStream of everybody heard. It is no interface; it may change at any time.
+ * @module
+ */
+
+import { memory, takeLink } from './account.js';
+import { Client } from './client.js';
+import { Media } from './media.js';
+import { Microphone } from './microphone.js';
+import { Session } from './session.js';
+import { mountAnnouncer } from './ui/announcer.js';
+import { mountBanner } from './ui/banner.js';
+import { mountChannels } from './ui/channels.js';
+import { mountChat } from './ui/chat.js';
+import { mountControls } from './ui/controls.js';
+import { mountDialogs } from './ui/dialogs.js';
+import { byId } from './ui/dom.js';
+import { fillIcons } from './ui/icons.js';
+import { mountPeople } from './ui/people.js';
+import { mountRoom } from './ui/room.js';
+import { mountStart } from './ui/start.js';
+import { mountTabs } from './ui/tabs.js';
+
+/** How often a countdown on the screen moves, in milliseconds. */
+const TICK_MS = 500;
+
+function gatewayURL() {
+  const url = new URL('ws', document.baseURI);
+  url.protocol = url.protocol.replace('http', 'ws');
+  url.search = '';
+  url.hash = '';
+  return url;
+}
+
+function main() {
+  fillIcons();
+  const link = takeLink();
+  const processing = new URLSearchParams(location.search).get('audio') !== 'raw';
+  const media = new Media(byId('audio'), new Microphone(processing));
+  const session = new Session(new Client(gatewayURL()), media);
+  Object.assign(window, { livechat: { session, media } });
+
+  const dialogs = mountDialogs(session);
+  const renders = [
+    mountStart(session, link.channelId),
+    mountBanner(session),
+    mountTabs(session),
+    mountChannels(session, dialogs),
+    mountRoom(session, dialogs, link.channelId),
+    mountPeople(session),
+    mountChat(session),
+    mountControls(session),
+    mountAnnouncer(session),
+  ];
+  const render = () => {
+    byId('start').hidden = session.stage === 'in';
+    byId('app').hidden = session.stage !== 'in';
+    renders.forEach((r) => r());
+  };
+  session.addEventListener('change', render);
+  setInterval(() => {
+    const { state } = session.client;
+    if (state.name === 'waiting' || session.call.retry.at !== null) {
+      render();
+    }
+  }, TICK_MS);
+  render();
+
+  const kept = memory.credentials;
+  if (link.token) {
+    session.signInWithToken(link.token, false, null);
+  } else if (kept.token) {
+    session.signInWithToken(kept.token, kept.guest, null);
+  }
+}
+
+main();

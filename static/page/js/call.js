@@ -1,0 +1,434 @@
+/**
+ * The channel one is in.
+ *
+ * What the person wants (`wanted`) is kept apart from what is (`room`), and one loop
+ * brings the second to the first. So clicks may come in any order and at any time, and
+ * coming back after a lost connection is nothing special.
+ *
+ * Events: `change`; `speaking` when only {@link Room#speaking} changed; `quality`, see
+ * meter.js.
+ * @module
+ */
+
+import { showChannelInAddress } from './account.js';
+import { Chat } from './chat.js';
+import { MicrophoneError } from './microphone.js';
+import { ConnectionLostError, Op } from './protocol.js';
+import { Retry } from './retry.js';
+import { Room } from './room.js';
+import { Store } from './store.js';
+import { Voice } from './voice.js';
+
+/**
+ * What went wrong, for the screen to put into words.
+ * @typedef {object} Problem
+ * @property {'join' | 'delete' | 'voice' | 'deleted' | 'microphone-lost'} doing
+ * @property {string} name the channel's
+ * @property {Error | null} error
+ */
+
+/**
+ * Why there is no microphone, and where the person was going.
+ * @typedef {object} MicrophoneTrouble
+ * @property {import('./microphone.js').MicrophoneProblem} problem
+ * @property {string} channelId
+ */
+
+export class Call extends Store {
+  /** @type {string | null} the channel the person wants to be in */
+  wanted = null;
+  /** @type {Room | null} */
+  room = null;
+  /** Joins without a microphone, because the person said so. */
+  listenOnly = false;
+  /** @type {MicrophoneTrouble | null} */
+  trouble = null;
+  /** @type {Problem | null} */
+  problem = null;
+  /** Sets voice up anew when it was lost. */
+  retry = new Retry(() => this.retryNow());
+  /** Voice has not come through since one joined, although it was tried. */
+  pathBlocked = false;
+
+  #client;
+  #directory;
+  #myId = '';
+  #settling = false;
+  /** Leave and come back, although one is where one wants to be. */
+  #again = false;
+  /** @type {Map<string, Chat>} by channel id */
+  #chats = new Map();
+
+  /**
+   * @param {import('./client.js').Client} client
+   * @param {import('./media.js').Media} media
+   * @param {import('./directory.js').Directory} directory
+   */
+  constructor(client, media, directory) {
+    super();
+    this.#client = client;
+    this.media = media;
+    this.microphone = media.microphone;
+    this.voice = new Voice(client, media);
+    this.#directory = directory;
+    this.voice.addEventListener('change', () => this.changed());
+    this.voice.addEventListener('told', (e) => {
+      this.room?.applyVoiceState(/** @type {CustomEvent} */ (e).detail);
+      this.changed();
+    });
+    media.addEventListener('state', () => this.#onMediaState());
+    media.addEventListener('blocked', () => this.changed());
+    this.microphone.addEventListener('change', () => this.changed());
+    this.microphone.addEventListener('lost', () => this.report('microphone-lost', this.room?.name ?? '', null));
+    media.addEventListener('levels', (e) => this.#onLevels(/** @type {CustomEvent} */ (e).detail));
+    media.addEventListener('quality', (e) => {
+      this.dispatchEvent(new CustomEvent('quality', { detail: /** @type {CustomEvent} */ (e).detail }));
+    });
+  }
+
+  /** The channel one is in as far as the server knows. */
+  get here() {
+    return this.room?.live ? this.room.channelId : null;
+  }
+
+  // What the person does.
+
+  /** @param {string} channelId */
+  join(channelId) {
+    this.#clearProblems();
+    if (this.wanted !== channelId) {
+      this.microphone.cancel();
+    }
+    this.wanted = channelId;
+    this.#settle();
+  }
+
+  /** @param {string} channelId */
+  joinAsListener(channelId) {
+    this.listenOnly = true;
+    this.microphone.cancel();
+    this.join(channelId);
+  }
+
+  leave() {
+    this.wanted = null;
+    this.#clearProblems();
+    this.microphone.cancel();
+    this.#settle();
+  }
+
+  /** Turns the microphone on for one who listens, or whose microphone went away. */
+  async useMicrophone() {
+    const channelId = this.here;
+    if (!channelId || !(await this.#openMicrophone(channelId))) {
+      return;
+    }
+    this.listenOnly = false;
+    this.#clearProblems();
+    if (!(await this.media.replaceMicrophone())) {
+      this.#again = true;
+      this.#settle();
+    }
+  }
+
+  /** @param {boolean} muted */
+  setMuted(muted) {
+    // To speak is to listen again.
+    this.#setVoice(muted, muted && this.voice.deaf);
+  }
+
+  /** @param {boolean} deaf */
+  setDeaf(deaf) {
+    this.#setVoice(this.voice.muted, deaf);
+  }
+
+  /** Sets voice up anew without waiting. */
+  retryNow() {
+    this.retry.cancel();
+    this.#again = true;
+    this.#settle();
+  }
+
+  dismiss() {
+    this.#clearProblems();
+    this.changed();
+  }
+
+  /** Ends everything: the person signed out. */
+  end() {
+    this.wanted = null;
+    this.#clearProblems();
+    this.microphone.cancel();
+    this.#hangUp();
+    this.microphone.close();
+    this.room = null;
+    this.listenOnly = false;
+    this.#chats.clear();
+    this.changed();
+  }
+
+  /**
+   * @param {Problem['doing']} doing
+   * @param {string} name
+   * @param {Error | null} error
+   */
+  report(doing, name, error) {
+    this.problem = { doing, name, error };
+    this.changed();
+  }
+
+  // What the server says.
+
+  /** @param {string} myId */
+  onReady(myId) {
+    this.#myId = myId;
+    this.voice.forget();
+    this.#settle();
+  }
+
+  onLost() {
+    this.#hangUp();
+    this.changed();
+  }
+
+  /**
+   * @param {string} channelId
+   * @param {string} [name] given when somebody else deleted it
+   */
+  onDeleted(channelId, name) {
+    this.#chats.delete(channelId);
+    if (this.wanted === channelId) {
+      this.wanted = null;
+    }
+    if (this.room?.channelId === channelId) {
+      this.#hangUp();
+      this.room = null;
+      if (name) {
+        this.report('deleted', name, null);
+      }
+    }
+    this.#settle();
+  }
+
+  /**
+   * @param {number} op
+   * @param {any} d
+   */
+  onEvent(op, d) {
+    const { room } = this;
+    if (!room?.live || d.channel_id !== room.channelId) {
+      return;
+    }
+    switch (op) {
+      case Op.CHANNEL_EVENT:
+        this.#onChannelEvent(room, d);
+        break;
+      case Op.MESSAGE_EVENT:
+        room.chat.receive(d);
+        break;
+      case Op.VOICE_STATE_EVENT:
+        room.applyVoiceState(d);
+        break;
+      case Op.SLOT_MAP:
+        this.media.assign(d.slots);
+        break;
+    }
+    this.changed();
+  }
+
+  /**
+   * @param {Room} room
+   * @param {import('./protocol.js').ChannelEvent} d
+   */
+  #onChannelEvent(room, d) {
+    const { member } = d;
+    if (d.event === 'join' && member) {
+      room.add(member);
+      room.chat.note('join', member.name);
+    } else if (d.event === 'leave' && member?.user_id === this.#myId) {
+      // The server lost sight of our voice and ended the membership.
+      this.#hangUp();
+      this.retry.later();
+    } else if (d.event === 'leave' && member) {
+      room.remove(member.user_id);
+      room.chat.note(d.cause === 'left' ? 'leave' : 'gone', member.name);
+    } else if (d.event === 'update' && d.channel) {
+      room.name = d.channel.channel_name;
+    }
+    this.#directory.setCount(room.channelId, room.members.size);
+  }
+
+  // The loop between what is wanted and what is.
+
+  async #settle() {
+    this.changed();
+    if (this.#settling) {
+      return;
+    }
+    this.#settling = true;
+    while (this.#client.state.name === 'ready') {
+      const { here } = this;
+      if (here !== null && (here !== this.wanted || this.#again)) {
+        await this.#exit(here);
+      } else if (here === null && this.wanted !== null) {
+        await this.#enter(this.wanted);
+      } else {
+        break;
+      }
+    }
+    this.#settling = false;
+    if (this.wanted === null) {
+      this.room = null;
+      this.microphone.close();
+    }
+    if (this.#client.state.name === 'ready') {
+      showChannelInAddress(this.wanted);
+    }
+    this.changed();
+  }
+
+  /** @param {string} channelId */
+  async #exit(channelId) {
+    this.#again = false;
+    this.#hangUp();
+    if (this.wanted !== channelId) {
+      this.room = null;
+    }
+    this.changed();
+    try {
+      await this.#client.request(Op.CHANNEL_LEAVE, { channel_id: channelId });
+    } catch {
+      // Not there any more, for whatever reason: that was the aim.
+    }
+    this.#directory.refresh();
+  }
+
+  /** @param {string} channelId */
+  async #enter(channelId) {
+    this.#again = false;
+    this.retry.cancel();
+    if (!this.listenOnly && !(await this.#openMicrophone(channelId))) {
+      if (this.trouble) {
+        this.wanted = null;
+      }
+      return;
+    }
+    const { ready } = this.#client;
+    if (this.wanted !== channelId || !ready) {
+      return;
+    }
+    try {
+      const offer = await this.media.offer(ready.limits.slots, ready.ice_servers);
+      await this.voice.tell();
+      const joined = await this.#client.request(Op.CHANNEL_JOIN, { channel_id: channelId, sdp_offer: offer });
+      // Before anything else is awaited: the next event is about this room already.
+      this.#arrive(joined);
+      await this.media.accept(joined.sdp_answer);
+    } catch (err) {
+      this.#enterFailed(channelId, /** @type {Error} */ (err));
+    }
+  }
+
+  /** @param {import('./protocol.js').Joined} joined */
+  #arrive(joined) {
+    const channelId = joined.channel_id;
+    const chat = this.#chats.get(channelId) ?? new Chat(this.#client, channelId);
+    if (!this.#chats.has(channelId)) {
+      this.#chats.set(channelId, chat);
+      chat.addEventListener('change', () => this.changed());
+    }
+    chat.note(this.room?.channelId === channelId ? 'back' : 'here', joined.channel_name);
+    this.room = new Room(joined, chat);
+    this.media.assign(joined.slots);
+    this.#directory.setCount(channelId, joined.active_members.length);
+    this.changed();
+  }
+
+  /**
+   * @param {string} channelId
+   * @param {Error} err
+   */
+  #enterFailed(channelId, err) {
+    this.media.close();
+    if (err instanceof ConnectionLostError) {
+      return;
+    }
+    if (this.wanted === channelId) {
+      this.wanted = null;
+      this.report('join', this.#directory.nameOf(channelId), err);
+    }
+    this.#directory.refresh();
+  }
+
+  /**
+   * @param {string} channelId where the person is going
+   * @returns {Promise<boolean>} false when there is none, or nobody waits any more
+   */
+  async #openMicrophone(channelId) {
+    this.trouble = null;
+    try {
+      return await this.microphone.open();
+    } catch (err) {
+      const problem = err instanceof MicrophoneError ? err.problem : 'failed';
+      this.trouble = { problem, channelId };
+      this.changed();
+      return false;
+    }
+  }
+
+  // Voice.
+
+  /**
+   * @param {boolean} muted
+   * @param {boolean} deaf
+   */
+  async #setVoice(muted, deaf) {
+    try {
+      await this.voice.set(muted, deaf);
+    } catch (err) {
+      this.report('voice', '', /** @type {Error} */ (err));
+    }
+  }
+
+  #onMediaState() {
+    if (this.media.state === 'connected') {
+      this.retry.succeeded();
+      this.pathBlocked = false;
+    } else if (this.media.state === 'failed') {
+      this.pathBlocked ||= !this.media.everConnected;
+      this.retry.later();
+    }
+    this.changed();
+  }
+
+  /** Closes the voice connection; the room stays on the screen until it is known why. */
+  #hangUp() {
+    this.retry.cancel();
+    this.media.close();
+    if (this.room) {
+      this.room.live = false;
+      this.room.speaking.clear();
+    }
+  }
+
+  #clearProblems() {
+    this.problem = null;
+    this.trouble = null;
+  }
+
+  /** @param {import('./meter.js').Levels} levels */
+  #onLevels({ own, received }) {
+    if (!this.room) {
+      return;
+    }
+    const byUser = new Map([[this.#myId, this.voice.silent ? 0 : own]]);
+    for (const { userId, receiver } of this.media.slots) {
+      if (userId) {
+        byUser.set(userId, received.get(receiver.track.id) ?? 0);
+      }
+    }
+    if (this.room.applyLevels(byUser, performance.now())) {
+      this.dispatchEvent(new CustomEvent('speaking'));
+    }
+  }
+}

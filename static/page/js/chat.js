@@ -1,0 +1,103 @@
+/**
+ * What was written in one channel, and what happened there, while one was in it.
+ * @module
+ */
+
+import { Op } from './protocol.js';
+import { Store } from './store.js';
+
+/** Entries kept; older ones go. */
+const KEPT = 500;
+
+/**
+ * What a note tells of: someone came, left, or was lost; oneself arrived, or is back.
+ * @typedef {'join' | 'leave' | 'gone' | 'here' | 'back'} Note
+ */
+
+/**
+ * A line of the chat: a message, or a note of what happened.
+ * @typedef {object} Entry
+ * @property {number} key unique in the page
+ * @property {number} at milliseconds since the epoch
+ * @property {string} name of the author, or of whom the note is about
+ * @property {Note} [note]
+ * @property {string} [text] of a message
+ * @property {string} [authorId] of a message
+ * @property {'sent' | 'sending' | 'failed'} [delivery] of one's own message
+ * @property {Error} [error] why it failed
+ */
+
+let lastKey = 0;
+
+export class Chat extends Store {
+  /** @type {Entry[]} */
+  entries = [];
+
+  #client;
+  #channelId;
+
+  /**
+   * @param {import('./client.js').Client} client
+   * @param {string} channelId
+   */
+  constructor(client, channelId) {
+    super();
+    this.#client = client;
+    this.#channelId = channelId;
+  }
+
+  /**
+   * @param {Note} note
+   * @param {string} name
+   */
+  note(note, name) {
+    this.#add({ note, name, at: Date.now() });
+  }
+
+  /** @param {import('./protocol.js').MessageEventData} d */
+  receive(d) {
+    this.#add({ text: d.content, at: d.timestamp, authorId: d.author_id, name: d.author_name });
+  }
+
+  /**
+   * Writes a message. It shows at once; whether it arrived is told by its `delivery`.
+   * @param {string} text
+   * @param {{userId: string, name: string}} me
+   */
+  async send(text, me) {
+    const entry = this.#add({ text, at: Date.now(), authorId: me.userId, name: me.name, delivery: 'sending' });
+    await this.sendAgain(entry);
+  }
+
+  /** @param {Entry} entry one's own message */
+  async sendAgain(entry) {
+    this.#change(entry, { delivery: 'sending', error: undefined });
+    try {
+      const sent = await this.#client.request(Op.MESSAGE_CREATE, { channel_id: this.#channelId, content: entry.text });
+      this.#change(entry, { delivery: 'sent', at: sent.timestamp });
+    } catch (err) {
+      this.#change(entry, { delivery: 'failed', error: /** @type {Error} */ (err) });
+    }
+  }
+
+  /**
+   * @param {Omit<Entry, 'key'>} entry
+   * @returns {Entry}
+   */
+  #add(entry) {
+    const kept = { ...entry, key: ++lastKey };
+    this.entries.push(kept);
+    this.entries.splice(0, this.entries.length - KEPT);
+    this.changed();
+    return kept;
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {Partial<Entry>} fields
+   */
+  #change(entry, fields) {
+    Object.assign(entry, fields);
+    this.changed();
+  }
+}

@@ -1,0 +1,260 @@
+/**
+ * Voice: one RTCPeerConnection a channel, the microphone that feeds it and the audio
+ * elements that play it. The page offers one sending line and a fixed number of
+ * receiving ones; after the answer people come and go without further negotiation,
+ * because SLOT_MAP says who is heard on which line.
+ *
+ * Events:
+ *  - `state`: {@link Media#state} changed;
+ *  - `blocked`: {@link Media#blocked} changed;
+ *  - `levels`, `quality`: see meter.js.
+ * @module
+ */
+
+import { Meter } from './meter.js';
+
+/** How long finding a path to the server may take, in milliseconds. */
+const CONNECT_TIMEOUT_MS = 20_000;
+
+/**
+ * - `idle`: no connection;
+ * - `connecting`: negotiating, then looking for a path to the server;
+ * - `connected`: voice flows;
+ * - `unstable`: the path broke; the browser is looking for it;
+ * - `failed`: it gave up; only a new connection helps.
+ * @typedef {'idle' | 'connecting' | 'connected' | 'unstable' | 'failed'} MediaState
+ */
+
+/**
+ * One receiving line.
+ * @typedef {object} MediaSlot
+ * @property {number} slot counts from 0
+ * @property {string | null} mid the line's a=mid; null before the offer is made
+ * @property {string | null} userId who is heard here, as SLOT_MAP says
+ * @property {MediaStream} stream what is heard
+ * @property {RTCRtpReceiver} receiver
+ * @property {RTCRtpTransceiver} transceiver
+ * @property {HTMLAudioElement} audio plays the stream
+ */
+
+/** @type {Record<RTCPeerConnectionState, MediaState>} */
+const STATES = {
+  new: 'connecting',
+  connecting: 'connecting',
+  connected: 'connected',
+  disconnected: 'unstable',
+  failed: 'failed',
+  closed: 'idle',
+};
+
+export class Media extends EventTarget {
+  /** @type {MediaState} */
+  state = 'idle';
+  /** Whether this connection was ever up; tells a blocked network from a lost one. */
+  everConnected = false;
+  /** @type {MediaSlot[]} */
+  slots = [];
+  /** The browser refuses to play sound until the person clicks something. */
+  blocked = false;
+
+  #host;
+  /** @type {RTCPeerConnection | null} */
+  #pc = null;
+  /** @type {RTCRtpSender | null} */
+  #sender = null;
+  #connectTimer = 0;
+  /** @type {Meter | null} */
+  #meter = null;
+  #deaf = false;
+
+  /**
+   * @param {HTMLElement} host where the audio elements live
+   * @param {import('./microphone.js').Microphone} microphone
+   */
+  constructor(host, microphone) {
+    super();
+    this.#host = host;
+    this.microphone = microphone;
+  }
+
+  /** Whether this browser can do voice at all. */
+  static get supported() {
+    return typeof RTCPeerConnection === 'function';
+  }
+
+  /**
+   * Puts a microphone opened anew on the line of the one that went away.
+   * @returns {Promise<boolean>} false when there is no such line, so that only joining
+   *   again helps
+   */
+  async replaceMicrophone() {
+    if (!this.#sender || !this.microphone.track) {
+      return false;
+    }
+    await this.#sender.replaceTrack(this.microphone.track);
+    return true;
+  }
+
+  /**
+   * Starts a new peer connection and describes it.
+   * @param {number} slotCount receiving lines
+   * @param {RTCIceServer[]} iceServers
+   * @returns {Promise<string>} the SDP offer
+   */
+  async offer(slotCount, iceServers) {
+    this.close();
+    const pc = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
+    this.#pc = pc;
+    this.everConnected = false;
+    this.#setState('connecting');
+    pc.onconnectionstatechange = () => this.#follow(pc);
+    if (this.microphone.track) {
+      const mine = pc.addTransceiver(this.microphone.track, { direction: 'sendonly' });
+      this.#sender = mine.sender;
+      preferOpus(mine);
+    }
+    for (let slot = 0; slot < slotCount; slot++) {
+      this.slots.push(this.#addSlot(pc, slot));
+    }
+    await pc.setLocalDescription(await pc.createOffer());
+    for (const slot of this.slots) {
+      slot.mid = slot.transceiver.mid;
+    }
+    return pc.localDescription?.sdp ?? '';
+  }
+
+  /**
+   * @param {string} sdp the server's answer to the last offer
+   */
+  async accept(sdp) {
+    const pc = this.#pc;
+    if (!pc) {
+      return;
+    }
+    this.#meter = new Meter(pc);
+    for (const type of ['levels', 'quality']) {
+      this.#meter.addEventListener(type, (e) => {
+        this.dispatchEvent(new CustomEvent(type, { detail: /** @type {CustomEvent} */ (e).detail }));
+      });
+    }
+    // Browsers differ in when they give up, and some never do.
+    this.#connectTimer = setTimeout(() => this.#setState('failed'), CONNECT_TIMEOUT_MS);
+    await pc.setRemoteDescription({ type: 'answer', sdp });
+  }
+
+  /**
+   * @param {import('./protocol.js').Slot[]} slots who is heard on which line
+   */
+  assign(slots) {
+    const byMid = new Map(slots.map((s) => [s.mid, s.user_id]));
+    for (const slot of this.slots) {
+      slot.userId = byMid.get(slot.mid ?? '') ?? null;
+    }
+  }
+
+  /** Ends the connection. The microphone stays open for the next one. */
+  close() {
+    clearTimeout(this.#connectTimer);
+    this.#meter?.stop();
+    this.#meter = null;
+    if (this.#pc) {
+      this.#pc.onconnectionstatechange = null;
+      this.#pc.close();
+      this.#pc = null;
+    }
+    this.#sender = null;
+    for (const slot of this.slots) {
+      slot.audio.srcObject = null;
+      slot.audio.remove();
+    }
+    this.slots = [];
+    this.#setBlocked(false);
+    this.#setState('idle');
+  }
+
+  /** @param {boolean} deaf */
+  setDeaf(deaf) {
+    this.#deaf = deaf;
+    for (const slot of this.slots) {
+      slot.audio.muted = deaf;
+    }
+  }
+
+  /** Plays what the browser held back. Call it from a click. */
+  unblock() {
+    this.#setBlocked(false);
+    for (const slot of this.slots) {
+      this.#play(slot.audio);
+    }
+  }
+
+  /**
+   * @param {RTCPeerConnection} pc
+   * @param {number} slot
+   * @returns {MediaSlot}
+   */
+  #addSlot(pc, slot) {
+    const transceiver = pc.addTransceiver('audio', { direction: 'recvonly' });
+    preferOpus(transceiver);
+    const { receiver } = transceiver;
+    const stream = new MediaStream([receiver.track]);
+    const audio = document.createElement('audio');
+    audio.autoplay = true;
+    audio.muted = this.#deaf;
+    audio.srcObject = stream;
+    this.#host.append(audio);
+    this.#play(audio);
+    return { slot, mid: null, userId: null, stream, receiver, transceiver, audio };
+  }
+
+  /** @param {HTMLAudioElement} audio */
+  async #play(audio) {
+    try {
+      await audio.play();
+    } catch (err) {
+      // Anything else is the element being closed again before it could start.
+      if (err instanceof DOMException && err.name === 'NotAllowedError') {
+        this.#setBlocked(true);
+      }
+    }
+  }
+
+  /** @param {RTCPeerConnection} pc */
+  #follow(pc) {
+    const state = STATES[pc.connectionState];
+    if (state !== 'connecting') {
+      clearTimeout(this.#connectTimer);
+    }
+    this.everConnected ||= state === 'connected';
+    this.#setState(state);
+  }
+
+  /** @param {MediaState} state */
+  #setState(state) {
+    if (state !== this.state) {
+      this.state = state;
+      this.dispatchEvent(new CustomEvent('state'));
+    }
+  }
+
+  /** @param {boolean} blocked */
+  #setBlocked(blocked) {
+    if (blocked !== this.blocked) {
+      this.blocked = blocked;
+      this.dispatchEvent(new CustomEvent('blocked'));
+    }
+  }
+}
+
+/**
+ * Offers Opus alone: the server carries nothing else, and an offer with the browser's
+ * whole list is four times as long.
+ * @param {RTCRtpTransceiver} transceiver
+ */
+function preferOpus(transceiver) {
+  const codecs = RTCRtpReceiver.getCapabilities?.('audio')?.codecs ?? [];
+  const opus = codecs.filter((codec) => codec.mimeType.toLowerCase() === 'audio/opus');
+  if (opus.length > 0) {
+    transceiver.setCodecPreferences?.(opus);
+  }
+}

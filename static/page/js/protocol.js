@@ -1,0 +1,239 @@
+/**
+ * The words of the wire: opcodes, error codes, close codes and the shapes of payloads,
+ * as PROTOCOL.md describes them. No state, no browser API: this module also loads in
+ * a plain JavaScript engine.
+ * @module
+ */
+
+/** The protocol version this page speaks. */
+export const VERSION = 1;
+
+/** Opcodes, requests first. */
+export const Op = Object.freeze({
+  HEARTBEAT: 1,
+  IDENTIFY: 3,
+  CHANNEL_CREATE: 10,
+  CHANNEL_JOIN: 11,
+  CHANNEL_LEAVE: 12,
+  CHANNEL_UPDATE: 13,
+  CHANNEL_DELETE: 14,
+  CHANNEL_LIST: 15,
+  CHANNEL_INFO: 16,
+  ICE_CANDIDATE: 18,
+  MESSAGE_CREATE: 20,
+  VOICE_STATE: 40,
+
+  HELLO: 0,
+  HEARTBEAT_ACK: 2,
+  READY: 4,
+  CHANNEL_EVENT: 100,
+  MESSAGE_EVENT: 101,
+  VOICE_STATE_EVENT: 102,
+  SLOT_MAP: 104,
+  ACK: 200,
+  ERROR: 201,
+});
+
+/** The `code` of an ERROR reply. */
+export const ErrorCode = Object.freeze({
+  NOT_AUTHENTICATED: 1000,
+  INVALID_TOKEN: 1001,
+  ALREADY_IDENTIFIED: 1002,
+  INVALID_OPCODE: 1003,
+  INVALID_PAYLOAD: 1004,
+  RATE_LIMITED: 1008,
+  UNSUPPORTED_VERSION: 1009,
+  CHANNEL_NOT_FOUND: 2000,
+  CHANNEL_FULL: 2001,
+  ACCESS_DENIED: 2002,
+  ALREADY_IN_CHANNEL: 2003,
+  NOT_IN_CHANNEL: 2004,
+  CHANNEL_EXISTS: 2005,
+  EMPTY_MESSAGE: 3000,
+  MESSAGE_TOO_LONG: 3001,
+  MESSAGE_ELSEWHERE: 3002,
+  BAD_SDP: 4001,
+  UNSUPPORTED_MEDIA: 4002,
+  ICE_FAILED: 4003,
+  INTERNAL: 9000,
+});
+
+/** WebSocket close codes this page treats in a way of their own. */
+export const CloseCode = Object.freeze({
+  FRAME_TOO_LARGE: 1009,
+  OPCODE: 4001,
+  DECODE: 4002,
+  AUTH_FAILED: 4004,
+  BAD_SEQUENCE: 4007,
+  VERSION: 4012,
+  RESTARTING: 4015,
+  REPLACED: 4019,
+});
+
+/** After these, coming back by ourselves would only fail the same way again. */
+const STOP_CODES = new Set(/** @type {number[]} */ ([
+  CloseCode.FRAME_TOO_LARGE,
+  CloseCode.OPCODE,
+  CloseCode.DECODE,
+  CloseCode.AUTH_FAILED,
+  CloseCode.BAD_SEQUENCE,
+  CloseCode.VERSION,
+  CloseCode.REPLACED,
+]));
+
+/**
+ * Says whether a closed connection may be opened again without a person's doing.
+ * Codes this version does not know mean yes.
+ * @param {number} code the close code; 1006 when there was none
+ * @returns {boolean}
+ */
+export function mayReconnect(code) {
+  return !STOP_CODES.has(code);
+}
+
+/** A request the server answered with ERROR. */
+export class RequestError extends Error {
+  /** @param {{op: number, code: number, reason: string, retry_after_ms?: number}} d */
+  constructor(d) {
+    super(d.reason);
+    this.name = 'RequestError';
+    this.op = d.op;
+    this.code = d.code;
+    this.reason = d.reason;
+    this.retryAfterMs = d.retry_after_ms ?? 0;
+  }
+}
+
+/** A request that was not answered because the connection ended, or was never there. */
+export class ConnectionLostError extends Error {
+  constructor() {
+    super('the connection to the server was lost');
+    this.name = 'ConnectionLostError';
+  }
+}
+
+/**
+ * Makes a channel_id out of the name a person chose. Letters that ASCII lacks are
+ * replaced by a hash of the whole name, so that two names in Korean or Arabic get two
+ * ids.
+ * @param {string} name
+ * @param {string} [salt] tells ids of the same name apart
+ * @returns {string} 1 to 64 of a–z 0–9 _ -
+ */
+export function channelIdFor(name, salt = '') {
+  const plain = name.normalize('NFKD').replace(/\p{M}+/gu, '').toLowerCase();
+  const lossy = /[^\x00-\x7f]/.test(plain);
+  const slug = plain
+    .replace(/[^a-z0-9_]+/g, '-')
+    .slice(0, 40)
+    .replace(/^-+|-+$/g, '');
+  const tail = lossy || salt || !slug ? hash(name + salt) : '';
+  return [slug || 'channel', tail].filter(Boolean).join('-');
+}
+
+/**
+ * FNV-1a, 32 bits: short and good enough to tell names apart.
+ * @param {string} text
+ * @returns {string} at most seven characters
+ */
+export function hash(text) {
+  let h = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) {
+    h = Math.imul(h ^ byte, 0x01000193) >>> 0;
+  }
+  return h.toString(36);
+}
+
+/**
+ * Counts what the server counts as characters: Unicode code points, not UTF-16 units.
+ * @param {string} text
+ * @returns {number}
+ */
+export function charCount(text) {
+  return [...text].length;
+}
+
+/**
+ * @typedef {object} Limits
+ * @property {number} frame_bytes
+ * @property {number} sdp_bytes
+ * @property {number} message_chars
+ * @property {number} channel_name_chars
+ * @property {number} channel_capacity
+ * @property {number} slots
+ */
+
+/**
+ * @typedef {object} Ready
+ * @property {number} v
+ * @property {string} session_id
+ * @property {string} user_id
+ * @property {string} name
+ * @property {number} resume_window_ms
+ * @property {RTCIceServer[]} ice_servers
+ * @property {Limits} limits
+ */
+
+/**
+ * @typedef {object} ChannelInfo
+ * @property {string} channel_id
+ * @property {string} channel_name
+ * @property {string} mode
+ * @property {number} capacity
+ * @property {number} member_count
+ * @property {number} created_at
+ * @property {string} [owner_id]
+ */
+
+/**
+ * @typedef {object} Member
+ * @property {string} user_id
+ * @property {string} name
+ * @property {boolean} self_mute
+ * @property {boolean} self_deaf
+ * @property {boolean} talker
+ */
+
+/**
+ * @typedef {object} Slot
+ * @property {number} slot
+ * @property {string} mid
+ * @property {string | null} user_id
+ */
+
+/**
+ * @typedef {object} Joined
+ * @property {string} channel_id
+ * @property {string} channel_name
+ * @property {string} mode
+ * @property {string} sdp_answer
+ * @property {Member[]} active_members
+ * @property {Slot[]} slots
+ */
+
+/**
+ * @typedef {object} ChannelEvent
+ * @property {'join' | 'leave' | 'create' | 'update' | 'delete'} event
+ * @property {string} channel_id
+ * @property {Member} [member]
+ * @property {'left' | 'gone' | 'media_timeout'} [cause]
+ * @property {ChannelInfo} [channel]
+ */
+
+/**
+ * @typedef {object} MessageEventData
+ * @property {string} message_id
+ * @property {string} channel_id
+ * @property {string} author_id
+ * @property {string} author_name
+ * @property {string} content
+ * @property {number} timestamp
+ */
+
+/**
+ * @typedef {object} VoiceState
+ * @property {string} [channel_id]
+ * @property {string} user_id
+ * @property {boolean} self_mute
+ * @property {boolean} self_deaf
+ */

@@ -1,0 +1,182 @@
+/**
+ * One person's session: signing in, and joining the signalling client, the list of
+ * channels and the call together. It knows nothing of the screen.
+ *
+ * Events: `change` when anything readable here or in {@link Session#directory} or
+ * {@link Session#call} changed.
+ * @module
+ */
+
+import { memory, requestGuestToken, showChannelInAddress } from './account.js';
+import { Call } from './call.js';
+import { Directory } from './directory.js';
+import { CloseCode, ErrorCode, Op, RequestError } from './protocol.js';
+import { Store } from './store.js';
+
+export class Session extends Store {
+  /** @type {'out' | 'busy' | 'in'} */
+  stage = 'out';
+  /** @type {Error | null} why signing in failed */
+  signInError = null;
+  /** @type {{userId: string, name: string} | null} */
+  me = null;
+  /** @type {import('./protocol.js').Limits | null} */
+  limits = null;
+
+  #guest = false;
+  /** The token has not worked yet, so asking for another could go on for ever. */
+  #untried = false;
+
+  /**
+   * @param {import('./client.js').Client} client
+   * @param {import('./media.js').Media} media
+   */
+  constructor(client, media) {
+    super();
+    this.client = client;
+    this.directory = new Directory(client);
+    this.call = new Call(client, media, this.directory);
+    this.directory.addEventListener('change', () => this.changed());
+    this.call.addEventListener('change', () => this.changed());
+    client.addEventListener('state', () => this.#onClientState());
+    client.addEventListener('ready', () => this.#onReady());
+    client.addEventListener('event', (e) => {
+      const { op, d } = /** @type {CustomEvent} */ (e).detail;
+      this.#onEvent(op, d);
+    });
+    window.addEventListener('online', () => {
+      if (client.state.name === 'waiting') {
+        client.retryNow();
+      }
+    });
+  }
+
+  /**
+   * @param {string} name
+   * @param {string | null} channelId where to go at once
+   */
+  async signInAsGuest(name, channelId) {
+    this.#begin(channelId);
+    try {
+      const guest = await requestGuestToken(name);
+      memory.name = guest.name;
+      this.#untried = true;
+      this.#start(guest.token, true);
+    } catch (err) {
+      this.#failed(/** @type {Error} */ (err));
+    }
+  }
+
+  /**
+   * @param {string} token
+   * @param {boolean} guest whether it is a guest's, and so may be replaced by another
+   * @param {string | null} channelId where to go at once
+   */
+  signInWithToken(token, guest, channelId) {
+    this.#begin(channelId);
+    this.#untried = false;
+    this.#start(token, guest);
+  }
+
+  signOut() {
+    this.call.end();
+    memory.credentials = { token: '', guest: false };
+    showChannelInAddress(null);
+    this.stage = 'out';
+    this.signInError = null;
+    this.client.stop();
+    this.changed();
+  }
+
+  /**
+   * @param {string} channelId
+   */
+  async deleteChannel(channelId) {
+    const name = this.directory.nameOf(channelId);
+    try {
+      await this.directory.delete(channelId);
+      this.call.onDeleted(channelId);
+    } catch (err) {
+      this.call.report('delete', name, /** @type {Error} */ (err));
+    }
+  }
+
+  /** @param {string | null} channelId */
+  #begin(channelId) {
+    this.stage = 'busy';
+    this.signInError = null;
+    this.call.wanted = channelId;
+    this.changed();
+  }
+
+  /**
+   * @param {string} token
+   * @param {boolean} guest
+   */
+  #start(token, guest) {
+    this.#guest = guest;
+    memory.credentials = { token, guest };
+    this.client.start(token);
+  }
+
+  /** @param {Error} err */
+  #failed(err) {
+    this.call.end();
+    this.stage = 'out';
+    this.signInError = err;
+    this.changed();
+  }
+
+  #onReady() {
+    const { ready } = this.client;
+    if (!ready) {
+      return;
+    }
+    this.me = { userId: ready.user_id, name: ready.name };
+    this.limits = ready.limits;
+    this.stage = 'in';
+    this.#untried = false;
+    this.directory.refresh();
+    this.call.onReady(this.me.userId);
+    this.changed();
+  }
+
+  #onClientState() {
+    const { name, code, reason } = this.client.state;
+    if (name !== 'ready') {
+      this.call.onLost();
+    }
+    if (name === 'stopped' && code === CloseCode.AUTH_FAILED) {
+      this.#onRefused(reason ?? '');
+    }
+    this.changed();
+  }
+
+  /**
+   * The token is not good any more: it expired, or the server has a new secret. A guest
+   * gets another one without being asked.
+   * @param {string} reason
+   */
+  async #onRefused(reason) {
+    memory.credentials = { token: '', guest: false };
+    if (this.#guest && !this.#untried && memory.name) {
+      await this.signInAsGuest(memory.name, this.call.wanted);
+      return;
+    }
+    this.#failed(new RequestError({ op: Op.IDENTIFY, code: ErrorCode.INVALID_TOKEN, reason }));
+  }
+
+  /**
+   * @param {number} op
+   * @param {any} d
+   */
+  #onEvent(op, d) {
+    if (op === Op.CHANNEL_EVENT && d.channel) {
+      this.directory.upsert(d.channel);
+    } else if (op === Op.CHANNEL_EVENT && d.event === 'delete') {
+      this.call.onDeleted(d.channel_id, this.directory.nameOf(d.channel_id));
+      this.directory.remove(d.channel_id);
+    }
+    this.call.onEvent(op, d);
+  }
+}

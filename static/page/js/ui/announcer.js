@@ -1,0 +1,51 @@
+/**
+ * Tells a screen reader what others see happen: one's own state, and who comes and goes.
+ * @module
+ */
+
+import { noteWords } from '../words.js';
+import { byId } from './dom.js';
+
+/**
+ * @param {import('../session.js').Session} session
+ * @returns {() => void} renders
+ */
+export function mountAnnouncer(session) {
+  const { call } = session;
+  const region = byId('announcer');
+  let muted = false;
+  let deaf = false;
+  let mediaState = '';
+  /** @type {import('../room.js').Room | null} */
+  let room = null;
+  let lastKey = 0;
+
+  return () => {
+    /** @type {string[]} */
+    const said = [];
+    if (call.voice.deaf !== deaf) {
+      said.push(call.voice.deaf ? 'You are deafened' : 'You can hear again');
+    } else if (call.voice.silent !== muted) {
+      said.push(call.voice.silent ? 'You are muted' : 'You are not muted');
+    }
+    ({ deaf, silent: muted } = call.voice);
+    if (room && !call.room) {
+      said.push(`You left ${room.name}`);
+    }
+    room = call.room;
+    if (room && call.media.state !== mediaState && call.media.state === 'connected') {
+      said.push('Voice is connected');
+    }
+    mediaState = call.media.state;
+    for (const entry of room?.chat.entries ?? []) {
+      // Messages are read out by the chat's own log.
+      if (entry.key > lastKey && entry.note) {
+        said.push(noteWords(entry));
+      }
+      lastKey = Math.max(lastKey, entry.key);
+    }
+    if (said.length > 0) {
+      region.textContent = said.join('. ');
+    }
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * The buttons of one's voice: mute, deafen, leave.
+ * @module
+ */
+
+import { byId, setAttribute, setText } from './dom.js';
+import { setIcon } from './icons.js';
+
+/**
+ * @param {HTMLElement} button
+ * @param {import('./icons.js').IconName} icon
+ * @param {string} label
+ * @param {boolean | null} pressed null for a plain button
+ */
+function renderControl(button, icon, label, pressed) {
+  setIcon(button, icon);
+  setText(/** @type {Element} */ (button.querySelector('span')), label);
+  setAttribute(button, 'aria-pressed', pressed === null ? null : String(pressed));
+}
+
+/**
+ * @param {import('../session.js').Session} session
+ * @returns {() => void} renders
+ */
+export function mountControls(session) {
+  const { call } = session;
+  const mute = byId('mute');
+  const deafen = byId('deafen');
+
+  const toggleMute = () => {
+    if (call.listenOnly) {
+      call.useMicrophone();
+    } else {
+      call.setMuted(!call.voice.silent);
+    }
+  };
+  mute.addEventListener('click', toggleMute);
+  deafen.addEventListener('click', () => call.setDeaf(!call.voice.deaf));
+  byId('leave').addEventListener('click', () => call.leave());
+  document.addEventListener('keydown', (e) => {
+    // By its place on the keyboard: with Alt held, the letter may be another one.
+    if (e.code === 'KeyM' && e.altKey && !e.ctrlKey && !e.metaKey && call.room) {
+      e.preventDefault();
+      toggleMute();
+    }
+  });
+
+  return () => {
+    const { room, voice } = call;
+    byId('controls').hidden = !room;
+    if (call.listenOnly) {
+      renderControl(mute, 'ear', 'Use microphone', null);
+      setAttribute(mute, 'title', 'You are listening only');
+    } else {
+      renderControl(mute, voice.silent ? 'mic-off' : 'mic', voice.silent ? 'Unmute' : 'Mute', voice.silent);
+      setAttribute(mute, 'title', 'Alt + M');
+    }
+    renderControl(deafen, voice.deaf ? 'headphones-off' : 'headphones', voice.deaf ? 'Undeafen' : 'Deafen', voice.deaf);
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * Creating and deleting a channel.
+ * @module
+ */
+
+import { charCount } from '../protocol.js';
+import { createFailed, people } from '../words.js';
+import { byId, setText } from './dom.js';
+
+/**
+ * @typedef {object} Dialogs
+ * @property {() => void} create asks for a new channel's name
+ * @property {(channelId: string) => void} delete asks whether to delete it
+ */
+
+/**
+ * @param {import('../session.js').Session} session
+ * @returns {Dialogs}
+ */
+export function mountDialogs(session) {
+  return { create: mountCreate(session), delete: mountDelete(session) };
+}
+
+/**
+ * @param {import('../session.js').Session} session
+ * @returns {() => void}
+ */
+function mountCreate(session) {
+  const dialog = /** @type {HTMLDialogElement} */ (byId('create-dialog'));
+  const form = /** @type {HTMLFormElement} */ (byId('create-form'));
+  const name = /** @type {HTMLInputElement} */ (byId('create-name'));
+  const capacity = /** @type {HTMLInputElement} */ (byId('create-capacity'));
+  const submit = /** @type {HTMLButtonElement} */ (byId('create-submit'));
+  const error = byId('create-error');
+  byId('create-cancel').addEventListener('click', () => dialog.close());
+
+  /** @returns {string} what is wrong with the input, in words */
+  const objection = () => {
+    if (!name.value.trim()) {
+      return 'A channel needs a name.';
+    }
+    const most = session.limits?.channel_name_chars ?? Infinity;
+    return charCount(name.value.trim()) > most ? `A name has at most ${most} characters.` : '';
+  };
+
+  form.addEventListener('submit', async (e) => {
+    e.preventDefault();
+    setText(error, objection());
+    if (objection()) {
+      return;
+    }
+    submit.disabled = true;
+    try {
+      const info = await session.directory.create(name.value.trim(), Number(capacity.value) || 0);
+      dialog.close();
+      if (session.call.wanted === null) {
+        session.call.join(info.channel_id);
+      }
+    } catch (err) {
+      setText(error, createFailed(/** @type {Error} */ (err)));
+    } finally {
+      submit.disabled = false;
+    }
+  });
+
+  return () => {
+    form.reset();
+    setText(error, '');
+    const most = session.limits?.channel_capacity;
+    if (most) {
+      capacity.max = String(most);
+      capacity.placeholder = `Up to ${most}`;
+    }
+    dialog.showModal();
+    name.focus();
+  };
+}
+
+/**
+ * @param {import('../session.js').Session} session
+ * @returns {(channelId: string) => void}
+ */
+function mountDelete(session) {
+  const dialog = /** @type {HTMLDialogElement} */ (byId('delete-dialog'));
+  let channelId = '';
+  byId('delete-cancel').addEventListener('click', () => dialog.close());
+  byId('delete-confirm').addEventListener('click', () => {
+    dialog.close();
+    session.deleteChannel(channelId);
+  });
+
+  return (id) => {
+    channelId = id;
+    const info = session.directory.find(id);
+    const others = (info?.member_count ?? 1) - 1;
+    setText(byId('delete-title'), `Delete ${info?.channel_name ?? id}?`);
+    setText(
+      byId('delete-text'),
+      others > 0 ? `The ${people(others)} talking with you in it will be put out.` : 'Nobody else is in it.',
+    );
+    dialog.showModal();
+    byId('delete-cancel').focus();
+  };
+}

@@ -1,0 +1,114 @@
+/**
+ * Who is in the channel, who speaks, who is muted.
+ * @module
+ */
+
+import { hash } from '../protocol.js';
+import { byId, h, renderList, setAttribute, setText } from './dom.js';
+import { icon } from './icons.js';
+
+/** @typedef {import('../protocol.js').Member} Member */
+
+/**
+ * @param {string} name
+ * @returns {string} one or two letters
+ */
+function initials(name) {
+  const words = name.trim().split(/[\s._-]+/u).filter(Boolean);
+  const letters = words.length > 1 ? [words[0], words[words.length - 1]] : words;
+  return letters.map((w) => [...w][0]?.toUpperCase() ?? '').join('') || '?';
+}
+
+/**
+ * @param {HTMLElement} avatar
+ * @param {string} userId decides the colour, so that namesakes differ
+ * @param {string} name
+ */
+export function paintAvatar(avatar, userId, name) {
+  avatar.style.setProperty('--hue', String(Number.parseInt(hash(userId), 36) % 360));
+  setText(avatar, initials(name));
+}
+
+/**
+ * @param {Member} member
+ * @returns {{icon: import('./icons.js').IconName, text: string} | null} what keeps this
+ *   member from talking or hearing
+ */
+function mark(member) {
+  if (member.self_deaf) {
+    return { icon: 'headphones-off', text: 'Deafened' };
+  }
+  if (!member.talker) {
+    return { icon: 'ear', text: 'Listening' };
+  }
+  return member.self_mute ? { icon: 'mic-off', text: 'Muted' } : null;
+}
+
+/**
+ * @param {import('../session.js').Session} session
+ * @returns {() => void} renders
+ */
+export function mountPeople(session) {
+  const { call } = session;
+  const list = byId('people');
+
+  /** @param {Member} member */
+  const create = (member) => {
+    const avatar = h('span', { class: 'avatar', 'aria-hidden': 'true' });
+    paintAvatar(avatar, member.user_id, member.name);
+    return h(
+      'li',
+      { class: 'person' },
+      h('span', { class: 'person__face' }, avatar, h('span', { class: 'person__mark', hidden: true }, icon('mic-off'))),
+      h('span', { class: 'person__name' }),
+      h('span', { class: 'person__note' }),
+    );
+  };
+
+  /**
+   * @param {HTMLElement} item
+   * @param {Member} member
+   */
+  const update = (item, member) => {
+    const [face, name, note] = item.children;
+    const badge = /** @type {HTMLElement} */ (face.lastElementChild);
+    const marked = mark(member);
+    badge.hidden = marked === null;
+    if (marked && badge.dataset.mark !== marked.icon) {
+      badge.dataset.mark = marked.icon;
+      badge.replaceChildren(icon(marked.icon));
+    }
+    const mine = member.user_id === session.me?.userId;
+    setText(name, member.name);
+    setAttribute(name, 'title', member.name);
+    setText(note, [mine ? 'You' : '', marked?.text ?? ''].filter(Boolean).join(' · '));
+    item.dataset.userId = member.user_id;
+  };
+
+  const renderSpeaking = () => {
+    for (const child of list.children) {
+      const item = /** @type {HTMLElement} */ (child);
+      const speaking = call.room?.speaking.has(item.dataset.userId ?? '') ?? false;
+      item.classList.toggle('person--speaking', speaking);
+    }
+  };
+  call.addEventListener('speaking', renderSpeaking);
+
+  return () => {
+    const { room } = call;
+    list.hidden = !room || showsStage(call);
+    list.classList.toggle('people--stale', !room?.live);
+    renderList(list, room ? [...room.members.values()] : [], (m) => m.user_id, create, update);
+    renderSpeaking();
+  };
+}
+
+/**
+ * Whether the middle of the screen shows something else than people.
+ * @param {import('../call.js').Call} call
+ * @returns {boolean}
+ */
+export function showsStage(call) {
+  const elsewhere = call.wanted !== (call.room?.channelId ?? null);
+  return !call.room || elsewhere || (call.microphone.asking && !call.here);
+}

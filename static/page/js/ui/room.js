@@ -1,0 +1,179 @@
+/**
+ * The middle of the screen: the channel's head, and what is shown while there are no
+ * people to show: where to go, that one is on the way, or why it does not work.
+ * @module
+ */
+
+import { channelLink } from '../account.js';
+import { microphoneWords, people, voiceWords } from '../words.js';
+import { byId, h, setAttribute, setText } from './dom.js';
+import { icon, setIcon } from './icons.js';
+import { showsStage } from './people.js';
+
+/** How long the link button says that it worked, in milliseconds. */
+const COPIED_MS = 2_000;
+
+/**
+ * @typedef {object} Scene what the stage shows
+ * @property {string} key tells scenes apart, so that buttons are not made anew under a finger
+ * @property {import('./icons.js').IconName | 'spinner'} icon
+ * @property {string} title
+ * @property {string} text
+ * @property {{label: string, primary?: boolean, run: () => void}[]} buttons
+ */
+
+/**
+ * @param {import('../session.js').Session} session
+ * @param {string} invitedTo channel id, or ''
+ * @returns {Scene}
+ */
+function sceneFor({ call, directory }, invitedTo) {
+  const cancel = { label: 'Cancel', run: () => call.leave() };
+  const { trouble, wanted } = call;
+  if (trouble) {
+    const id = trouble.channelId;
+    return {
+      key: `trouble ${trouble.problem} ${id}`,
+      icon: 'mic-off',
+      ...microphoneWords(trouble.problem),
+      buttons: [
+        { label: 'Join as a listener', primary: trouble.problem === 'insecure', run: () => call.joinAsListener(id) },
+        ...(trouble.problem === 'insecure'
+          ? []
+          : [{ label: 'Try again', primary: true, run: () => call.join(id) }]),
+        cancel,
+      ],
+    };
+  }
+  if (wanted !== null && call.microphone.asking) {
+    return {
+      key: `asking ${wanted}`,
+      icon: 'mic',
+      title: 'Allow the microphone',
+      text: 'Your browser is asking whether this page may use it.',
+      buttons: [{ label: 'Just listen', run: () => call.joinAsListener(wanted) }, cancel],
+    };
+  }
+  if (wanted !== null) {
+    return { key: `joining ${wanted}`, icon: 'spinner', title: `Joining ${directory.nameOf(wanted)}…`, text: '', buttons: [cancel] };
+  }
+  const invited = directory.find(invitedTo);
+  if (invited) {
+    return {
+      key: `invited ${invitedTo}`,
+      icon: 'channel',
+      title: invited.channel_name,
+      text: invited.member_count > 0 ? `${people(invited.member_count)} in here now.` : 'Nobody is in here yet.',
+      buttons: [{ label: 'Join', primary: true, run: () => call.join(invitedTo) }],
+    };
+  }
+  return {
+    key: 'none',
+    icon: 'channel',
+    title: 'Pick a channel to talk',
+    text: 'You are heard by the people in it as soon as you join.',
+    buttons: [],
+  };
+}
+
+/**
+ * @param {HTMLElement} stage
+ * @param {Scene} scene
+ */
+function showScene(stage, scene) {
+  if (stage.dataset.key === scene.key) {
+    return;
+  }
+  stage.dataset.key = scene.key;
+  const figure = scene.icon === 'spinner' ? h('span', { class: 'spinner' }) : icon(scene.icon);
+  stage.replaceChildren(
+    h('div', { class: 'stage__figure' }, figure),
+    h('h2', { class: 'stage__title' }, scene.title),
+    h('p', { class: 'stage__text' }, scene.text),
+    h(
+      'div',
+      { class: 'stage__buttons' },
+      ...scene.buttons.map(({ label, primary, run }) =>
+        h('button', { class: primary ? 'button button--primary' : 'button', type: 'button', click: run }, label),
+      ),
+    ),
+  );
+}
+
+/**
+ * @param {string} text
+ * @returns {Promise<boolean>} whether it is in the clipboard
+ */
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * @param {import('../session.js').Session} session
+ * @param {import('./dialogs.js').Dialogs} dialogs
+ * @param {string} invitedTo the channel a link invites to, or ''
+ * @returns {() => void} renders
+ */
+export function mountRoom(session, dialogs, invitedTo) {
+  const { call } = session;
+  const stage = byId('stage');
+  const status = byId('voice-status');
+  const link = byId('room-link');
+  const remove = byId('room-delete');
+  /** @type {import('../meter.js').Quality | null} */
+  let quality = null;
+
+  link.addEventListener('click', async () => {
+    const url = channelLink(call.wanted);
+    if (await copy(url)) {
+      setIcon(link, 'check');
+      setTimeout(() => setIcon(link, 'link'), COPIED_MS);
+    } else {
+      // Browsers keep the clipboard from pages without HTTPS.
+      window.prompt('Copy this link:', url);
+    }
+  });
+  remove.addEventListener('click', () => {
+    if (call.room) {
+      dialogs.delete(call.room.channelId);
+    }
+  });
+
+  const renderStatus = () => {
+    const words = voiceWords(call, quality, Date.now());
+    setText(status, words.text);
+    status.dataset.tone = words.tone;
+    status.hidden = !call.here && call.retry.at === null;
+  };
+  call.addEventListener('quality', (e) => {
+    quality = /** @type {CustomEvent} */ (e).detail;
+    renderStatus();
+  });
+
+  return () => {
+    const { room } = call;
+    const onStage = showsStage(call);
+    stage.hidden = !onStage;
+    byId('room-head').hidden = onStage;
+    if (onStage) {
+      showScene(stage, sceneFor(session, invitedTo));
+    } else {
+      delete stage.dataset.key;
+    }
+    if (call.media.state !== 'connected') {
+      quality = null;
+    }
+    renderStatus();
+    setText(byId('room-name'), room?.name ?? '');
+    setText(byId('room-count'), room ? people(room.members.size) : '');
+    const owner = session.directory.find(room?.channelId ?? null)?.owner_id;
+    remove.hidden = !owner || owner !== session.me?.userId;
+    setAttribute(stage, 'aria-busy', String(stage.dataset.key?.startsWith('joining') ?? false));
+    document.title = room ? `${room.name} · Mini LiveChat` : 'Mini LiveChat';
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * The first screen: a name, or an access token.
+ * @module
+ */
+
+import { GuestError, memory } from '../account.js';
+import { connectionWords, signInFailed } from '../words.js';
+import { byId, setText } from './dom.js';
+
+/** HTTP's answer when the server takes no guests. */
+const FORBIDDEN = 403;
+
+/**
+ * @param {import('../session.js').Session} session
+ * @param {string} channelId the channel a link invites to, or ''
+ * @returns {() => void} renders
+ */
+export function mountStart(session, channelId) {
+  const guestForm = /** @type {HTMLFormElement} */ (byId('guest-form'));
+  const tokenForm = /** @type {HTMLFormElement} */ (byId('token-form'));
+  const name = /** @type {HTMLInputElement} */ (byId('guest-name'));
+  const token = /** @type {HTMLInputElement} */ (byId('token'));
+  const other = byId('start-other');
+  const error = byId('start-error');
+  const buttons = /** @type {HTMLButtonElement[]} */ ([byId('guest-submit'), byId('token-submit')]);
+  let useToken = false;
+  /** @type {Error | null} the error that was last acted upon */
+  let seenError = null;
+
+  name.value = memory.name;
+  guestForm.addEventListener('submit', (e) => {
+    e.preventDefault();
+    if (name.value.trim()) {
+      session.signInAsGuest(name.value.trim(), channelId || null);
+    }
+  });
+  tokenForm.addEventListener('submit', (e) => {
+    e.preventDefault();
+    session.signInWithToken(token.value.trim(), false, channelId || null);
+    token.value = '';
+  });
+  other.addEventListener('click', () => {
+    useToken = !useToken;
+    session.signInError = null;
+    render();
+    (useToken ? token : name).focus();
+  });
+
+  function render() {
+    if (session.signInError !== seenError) {
+      seenError = session.signInError;
+      useToken ||= seenError instanceof GuestError && seenError.status === FORBIDDEN;
+    }
+    const busy = session.stage === 'busy';
+    guestForm.hidden = useToken;
+    tokenForm.hidden = !useToken;
+    setText(other, useToken ? 'Join as a guest instead' : 'I have an access token');
+    setText(byId('start-lead'), channelId ? 'You are invited to talk.' : 'Talk with your people on your own server.');
+    for (const button of buttons) {
+      button.disabled = busy;
+      setText(button, busy ? 'Connecting…' : channelId ? 'Join' : 'Continue');
+    }
+    const trouble = busy ? connectionWords(session.client.state, Date.now()) : null;
+    setText(error, session.signInError ? signInFailed(session.signInError) : (trouble?.text ?? ''));
+  }
+
+  if (!matchMedia('(pointer: coarse)').matches) {
+    // Not on a phone: the keyboard would cover the page before it was seen.
+    queueMicrotask(() => name.focus());
+  }
+  return render;
+}

@@ -1,0 +1,99 @@
+/**
+ * Mute and deafen: what the person chose, and telling the server until it knows.
+ * @module
+ */
+
+import { ConnectionLostError, ErrorCode, Op, RequestError } from './protocol.js';
+import { Store } from './store.js';
+
+/** The wait when the server asks for one without saying how long, in milliseconds. */
+const RATE_LIMIT_WAIT_MS = 1_000;
+
+export class Voice extends Store {
+  /** Chosen by the person. Deafening mutes too, without touching this choice. */
+  muted = false;
+  deaf = false;
+
+  #client;
+  #media;
+  /** What the server knows. It forgets with the session. */
+  #told = { self_mute: false, self_deaf: false };
+  /** @type {Promise<void> | null} */
+  #telling = null;
+
+  /**
+   * @param {import('./client.js').Client} client
+   * @param {import('./media.js').Media} media
+   */
+  constructor(client, media) {
+    super();
+    this.#client = client;
+    this.#media = media;
+  }
+
+  /** Whether nothing of what the person says is to be heard. */
+  get silent() {
+    return this.muted || this.deaf;
+  }
+
+  /**
+   * Here at once, at the server as soon as it can be told.
+   * @param {boolean} muted
+   * @param {boolean} deaf
+   * @throws {RequestError} when the server refuses
+   */
+  async set(muted, deaf) {
+    this.muted = muted;
+    this.deaf = deaf;
+    // The server stops a silent person's audio whatever arrives; this keeps it from
+    // leaving the machine in the first place.
+    this.#media.microphone.enable(!this.silent);
+    this.#media.setDeaf(deaf);
+    this.changed();
+    try {
+      await this.tell();
+    } catch (err) {
+      // The next session is told before it joins anything.
+      if (!(err instanceof ConnectionLostError)) {
+        throw err;
+      }
+    }
+  }
+
+  /** A new session knows of neither. */
+  forget() {
+    this.#told = { self_mute: false, self_deaf: false };
+  }
+
+  /**
+   * Tells the server what it does not know yet; returns when it does.
+   * @returns {Promise<void>}
+   * @throws {RequestError | ConnectionLostError}
+   */
+  tell() {
+    this.#telling ??= this.#tellAll().finally(() => {
+      this.#telling = null;
+    });
+    return this.#telling;
+  }
+
+  async #tellAll() {
+    for (;;) {
+      const wish = { self_mute: this.silent, self_deaf: this.deaf };
+      const told = this.#told;
+      if (wish.self_mute === told.self_mute && wish.self_deaf === told.self_deaf) {
+        return;
+      }
+      try {
+        const state = await this.#client.request(Op.VOICE_STATE, wish);
+        this.#told = wish;
+        this.dispatchEvent(new CustomEvent('told', { detail: state }));
+      } catch (err) {
+        if (!(err instanceof RequestError) || err.code !== ErrorCode.RATE_LIMITED) {
+          throw err;
+        }
+        await new Promise((resolve) => setTimeout(resolve, err.retryAfterMs || RATE_LIMIT_WAIT_MS));
+      }
+    }
+  }
+}

@@ -1,0 +1,279 @@
+/**
+ * What the page says to people: every error, state and note in plain words.
+ * @module
+ */
+
+import { GuestError } from './account.js';
+import { CloseCode, ConnectionLostError, ErrorCode, RequestError } from './protocol.js';
+
+/**
+ * @param {number} ms
+ * @returns {string}
+ */
+function seconds(ms) {
+  const s = Math.max(1, Math.ceil(ms / 1000));
+  return s === 1 ? '1 second' : `${s} seconds`;
+}
+
+/**
+ * @param {number} n
+ * @returns {string}
+ */
+export function people(n) {
+  return n === 1 ? '1 person' : `${n} people`;
+}
+
+/**
+ * @param {Error | null} err
+ * @returns {string} a whole sentence
+ */
+function because(err) {
+  if (err instanceof ConnectionLostError) {
+    return 'The connection to the server was lost.';
+  }
+  if (!(err instanceof RequestError)) {
+    return 'Something in this browser went wrong; reloading the page may help.';
+  }
+  switch (err.code) {
+    case ErrorCode.RATE_LIMITED:
+      return `That was too fast for the server. Try again in ${seconds(err.retryAfterMs)}.`;
+    case ErrorCode.ACCESS_DENIED:
+      return 'Only the person who created it may do that.';
+    case ErrorCode.NOT_IN_CHANNEL:
+    case ErrorCode.MESSAGE_ELSEWHERE:
+      return 'You are not in this channel any more.';
+    case ErrorCode.EMPTY_MESSAGE:
+      return 'The message is empty.';
+    case ErrorCode.MESSAGE_TOO_LONG:
+      return 'The message is too long.';
+    case ErrorCode.BAD_SDP:
+    case ErrorCode.UNSUPPORTED_MEDIA:
+    case ErrorCode.ICE_FAILED:
+      return `The server and this browser do not agree on how to carry voice (${err.reason}).`;
+    case ErrorCode.INTERNAL:
+      return 'The server had an internal error. Whoever runs it can find more in its log.';
+    default:
+      return `The server says: ${err.reason}.`;
+  }
+}
+
+/**
+ * @param {Error | null} err why a message was not delivered
+ * @returns {string}
+ */
+export function messageFailed(err) {
+  return `Not sent. ${because(err)}`;
+}
+
+/**
+ * @param {Error} err
+ * @returns {string}
+ */
+export function createFailed(err) {
+  const code = err instanceof RequestError ? err.code : 0;
+  if (code === ErrorCode.CHANNEL_EXISTS) {
+    return 'There is a channel with this name already. Choose another name.';
+  }
+  if (code === ErrorCode.CHANNEL_FULL) {
+    return 'The server has as many channels as it may hold. Delete one, or try later.';
+  }
+  return because(err);
+}
+
+/**
+ * @param {import('./call.js').Problem} problem
+ * @returns {string}
+ */
+export function problemWords({ doing, name, error }) {
+  const code = error instanceof RequestError ? error.code : 0;
+  switch (doing) {
+    case 'join':
+      if (code === ErrorCode.CHANNEL_FULL) {
+        return `${name} is full. Try again when somebody has left.`;
+      }
+      if (code === ErrorCode.CHANNEL_NOT_FOUND) {
+        return `${name} does not exist any more.`;
+      }
+      return `You could not join ${name}. ${because(error)}`;
+    case 'delete':
+      return `${name} was not deleted. ${because(error)}`;
+    case 'deleted':
+      return `${name} was deleted.`;
+    case 'voice':
+      return `Your microphone setting did not reach the server. ${because(error)}`;
+    case 'microphone-lost':
+      return 'Your microphone was disconnected. The others do not hear you.';
+  }
+}
+
+/**
+ * @param {import('./microphone.js').MicrophoneProblem} problem
+ * @returns {{title: string, text: string}}
+ */
+export function microphoneWords(problem) {
+  switch (problem) {
+    case 'denied':
+      return {
+        title: 'The microphone is not allowed',
+        text:
+          'Your browser keeps this page from using the microphone. Allow it with the icon beside the address, then try again.',
+      };
+    case 'missing':
+      return {
+        title: 'No microphone found',
+        text: 'Plug one in, or switch it on in your system’s settings, then try again.',
+      };
+    case 'busy':
+      return {
+        title: 'The microphone is in use',
+        text: 'Another program may be holding it. Close that program, then try again.',
+      };
+    case 'insecure':
+      return {
+        title: 'The microphone needs a secure page',
+        text:
+          'Browsers give a microphone only to pages opened over HTTPS or on the same machine. ' +
+          `This one came over plain HTTP from ${location.host}. Ask whoever runs the server for its https:// address.`,
+      };
+    case 'unsupported':
+      return {
+        title: 'This browser has no microphone access',
+        text: 'It is too old, or this feature is switched off. Another browser will do.',
+      };
+    case 'failed':
+      return {
+        title: 'The microphone did not start',
+        text: 'Your browser gave no reason. Trying again often helps.',
+      };
+  }
+}
+
+/**
+ * @param {Error} err
+ * @returns {string}
+ */
+export function signInFailed(err) {
+  if (err instanceof GuestError) {
+    switch (err.status) {
+      case 0:
+        return 'The server cannot be reached. Check your connection, then try again.';
+      case 400:
+        return `This name cannot be used: ${err.reason}.`;
+      case 403:
+        return 'This server admits invited people only. Paste the access token you were given.';
+      case 429:
+        return `Too many people came from your address at once. Try again in ${seconds(err.retryAfterMs)}.`;
+      default:
+        return `The server answered with an error (${err.status}). Try again in a moment.`;
+    }
+  }
+  if (err instanceof RequestError && err.code === ErrorCode.INVALID_TOKEN) {
+    return 'The access token is not valid. It may have expired; ask for a new one.';
+  }
+  return because(err);
+}
+
+/**
+ * What the connection to the server is doing, when that is worth a word.
+ * @param {import('./client.js').ClientState} state
+ * @param {number} now as Date.now() counts
+ * @returns {{text: string, countdown?: string, action: 'retry' | 'take-over' | 'reload' | null} | null}
+ *   the countdown apart, because a screen reader shall not read it every second
+ */
+export function connectionWords(state, now) {
+  if (state.name === 'connecting' && state.again) {
+    return { text: 'Reconnecting…', action: null };
+  }
+  if (state.name === 'waiting') {
+    const cause =
+      state.code === CloseCode.RESTARTING
+        ? 'The server is restarting.'
+        : 'The connection to the server was lost.';
+    return { text: cause, countdown: `Trying again in ${seconds((state.retryAt ?? now) - now)}.`, action: 'retry' };
+  }
+  if (state.name !== 'stopped') {
+    return null;
+  }
+  switch (state.code) {
+    case CloseCode.REPLACED:
+      return { text: 'You opened Mini LiveChat somewhere else. This page is on hold.', action: 'take-over' };
+    case CloseCode.VERSION:
+      return { text: 'This page and the server are of different versions.', action: 'reload' };
+    default:
+      return { text: `The server ended the connection (${state.reason || state.code}).`, action: 'reload' };
+  }
+}
+
+/**
+ * What voice is doing.
+ * @param {import('./call.js').Call} call
+ * @param {import('./meter.js').Quality | null} quality
+ * @param {number} now as Date.now() counts
+ * @returns {{text: string, tone: 'good' | 'fair' | 'poor' | 'busy'}}
+ */
+export function voiceWords(call, quality, now) {
+  if (call.retry.at !== null) {
+    return { text: `Voice lost, again in ${seconds(call.retry.at - now)}`, tone: 'poor' };
+  }
+  switch (call.media.state) {
+    case 'connected':
+      return qualityWords(quality);
+    case 'unstable':
+      return { text: 'Voice is interrupted', tone: 'poor' };
+    case 'failed':
+      return { text: 'Voice lost', tone: 'poor' };
+    default:
+      return { text: 'Connecting voice…', tone: 'busy' };
+  }
+}
+
+/** Round trips and losses above these are noticed in a conversation. */
+const FAIR_RTT_MS = 150;
+const POOR_RTT_MS = 350;
+const FAIR_LOSS_PERCENT = 2;
+const POOR_LOSS_PERCENT = 8;
+
+/**
+ * @param {import('./meter.js').Quality | null} quality
+ * @returns {{text: string, tone: 'good' | 'fair' | 'poor'}}
+ */
+function qualityWords(quality) {
+  const rtt = quality?.rttMs ?? null;
+  const loss = quality?.lossPercent ?? 0;
+  const parts = ['Connected'];
+  if (rtt !== null) {
+    parts.push(`${Math.max(1, rtt)} ms`);
+  }
+  if (loss > 0) {
+    parts.push(`${loss} % lost`);
+  }
+  const text = parts.join(' · ');
+  if (loss >= POOR_LOSS_PERCENT || (rtt ?? 0) >= POOR_RTT_MS) {
+    return { text, tone: 'poor' };
+  }
+  const fair = loss >= FAIR_LOSS_PERCENT || (rtt ?? 0) >= FAIR_RTT_MS;
+  return { text, tone: fair ? 'fair' : 'good' };
+}
+
+/** Voice never got through, though signalling works. */
+export const PATH_BLOCKED =
+  'Your network lets this page through but not voice: a firewall may block UDP. Another network often helps.';
+
+/**
+ * @param {import('./chat.js').Entry} entry a note
+ * @returns {string}
+ */
+export function noteWords({ note, name }) {
+  switch (note) {
+    case 'join':
+      return `${name} joined`;
+    case 'leave':
+      return `${name} left`;
+    case 'gone':
+      return `${name} lost the connection`;
+    case 'back':
+      return 'You are back';
+    default:
+      return `You joined ${name}`;
+  }
+}

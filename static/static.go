@@ -1,0 +1,119 @@
+// Package static holds the web page, embedded into the binary, and serves it.
+//
+// The page is native ES modules without a build step: what lies in page/ is what the
+// browser gets. A [Handler] is immutable after its construction and may be used by any
+// number of goroutines.
+package static
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+//go:embed page
+var files embed.FS
+
+// contentSecurityPolicy lets the page run its own files and nothing else: a chat message
+// that found a way into the markup would still not become a script. ws: and wss: stand
+// beside 'self' because not every browser counts the page's own host under them.
+const contentSecurityPolicy = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self'; " +
+	"media-src 'self' blob: mediastream:; object-src 'none'; base-uri 'none'; form-action 'none'; " +
+	"frame-ancestors 'none'"
+
+// asset is one file of the page, ready to be served.
+type asset struct {
+	contentType string
+	etag        string
+	content     []byte
+}
+
+// Handler returns the page's handler. It serves "/" and the page's files, answers 404
+// for any other path and 405 for methods other than GET and HEAD.
+//
+// Every answer may be kept but must be validated before use, by its ETag: after an update
+// of the server a reload gets the new page, and never half of the old one.
+func Handler() http.Handler {
+	assets, err := load(files)
+	if err != nil {
+		// The files were embedded by the compiler; only a broken build gets here.
+		panic(fmt.Sprintf("static: %v", err))
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		serve(w, r, assets)
+	})
+}
+
+func load(fsys fs.FS) (map[string]asset, error) {
+	assets := make(map[string]asset)
+	err := fs.WalkDir(fsys, "page", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		contentType, ok := contentTypeOf(name)
+		if !ok {
+			return fmt.Errorf("%s: no content type for this extension", name)
+		}
+		sum := sha256.Sum256(content)
+		url := strings.TrimPrefix(name, "page")
+		if url == "/index.html" {
+			url = "/"
+		}
+		assets[url] = asset{
+			contentType: contentType,
+			etag:        `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
+			content:     content,
+		}
+		return nil
+	})
+	return assets, err
+}
+
+// contentTypeOf does not ask the operating system's tables, which differ: a browser
+// refuses a module that does not come as JavaScript.
+func contentTypeOf(name string) (string, bool) {
+	switch path.Ext(name) {
+	case ".html":
+		return "text/html; charset=utf-8", true
+	case ".css":
+		return "text/css; charset=utf-8", true
+	case ".js":
+		return "text/javascript; charset=utf-8", true
+	case ".svg":
+		return "image/svg+xml", true
+	default:
+		return "", false
+	}
+}
+
+func serve(w http.ResponseWriter, r *http.Request, assets map[string]asset) {
+	header := w.Header()
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Content-Security-Policy", contentSecurityPolicy)
+	header.Set("Referrer-Policy", "no-referrer")
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		header.Set("Allow", "GET, HEAD")
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	a, ok := assets[r.URL.Path]
+	if !ok {
+		http.Error(w, "not found", http.StatusNotFound)
+		return
+	}
+	header.Set("Content-Type", a.contentType)
+	header.Set("Cache-Control", "no-cache")
+	header.Set("ETag", a.etag)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.content))
+}

@@ -1,0 +1,123 @@
+package static_test
+
+import (
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/static"
+)
+
+func get(t *testing.T, method, target string, header http.Header) *http.Response {
+	t.Helper()
+	request := httptest.NewRequestWithContext(t.Context(), method, target, nil)
+	for name, values := range header {
+		request.Header[name] = values
+	}
+	recorder := httptest.NewRecorder()
+	static.Handler().ServeHTTP(recorder, request)
+	return recorder.Result()
+}
+
+func TestHandlerServesThePage(t *testing.T) {
+	t.Parallel()
+	for target, contentType := range map[string]string{
+		"/":              "text/html; charset=utf-8",
+		"/?audio=raw":    "text/html; charset=utf-8",
+		"/js/app.js":     "text/javascript; charset=utf-8",
+		"/css/base.css":  "text/css; charset=utf-8",
+		"/icon.svg":      "image/svg+xml",
+		"/js/ui/chat.js": "text/javascript; charset=utf-8",
+	} {
+		response := get(t, http.MethodGet, target, nil)
+		require.Equal(t, http.StatusOK, response.StatusCode, target)
+		require.Equal(t, contentType, response.Header.Get("Content-Type"), target)
+		require.Equal(t, "nosniff", response.Header.Get("X-Content-Type-Options"), target)
+		require.Contains(t, response.Header.Get("Content-Security-Policy"), "default-src 'self'", target)
+		require.NoError(t, response.Body.Close())
+	}
+}
+
+func TestHandlerValidatesCaches(t *testing.T) {
+	t.Parallel()
+	first := get(t, http.MethodGet, "/js/app.js", nil)
+	require.NoError(t, first.Body.Close())
+	require.Equal(t, "no-cache", first.Header.Get("Cache-Control"))
+	etag := first.Header.Get("ETag")
+	require.NotEmpty(t, etag)
+
+	second := get(t, http.MethodGet, "/js/app.js", http.Header{"If-None-Match": {etag}})
+	require.NoError(t, second.Body.Close())
+	require.Equal(t, http.StatusNotModified, second.StatusCode)
+
+	other := get(t, http.MethodGet, "/", nil)
+	require.NoError(t, other.Body.Close())
+	require.NotEqual(t, etag, other.Header.Get("ETag"))
+}
+
+func TestHandlerRefusesTheRest(t *testing.T) {
+	t.Parallel()
+	for _, target := range []string{"/nothing", "/index.html/", "/js", "/js/", "/../static.go", "/page/index.html"} {
+		response := get(t, http.MethodGet, target, nil)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusNotFound, response.StatusCode, target)
+	}
+	response := get(t, http.MethodPost, "/", nil)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode)
+	require.Equal(t, "GET, HEAD", response.Header.Get("Allow"))
+}
+
+// TestPageHoldsTogether checks by text what a build step would: imports and references
+// lead to files, every module is preloaded, and every element a module asks for by its
+// id is in the page.
+func TestPageHoldsTogether(t *testing.T) {
+	t.Parallel()
+	page := os.DirFS("page")
+	read := func(name string) string {
+		content, err := fs.ReadFile(page, name)
+		require.NoError(t, err)
+		return string(content)
+	}
+	index := read("index.html")
+	for _, match := range regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(index, -1) {
+		require.FileExists(t, path.Join("page", match[1]))
+	}
+
+	imports := regexp.MustCompile(`(?m)^import [^;]*from '(\.[^']+)';`)
+	ids := regexp.MustCompile(`byId\('([^']+)'\)`)
+	icons := regexp.MustCompile(`data-icon-name="([^"]+)"`)
+	err := fs.WalkDir(page, "js", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if name != "js/app.js" {
+			require.Contains(t, index, `<link rel="modulepreload" href="`+name+`">`)
+		}
+		text := read(name)
+		for _, match := range imports.FindAllStringSubmatch(text, -1) {
+			require.FileExists(t, path.Join("page", path.Dir(name), match[1]), "imported by %s", name)
+		}
+		for _, match := range ids.FindAllStringSubmatch(text, -1) {
+			require.Contains(t, index, `id="`+match[1]+`"`, "asked for by %s", name)
+		}
+		for _, forbidden := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write"} {
+			require.NotContains(t, text, forbidden, name)
+		}
+		return nil
+	})
+	require.NoError(t, err)
+
+	drawn := read("js/ui/icons.js")
+	for _, match := range icons.FindAllStringSubmatch(index, -1) {
+		require.Regexp(t, `(?m)^  '?`+regexp.QuoteMeta(match[1])+`'?:`, drawn)
+	}
+	require.False(t, strings.Contains(index, "style="), "the content security policy forbids inline styles")
+}
