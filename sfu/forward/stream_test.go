@@ -345,3 +345,19 @@ func TestStartNearWrap(t *testing.T) {
 		}
 	}
 }
+
+// TestLargestGaps: a publisher that sends nothing but the largest gaps that are passed on
+// must not make a listener lose track that loses nearly all packets besides.
+func TestLargestGaps(t *testing.T) {
+	source, slot, r := newPair(t)
+	p := publisher{ssrc: 1, seq: 60_000}
+	for range 20_000 {
+		packet := p.next()
+		p.skip(maxGap-1, maxGap-1)
+		source.Forward(&packet, time.Unix(0, 0).Add(time.Duration(p.count/2)*maxGap*frameLen))
+	}
+	if got := slot.Stats(); got.Packets != 20_000 || got.Missing != 19_999*(maxGap-1) || got.Rebases != 0 {
+		t.Errorf("got %+v", got)
+	}
+	checkSparseReceiver(t, r.sent)
+}

@@ -47,6 +47,7 @@ type Peer struct {
 	slots  []Slot
 
 	lastSeen   atomic.Int64  // Unix nanoseconds of the last sign of life
+	dead       atomic.Bool   // nothing can bring the connection back
 	ssrc       atomic.Uint32 // of the microphone, 0 until it was heard
 	ssrcs      atomic.Int32  // how many the client has used
 	candidates atomic.Int32
@@ -54,7 +55,7 @@ type Peer struct {
 
 	forwarding sync.Mutex // one track at a time feeds source
 
-	mu      sync.Mutex // guards closed, and tracks.Add against tracks.Wait
+	mu      sync.Mutex // guards closed, tracks.Add against tracks.Wait, and opening of slots
 	closed  bool
 	tracks  sync.WaitGroup
 	factory *Factory
@@ -192,8 +193,14 @@ func (p *Peer) SSRC() (ssrc uint32, ok bool) {
 }
 
 // LastSeen returns when the client last gave a sign of life on the media path: an
-// authenticated STUN check or an RTP packet.
-func (p *Peer) LastSeen() time.Time { return time.Unix(0, p.lastSeen.Load()) }
+// authenticated STUN check or an RTP packet. It is the zero time once the connection
+// cannot come back: DTLS failed or was closed by the client.
+func (p *Peer) LastSeen() time.Time {
+	if p.dead.Load() {
+		return time.Time{}
+	}
+	return time.Unix(0, p.lastSeen.Load())
+}
 
 // RemoteAddr returns the address of the ICE-selected pair; it is not valid until there
 // is one.
@@ -235,7 +242,7 @@ func (p *Peer) Close() error {
 	}
 	err := p.pc.Close()
 	p.tracks.Wait()
-	p.lastSeen.Store(0)
+	p.dead.Store(true)
 	if err != nil {
 		return fmt.Errorf("close PeerConnection: %w", err)
 	}
@@ -252,11 +259,18 @@ func (p *Peer) onBindingRequest(*stun.Message, ice.Candidate, ice.Candidate, *ic
 }
 
 func (p *Peer) onState(state webrtc.PeerConnectionState) {
-	if state != webrtc.PeerConnectionStateConnected {
-		return
-	}
-	for _, slot := range p.slots {
-		slot.Open()
+	switch state {
+	case webrtc.PeerConnectionStateConnected:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, slot := range p.slots {
+			if !p.closed {
+				slot.Open()
+			}
+		}
+	case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
+		p.dead.Store(true)
+	default:
 	}
 }
 
@@ -277,11 +291,13 @@ func (p *Peer) onTrack(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 	for {
 		n, _, err := track.Read(buf)
 		if err != nil {
-			if errors.Is(err, io.ErrShortBuffer) {
-				p.dropped.Add(1)
-				continue
+			// With bytes read it is this packet, of no negotiated codec or larger than any
+			// frame, and not the connection.
+			if n == 0 && !errors.Is(err, io.ErrShortBuffer) {
+				return
 			}
-			return
+			p.dropped.Add(1)
+			continue
 		}
 		p.touch()
 		if packet.Unmarshal(buf[:n]) != nil || packet.PayloadType != payloadType {
@@ -302,7 +318,7 @@ func (p *Peer) newBuffer(_ packetio.BufferPacketType, _ uint32) io.ReadWriteClos
 	// An SSRC has two buffers: one for RTP, one for RTCP.
 	if p.ssrcs.Add(1) == 2*MaxSSRCs+1 {
 		// Close waits for the goroutine this runs on. What the SFU holds of the peer goes
-		// with the next sweep, since a closed peer was last seen at the epoch.
+		// with the next sweep, since a dead peer was never seen.
 		p.factory.closing.Go(func() { _ = p.Close() })
 	}
 	return buffer

@@ -1,0 +1,143 @@
+package forward
+
+import (
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/forward/forwardtest"
+)
+
+// Operations of FuzzRewrite: the low four bits of the first byte of four; the others are
+// arguments. All higher values are packets.
+const (
+	opAssign = iota
+	opMute
+	opOpenClose
+	opList
+	opRestart
+	opJump
+	opClock
+	opSilence
+)
+
+// fuzzScript appends operations of four bytes.
+func fuzzScript(ops ...[4]byte) []byte {
+	var b []byte
+	for _, op := range ops {
+		b = append(b, op[:]...)
+	}
+	return b
+}
+
+// FuzzRewrite plays a script of packets of three publishers and changes of everything to
+// one slot. Any script: the checker finds a stream that a receiver can decrypt, even one
+// that loses all but every 500th packet, and the counters agree with what was sent.
+func FuzzRewrite(f *testing.F) {
+	// A packet is {publisher, number against the expected one, timestamp likewise, time}.
+	packet := func(publisher, step, ticks, ms byte) [4]byte { return [4]byte{0x0f | publisher<<4, step, ticks, ms} }
+	f.Add(uint16(7), uint32(1), fuzzScript([4]byte{opAssign, 0}, packet(0, 128, 0, 20), packet(0, 128, 0, 20), packet(0, 127, 0, 20)))
+	f.Add(uint16(1<<15-1), uint32(1<<32-1), fuzzScript([4]byte{opAssign, 0}, packet(0, 128, 0, 20), [4]byte{opAssign, 1},
+		packet(1, 128, 0, 20), packet(0, 128, 0, 0), packet(1, 131, 0, 60), packet(1, 126, 0, 0)))
+	f.Add(uint16(0), uint32(0), fuzzScript([4]byte{opAssign, 2}, packet(2, 128, 0, 20), [4]byte{opMute, 2, 1}, packet(2, 128, 0, 20),
+		[4]byte{opMute, 2, 0}, packet(2, 120, 0, 20), packet(2, 128, 0, 20), [4]byte{opJump, 2, 0x9c, 0x40}, packet(2, 128, 0, 20)))
+	f.Add(uint16(0), uint32(0), fuzzScript([4]byte{opAssign, 0}, packet(0, 191, 0, 20), packet(0, 192, 0, 20), packet(0, 193, 0, 20),
+		[4]byte{opRestart, 0, 1, 2}, packet(0, 128, 0, 20), [4]byte{opClock, 0, 0xff, 0xff}, packet(0, 128, 0, 20), [4]byte{opSilence, 0, 0xff, 0xff},
+		packet(0, 128, 0, 20), [4]byte{opOpenClose, 0}, packet(0, 128, 0, 20), [4]byte{opOpenClose, 1}, packet(0, 129, 255, 20)))
+
+	f.Fuzz(func(t *testing.T, firstNumber uint16, firstTimestamp uint32, script []byte) {
+		slot, checker, out := newSlot(t, firstNumber&maxFirstSequenceNumber, firstTimestamp)
+		publishers := make([]publisher, 3)
+		sources := make([]*Source, len(publishers))
+		for i := range sources {
+			publishers[i] = publisher{ssrc: uint32(i), seq: uint16(65_530 * i), ts: uint32(1<<32 - 5000*i)}
+			sources[i] = NewSource()
+			sources[i].SetSlots([]*Slot{slot})
+		}
+		muted := make([]bool, len(publishers))
+		open := true
+		now := time.Unix(1e9, 0)
+		var offered uint64
+		for ; len(script) >= 4; script = script[4:] {
+			a, b := script[2], script[3]
+			big := binary.BigEndian.Uint16(script[2:])
+			i := int(script[0]>>4) % len(publishers)
+			source, p := sources[i], &publishers[i]
+			switch script[0] & 0x0f {
+			case opAssign:
+				if b == 0xff {
+					source = nil
+				}
+				slot.Assign(source)
+			case opMute:
+				muted[i] = a%2 == 1
+				source.SetMuted(muted[i])
+			case opOpenClose:
+				if open = a%2 == 1; open {
+					slot.Open()
+				} else {
+					slot.Close()
+				}
+			case opList:
+				if a%2 == 0 {
+					source.SetSlots(nil)
+				} else {
+					source.SetSlots([]*Slot{slot, slot})
+				}
+			case opRestart:
+				p.ssrc += 3
+				p.seq = big
+			case opJump:
+				p.seq += big
+			case opClock:
+				p.ts += uint32(big) << 16
+			case opSilence:
+				now = now.Add(time.Duration(int16(big)) * time.Second)
+			default:
+				offered++
+				now = now.Add(time.Duration(b) * time.Millisecond)
+				packet := p.next()
+				packet.SequenceNumber += uint16(script[1]) - 128
+				packet.Timestamp += uint32(int32(int8(a)))
+				sent := len(out.sent)
+				source.Forward(&packet, now)
+				if len(out.sent) > sent+1 || len(out.sent) > sent && (muted[i] || !open || slot.Assigned() != source) {
+					t.Fatalf("sent %+v", out.sent[sent:])
+				}
+			}
+		}
+		checkCounters(t, slot, sources, checker.Stats(testSSRC), offered)
+		checkSparseReceiver(t, out.sent)
+	})
+}
+
+func checkCounters(t *testing.T, slot *Slot, sources []*Source, seen forwardtest.Stats, offered uint64) {
+	t.Helper()
+	stats := slot.Stats()
+	if stats.Packets != seen.Packets || stats.Octets != seen.Octets || seen.Repeats != 0 ||
+		int64(stats.Missing) != seen.Gaps || stats.Packets > 0 && stats.LastTimestamp != seen.Timestamp {
+		t.Errorf("the slot counted %+v, the checker %+v", stats, seen)
+	}
+	for _, source := range sources {
+		s := source.Stats()
+		offered -= s.Packets + s.Dropped.Muted + s.Dropped.Duplicate + s.Dropped.Late
+	}
+	if offered != 0 {
+		t.Errorf("%d packets were not counted", int64(offered))
+	}
+}
+
+// checkSparseReceiver: one that gets only every 500th packet keeps track of the index.
+func checkSparseReceiver(t *testing.T, sent []sentPacket) {
+	t.Helper()
+	var complete, sparse forwardtest.Estimator
+	for i := range sent {
+		index := complete.Next(sent[i].SequenceNumber)
+		if i%500 != 0 {
+			continue
+		}
+		if got := sparse.Next(sent[i].SequenceNumber); got != index {
+			t.Fatalf("packet %d has index %d, a receiver that lost most takes it for %d", i, index, got)
+		}
+	}
+}
