@@ -266,10 +266,14 @@ func TestTooManySessions(t *testing.T) {
 	url := "ws" + strings.TrimPrefix(s.URL, "http") + "/ws"
 	_, resp, err := websocket.DefaultDialer.Dial(url, nil)
 	require.ErrorIs(t, err, websocket.ErrBadHandshake)
+	require.NoError(t, resp.Body.Close())
 	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
 	require.NoError(t, first.conn.Close())
 	eventually(t, "room for another", func() bool {
-		conn, _, err := websocket.DefaultDialer.Dial(url, nil)
+		conn, resp, err := websocket.DefaultDialer.Dial(url, nil)
+		if resp != nil {
+			_ = resp.Body.Close()
+		}
 		if err == nil {
 			_ = conn.Close()
 		}
@@ -292,11 +296,14 @@ func TestOrigins(t *testing.T) {
 		}
 		conn, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http")+"/ws", header)
 		require.Equal(t, want, resp.StatusCode, origin)
+		require.NoError(t, resp.Body.Close())
 		if err == nil {
 			require.NoError(t, conn.Close())
 		}
 	}
-	resp, err := http.Get(s.URL + "/ws")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/ws", http.NoBody)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	require.Equal(t, http.StatusUpgradeRequired, resp.StatusCode)
@@ -329,7 +336,7 @@ func TestGuestAPI(t *testing.T) {
 		"huge":          {open, "POST", "application/json", `{"name":"` + strings.Repeat("a", 5000) + `"}`, "", 413, protocol.CodeInvalidPayload},
 	} {
 		t.Run(name, func(t *testing.T) {
-			req, err := http.NewRequest(test.method, test.s.URL+"/api/guest", strings.NewReader(test.body))
+			req, err := http.NewRequestWithContext(t.Context(), test.method, test.s.URL+"/api/guest", strings.NewReader(test.body))
 			require.NoError(t, err)
 			if test.contentType != "" {
 				req.Header.Set("Content-Type", test.contentType)

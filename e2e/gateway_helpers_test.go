@@ -48,7 +48,10 @@ func guest(t *testing.T, s *server, name string) (token, userID string) {
 	t.Helper()
 	body, err := json.Marshal(map[string]string{"name": name})
 	require.NoError(t, err)
-	resp, err := http.Post(s.URL+"/api/guest", "application/json", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/api/guest", bytes.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	require.Equal(t, http.StatusOK, resp.StatusCode)
@@ -90,7 +93,7 @@ func offer(t *testing.T, sendonly, recvonly int) string {
 		if i >= sendonly {
 			direction = webrtc.RTPTransceiverDirectionRecvonly
 		}
-		_, err := pc.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio, webrtc.RTPTransceiverInit{Direction: direction})
+		_, err = pc.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio, webrtc.RTPTransceiverInit{Direction: direction})
 		require.NoError(t, err)
 	}
 	desc, err := pc.CreateOffer(nil)

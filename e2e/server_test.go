@@ -22,17 +22,17 @@ type server struct {
 }
 
 // startServer runs a server until the test ends. Each configure changes the defaults.
-func startServer(t testing.TB, configure ...func(*app.Config)) *server {
-	t.Helper()
+func startServer(tb testing.TB, configure ...func(*app.Config)) *server {
+	tb.Helper()
 	cfg := app.Default()
 	cfg.HTTP = "127.0.0.1:0"
 	cfg.UDP = "127.0.0.1:0"
-	cfg.Data = t.TempDir()
+	cfg.Data = tb.TempDir()
 	for _, change := range configure {
 		change(&cfg)
 	}
-	a, err := app.New(cfg, zaptest.NewLogger(t))
-	require.NoError(t, err)
+	a, err := app.New(cfg, zaptest.NewLogger(tb))
+	require.NoError(tb, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
@@ -46,22 +46,22 @@ func startServer(t testing.TB, configure ...func(*app.Config)) *server {
 		cancel()
 		select {
 		case err := <-done:
-			require.NoError(t, err)
+			require.NoError(tb, err)
 		case <-time.After(20 * time.Second):
-			t.Fatal("the server did not stop")
+			tb.Fatal("the server did not stop")
 		}
 	}
-	t.Cleanup(s.stop)
+	tb.Cleanup(s.stop)
 	return s
 }
 
 // verifyNoLeaks fails the test if, after all its later clean-ups, goroutines run that did
 // not run at this call. Call it first.
-func verifyNoLeaks(t testing.TB) {
-	t.Helper()
+func verifyNoLeaks(tb testing.TB) {
+	tb.Helper()
 	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		http.DefaultClient.CloseIdleConnections()
-		goleak.VerifyNone(t, before)
+		goleak.VerifyNone(tb, before)
 	})
 }

@@ -1,6 +1,9 @@
 package sfu
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -44,6 +47,7 @@ type Snapshot struct {
 	Channel ChannelInfo
 	Members []MemberInfo // in the order they joined
 	Slots   []SlotInfo   // of the member who joins
+	Answer  string       // SDP, to the member's offer
 }
 
 // Channel is a room: its members and who hears whom. Safe for concurrent use.
@@ -52,6 +56,7 @@ type Channel struct {
 	mode      Mode
 	ownerID   string
 	createdAt time.Time
+	answer    Answer
 	notifier  Notifier
 	peers     *MediaPeerHub
 
@@ -80,45 +85,73 @@ type Member struct {
 // JoinRequest says who joins and how.
 type JoinRequest struct {
 	UserID, Name       string
-	Conn               Conn
+	Offer              string // SDP
 	SelfMute, SelfDeaf bool
 	// OnJoined is called with the channel as the member finds it, before anything that
 	// happens later is told to anybody. Like Notifier, it must neither block nor call back.
 	OnJoined func(Snapshot)
 }
 
-// Join adds a member and connects it with the others. On success the channel owns the
-// Conn and closes it when the member is out; on failure (ErrChannelNotFound when the
-// channel was just deleted, ErrChannelFull, ErrAlreadyInChannel) the caller keeps it.
-func (c *Channel) Join(req JoinRequest) (*Member, error) {
+// Join negotiates a member's media, adds the member and connects it with the others. It
+// fails with ErrChannelNotFound when the channel was just deleted, ErrChannelFull,
+// ErrAlreadyInChannel, or an error of the negotiation; then nothing is left behind.
+func (c *Channel) Join(ctx context.Context, req JoinRequest) (*Member, error) {
+	// Asked again below; asked here so that a refusal costs no negotiation.
+	c.mu.Lock()
+	err := c.admitLocked(req.UserID)
+	c.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := c.answer(ctx, req.Offer)
+	if err != nil {
+		return nil, err
+	}
 	m := &Member{
 		channel: c, userID: req.UserID, name: req.Name,
 		selfMute: req.SelfMute, selfDeaf: req.SelfDeaf,
-		hears: make([]*Member, len(req.Conn.Slots())),
+		hears: make([]*Member, len(conn.Slots())),
 	}
-	m.peer = &MediaPeer{Conn: req.Conn, UserID: req.UserID, ChannelID: c.id, leave: m.Leave}
+	m.peer = &MediaPeer{Conn: conn, UserID: req.UserID, ChannelID: c.id, leave: m.Leave}
+	if err := c.enter(m, req.OnJoined); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return m, nil
+}
 
+func (c *Channel) enter(m *Member, onJoined func(Snapshot)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.deleted:
-		return nil, ErrChannelNotFound
-	case c.members[m.userID] != nil:
-		return nil, ErrAlreadyInChannel
-	case len(c.members) >= c.capacity:
-		return nil, ErrChannelFull
+	if err := c.admitLocked(m.userID); err != nil {
+		return err
 	}
 	c.members[m.userID] = m
 	c.order = append(c.order, m)
 	c.peers.Register(m.peer)
 	m.applyVoiceLocked()
 	changed := c.assignLocked()
-	if req.OnJoined != nil {
-		req.OnJoined(Snapshot{Channel: c.infoLocked(), Members: c.memberInfosLocked(), Slots: m.slotsLocked()})
+	if onJoined != nil {
+		onJoined(Snapshot{
+			Channel: c.infoLocked(), Members: c.memberInfosLocked(), Slots: m.slotsLocked(), Answer: m.peer.Answer(),
+		})
 	}
 	c.notifier.Notify(c.userIDsLocked(), m.userID, MemberJoined{ChannelID: c.id, Member: m.infoLocked()})
 	c.notifySlotsLocked(changed, m)
-	return m, nil
+	return nil
+}
+
+// admitLocked reports why a user cannot enter.
+func (c *Channel) admitLocked(userID string) error {
+	switch {
+	case c.deleted:
+		return fmt.Errorf("%w: %s", ErrChannelNotFound, c.id)
+	case c.members[userID] != nil:
+		return fmt.Errorf("%w: %s", ErrAlreadyInChannel, c.id)
+	case len(c.members) >= c.capacity:
+		return fmt.Errorf("%w: %s has room for %d", ErrChannelFull, c.id, c.capacity)
+	default:
+		return nil
+	}
 }
 
 // Leave takes the member out, tells the others and closes its connection. It reports
@@ -191,14 +224,6 @@ func (c *Channel) Info() ChannelInfo {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.infoLocked()
-}
-
-// Full reports whether Join would fail for want of room, as far as can be told before
-// trying.
-func (c *Channel) Full() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.members) >= c.capacity
 }
 
 // Members returns the channel's members in the order they joined.
@@ -307,11 +332,9 @@ func (c *Channel) assignLocked() []*Member {
 }
 
 func (c *Channel) assignSlotsLocked(listener *Member) (changed bool) {
-	slots := listener.peer.Slots()
 	for i, talker := range listener.hears {
 		if talker != nil && c.members[talker.userID] != talker {
 			listener.hears[i] = nil
-			slots[i].Assign(nil)
 			changed = true
 		}
 	}
@@ -324,25 +347,26 @@ func (c *Channel) assignSlotsLocked(listener *Member) (changed bool) {
 			continue
 		}
 		listener.hears[free] = talker
-		slots[free].Assign(talker.peer.Source())
 		changed = true
 		free = slices.Index(listener.hears, nil)
 	}
 	return changed
 }
 
-// connectLocked gives each talker's Source the slots on which it is heard.
+// connectLocked makes the media follow what was decided: each slot takes packets from the
+// talker heard on it, and each talker's Source offers them to those slots. A deaf
+// listener's slots are free for that time, so that they go on without a gap.
 func (c *Channel) connectLocked() {
 	fanOut := make(map[*Member][]*forward.Slot, len(c.order))
 	for _, listener := range c.order {
-		if listener.selfDeaf {
-			continue
-		}
 		slots := listener.peer.Slots()
 		for i, talker := range listener.hears {
-			if talker != nil {
-				fanOut[talker] = append(fanOut[talker], slots[i].Slot)
+			if talker == nil || listener.selfDeaf {
+				slots[i].Assign(nil)
+				continue
 			}
+			slots[i].Assign(talker.peer.Source())
+			fanOut[talker] = append(fanOut[talker], slots[i].Slot)
 		}
 	}
 	for _, talker := range c.order {

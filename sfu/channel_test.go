@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -44,12 +45,13 @@ func TestJoinTellsTheJoinerBeforeAnythingLater(t *testing.T) {
 	join(t, c, "ada", newConn(t, 1, 2))
 	notifier.take()
 	var found Snapshot
-	_, err := c.Join(JoinRequest{UserID: "bob", Name: "Bob", Conn: newConn(t, 2, 2), SelfMute: true, OnJoined: func(s Snapshot) {
+	_, err := enter(c, newConn(t, 2, 2), JoinRequest{UserID: "bob", Name: "Bob", SelfMute: true, OnJoined: func(s Snapshot) {
 		require.Empty(t, notifier.take(), "nobody is told before the joiner")
 		found = s
 	}})
 	require.NoError(t, err)
 	require.Equal(t, 2, found.Channel.MemberCount)
+	require.Equal(t, "answer", found.Answer)
 	require.Equal(t, []MemberInfo{
 		{UserID: "ada", Name: "ada", Talker: true},
 		{UserID: "bob", Name: "Bob", Talker: true, SelfMute: true},
@@ -69,19 +71,20 @@ func TestJoinRefusals(t *testing.T) {
 	notifier.take()
 
 	again := newConn(t, 2, 1)
-	_, err := c.Join(JoinRequest{UserID: "ada", Conn: again})
+	_, err := enter(c, again, JoinRequest{UserID: "ada"})
 	require.ErrorIs(t, err, ErrAlreadyInChannel)
+	_, err = enter(c, again, JoinRequest{UserID: "bob", Offer: "bad"})
+	require.ErrorIs(t, err, ErrBadSDP)
 
 	join(t, c, "bob", newConn(t, 3, 1))
 	notifier.take()
-	require.True(t, c.Full())
 	late := newConn(t, 4, 1)
-	_, err = c.Join(JoinRequest{UserID: "cyd", Conn: late})
+	_, err = enter(c, late, JoinRequest{UserID: "cyd"})
 	require.ErrorIs(t, err, ErrChannelFull)
 
 	require.Empty(t, notifier.take(), "a refused join is told to nobody")
 	require.Equal(t, 2, peers.Len(), "a refused join leaves no media peer")
-	require.Zero(t, again.closed.Load()+late.closed.Load(), "the caller keeps a refused connection")
+	require.Zero(t, again.closed.Load()+late.closed.Load(), "a refusal costs no negotiation")
 	require.Len(t, c.Members(), 2)
 }
 
@@ -175,7 +178,7 @@ func TestMuteBeforeJoining(t *testing.T) {
 	c, _, _ := newChannel(t, 10)
 	ada, bob := newConn(t, 1, 1), newConn(t, 2, 1)
 	join(t, c, "bob", bob)
-	_, err := c.Join(JoinRequest{UserID: "ada", Conn: ada, SelfMute: true})
+	_, err := enter(c, ada, JoinRequest{UserID: "ada", SelfMute: true})
 	require.NoError(t, err)
 	ada.talk()
 	require.Empty(t, bob.heard[0].take())
@@ -190,6 +193,22 @@ func TestMediaTimeoutIsToldToTheMemberToo(t *testing.T) {
 	require.Len(t, calls, 1)
 	require.Equal(t, []string{"ada"}, calls[0].to)
 	require.Empty(t, calls[0].except)
+}
+
+// Two sessions that pass the first check together: the second is refused after it has
+// negotiated, and what it negotiated is closed.
+func TestJoinThatLosesTheRaceIsClosed(t *testing.T) {
+	c, peers, _ := newChannel(t, 1)
+	media := newConn(t, 2, 1)
+	c.answer = func(context.Context, string) (Conn, error) {
+		c.answer = answerFromContext
+		join(t, c, "ada", newConn(t, 1, 1)) //nolint:contextcheck // another member's join
+		return media, nil
+	}
+	_, err := c.Join(t.Context(), JoinRequest{UserID: "bob"})
+	require.ErrorIs(t, err, ErrChannelFull)
+	require.EqualValues(t, 1, media.closed.Load())
+	require.Equal(t, 1, peers.Len())
 }
 
 func TestManyComeAndGoAtOnce(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 // ChannelHub knows every channel. Safe for concurrent use.
 type ChannelHub struct {
+	answer   Answer
 	notifier Notifier
 	peers    *MediaPeerHub
 	limits   ChannelLimits
@@ -35,9 +36,12 @@ type ChannelSpec struct {
 	Capacity int
 }
 
-// NewChannelHub returns an empty hub whose channels register their media in peers.
-func NewChannelHub(limits ChannelLimits, peers *MediaPeerHub, notifier Notifier) *ChannelHub {
-	return &ChannelHub{notifier: notifier, peers: peers, limits: limits, channels: make(map[string]*Channel)}
+// NewChannelHub returns an empty hub whose channels get their media from answer and
+// register it in peers.
+func NewChannelHub(limits ChannelLimits, answer Answer, peers *MediaPeerHub, notifier Notifier) *ChannelHub {
+	return &ChannelHub{
+		answer: answer, notifier: notifier, peers: peers, limits: limits, channels: make(map[string]*Channel),
+	}
 }
 
 // Create adds a channel and tells everybody but its owner. It fails with
@@ -48,7 +52,7 @@ func (h *ChannelHub) Create(spec ChannelSpec, now time.Time) (ChannelInfo, error
 	}
 	c := &Channel{
 		id: spec.ID, mode: ModeConference, ownerID: spec.OwnerID, createdAt: now,
-		notifier: h.notifier, peers: h.peers,
+		answer: h.answer, notifier: h.notifier, peers: h.peers,
 		name: spec.Name, capacity: spec.Capacity, members: make(map[string]*Member), emptySince: now,
 	}
 	h.mu.Lock()

@@ -1,8 +1,13 @@
 package sfu
 
-import "errors"
+import (
+	"errors"
 
-// Sentinel errors of this package; test with errors.Is.
+	"github.com/mini-livechat/mini-livechat/sfu/peer"
+)
+
+// Sentinel errors of this package and, by other names for the same values, of the media
+// behind it; test with errors.Is.
 var (
 	ErrChannelNotFound  = errors.New("channel not found")
 	ErrChannelExists    = errors.New("channel exists")
@@ -10,4 +15,8 @@ var (
 	ErrTooManyChannels  = errors.New("the server holds no more channels")
 	ErrAlreadyInChannel = errors.New("already in a channel")
 	ErrNotInChannel     = errors.New("not in the channel")
+
+	ErrBadSDP           = peer.ErrBadSDP
+	ErrUnsupportedMedia = peer.ErrUnsupportedMedia
+	ErrCandidate        = peer.ErrCandidate
 )

@@ -13,13 +13,13 @@ type Notifier interface {
 // Event is one of the types below.
 type Event interface{ isEvent() }
 
-// MemberJoined: a member has joined a channel. Told to the other members.
+// MemberJoined says that a member has joined a channel. Told to the other members.
 type MemberJoined struct {
 	ChannelID string
 	Member    MemberInfo
 }
 
-// MemberLeft: a member has left a channel. Told to the other members, and to the member
+// MemberLeft says that a member has left a channel. Told to the other members, and to the member
 // too when the cause is LeaveMediaTimeout.
 type MemberLeft struct {
 	ChannelID string
@@ -27,24 +27,27 @@ type MemberLeft struct {
 	Cause     LeaveCause
 }
 
-// VoiceStateChanged: a member has muted or deafened itself. Told to the other members.
+// VoiceStateChanged says that a member has muted or deafened itself. Told to the other members.
 type VoiceStateChanged struct {
 	ChannelID string
 	Member    MemberInfo
 }
 
-// SlotsChanged: somebody else is heard on a listener's slots. Told to that listener.
+// SlotsChanged says that somebody else is heard on a listener's slots. Told to that listener.
 type SlotsChanged struct {
 	ChannelID string
 	Slots     []SlotInfo
 }
 
-// ChannelCreated, ChannelUpdated and ChannelDeleted are told to everybody.
-type (
-	ChannelCreated struct{ Channel ChannelInfo }
-	ChannelUpdated struct{ Channel ChannelInfo }
-	ChannelDeleted struct{ ChannelID string }
-)
+// ChannelCreated says that there is a new channel. Told to everybody.
+type ChannelCreated struct{ Channel ChannelInfo }
+
+// ChannelUpdated says that a channel has another name or capacity. Told to everybody.
+type ChannelUpdated struct{ Channel ChannelInfo }
+
+// ChannelDeleted says that a channel is gone, and nobody in it any more. Told to
+// everybody.
+type ChannelDeleted struct{ ChannelID string }
 
 func (MemberJoined) isEvent()      {}
 func (MemberLeft) isEvent()        {}

@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"context"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -20,7 +21,7 @@ type capture struct {
 	csrcs []uint32
 }
 
-func (c *capture) WriteRTP(header, _ []byte) error {
+func (c *capture) WriteRTP(_ forward.Batch, header, _ []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var packet forward.Packet
@@ -52,17 +53,18 @@ type conn struct {
 	seq      uint16
 }
 
+//nolint:gochecknoglobals // connections are numbered across a process
 var lastConnID atomic.Uint64
 
 // newConn makes a connection with a microphone, unless ssrc is 0, and k slots.
-func newConn(t testing.TB, ssrc uint32, k int) *conn {
-	t.Helper()
+func newConn(tb testing.TB, ssrc uint32, k int) *conn {
+	tb.Helper()
 	c := &conn{id: lastConnID.Add(1), ssrc: ssrc, source: forward.NewSource()}
 	c.lastSeen.Store(time.Now().UnixNano())
 	for i := range k {
 		writer := &capture{}
 		slot, err := forward.NewSlot(forward.RandomSlotConfig(uint32(1000+i), 111, 48000), writer)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		slot.Open()
 		c.slots = append(c.slots, peer.Slot{Slot: slot, MID: string(rune('a' + i))})
 		c.heard = append(c.heard, writer)
@@ -70,6 +72,7 @@ func newConn(t testing.TB, ssrc uint32, k int) *conn {
 	return c
 }
 
+func (c *conn) Answer() string                             { return "answer" }
 func (c *conn) ID() uint64                                 { return c.id }
 func (c *conn) Talker() bool                               { return c.ssrc != 0 }
 func (c *conn) Source() *forward.Source                    { return c.source }
@@ -121,27 +124,43 @@ func (r *recorder) take() []told {
 	return calls
 }
 
-func newHub(t testing.TB, capacity int) (*ChannelHub, *MediaPeerHub, *recorder) {
-	t.Helper()
+func newHub(tb testing.TB, capacity int) (*ChannelHub, *MediaPeerHub, *recorder) {
+	tb.Helper()
 	notifier := &recorder{}
 	peers := NewMediaPeerHub()
-	return NewChannelHub(ChannelLimits{Capacity: capacity, Channels: 4}, peers, notifier), peers, notifier
+	return NewChannelHub(ChannelLimits{Capacity: capacity, Channels: 4}, answerFromContext, peers, notifier), peers, notifier
 }
 
-func newChannel(t testing.TB, capacity int) (*Channel, *MediaPeerHub, *recorder) {
-	t.Helper()
-	hub, peers, notifier := newHub(t, capacity)
+func newChannel(tb testing.TB, capacity int) (*Channel, *MediaPeerHub, *recorder) {
+	tb.Helper()
+	hub, peers, notifier := newHub(tb, capacity)
 	_, err := hub.Create(ChannelSpec{ID: "lobby", Name: "Lobby"}, time.Now())
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	channel, err := hub.Get("lobby")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	notifier.take()
 	return channel, peers, notifier
 }
 
-func join(t testing.TB, c *Channel, user string, media *conn) *Member {
-	t.Helper()
-	m, err := c.Join(JoinRequest{UserID: user, Name: user, Conn: media})
-	require.NoError(t, err)
+func join(tb testing.TB, c *Channel, user string, media *conn) *Member {
+	tb.Helper()
+	m, err := enter(c, media, JoinRequest{UserID: user, Name: user})
+	require.NoError(tb, err)
 	return m
+}
+
+// connKey is under which a context carries the connection that a join is to get.
+type connKey struct{}
+
+func answerFromContext(ctx context.Context, offer string) (Conn, error) {
+	media, ok := ctx.Value(connKey{}).(*conn)
+	if !ok || offer == "bad" {
+		return nil, ErrBadSDP
+	}
+	return media, nil
+}
+
+// enter joins with this connection.
+func enter(c *Channel, media *conn, req JoinRequest) (*Member, error) {
+	return c.Join(context.WithValue(context.Background(), connKey{}, media), req)
 }

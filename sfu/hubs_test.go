@@ -28,11 +28,9 @@ func TestChannelHubCreateAndLimits(t *testing.T) {
 	_, err = hub.Get("e")
 	require.ErrorIs(t, err, ErrChannelNotFound)
 
-	var ids []string
-	for _, info := range hub.List() {
-		ids = append(ids, info.ID)
+	for i, info := range hub.List() {
+		require.Equal(t, string("bcda"[i]), info.ID, "oldest first")
 	}
-	require.Equal(t, []string{"b", "c", "d", "a"}, ids, "oldest first")
 }
 
 func TestChannelHubUpdate(t *testing.T) {
@@ -51,7 +49,7 @@ func TestChannelHubUpdate(t *testing.T) {
 	require.Equal(t, 1, info.Capacity)
 	require.Equal(t, 2, info.MemberCount, "nobody has to leave")
 	require.Equal(t, []told{{nil, "ada", ChannelUpdated{Channel: info}}}, notifier.take())
-	_, err = c.Join(JoinRequest{UserID: "cyd", Conn: newConn(t, 3, 1)})
+	_, err = enter(c, newConn(t, 3, 1), JoinRequest{UserID: "cyd"})
 	require.ErrorIs(t, err, ErrChannelFull)
 
 	info, err = hub.Update(c, nil, new(0), "")
@@ -80,7 +78,7 @@ func TestChannelHubDeleteTakesTheMembersAlong(t *testing.T) {
 	require.EqualValues(t, 1, bob.closed.Load())
 	ada.talk()
 	require.Empty(t, bob.heard[0].take())
-	_, err = c.Join(JoinRequest{UserID: "cyd", Conn: newConn(t, 3, 1)})
+	_, err = enter(c, newConn(t, 3, 1), JoinRequest{UserID: "cyd"})
 	require.ErrorIs(t, err, ErrChannelNotFound)
 	_, err = hub.Update(c, nil, nil, "")
 	require.ErrorIs(t, err, ErrChannelNotFound)

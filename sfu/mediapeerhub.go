@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"context"
 	"net/netip"
 	"sync"
 	"time"
@@ -15,6 +16,8 @@ import (
 type Conn interface {
 	// ID is unique among the connections of the process.
 	ID() uint64
+	// Answer is the SDP answer to the client's offer.
+	Answer() string
 	// Talker reports whether the client offered a microphone.
 	Talker() bool
 	// Source is what the client says, Slots what it hears.
@@ -29,6 +32,21 @@ type Conn interface {
 	// AddCandidate adds a trickled remote candidate.
 	AddCandidate(candidate webrtc.ICECandidateInit) error
 	Close() error
+}
+
+// Answer makes a connection for a client's SDP offer. Its errors wrap ErrBadSDP or
+// ErrUnsupportedMedia; then nothing is left behind. It may be called from any goroutine.
+type Answer func(ctx context.Context, offer string) (Conn, error)
+
+// AnswerWith returns the Answer of a media port.
+func AnswerWith(f *peer.Factory) Answer {
+	return func(ctx context.Context, offer string) (Conn, error) {
+		p, err := f.Answer(ctx, offer)
+		if err != nil {
+			return nil, err
+		}
+		return p, nil
+	}
 }
 
 // PeerKey names a microphone. SSRCs are chosen by clients and collide, so an SSRC alone

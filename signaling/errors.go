@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
-	"github.com/mini-livechat/mini-livechat/sfu/peer"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
@@ -56,9 +55,9 @@ var errorCodes = []struct {
 	{errEmptyMessage, protocol.CodeEmptyMessage},
 	{errMessageTooLong, protocol.CodeMessageTooLong},
 	{errMessageElsewhere, protocol.CodeMessageElsewhere},
-	{peer.ErrBadSDP, protocol.CodeBadSDP},
-	{peer.ErrUnsupportedMedia, protocol.CodeUnsupportedMedia},
-	{peer.ErrCandidate, protocol.CodeICEFailed},
+	{sfu.ErrBadSDP, protocol.CodeBadSDP},
+	{sfu.ErrUnsupportedMedia, protocol.CodeUnsupportedMedia},
+	{sfu.ErrCandidate, protocol.CodeICEFailed},
 }
 
 // errorPayload is the ERROR a client gets for err. What is in no table is the server's

@@ -14,7 +14,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
-	"github.com/mini-livechat/mini-livechat/sfu/peer"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
@@ -60,7 +59,6 @@ type Gateway struct {
 	cfg      Config
 	log      *zap.Logger
 	auth     *auth.Authority
-	media    *peer.Factory
 	users    *UserHub
 	channels *sfu.ChannelHub
 	peers    *sfu.MediaPeerHub
@@ -72,11 +70,11 @@ type Gateway struct {
 	running  sync.WaitGroup // one for each session
 }
 
-// NewGateway returns a Gateway with the preset channels. The caller keeps the Factory and
-// closes it after the Gateway.
-func NewGateway(cfg Config, authority *auth.Authority, media *peer.Factory, log *zap.Logger) (*Gateway, error) {
+// NewGateway returns a Gateway with the preset channels. What answer makes is closed when
+// Shutdown has returned.
+func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *zap.Logger) (*Gateway, error) {
 	g := &Gateway{
-		cfg: cfg, log: log, auth: authority, media: media,
+		cfg: cfg, log: log, auth: authority,
 		users: NewUserHub(), peers: sfu.NewMediaPeerHub(),
 		sessions: make(map[*Session]struct{}),
 	}
@@ -85,7 +83,7 @@ func NewGateway(cfg Config, authority *auth.Authority, media *peer.Factory, log 
 		CheckOrigin:      func(r *http.Request) bool { return OriginAllowed(r, cfg.AllowOrigin) },
 	}
 	limits := sfu.ChannelLimits{Capacity: cfg.ChannelCapacity, Channels: cfg.MaxChannels}
-	g.channels = sfu.NewChannelHub(limits, g.peers, &notifier{users: g.users, log: log})
+	g.channels = sfu.NewChannelHub(limits, answer, g.peers, &notifier{users: g.users, log: log})
 	// Channels are listed by age: presets in the order of the configuration.
 	now := time.Now()
 	for i, preset := range cfg.Presets {

@@ -2,7 +2,6 @@ package signaling
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -31,7 +30,7 @@ func channelCreate(_ context.Context, s *Session, r *request) error {
 	if d.Mode != "" && d.Mode != protocol.ModeConference {
 		return payloadError("d.mode %q is not known; this server has %q", d.Mode, protocol.ModeConference)
 	}
-	if err := s.checkCapacity(d.Capacity); err != nil {
+	if err = s.checkCapacity(d.Capacity); err != nil {
 		return err
 	}
 	info, err := s.gw.channels.Create(sfu.ChannelSpec{
@@ -114,8 +113,7 @@ func channelInfo(_ context.Context, s *Session, r *request) error {
 	return nil
 }
 
-// channelJoin negotiates media and enters the channel; what it made is gone again when
-// any step fails.
+// channelJoin enters a channel; the media is negotiated on the way.
 func channelJoin(ctx context.Context, s *Session, r *request) error {
 	var d protocol.ChannelJoin
 	if err := r.frame.Bind(&d); err != nil {
@@ -128,26 +126,18 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	// Asked again by Join; asked here so that a full channel costs no negotiation.
-	if channel.Full() {
-		return sfu.ErrChannelFull
-	}
-	conn, err := s.gw.media.Answer(ctx, d.SDPOffer)
-	if err != nil {
-		return err
-	}
-	member, err := channel.Join(sfu.JoinRequest{
-		UserID: s.user.ID, Name: s.user.Name, Conn: conn, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf,
+	member, err := channel.Join(ctx, sfu.JoinRequest{
+		UserID: s.user.ID, Name: s.user.Name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf,
 		OnJoined: func(found sfu.Snapshot) {
 			r.ack(protocol.Joined{
 				ChannelID: found.Channel.ID, ChannelName: found.Channel.Name,
-				Mode: protocol.Mode(found.Channel.Mode), SDPAnswer: conn.Answer(),
+				Mode: protocol.Mode(found.Channel.Mode), SDPAnswer: found.Answer,
 				ActiveMembers: wireMembers(found.Members), Slots: wireSlots(found.Slots),
 			})
 		},
 	})
 	if err != nil {
-		return errors.Join(err, conn.Close())
+		return err
 	}
 	s.member = member
 	return nil

@@ -113,7 +113,7 @@ func (a *App) open(authority *auth.Authority) error {
 		Presets:           specs,
 		Slots:             a.cfg.Slots,
 		AllowOrigin:       a.cfg.AllowOrigin,
-	}, authority, a.media, a.log)
+	}, authority, sfu.AnswerWith(a.media), a.log)
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (a *App) Run(ctx context.Context) error {
 	running.Go(func() error {
 		<-ctx.Done()
 		a.log.Info("shutting down")
-		return a.Close()
+		return a.Close() //nolint:contextcheck // what ends must not depend on what has ended
 	})
 	return running.Wait()
 }

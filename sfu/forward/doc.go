@@ -19,7 +19,7 @@
 //     restart of the publisher's own numbering; nothing but a sent packet, and a loss on
 //     the way to us, takes a number;
 //   - gaps of the publisher are kept as gaps while they are small, so that the listener
-//     conceals the loss, and closed when they are large ([maxGap]);
+//     conceals the loss, and closed when they are large (more than maxGap packets);
 //   - a reordered packet keeps its place if that place is this publisher's and was not
 //     used yet; otherwise it is dropped.
 //

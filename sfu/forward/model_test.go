@@ -62,7 +62,7 @@ type recorder struct {
 	sent []sentPacket
 }
 
-func (r *recorder) WriteRTP(header, payload []byte) error {
+func (r *recorder) WriteRTP(_ Batch, header, payload []byte) error {
 	if r.fail != nil {
 		return r.fail
 	}

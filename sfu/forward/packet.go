@@ -35,7 +35,6 @@ const (
 // Header extension forms, RFC 8285.
 const (
 	oneByteProfile   = 0xbede // §4.2
-	oneByteMaxID     = 14
 	oneByteStopID    = 15
 	twoByteProfile   = 0x1000 // §4.3; the low four bits are the application's
 	twoByteAppBits   = 0x000f
@@ -123,9 +122,6 @@ func (p *Packet) Unmarshal(b []byte) error {
 // it, and an empty, non-nil slice for an element without data. The result aliases the
 // packet's buffer. Nothing is allocated.
 func (p *Packet) Extension(id uint8) []byte {
-	if id == extensionPadding {
-		return nil
-	}
 	switch {
 	case p.profile == oneByteProfile:
 		return oneByteElement(p.extension, id)
@@ -138,9 +134,6 @@ func (p *Packet) Extension(id uint8) []byte {
 
 // oneByteElement finds an element of 1 to 16 bytes, RFC 8285 §4.2.
 func oneByteElement(b []byte, id uint8) []byte {
-	if id > oneByteMaxID {
-		return nil
-	}
 	for len(b) > 0 {
 		head := b[0]
 		if head == extensionPadding {

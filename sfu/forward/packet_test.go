@@ -108,7 +108,7 @@ func TestExtension(t *testing.T) {
 		"one byte, id over 15":         {0xbede, []byte{0x10, 7, 0, 0}, 17, nil},
 		"one byte, behind id 15":       {0xbede, []byte{0xf0, 7, 0x10, 8}, 1, nil},
 		"one byte, before id 15":       {0xbede, []byte{0x10, 8, 0xf0, 7}, 1, []byte{8}},
-		"one byte, behind id 0 length": {0xbede, []byte{0x01, 0x10, 0x10, 8}, 1, nil},
+		"one byte, behind id 0 length": {0xbede, []byte{0x01, 5, 5, 0x10, 8, 0, 0, 0}, 1, nil},
 		"one byte, cut":                {0xbede, []byte{0x30, 9, 0x13, 8}, 1, nil},
 		"one byte, before the cut":     {0xbede, []byte{0x30, 9, 0x13, 8}, 3, []byte{9}},
 		"one byte, no data left":       {0xbede, []byte{0, 0, 0, 0x10}, 1, nil},
@@ -139,7 +139,7 @@ func TestExtension(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := p.Extension(test.id)
-			if !bytes.Equal(got, test.want) || (got == nil) != (test.want == nil) {
+			if !bytes.Equal(got, test.want) || (got == nil) != (test.want == nil) || cap(got) != len(got) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})

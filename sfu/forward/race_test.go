@@ -22,7 +22,7 @@ type exclusive struct {
 	plain   int // not synchronised, for the race detector
 }
 
-func (w *exclusive) WriteRTP(header, payload []byte) error {
+func (w *exclusive) WriteRTP(out Batch, header, payload []byte) error {
 	if !w.busy.CompareAndSwap(false, true) {
 		w.t.Error("two goroutines write to one slot")
 	}
@@ -34,7 +34,7 @@ func (w *exclusive) WriteRTP(header, payload []byte) error {
 	if csrc := uint32(header[15]); csrc == w.refused.Load() {
 		w.t.Errorf("packet of publisher %d after Assign to another returned", csrc)
 	}
-	return w.next.WriteRTP(header, payload)
+	return w.next.WriteRTP(out, header, payload)
 }
 
 // TestConcurrentUse lets everything that may race do so; the race detector, the checker
@@ -126,10 +126,108 @@ func TestConcurrentUse(t *testing.T) {
 	}
 }
 
+// waitFor lets others run until cond holds.
+func waitFor(t *testing.T, reason string, cond func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(10 * time.Second)
+	defer deadline.Stop()
+	for !cond() {
+		select {
+		case <-deadline.C:
+			t.Fatal("waited in vain for ", reason)
+		default:
+			runtime.Gosched()
+		}
+	}
+}
+
+// TestAssignDuringForward: a packet that waits for the lock while the slot passes to
+// another source must not get out.
+func TestAssignDuringForward(t *testing.T) {
+	source, slot, r := newPair(t)
+	p := publisher{ssrc: 1}
+	for range 100 {
+		packet := p.next()
+		var forwarding sync.WaitGroup
+		slot.mu.Lock()
+		forwarding.Go(func() { source.Forward(&packet, time.Unix(0, 0)) })
+		for range 100 { // mostly enough for Forward to come to the lock
+			runtime.Gosched()
+		}
+		slot.assigned.Store(nil) // as Assign does, which waits for the same lock
+		slot.mu.Unlock()
+		forwarding.Wait()
+		slot.Assign(source)
+	}
+	if len(r.sent) != 0 {
+		t.Errorf("%d packets got out after the slot was freed", len(r.sent))
+	}
+	if got := slot.Stats().Dropped.NotAssigned; got != 100 {
+		t.Errorf("%d packets were counted, want 100", got)
+	}
+}
+
+// dawdler takes its time and notices packets that are still on their way out when none
+// must be.
+type dawdler struct {
+	t         *testing.T
+	forbidden atomic.Bool
+	written   atomic.Uint64
+}
+
+func (w *dawdler) WriteRTP(_ Batch, _, _ []byte) error {
+	runtime.Gosched()
+	if w.forbidden.Load() {
+		w.t.Error("a packet gets out after Assign or Close returned")
+	}
+	w.written.Add(1)
+	return nil
+}
+
+// TestAssignIsAPromise: when Assign or Close has returned, nothing of the former source is
+// still being written.
+func TestAssignIsAPromise(t *testing.T) {
+	w := &dawdler{t: t}
+	slot, err := NewSlot(SlotConfig{}, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := NewSource()
+	source.SetSlots([]*Slot{slot})
+	slot.Open()
+	slot.Assign(source)
+	var done atomic.Bool
+	var publishing sync.WaitGroup
+	publishing.Go(func() {
+		for p := (publisher{ssrc: 1}); !done.Load(); {
+			packet := p.next()
+			source.Forward(&packet, time.Unix(0, 0))
+		}
+	})
+	for i := range 100 {
+		written := w.written.Load()
+		waitFor(t, "a packet of the assigned source", func() bool { return w.written.Load() > written })
+		if i%2 == 0 {
+			slot.Assign(nil)
+		} else {
+			slot.Close()
+		}
+		w.forbidden.Store(true)
+		for range 5 {
+			runtime.Gosched()
+		}
+		w.forbidden.Store(false)
+		slot.Assign(source)
+		slot.Open()
+	}
+	done.Store(true)
+	publishing.Wait()
+}
+
 // stamps keeps the highest number found in the payloads.
 type stamps struct{ highest atomic.Uint64 }
 
-func (s *stamps) WriteRTP(_, payload []byte) error {
+func (s *stamps) WriteRTP(_ Batch, _, payload []byte) error {
 	s.highest.Store(max(s.highest.Load(), (&sentPacket{payload: string(payload)}).count()))
 	return nil
 }
@@ -157,26 +255,15 @@ func TestMuteIsAPromise(t *testing.T) {
 			source.Forward(&packet, time.Unix(0, 0))
 		}
 	})
-	deadline := time.NewTimer(10 * time.Second)
-	defer deadline.Stop()
-	wait := func(reason string, cond func() bool) {
-		for !cond() {
-			select {
-			case <-deadline.C:
-				t.Fatal("waited in vain: ", reason)
-			case <-time.After(10 * time.Microsecond):
-			}
-		}
-	}
 	for range 200 {
 		source.SetMuted(true)
 		last := begun.Load()
-		wait("for packets while muted", func() bool { return begun.Load() > last+3 })
+		waitFor(t, "packets while muted", func() bool { return begun.Load() > last+3 })
 		if got := w.highest.Load(); got > last {
 			t.Fatalf("frame %d got out, muted at %d", got, last)
 		}
 		source.SetMuted(false)
-		wait("for packets after the unmute", func() bool { return w.highest.Load() > last })
+		waitFor(t, "packets after the unmute", func() bool { return w.highest.Load() > last })
 	}
 	done.Store(true)
 	publishing.Wait()

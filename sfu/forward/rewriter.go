@@ -2,6 +2,13 @@ package forward
 
 import "time"
 
+// maxGap is the largest step between two packets of a publisher that is passed on as a
+// gap, in packets. A listener loses track of the SRTP index when the packets it receives
+// are 2^15 apart, and it adds its own losses to these gaps: with this limit it may lose
+// 500 packets in a row whatever a publisher sends. Nothing is lost by it, since a place
+// older than the window could not be filled any more.
+const maxGap = windowSize
+
 // Limits of timestamps. They are durations; the clock rate makes ticks of them.
 const (
 	// minAdvance is the least a timestamp moves when a slot changes publisher: one Opus
@@ -20,7 +27,7 @@ const (
 type placed struct {
 	// index is the SRTP packet index, RFC 3711 §3.3.1; its low 16 bits are the sequence
 	// number. It cannot reach 2^48: at 50 packets/s with the largest gaps before each
-	// that takes 1,400 years.
+	// that takes 2,700 years.
 	index int64
 	// ts is extended; its low 32 bits are the RTP timestamp.
 	ts int64

@@ -30,7 +30,7 @@ const (
 // with errors.Is.
 var ErrSlotConfig = errors.New("forward: invalid slot configuration")
 
-// Writer sends the packets of a slot. header is a complete RTP header of 16 bytes, payload
+// Writer sends the packets of a slot. out is what was given to [Fanout.Send], header is a complete RTP header of 16 bytes, payload
 // the publisher's; both are valid only during the call, and payload must not be changed:
 // encrypt into another buffer, or copy. A Slot calls it from one goroutine at a time.
 //
@@ -38,7 +38,7 @@ var ErrSlotConfig = errors.New("forward: invalid slot configuration")
 // number when an error is returned, since it may have been encrypted under it; it is then
 // counted as dropped.
 type Writer interface {
-	WriteRTP(header, payload []byte) error
+	WriteRTP(out Batch, header, payload []byte) error
 }
 
 // SlotConfig describes the one RTP stream a slot produces.
@@ -203,7 +203,7 @@ func (s *Slot) Stats() SlotStats {
 }
 
 // forward sends one frame of source, if the slot is open and assigned to it.
-func (s *Slot) forward(source *Source, f *frame, payload []byte, now time.Time) {
+func (s *Slot) forward(source *Source, f *frame, payload []byte, now time.Time, out Batch) {
 	if s.assigned.Load() != source {
 		s.notAssigned.Add(1)
 		return
@@ -219,7 +219,7 @@ func (s *Slot) forward(source *Source, f *frame, payload []byte, now time.Time) 
 		s.stats.Dropped.NotOpen++
 		return
 	}
-	out, v := s.rw.rewrite(f, now)
+	at, v := s.rw.rewrite(f, now)
 	switch v {
 	case dropDuplicate:
 		s.stats.Dropped.Duplicate++
@@ -229,11 +229,11 @@ func (s *Slot) forward(source *Source, f *frame, payload []byte, now time.Time) 
 		return
 	case pass:
 	}
-	if out.started {
+	if at.started {
 		s.countStart()
 	}
-	s.putHeader(out, f.ssrc)
-	if err := s.writer.WriteRTP(s.header[:], payload); err != nil {
+	s.putHeader(at, f.ssrc)
+	if err := s.writer.WriteRTP(out, s.header[:], payload); err != nil {
 		s.stats.Dropped.WriteError++
 		return
 	}
@@ -252,12 +252,12 @@ func (s *Slot) countStart() {
 
 // putHeader fills in what changes from packet to packet, RFC 3550 §5.1. The publisher's
 // SSRC goes into the CSRC list, so that the listener can tell who is talking.
-func (s *Slot) putHeader(out placed, csrc uint32) {
+func (s *Slot) putHeader(at placed, csrc uint32) {
 	s.header[1] = s.payloadType
-	if out.marker {
+	if at.marker {
 		s.header[1] |= markerBit
 	}
-	binary.BigEndian.PutUint16(s.header[2:], uint16(out.index)) //nolint:gosec // the low 16 bits are sent
-	binary.BigEndian.PutUint32(s.header[4:], uint32(out.ts))    //nolint:gosec // the low 32 bits are sent
+	binary.BigEndian.PutUint16(s.header[2:], uint16(at.index)) //nolint:gosec // the low 16 bits are sent
+	binary.BigEndian.PutUint32(s.header[4:], uint32(at.ts))    //nolint:gosec // the low 32 bits are sent
 	binary.BigEndian.PutUint32(s.header[fixedHeaderLen:], csrc)
 }

@@ -9,7 +9,7 @@ import (
 
 type discard struct{}
 
-func (discard) WriteRTP(_, _ []byte) error { return nil }
+func (discard) WriteRTP(_ Batch, _, _ []byte) error { return nil }
 
 func TestNewSlotRefuses(t *testing.T) {
 	tests := map[string]struct {
@@ -221,7 +221,7 @@ func TestSlotDuplicateListing(t *testing.T) {
 
 type panicking struct{ on bool }
 
-func (p *panicking) WriteRTP(_, _ []byte) error {
+func (p *panicking) WriteRTP(_ Batch, _, _ []byte) error {
 	if p.on {
 		panic("writer")
 	}

@@ -28,8 +28,8 @@ type SourceDrops struct {
 	Late uint64
 }
 
-// Source is one publisher's stream and the slots it is heard in. Forward is called by one
-// goroutine at a time; the other methods from any. Create it with NewSource.
+// Source is one publisher's stream and the slots it is heard in. Prepare and Forward are called by
+// one goroutine at a time; the other methods from any. Create it with NewSource.
 type Source struct {
 	// slots is an immutable snapshot; SetSlots replaces it.
 	slots atomic.Pointer[[]*Slot]
@@ -37,11 +37,14 @@ type Source struct {
 	// drop and whether there was a mute since the last packet.
 	mutes atomic.Uint32
 
-	// Owned by the goroutine in Forward.
+	// Owned by the goroutine in Prepare.
 	track     tracker
 	seenMutes uint32
 
-	// Written by Forward, read by Stats.
+	// reception is written by Prepare and read by Reception.
+	reception reception
+
+	// Written by Prepare, read by Stats.
 	packets, octets, restarts atomic.Uint64
 	muted, duplicate, late    atomic.Uint64
 }
@@ -53,14 +56,16 @@ func NewSource() *Source {
 	return s
 }
 
-// Forward gives one packet to all slots of the source that are assigned to it, in the
-// order of SetSlots, and returns when their writers have. It keeps nothing of p. now is
-// when the packet was received. All packets must be of the codec the slots were
-// negotiated for: payload types are rewritten, payloads are not looked at.
+// Prepare places one packet in the source's stream and returns the slots it is for; ok is
+// false when it goes to none. It keeps nothing of p. now is when the packet was received.
+// All packets must be of the codec the slots were negotiated for: payload types are
+// rewritten, payloads are not looked at.
 //
 // Duplicates, packets too late to be placed, and all packets while muted are dropped and
-// counted. Forward must be called by one goroutine at a time.
-func (s *Source) Forward(p *Packet, now time.Time) {
+// counted. Prepare must be called by one goroutine at a time, and fan-outs to the same
+// slot be sent in the order of their Prepare.
+func (s *Source) Prepare(p *Packet, now time.Time) (fanout Fanout, ok bool) {
+	s.reception.observe(p, now)
 	mutes := s.mutes.Load()
 	if mutes != s.seenMutes {
 		s.seenMutes = mutes
@@ -73,18 +78,24 @@ func (s *Source) Forward(p *Packet, now time.Time) {
 	switch {
 	case mutes%2 == 1:
 		s.muted.Add(1)
-		return
+		return Fanout{}, false
 	case v == dropDuplicate:
 		s.duplicate.Add(1)
-		return
+		return Fanout{}, false
 	case v == dropLate:
 		s.late.Add(1)
-		return
+		return Fanout{}, false
 	}
 	s.packets.Add(1)
 	s.octets.Add(uint64(len(p.Payload)))
-	for _, slot := range *s.slots.Load() {
-		slot.forward(s, &f, p.Payload, now)
+	slots := *s.slots.Load()
+	return Fanout{source: s, slots: slots, frame: f, now: now}, len(slots) > 0
+}
+
+// Forward is Prepare and Send at one go, for a transport without batches.
+func (s *Source) Forward(p *Packet, now time.Time) {
+	if fanout, ok := s.Prepare(p, now); ok {
+		fanout.Send(nil, p.Payload)
 	}
 }
 
@@ -112,6 +123,10 @@ func (s *Source) SetMuted(muted bool) {
 		}
 	}
 }
+
+// Reception returns what to report to the publisher of the packets since the last call;
+// ok is false when there were none. Muted packets count as received. From any goroutine.
+func (s *Source) Reception() (r Reception, ok bool) { return s.reception.report() }
 
 // Stats returns the counters so far. Read while Forward runs they may be one packet
 // apart. From any goroutine.

@@ -104,6 +104,32 @@ func TestSourceStats(t *testing.T) {
 	}
 }
 
+// TestSourceRestarts: losses are no restart, strays neither.
+func TestSourceRestarts(t *testing.T) {
+	for name, test := range map[string]struct {
+		numbers []uint16
+		want    uint64
+	}{
+		"largest loss":            {[]uint16{10_000, 13_000}, 0},
+		"one more":                {[]uint16{10_000, 13_001}, 1},
+		"oldest stray":            {[]uint16{10_000, 7_000}, 0},
+		"one older":               {[]uint16{10_000, 6_999}, 1},
+		"two strays in a row":     {[]uint16{10_000, 8_000, 8_001}, 1},
+		"two strays not in a row": {[]uint16{10_000, 8_000, 8_002}, 0},
+		"two strays apart":        {[]uint16{10_000, 8_000, 10_001, 8_001}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source := NewSource()
+			for _, number := range test.numbers {
+				source.Forward(&Packet{SequenceNumber: number, Timestamp: uint32(number) * 960}, time.Unix(0, 0))
+			}
+			if got := source.Stats().Restarts; got != test.want {
+				t.Errorf("got %d restarts, want %d", got, test.want)
+			}
+		})
+	}
+}
+
 func TestSourceSetSlots(t *testing.T) {
 	source := NewSource()
 	slots := make([]*Slot, 3)

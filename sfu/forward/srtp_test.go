@@ -52,7 +52,7 @@ func newSRTPListener(t *testing.T, random *rand.Rand, profile srtp.ProtectionPro
 	return &srtpListener{t: t, random: random, encrypt: encrypt, decrypt: decrypt}
 }
 
-func (l *srtpListener) WriteRTP(header, payload []byte) error {
+func (l *srtpListener) WriteRTP(_ Batch, header, payload []byte) error {
 	var h rtp.Header
 	if _, err := h.Unmarshal(header); err != nil {
 		return err

@@ -1,19 +1,12 @@
 package forward
 
-// Limits of what still counts as one publisher's running numbering.
 const (
-	// maxGap is the largest step between two packets of a publisher that is passed on
-	// as a gap, in packets. RFC 3550 A.1 tolerates 3,000 (MAX_DROPOUT), but a listener
-	// loses track of the SRTP index when the packets it receives are 2^15 apart, and it
-	// adds its own losses to these gaps: with this limit it may lose 500 packets in a row
-	// whatever a publisher sends. Nothing is lost by it, since a place older than the
-	// window could not be filled any more.
-	maxGap = windowSize
-	// maxStray is how far back, in packets, a number beyond the window is taken for an
-	// old stray rather than for a restart. RFC 3550 A.1 accepts a restart at the second
-	// packet in a row, anywhere. Farther back than this (its MAX_DROPOUT) the replay
-	// protection of SRTP leaves no strays, so no packet is wasted on the question.
-	maxStray = 3000
+	// maxDropout is how far a number may lie from the newest, in packets, to belong to the
+	// same numbering (RFC 3550 A.1, MAX_DROPOUT). Ahead, packets were lost. Behind, but
+	// beyond the window, it is an old stray, or a restart if the next one follows it. At
+	// any larger distance RFC 3550 waits for a second packet too; but there the replay
+	// protection of SRTP leaves no strays, so it is a restart at once.
+	maxDropout = 3000
 	// noSuspect is no sequence number.
 	noSuspect = 1 << 16
 )
@@ -76,7 +69,7 @@ func (t *tracker) observe(p *Packet) (frame, verdict) {
 	step := int64(int16(p.SequenceNumber - t.seq)) //nolint:gosec // modular difference, RFC 1982
 	ticks := int64(int32(p.Timestamp - t.rtpTS))   //nolint:gosec // modular difference, RFC 1982
 	switch {
-	case step > 0 && step <= maxGap && ticks >= 0:
+	case step > 0 && step <= maxDropout && ticks >= 0:
 		t.seen.advance(t.seen.highest + step)
 		t.newest(p, t.ts+ticks)
 		return t.frameOf(p, t.seen.highest, t.ts), pass
@@ -91,7 +84,7 @@ func (t *tracker) observe(p *Packet) (frame, verdict) {
 		f := t.frameOf(p, index, t.ts+ticks)
 		f.late = true
 		return f, pass
-	case step <= 0 && step >= -maxStray && uint32(p.SequenceNumber) != t.suspect:
+	case step <= 0 && step >= -maxDropout && uint32(p.SequenceNumber) != t.suspect:
 		// An old stray, or a restart a little below the old numbers: the next one tells.
 		t.suspect = uint32(p.SequenceNumber + 1)
 		return frame{}, dropLate

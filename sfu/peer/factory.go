@@ -1,6 +1,8 @@
-// Package peer turns one SDP offer into one PeerConnection: it owns the media socket,
-// the ICE, DTLS and codec settings, and hands the rest of the SFU a Source (what the
-// client says) and Slots (what the client hears) that know nothing of WebRTC.
+// Package peer turns one SDP offer into one PeerConnection: it owns the media port, the
+// ICE, DTLS and codec settings, and hands the rest of the SFU a Source (what the client
+// says) and Slots (what the client hears) that know nothing of WebRTC.
+//
+// pion keeps SDP, ICE, DTLS and SRTCP; RTP goes past it, from wire to forward and back.
 //
 // A Factory is made once per process; its methods may be called from any goroutine. A
 // Peer's methods may be called from any goroutine too. Each PeerConnection has its own
@@ -8,12 +10,11 @@
 package peer
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -23,21 +24,14 @@ import (
 	"github.com/pion/ice/v4"
 	"github.com/pion/logging"
 	"github.com/pion/webrtc/v4"
+
+	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
-// Limits that pion leaves open and a joined client could use against the server.
 const (
-	// MaxSSRCs is how many synchronization sources one PeerConnection may send before it
-	// is closed. A microphone is one; each further one costs a buffer.
-	MaxSSRCs = 128
 	// dtlsTimeout is how long a DTLS handshake may take. Lost flights are repeated after
 	// 1 s and 2 s; a client that needs longer is gone.
 	dtlsTimeout = 5 * time.Second
-	// socketBuffer is the media socket's receive buffer in bytes: 30 ms of a gigabit.
-	socketBuffer = 4 << 20
-	// ssrcBuffer is how many bytes of unread packets one SSRC may queue: 0.5 s of the
-	// largest Opus frames.
-	ssrcBuffer = 64 << 10
 	// iceDisconnected is after how long without a consent check the connection counts as
 	// disconnected (RFC 7675, section 5.1: checks come every 4 to 6 s).
 	iceDisconnected = 12 * time.Second
@@ -45,7 +39,7 @@ const (
 
 // Config says where media is received and what is told of it.
 type Config struct {
-	// Listen is the UDP address for media. Port 0 takes any free one.
+	// Listen is the UDP address for media. Port 0 takes any free one, no address all.
 	Listen netip.AddrPort
 	// Announce lists the addresses put into candidates instead of the socket's own.
 	Announce []netip.Addr
@@ -53,69 +47,89 @@ type Config struct {
 	MaxSlots int
 	// MaxSDPBytes is the largest offer that is parsed.
 	MaxSDPBytes int
+	// OnPanic is told of a panic while a client's packet was handled; that client's media
+	// is off from then on. Nil: the panic goes on.
+	OnPanic func(value any, stack []byte)
 }
 
 // Factory answers offers on one UDP port. Safe for concurrent use.
 type Factory struct {
-	cfg  Config
-	conn *net.UDPConn
-	mux  *candidateMux
-	cert webrtc.Certificate
+	cfg    Config
+	engine *wire.Engine
+	cert   webrtc.Certificate
+	lastID atomic.Uint64
 
-	lastID  atomic.Uint64
-	closing sync.WaitGroup // peers that close themselves
+	stop    context.CancelFunc
+	running sync.WaitGroup
+
+	mu    sync.Mutex // guards peers
+	peers map[uint64]*Peer
 }
 
-// NewFactory opens the media socket and makes the DTLS certificate. The caller must
-// Close it after every Peer it made.
+// NewFactory opens the media port and makes the DTLS certificate. The caller must Close
+// it after every Peer it made.
 func NewFactory(cfg Config) (*Factory, error) {
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(cfg.Listen))
-	if err != nil {
-		return nil, fmt.Errorf("open media port: %w", err)
-	}
-	// The kernel caps this at net.core.rmem_max; a smaller buffer still works.
-	_ = conn.SetReadBuffer(socketBuffer)
-	_ = conn.SetWriteBuffer(socketBuffer)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("make DTLS key: %w", err), conn.Close())
+		return nil, fmt.Errorf("make DTLS key: %w", err)
 	}
 	cert, err := webrtc.GenerateCertificate(key)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("make DTLS certificate: %w", err), conn.Close())
+		return nil, fmt.Errorf("make DTLS certificate: %w", err)
 	}
-	return &Factory{
-		cfg:  cfg,
-		conn: conn,
-		mux:  newCandidateMux(conn, cfg.Announce),
-		cert: *cert,
-	}, nil
+	listen := cfg.Listen
+	if !listen.Addr().IsValid() {
+		listen = netip.AddrPortFrom(netip.IPv6Unspecified(), listen.Port())
+	}
+	engine, err := wire.Listen(wire.Config{
+		Addrs: []netip.AddrPort{listen}, Advertise: cfg.Announce,
+		OnPanic: func(_ *wire.Endpoint, value any, stack []byte) {
+			if cfg.OnPanic == nil {
+				panic(value)
+			}
+			cfg.OnPanic(value, stack)
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the media port: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	f := &Factory{cfg: cfg, engine: engine, cert: *cert, stop: stop, peers: make(map[uint64]*Peer)}
+	f.running.Go(func() { f.runReports(ctx) })
+	return f, nil
 }
 
-// Addr returns the media socket's address.
-func (f *Factory) Addr() netip.AddrPort {
-	addr, ok := f.conn.LocalAddr().(*net.UDPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	return addr.AddrPort()
-}
+// Addr returns the media port's address.
+func (f *Factory) Addr() netip.AddrPort { return f.engine.LocalAddrs()[0] }
 
-// Close closes the media socket and everything that reads from it.
+// Stats returns the media port's counters.
+func (f *Factory) Stats() wire.Stats { return f.engine.Stats() }
+
+// Close closes the media port.
 func (f *Factory) Close() error {
-	f.closing.Wait()
-	err := f.mux.Close()
-	if closeErr := f.conn.Close(); closeErr != nil && !errors.Is(closeErr, net.ErrClosed) {
-		err = errors.Join(err, closeErr)
-	}
-	return err
+	f.stop()
+	f.running.Wait()
+	return f.engine.Close()
+}
+
+func (f *Factory) add(p *Peer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.peers[p.id] = p
+}
+
+func (f *Factory) remove(p *Peer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.peers, p.id)
 }
 
 // settings returns the engine settings of one PeerConnection.
 func (f *Factory) settings(p *Peer) (webrtc.SettingEngine, error) {
 	engine := webrtc.SettingEngine{LoggerFactory: quietLogs()}
 	engine.SetLite(true)
-	engine.SetICEUDPMux(f.mux)
+	engine.SetICEUDPMux(f.engine.UDPMux())
+	p.keys.Attach(&engine)
 	engine.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
 	engine.SetIncludeLoopbackCandidate(true)
 	// Multicast DNS costs five goroutines and several sockets a peer, and a server has a
@@ -132,6 +146,8 @@ func (f *Factory) settings(p *Peer) (webrtc.SettingEngine, error) {
 	engine.SetSRTPProtectionProfiles(
 		dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
 	engine.BufferFactory = p.newBuffer
+	// Packets do not come by pion, so it need not wait for the first.
+	engine.SetFireOnTrackBeforeFirstRTP(true)
 	if err := engine.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
 		return engine, fmt.Errorf("set DTLS role: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"strconv"
 	"sync"
@@ -15,10 +14,10 @@ import (
 	"github.com/pion/interceptor"
 	"github.com/pion/sdp/v3"
 	"github.com/pion/stun/v4"
-	"github.com/pion/transport/v5/packetio"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
+	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
 const (
@@ -28,7 +27,8 @@ const (
 	opusPayloadType = 111
 	// opusParameters asks the client for in-band FEC and DTX (RFC 7587, section 6.1).
 	opusParameters = "minptime=10;useinbandfec=1;usedtx=1"
-	// maxPacket is the largest RTP packet read, in bytes: an Ethernet frame's payload.
+	// maxPacket is the largest payload copied for a large fan-out, in bytes: an Ethernet
+	// frame's; a larger one grows its buffer once.
 	maxPacket = 1500
 	// maxCandidates is how many remote candidates one connection may add. The server
 	// never needs one; browsers trickle about ten.
@@ -39,26 +39,30 @@ const (
 
 // Peer is one client's PeerConnection, answered and waiting for or carrying media.
 type Peer struct {
-	id     uint64
-	pc     *webrtc.PeerConnection
-	answer string
-	talker bool
-	source *forward.Source
-	slots  []Slot
+	id       uint64
+	factory  *Factory
+	pc       *webrtc.PeerConnection
+	keys     wire.KeyTap
+	endpoint *wire.Endpoint
+	answer   string
 
-	lastSeen   atomic.Int64  // Unix nanoseconds of the last sign of life
+	talker      bool
+	payloadType uint8 // of the microphone's Opus
+	source      *forward.Source
+	slots       []Slot
+
+	microphone microphone // the receiving loop's own
+	reported   []uint64   // the reporter's own: packets of each slot at its last report
+	heard      lastReport
+
 	dead       atomic.Bool   // nothing can bring the connection back
 	ssrc       atomic.Uint32 // of the microphone, 0 until it was heard
-	ssrcs      atomic.Int32  // how many the client has used
 	candidates atomic.Int32
-	dropped    atomic.Uint64 // packets that are not RTP of the negotiated codec
+	dropped    atomic.Uint64 // packets that are not what was negotiated
 
-	forwarding sync.Mutex // one track at a time feeds source
-
-	mu      sync.Mutex // guards closed, tracks.Add against tracks.Wait, and opening of slots
-	closed  bool
-	tracks  sync.WaitGroup
-	factory *Factory
+	mu     sync.Mutex // guards the fields below
+	keyed  bool
+	closed bool
 }
 
 // Answer checks an offer, makes a PeerConnection for it and returns it with its answer
@@ -69,7 +73,8 @@ func (f *Factory) Answer(ctx context.Context, offer string) (*Peer, error) {
 		return nil, err
 	}
 	p := &Peer{id: f.lastID.Add(1), factory: f, talker: asked.hasMic, source: forward.NewSource()}
-	p.touch()
+	p.endpoint = f.engine.NewEndpoint(p)
+	p.endpoint.Touch(time.Now())
 	api, err := f.api(p)
 	if err != nil {
 		return nil, err
@@ -78,15 +83,19 @@ func (f *Factory) Answer(ctx context.Context, offer string) (*Peer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make PeerConnection: %w", err)
 	}
-	p.pc.OnTrack(p.onTrack)
 	p.pc.OnConnectionStateChange(p.onState)
+	transport := p.pc.SCTP().Transport()
+	transport.OnStateChange(p.onDTLS)
+	transport.ICETransport().OnSelectedCandidatePairChange(p.onPair)
 	if err := p.negotiate(ctx, offer, asked); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
+	f.add(p)
 	return p, nil
 }
 
-// api builds the pion API of one peer: Opus only, with the reports of RFC 3550.
+// api builds the pion API of one peer: Opus only, and no interceptors, since pion sees
+// no RTP.
 func (f *Factory) api(p *Peer) (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
 	err := media.RegisterCodec(webrtc.RTPCodecParameters{
@@ -100,35 +109,35 @@ func (f *Factory) api(p *Peer) (*webrtc.API, error) {
 	}
 	for _, uri := range []string{sdp.SDESMidURI, sdp.AudioLevelURI} {
 		extension := webrtc.RTPHeaderExtensionCapability{URI: uri}
-		if err := media.RegisterHeaderExtension(extension, webrtc.RTPCodecTypeAudio,
+		if err = media.RegisterHeaderExtension(extension, webrtc.RTPCodecTypeAudio,
 			webrtc.RTPTransceiverDirectionRecvonly); err != nil {
 			return nil, fmt.Errorf("register %s: %w", uri, err)
 		}
-	}
-	registry := &interceptor.Registry{}
-	if err := webrtc.ConfigureRTCPReports(registry); err != nil {
-		return nil, fmt.Errorf("configure RTCP reports: %w", err)
 	}
 	engine, err := f.settings(p)
 	if err != nil {
 		return nil, err
 	}
 	return webrtc.NewAPI(webrtc.WithSettingEngine(engine), webrtc.WithMediaEngine(media),
-		webrtc.WithInterceptorRegistry(registry)), nil
+		webrtc.WithInterceptorRegistry(&interceptor.Registry{})), nil
 }
 
 // negotiate applies the offer, sets the answer and makes the slots.
 func (p *Peer) negotiate(ctx context.Context, offer string, asked offered) error {
-	tracks := make([]*slotTrack, len(asked.slots))
 	transceivers := make([]*webrtc.RTPTransceiver, len(asked.slots))
-	for i := range tracks {
-		tracks[i] = &slotTrack{id: "slot" + strconv.Itoa(i)}
-		transceiver, err := p.pc.AddTransceiverFromTrack(tracks[i],
+	for i := range transceivers {
+		// Every slot is a stream of its own, so that a browser does not hold one back for
+		// another's sake. pion writes nothing to the track.
+		id := "slot" + strconv.Itoa(i)
+		track, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, id, id)
+		if err != nil {
+			return fmt.Errorf("make slot: %w", err)
+		}
+		transceivers[i], err = p.pc.AddTransceiverFromTrack(track,
 			webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
 		if err != nil {
 			return fmt.Errorf("add slot: %w", err)
 		}
-		transceivers[i] = transceiver
 	}
 	remote := webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}
 	if err := p.pc.SetRemoteDescription(remote); err != nil {
@@ -137,6 +146,9 @@ func (p *Peer) negotiate(ctx context.Context, offer string, asked offered) error
 	local, err := p.pc.CreateAnswer(nil)
 	if err != nil {
 		return fmt.Errorf("%w: %s", ErrBadSDP, oneLine(err))
+	}
+	if err := p.makeLines(asked, transceivers); err != nil {
+		return err
 	}
 	gathered := webrtc.GatheringCompletePromise(p.pc)
 	if err := p.pc.SetLocalDescription(local); err != nil {
@@ -150,22 +162,36 @@ func (p *Peer) negotiate(ctx context.Context, offer string, asked offered) error
 		return fmt.Errorf("gather candidates: %w", ctx.Err())
 	}
 	p.answer = p.pc.LocalDescription().SDP
-	return p.makeSlots(tracks, transceivers)
+	return nil
 }
 
-func (p *Peer) makeSlots(tracks []*slotTrack, transceivers []*webrtc.RTPTransceiver) error {
-	p.slots = make([]Slot, len(tracks))
-	for i, track := range tracks {
-		parameters := transceivers[i].Sender().GetParameters()
+// makeLines makes what carries the packets of the negotiated lines. It comes before the
+// local description, from which on the connection may come up.
+func (p *Peer) makeLines(asked offered, transceivers []*webrtc.RTPTransceiver) error {
+	p.slots = make([]Slot, len(transceivers))
+	p.reported = make([]uint64, len(transceivers))
+	for i, transceiver := range transceivers {
+		parameters := transceiver.Sender().GetParameters()
 		if len(parameters.Codecs) == 0 || len(parameters.Encodings) == 0 {
-			return fmt.Errorf("%w: no codec in common on mid %s", ErrUnsupportedMedia, transceivers[i].Mid())
+			return fmt.Errorf("%w: no codec in common on mid %s", ErrUnsupportedMedia, transceiver.Mid())
 		}
-		slot, err := forward.NewSlot(forward.RandomSlotConfig(
-			uint32(parameters.Encodings[0].SSRC), uint8(parameters.Codecs[0].PayloadType), opusClockRate), track)
+		ssrc := uint32(parameters.Encodings[0].SSRC)
+		slot, err := forward.NewSlot(
+			forward.RandomSlotConfig(ssrc, uint8(parameters.Codecs[0].PayloadType), opusClockRate),
+			slotWriter{p.endpoint.Sender(ssrc)})
 		if err != nil {
 			return fmt.Errorf("make slot: %w", err)
 		}
-		p.slots[i] = Slot{Slot: slot, MID: transceivers[i].Mid()}
+		p.slots[i] = Slot{Slot: slot, MID: transceiver.Mid(), ssrc: ssrc}
+	}
+	for _, transceiver := range p.pc.GetTransceivers() {
+		if asked.hasMic && transceiver.Mid() == asked.mic {
+			parameters := transceiver.Receiver().GetParameters()
+			if len(parameters.Codecs) == 0 {
+				return fmt.Errorf("%w: no codec in common on mid %s", ErrUnsupportedMedia, asked.mic)
+			}
+			p.payloadType = uint8(parameters.Codecs[0].PayloadType)
+		}
 	}
 	return nil
 }
@@ -193,28 +219,18 @@ func (p *Peer) SSRC() (ssrc uint32, ok bool) {
 }
 
 // LastSeen returns when the client last gave a sign of life on the media path: an
-// authenticated STUN check or an RTP packet. It is the zero time once the connection
+// authenticated STUN check, RTP or RTCP packet. It is the zero time once the connection
 // cannot come back: DTLS failed or was closed by the client.
 func (p *Peer) LastSeen() time.Time {
 	if p.dead.Load() {
 		return time.Time{}
 	}
-	return time.Unix(0, p.lastSeen.Load())
+	return p.endpoint.LastSeen()
 }
 
 // RemoteAddr returns the address of the ICE-selected pair; it is not valid until there
 // is one.
-func (p *Peer) RemoteAddr() netip.AddrPort {
-	pair, err := p.pc.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
-	if err != nil || pair == nil || pair.Remote == nil {
-		return netip.AddrPort{}
-	}
-	addr, err := netip.ParseAddr(pair.Remote.Address)
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(addr, pair.Remote.Port)
-}
+func (p *Peer) RemoteAddr() netip.AddrPort { return p.endpoint.Remote() }
 
 // AddCandidate adds a trickled remote candidate. Errors wrap ErrCandidate.
 func (p *Peer) AddCandidate(candidate webrtc.ICECandidateInit) error {
@@ -227,8 +243,9 @@ func (p *Peer) AddCandidate(candidate webrtc.ICECandidateInit) error {
 	return nil
 }
 
-// Close ends the connection and returns when nothing of it runs any more. It may be
-// called more than once.
+// Close ends the connection. When it has returned, no packet of the client gets to its
+// Source any more, but for one that is just being handled. It may be called more than
+// once.
 func (p *Peer) Close() error {
 	p.mu.Lock()
 	again := p.closed
@@ -237,102 +254,75 @@ func (p *Peer) Close() error {
 	if again {
 		return nil
 	}
+	p.dead.Store(true)
+	p.factory.remove(p)
 	for _, slot := range p.slots {
 		slot.Close()
 	}
-	err := p.pc.Close()
-	p.tracks.Wait()
-	p.dead.Store(true)
-	if err != nil {
+	p.endpoint.Close()
+	p.keys.Close()
+	if err := p.pc.Close(); err != nil {
 		return fmt.Errorf("close PeerConnection: %w", err)
 	}
 	return nil
 }
 
-func (p *Peer) touch() { p.lastSeen.Store(time.Now().UnixNano()) }
-
 // onBindingRequest runs for each STUN check whose integrity was verified. It never
 // overrides pion's choice of a pair.
 func (p *Peer) onBindingRequest(*stun.Message, ice.Candidate, ice.Candidate, *ice.CandidatePair) bool {
-	p.touch()
+	p.endpoint.Touch(time.Now())
 	return false
 }
 
-func (p *Peer) onState(state webrtc.PeerConnectionState) {
-	switch state {
-	case webrtc.PeerConnectionStateConnected:
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		for _, slot := range p.slots {
-			if !p.closed {
-				slot.Open()
-			}
-		}
-	case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
-		p.dead.Store(true)
-	default:
+// onPair moves the endpoint to the address that ICE has selected: the first one, and
+// each later one after a change of network.
+func (p *Peer) onPair(pair *webrtc.ICECandidatePair) {
+	addr, err := netip.ParseAddr(pair.Remote.Address)
+	if err != nil {
+		return // a name; pion resolves none
+	}
+	if p.endpoint.Bind(netip.AddrPortFrom(addr, pair.Remote.Port)) == nil {
+		p.openSlots()
 	}
 }
 
-// onTrack runs on a goroutine of its own for each SSRC that carries audio.
-func (p *Peer) onTrack(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
+// onDTLS gives the endpoint its keys when the handshake is done.
+func (p *Peer) onDTLS(state webrtc.DTLSTransportState) {
+	if state != webrtc.DTLSTransportStateConnected {
 		return
 	}
-	p.tracks.Add(1)
+	keys, err := p.keys.Keys()
+	if err == nil {
+		err = p.endpoint.SetKeys(keys)
+	}
+	if err != nil {
+		// Closed meanwhile, or without a profile in common: nothing will ever be heard.
+		p.dead.Store(true)
+		return
+	}
+	p.mu.Lock()
+	p.keyed = true
 	p.mu.Unlock()
-	defer p.tracks.Done()
-	p.ssrc.Store(uint32(track.SSRC()))
-	payloadType := uint8(track.PayloadType())
-	buf := make([]byte, maxPacket)
-	var packet forward.Packet
-	for {
-		n, _, err := track.Read(buf)
-		if err != nil {
-			// With bytes read it is this packet, of no negotiated codec or larger than any
-			// frame, and not the connection.
-			if n == 0 && !errors.Is(err, io.ErrShortBuffer) {
-				return
-			}
-			p.dropped.Add(1)
-			continue
-		}
-		p.touch()
-		if packet.Unmarshal(buf[:n]) != nil || packet.PayloadType != payloadType {
-			p.dropped.Add(1)
-			continue
-		}
-		p.forwarding.Lock()
-		p.source.Forward(&packet, time.Now())
-		p.forwarding.Unlock()
+	p.openSlots()
+}
+
+// openSlots lets packets out once there are both keys and an address for them.
+func (p *Peer) openSlots() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.keyed || p.closed || !p.endpoint.Remote().IsValid() {
+		return
+	}
+	for _, slot := range p.slots {
+		slot.Open()
 	}
 }
 
-// newBuffer is called by pion for each new SSRC the client sends, which is where a
-// client that invents SSRCs is stopped.
-func (p *Peer) newBuffer(_ packetio.BufferPacketType, _ uint32) io.ReadWriteCloser {
-	buffer := ssrcQueue{packetio.NewBuffer()}
-	buffer.SetLimitSize(ssrcBuffer)
-	// An SSRC has two buffers: one for RTP, one for RTCP.
-	if p.ssrcs.Add(1) == 2*MaxSSRCs+1 {
-		// Close waits for the goroutine this runs on. What the SFU holds of the peer goes
-		// with the next sweep, since a dead peer was never seen.
-		p.factory.closing.Go(func() { _ = p.Close() })
+func (p *Peer) onState(state webrtc.PeerConnectionState) {
+	if state == webrtc.PeerConnectionStateFailed || state == webrtc.PeerConnectionStateClosed {
+		p.dead.Store(true)
 	}
-	return buffer
 }
-
-// ssrcQueue is a packetio.Buffer as pion's BufferFactory wants it.
-type ssrcQueue struct{ *packetio.Buffer }
-
-func (q ssrcQueue) Read(b []byte) (int, error) {
-	n, _, err := q.Buffer.Read(b, nil)
-	return n, err
-}
-
-func (q ssrcQueue) Write(b []byte) (int, error) { return q.Buffer.Write(b, nil) }
 
 // dtlsContext bounds one DTLS handshake.
 func dtlsContext() (context.Context, func()) {

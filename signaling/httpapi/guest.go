@@ -123,7 +123,7 @@ func readName(w http.ResponseWriter, r *http.Request) (name string, status int, 
 		Name *string `json:"name"`
 	}
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxGuestBody))
-	if err := decoder.Decode(&body); err != nil {
+	if err = decoder.Decode(&body); err != nil {
 		if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return "", http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", tooLarge.Limit)
 		}

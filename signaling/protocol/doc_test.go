@@ -71,7 +71,7 @@ func TestCloseCodesSayWhatToDo(t *testing.T) {
 	page, err := os.ReadFile("../../PROTOCOL.md")
 	require.NoError(t, err)
 	for value := range constants(t, "close_code.go", "Close") {
-		row := regexp.MustCompile(`(?m)^\| ` + strconv.Itoa(value) + ` \| [^|]*\| ([^|]*) \|$`).
+		row := regexp.MustCompile(`(?m)^\| `+strconv.Itoa(value)+` \| [^|]*\| ([^|]*) \|$`).
 			FindAllStringSubmatch(string(page), -1)
 		require.NotEmpty(t, row)
 		// 4001 and 4002 are error codes too; the close table comes first.

@@ -14,7 +14,7 @@ type TB interface {
 
 // Writer is the writer of package forward.
 type Writer interface {
-	WriteRTP(header, payload []byte) error
+	WriteRTP(out any, header, payload []byte) error
 }
 
 const (
@@ -103,13 +103,13 @@ func (c *Checker) Stats(ssrc uint32) Stats {
 }
 
 // WriteRTP checks one packet and passes it on. Its error is that of the next writer.
-func (c *Checker) WriteRTP(header, payload []byte) error {
+func (c *Checker) WriteRTP(out any, header, payload []byte) error {
 	c.t.Helper()
 	c.check(header, payload)
 	if c.next == nil {
 		return nil
 	}
-	return c.next.WriteRTP(header, payload)
+	return c.next.WriteRTP(out, header, payload)
 }
 
 func (c *Checker) check(header, payload []byte) {

@@ -74,7 +74,7 @@ func TestCheckerFindsWhatBreaksAStream(t *testing.T) {
 				if test.payload != nil {
 					payload = test.payload(i)
 				}
-				if err := checker.WriteRTP(h, []byte(payload)); err != nil {
+				if err := checker.WriteRTP(nil, h, []byte(payload)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -97,7 +97,7 @@ func TestCheckerStats(t *testing.T) {
 		header(11, 3840, 2, true),
 		header(11, 3840, 2, true),
 	} {
-		_ = checker.WriteRTP(h, []byte("12345"))
+		_ = checker.WriteRTP(nil, h, []byte("12345"))
 	}
 	want := Stats{
 		Packets: 5, Octets: 25, Repeats: 1, Switches: 2, Gaps: 1,

@@ -1,0 +1,36 @@
+package forward
+
+import "time"
+
+// Batch is where the transport collects what is sent at one go. This package only hands
+// it on, from whoever calls [Fanout.Send] to the Writers.
+type Batch = any
+
+// Fanout is one packet and the slots it is to be offered to, as they were when it came.
+// It is a value that may be kept and used from any goroutine, so that a large fan-out can
+// be sent in parts; the packet's payload is not in it.
+type Fanout struct {
+	source *Source
+	slots  []*Slot
+	frame  frame
+	now    time.Time
+}
+
+// Len is how many slots there are.
+func (f *Fanout) Len() int { return len(f.slots) }
+
+// Part returns the fan-out to the slots from (included) to to (excluded).
+func (f *Fanout) Part(from, to int) Fanout {
+	part := *f
+	part.slots = f.slots[from:to]
+	return part
+}
+
+// Send offers the packet to all slots, in the order of SetSlots, and returns when their
+// writers have. payload is the one of the packet that was prepared; out reaches the
+// writers as it is.
+func (f *Fanout) Send(out Batch, payload []byte) {
+	for _, slot := range f.slots {
+		slot.forward(f.source, &f.frame, payload, f.now, out)
+	}
+}

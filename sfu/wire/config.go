@@ -1,0 +1,117 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"time"
+)
+
+// Limits of the wire. Each is a ceiling on memory or on the time one packet may hold others up.
+const (
+	// packetBuffer is the room for one datagram, bytes: an Ethernet MTU and some more. Longer ones are dropped.
+	packetBuffer = 2048
+	// readBatch is how many datagrams one recvmmsg takes, at most.
+	readBatch = 32
+	// sendBatch is how many datagrams one sendmmsg takes, at most. Beyond 64 the cost per datagram no longer falls.
+	sendBatch = 64
+	// arenaSize is where a Batch encrypts to, bytes: sendBatch voice packets of any usual size, or 16 of full length.
+	arenaSize = 16 * packetBuffer
+	// turnBudget is how many packets the receivers may send directly while a loop works on one read batch: about half
+	// a millisecond at 2 µs each. What exceeds it goes to a lane, so that a loop returns to its socket in time.
+	turnBudget = 256
+	// laneStep is how many packets of one job a lane sends before the next job has its turn.
+	laneStep = sendBatch
+	// JobShare is how many listeners one Job should serve: half a millisecond of a lane's time, and few enough that a
+	// thousand listeners are spread over four lanes.
+	JobShare = 256
+	// laneQueue is how many jobs may wait for a lane: a second of 50 packets/s from 10 talkers.
+	laneQueue = 512
+	// socketBuffer is asked for in both directions of each socket, bytes: 200 ms of 100,000 voice packets/s.
+	socketBuffer = 4 << 20
+	// maxSSRCs is how many streams one endpoint may send us. More is an attack on our memory: each costs a window.
+	maxSSRCs = 128
+	// replayWindow is how far behind the newest packet of a stream a late one may be (RFC 3711 §3.3.2 asks for 64).
+	replayWindow = 1024
+	// muxQueue is how many packets may wait for one pion ICE agent, which reads STUN, DTLS and SRTCP only.
+	muxQueue = 64
+	// muxAddresses is how many remote addresses one pion connection may own.
+	muxAddresses = 64
+	// readErrorPause keeps a socket that only fails from taking a whole core.
+	readErrorPause = time.Millisecond
+	// maxListeners bounds Config.Addrs.
+	maxListeners = 64
+)
+
+// Errors of this package. Those returned per packet are counted as well, so callers need not log them.
+var (
+	ErrNoAddress    = errors.New("wire: no listen address")
+	ErrTooMany      = errors.New("wire: too many listen addresses")
+	ErrClosed       = errors.New("wire: closed")
+	ErrBadAddress   = errors.New("wire: no listen address can reach this remote address")
+	ErrKeysSet      = errors.New("wire: the endpoint has keys already")
+	ErrNoKeys       = errors.New("wire: the DTLS handshake has not yielded keys")
+	ErrKeysTaken    = errors.New("wire: the keys were taken already")
+	ErrProfile      = errors.New("wire: unsupported SRTP protection profile")
+	ErrNotReady     = errors.New("wire: the endpoint has no keys or no address yet")
+	ErrBadPacket    = errors.New("wire: malformed RTP packet")
+	ErrTooLong      = errors.New("wire: packet too long")
+	ErrAuth         = errors.New("wire: authentication failed")
+	ErrReplay       = errors.New("wire: replayed or too old")
+	ErrTooManySSRCs = errors.New("wire: too many streams from one endpoint")
+	ErrIndexReused  = errors.New("wire: this SRTP index was used for another packet")
+)
+
+// Config says where and how wide to listen. Only Addrs is required.
+type Config struct {
+	// Addrs are the local addresses of the media port. "[::]" takes IPv4 as well. Port 0 picks a free port, the same
+	// for all. On a host with several addresses name them one by one: replies leave with the address a socket is bound
+	// to, and a wildcard socket leaves that choice to the kernel's routes.
+	Addrs []netip.AddrPort
+	// Advertise are the addresses to offer as ICE candidates. Zero: the one a socket is bound to, and for a wildcard
+	// those of all interfaces except link-local ones.
+	Advertise []netip.Addr
+	// Loops is how many sockets and loops each address gets. Zero: one per core. Systems other than Linux get one.
+	Loops int
+	// Lanes is how many goroutines share large fan-outs. Zero: one per core.
+	Lanes int
+	// PassUnbound hands SRTP from addresses no Endpoint is bound to over to pion, if pion talks with that address. It is
+	// for peers without an Endpoint. Left off, such packets are dropped and counted: pion keeps state for every
+	// SSRC it sees, without a limit.
+	PassUnbound bool
+	// OnPanic is told of a panic in a Receiver, whose endpoint has then been closed, or, with a nil endpoint, in a Job,
+	// which has then ended. Zero: the panic goes on.
+	OnPanic func(ep *Endpoint, value any, stack []byte)
+}
+
+// Validate reports the first thing that is wrong with the configuration.
+func (c *Config) Validate() error {
+	switch {
+	case len(c.Addrs) == 0:
+		return ErrNoAddress
+	case len(c.Addrs) > maxListeners:
+		return ErrTooMany
+	}
+	for _, a := range c.Addrs {
+		if !a.IsValid() {
+			return fmt.Errorf("%w: %v", ErrBadAddress, a)
+		}
+	}
+	return nil
+}
+
+// withDefaults fills in the zero values.
+func (c Config) withDefaults() Config {
+	cores := runtime.GOMAXPROCS(0)
+	if c.Loops <= 0 {
+		c.Loops = cores
+	}
+	if !reusePort {
+		c.Loops = 1
+	}
+	if c.Lanes <= 0 {
+		c.Lanes = cores
+	}
+	return c
+}

@@ -1,0 +1,98 @@
+package wire
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pion/dtls/v3"
+)
+
+// BenchmarkCrowdLatency shows what a big room does to a small one: the time a packet of a two-person room takes through
+// the engine, while talkers in a channel of 1,000 listeners speak at 50 packets/s each; with the fan-out deferred to
+// lanes as it should be, and, for comparison, all in the receiver.
+func BenchmarkCrowdLatency(b *testing.B) {
+	for _, inline := range []bool{false, true} {
+		for _, talkers := range []int{0, 1, 4} {
+			b.Run(fmt.Sprintf("inline=%v/talkers=%d", inline, talkers), func(b *testing.B) {
+				crowdLatency(b, inline, talkers)
+			})
+		}
+	}
+}
+
+func crowdLatency(b *testing.B, inline bool, talkers int) {
+	b.Helper()
+	e := startEngine(b, Config{})
+	sink := newClient(b, 1)
+	eps := make([]*Endpoint, 0, 1000)
+	for range 1000 { // all at one deaf address: an endpoint loses it, but its packets go on leaving
+		ep, _ := boundEndpoint(b, e, nil, sink.addr, dtls.SRTP_AEAD_AES_128_GCM)
+		d := &dest{ep: ep, listener: e.listeners[0], addr: sink.addr}
+		_ = d.sa.set(d.listener, d.addr)
+		ep.dest.Store(d)
+		eps = append(eps, ep)
+	}
+	audience := func(ssrc uint32) Receiver {
+		to := make([]*Sender, 0, len(eps))
+		for _, ep := range eps {
+			to = append(to, ep.Sender(ssrc))
+		}
+		if inline {
+			f := &fan{}
+			f.to.Store(&to)
+			return f
+		}
+		c := &crowd{}
+		c.to.Store(&to)
+		return c
+	}
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop.Store(true)
+	for i := range talkers {
+		talker := newClient(b, 0)
+		talker.connect(b, e.Addrs()[0])
+		_, o := boundEndpoint(b, e, audience(uint32(i+1)), talker.addr, dtls.SRTP_AEAD_AES_128_GCM)
+		next := packets(b, o)
+		wg.Go(func() {
+			for !stop.Load() {
+				_ = talker.send(next())
+				time.Sleep(20 * time.Millisecond)
+			}
+		})
+	}
+
+	f := &fan{}
+	talker, listener := newClient(b, 0), newClient(b, 0)
+	talker.connect(b, e.Addrs()[0])
+	_, o := boundEndpoint(b, e, f, talker.addr, dtls.SRTP_AEAD_AES_128_GCM)
+	ep, _ := boundEndpoint(b, e, f, listener.addr, dtls.SRTP_AEAD_AES_128_GCM)
+	f.to.Store(&[]*Sender{ep.Sender(5)})
+	next := packets(b, o)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var took []time.Duration
+	for b.Loop() {
+		time.Sleep(time.Millisecond)
+		p := next()
+		start := time.Now()
+		if err := talker.send(p); err != nil {
+			b.Fatal(err)
+		}
+		if err := listener.recv(); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	at := func(q float64) float64 { return float64(took[int(q*float64(len(took)-1))].Microseconds()) }
+	b.ReportMetric(at(0.5), "p50-µs")
+	b.ReportMetric(at(0.99), "p99-µs")
+	b.ReportMetric(at(0.999), "p99.9-µs")
+}

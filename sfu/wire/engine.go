@@ -1,0 +1,288 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/pion/ice/v4"
+)
+
+// Engine is the media port: its sockets, the loops on them, and who is behind which address.
+type Engine struct {
+	cfg       Config
+	start     time.Time
+	listeners []*listener
+	lanes     []*lane
+	table     table
+	mux       *mux
+	stat      engineCounters
+
+	closing   atomic.Bool
+	closeOnce sync.Once
+	stop      chan struct{} // closed by Close; ends the lanes
+	running   sync.WaitGroup
+}
+
+// listener is one listen address and the sockets that share it.
+type listener struct {
+	index     int
+	addr      netip.AddrPort // as bound
+	advertise []netip.AddrPort
+	socks     []*socket
+}
+
+// reaches reports whether packets to a remote address can leave by this listener.
+func (l *listener) reaches(remote netip.Addr) bool {
+	if remote.Is4() {
+		return l.addr.Addr().Is4() || l.dual()
+	}
+	return l.addr.Addr().Is6()
+}
+
+// dual reports whether the sockets take IPv4 beside IPv6.
+func (l *listener) dual() bool { return l.addr.Addr().Is6() && l.addr.Addr().IsUnspecified() }
+
+// Listen opens the sockets and starts the loops.
+func Listen(cfg Config) (*Engine, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	e := &Engine{cfg: cfg.withDefaults(), start: time.Now(), stop: make(chan struct{})}
+	port := uint16(0)
+	for i, a := range e.cfg.Addrs {
+		if a.Port() == 0 {
+			a = netip.AddrPortFrom(a.Addr(), port)
+		}
+		l, err := listen(i, a, e.cfg.Loops)
+		if errors.Is(err, syscall.EAFNOSUPPORT) && a.Addr() == netip.IPv6Unspecified() { // a host without IPv6
+			l, err = listen(i, netip.AddrPortFrom(netip.IPv4Unspecified(), a.Port()), e.cfg.Loops)
+		}
+		if err != nil {
+			e.closeSockets()
+			return nil, fmt.Errorf("wire: listening on %v: %w", a, err)
+		}
+		port = l.addr.Port()
+		e.listeners = append(e.listeners, l)
+		if l.advertise, err = advertised(l.addr, e.cfg.Advertise); err != nil {
+			e.closeSockets()
+			return nil, err
+		}
+	}
+	e.mux = newMux(e)
+	for i := range e.cfg.Lanes {
+		e.lanes = append(e.lanes, e.newLane(i))
+	}
+	for _, ln := range e.lanes {
+		e.running.Go(func() { ln.run(e.stop) })
+	}
+	for _, l := range e.listeners {
+		for i, s := range l.socks {
+			lp := &loop{engine: e, listener: l, sock: s, in: newRecvVec(), out: e.newBatch(i)}
+			e.running.Go(lp.run)
+		}
+	}
+	return e, nil
+}
+
+func listen(index int, addr netip.AddrPort, sockets int) (*listener, error) {
+	if reusePort && addr.Port() != 0 {
+		// SO_REUSEPORT would share the port with another server of the same user, each getting half of the packets.
+		probe, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
+		if err != nil {
+			return nil, err
+		}
+		if err := probe.Close(); err != nil {
+			return nil, err
+		}
+	}
+	l := &listener{index: index}
+	for range sockets {
+		s, bound, err := openSocket(addr)
+		if err != nil {
+			for _, s := range l.socks {
+				s.close()
+			}
+			return nil, err
+		}
+		addr = bound // the first socket may have picked the port
+		l.socks = append(l.socks, s)
+	}
+	l.addr = addr
+	return l, nil
+}
+
+// advertised lists the addresses a peer can reach a listener at.
+func advertised(bound netip.AddrPort, configured []netip.Addr) ([]netip.AddrPort, error) {
+	candidates := configured
+	if len(candidates) == 0 && !bound.Addr().IsUnspecified() {
+		return []netip.AddrPort{bound}, nil
+	}
+	if len(candidates) == 0 {
+		var err error
+		if candidates, err = interfaceAddrs(); err != nil {
+			return nil, err
+		}
+	}
+	var out []netip.AddrPort
+	for _, a := range candidates {
+		a = a.Unmap()
+		if a.Is6() && bound.Addr().Is4() {
+			continue
+		}
+		out = append(out, netip.AddrPortFrom(a, bound.Port()))
+	}
+	return out, nil
+}
+
+// interfaceAddrs are the addresses of this host. Loopback is among them: a browser on the same machine may have no other
+// way. Link-local ones are not, since they need a zone.
+func interfaceAddrs() ([]netip.Addr, error) {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("wire: interface addresses: %w", err)
+	}
+	var addrs []netip.Addr
+	for _, a := range all {
+		n, ok := a.(*net.IPNet)
+		if !ok {
+			continue
+		}
+		if ip, ok := netip.AddrFromSlice(n.IP); ok && (ip.IsLoopback() || ip.IsGlobalUnicast()) {
+			addrs = append(addrs, ip.Unmap())
+		}
+	}
+	return addrs, nil
+}
+
+// UDPMux is the way of everything but bound SRTP, for SettingEngine.SetICEUDPMux. Closing it does nothing: the Engine
+// closes it.
+func (e *Engine) UDPMux() ice.UDPMux { return e.mux }
+
+// Addrs are the addresses peers can reach the media port at.
+func (e *Engine) Addrs() []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, l := range e.listeners {
+		out = append(out, l.advertise...)
+	}
+	return out
+}
+
+// LocalAddrs are the addresses the sockets are bound to, in the order of Config.Addrs.
+func (e *Engine) LocalAddrs() []netip.AddrPort {
+	out := make([]netip.AddrPort, len(e.listeners))
+	for i, l := range e.listeners {
+		out[i] = l.addr
+	}
+	return out
+}
+
+// Close stops the loops and lanes, waits for them and closes the sockets. It must not be called by a Receiver or Job.
+func (e *Engine) Close() error {
+	e.closeOnce.Do(func() {
+		e.closing.Store(true)
+		close(e.stop)
+		e.mux.closeAll()
+		for _, l := range e.listeners {
+			for _, s := range l.socks {
+				s.wake()
+			}
+		}
+		e.running.Wait()
+		for _, ln := range e.lanes { // what a loop deferred at the last moment
+			ln.dropAll()
+		}
+		e.closeSockets()
+	})
+	return nil
+}
+
+func (e *Engine) closeSockets() {
+	for _, l := range e.listeners {
+		for _, s := range l.socks {
+			s.close()
+		}
+	}
+}
+
+// loop reads one socket.
+type loop struct {
+	engine   *Engine
+	listener *listener
+	sock     *socket
+	in       *recvVec
+	out      *Batch
+}
+
+// run reads batches until the engine closes, and works each packet to its end: it is decrypted, handed over and
+// encrypted for its listeners before the next one is looked at, and all that came of a batch leaves at its end.
+func (l *loop) run() {
+	e := l.engine
+	for {
+		n, err := l.sock.read(l.in)
+		if e.closing.Load() {
+			return
+		}
+		if err != nil {
+			e.stat.readErrors.Add(1)
+			time.Sleep(readErrorPause)
+			continue
+		}
+		if n == 0 {
+			continue
+		}
+		now := time.Now()
+		l.out.budget = turnBudget
+		for i := range n {
+			packet, from, ok := l.in.packet(i)
+			if !ok {
+				e.stat.truncated.Add(1)
+				continue
+			}
+			l.handle(packet, from, now)
+		}
+		l.out.Flush()
+		e.stat.reads.Add(1)
+		e.stat.received.Add(int64(n))
+	}
+}
+
+func (l *loop) handle(packet []byte, from netip.AddrPort, now time.Time) {
+	e := l.engine
+	switch k := classify(packet); k {
+	case kindRTP:
+		if ep := e.table.lookup(l.listener.index, from); ep != nil {
+			l.deliver(ep, packet, now)
+			return
+		}
+		if !e.cfg.PassUnbound {
+			e.stat.unbound.Add(1)
+			return
+		}
+		e.mux.dispatch(l.listener, k, packet, from)
+	case kindSTUN, kindDTLS, kindRTCP:
+		e.mux.dispatch(l.listener, k, packet, from)
+	default:
+		e.stat.unknown.Add(1)
+	}
+}
+
+// deliver gives a packet to its endpoint. A panic in a Receiver ends that endpoint, not the server.
+func (l *loop) deliver(ep *Endpoint, packet []byte, now time.Time) {
+	if l.engine.cfg.OnPanic != nil {
+		defer func() {
+			if v := recover(); v != nil {
+				l.engine.stat.panics.Add(1)
+				ep.Close()
+				l.engine.cfg.OnPanic(ep, v, debug.Stack())
+			}
+		}()
+	}
+	ep.receive(l.out, packet, now)
+}

@@ -1,0 +1,293 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// reusePort: the kernel spreads the flows of one port over several sockets.
+const reusePort = true
+
+// readTimeout bounds a blocking read, in seconds, in case a kernel does not wake readers at shutdown.
+const readTimeout = 1
+
+// socket is one UDP socket. It is blocking for its reader, a loop that has nothing else to do: waiting in recvmmsg
+// itself saves the poller's two further system calls per wake-up. Writers never wait (MSG_DONTWAIT).
+type socket struct {
+	mu sync.RWMutex // keeps fd open while a writer uses it; the reader is awaited before close
+	fd int          // guarded by mu for writers; -1 once closed
+	v6 bool
+}
+
+func openSocket(addr netip.AddrPort) (*socket, netip.AddrPort, error) {
+	s := &socket{fd: -1, v6: addr.Addr().Is6()}
+	family := unix.AF_INET
+	if s.v6 {
+		family = unix.AF_INET6
+	}
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
+	if err != nil {
+		return nil, addr, os.NewSyscallError("socket", err)
+	}
+	s.fd = fd
+	if err = s.configure(addr); err != nil {
+		s.close()
+		return nil, addr, err
+	}
+	bound, err := unix.Getsockname(fd)
+	if err != nil {
+		s.close()
+		return nil, addr, os.NewSyscallError("getsockname", err)
+	}
+	port := 0
+	switch b := bound.(type) {
+	case *unix.SockaddrInet4:
+		port = b.Port
+	case *unix.SockaddrInet6:
+		port = b.Port
+	}
+	return s, netip.AddrPortFrom(addr.Addr(), uint16(port&0xffff)), nil
+}
+
+func (s *socket) configure(addr netip.AddrPort) error {
+	if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+		return os.NewSyscallError("SO_REUSEPORT", err)
+	}
+	if s.v6 {
+		only := 1
+		if addr.Addr().IsUnspecified() {
+			only = 0
+		}
+		if err := unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only); err != nil {
+			return os.NewSyscallError("IPV6_V6ONLY", err)
+		}
+	}
+	// The FORCE variants pass net.core.rmem_max and need privilege; without it we get what the system allows.
+	for force, plain := range map[int]int{unix.SO_RCVBUFFORCE: unix.SO_RCVBUF, unix.SO_SNDBUFFORCE: unix.SO_SNDBUF} {
+		if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, force, socketBuffer) != nil {
+			if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, plain, socketBuffer); err != nil {
+				return os.NewSyscallError("SO_RCVBUF", err)
+			}
+		}
+	}
+	timeout := unix.Timeval{Sec: readTimeout}
+	if err := unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
+		return os.NewSyscallError("SO_RCVTIMEO", err)
+	}
+	if !s.v6 {
+		return os.NewSyscallError("bind",
+			unix.Bind(s.fd, &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}))
+	}
+	scope, err := scopeID(addr.Addr())
+	if err != nil {
+		return err
+	}
+	return os.NewSyscallError("bind",
+		unix.Bind(s.fd, &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16(), ZoneId: scope}))
+}
+
+// wake makes a blocked read return. The kernel reports ENOTCONN for a socket without a peer, and wakes it all the same.
+func (s *socket) wake() { _ = unix.Shutdown(s.fd, unix.SHUT_RD) }
+
+func (s *socket) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd >= 0 {
+		_ = unix.Close(s.fd)
+		s.fd = -1
+	}
+}
+
+// recvVec is the memory of recvmmsg. It is set up once; a read changes lengths and contents only.
+type recvVec struct {
+	msgs  [readBatch]mmsghdr
+	iovs  [readBatch]unix.Iovec
+	names [readBatch]sockaddr
+	bufs  [readBatch][packetBuffer]byte
+}
+
+func newRecvVec() *recvVec {
+	v := new(recvVec)
+	for i := range v.msgs {
+		v.iovs[i].Base = &v.bufs[i][0]
+		v.iovs[i].SetLen(packetBuffer)
+		h := &v.msgs[i].hdr
+		h.Name, h.Namelen = &v.names[i].raw[0], uint32(len(v.names[i].raw))
+		h.Iov = &v.iovs[i]
+		h.SetIovlen(1)
+	}
+	return v
+}
+
+// read waits for packets and takes as many as there are. A time-out is no packets.
+func (s *socket) read(v *recvVec) (int, error) {
+	for {
+		n, errno := recvmmsg(s.fd, v.msgs[:], unix.MSG_WAITFORONE)
+		switch errno {
+		case 0:
+			return n, nil
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return 0, nil
+		default:
+			return 0, errno
+		}
+	}
+}
+
+// packet returns a packet of the last read and where it came from; not ok if it was cut off. It readies its place for
+// the next read.
+func (v *recvVec) packet(i int) ([]byte, netip.AddrPort, bool) {
+	m := &v.msgs[i]
+	from := v.names[i].addrPort(m.hdr.Namelen)
+	m.hdr.Namelen = uint32(len(v.names[i].raw))
+	return v.bufs[i][:m.n:m.n], from, m.hdr.Flags&unix.MSG_TRUNC == 0
+}
+
+// sendVec is the memory of sendmmsg.
+type sendVec struct {
+	n     int
+	msgs  [sendBatch]mmsghdr
+	iovs  [sendBatch]unix.Iovec
+	dests [sendBatch]*dest
+}
+
+func (v *sendVec) full() bool { return v.n == sendBatch }
+
+func (v *sendVec) add(d *dest, packet []byte) {
+	i := v.n
+	v.n++
+	v.dests[i] = d
+	v.iovs[i].Base = &packet[0]
+	v.iovs[i].SetLen(len(packet))
+	h := &v.msgs[i].hdr
+	h.Name, h.Namelen = &d.sa.raw[0], d.sa.len
+	h.Iov = &v.iovs[i]
+	h.SetIovlen(1)
+}
+
+// send sends all packets of v or counts them as dropped.
+func (s *socket) send(v *sendVec, c *engineCounters) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	sent, calls := 0, 0
+	if s.fd < 0 {
+		v.n = 0
+	}
+	for at := 0; at < v.n; {
+		n, errno := sendmmsg(s.fd, v.msgs[at:v.n], unix.MSG_DONTWAIT)
+		calls++
+		switch errno {
+		case 0:
+			sent += n
+			at += n
+		case unix.EINTR:
+		case unix.EAGAIN, unix.ENOBUFS: // no room for this one is no room for the rest
+			c.sendFull.Add(int64(v.n - at))
+			for ; at < v.n; at++ {
+				v.dests[at].dropped()
+			}
+		default: // this one cannot go: no route, a firewall, closed
+			c.sendFailed.Add(1)
+			v.dests[at].dropped()
+			at++
+		}
+	}
+	c.sent.Add(int64(sent))
+	c.sendCalls.Add(int64(calls))
+}
+
+// writeTo sends one packet for pion. Like the rest it does not wait, and what there is no room for is lost, as any
+// datagram may be.
+func (s *socket) writeTo(packet []byte, sa *sockaddr, c *engineCounters) error {
+	if len(packet) == 0 {
+		return nil
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for {
+		switch errno := sendto(s.fd, packet, sa, unix.MSG_DONTWAIT); errno {
+		case 0:
+			c.sent.Add(1)
+			c.sendCalls.Add(1)
+			return nil
+		case unix.EINTR:
+		case unix.EAGAIN, unix.ENOBUFS:
+			c.sendFull.Add(1)
+			return nil
+		default:
+			c.sendFailed.Add(1)
+			return errno
+		}
+	}
+}
+
+// sockaddr is a struct sockaddr_in or sockaddr_in6 as the kernel wants it.
+type sockaddr struct {
+	raw [unix.SizeofSockaddrInet6]byte
+	len uint32
+}
+
+// set encodes a remote address for a listener's kind of socket.
+func (a *sockaddr) set(l *listener, remote netip.AddrPort) error {
+	*a = sockaddr{}
+	binary.BigEndian.PutUint16(a.raw[2:], remote.Port())
+	if l.addr.Addr().Is4() {
+		binary.NativeEndian.PutUint16(a.raw[0:], unix.AF_INET)
+		ip := remote.Addr().As4()
+		copy(a.raw[4:], ip[:])
+		a.len = unix.SizeofSockaddrInet4
+		return nil
+	}
+	scope, err := scopeID(remote.Addr())
+	if err != nil {
+		return err
+	}
+	binary.NativeEndian.PutUint16(a.raw[0:], unix.AF_INET6)
+	ip := remote.Addr().As16() // IPv4 becomes ::ffff:a.b.c.d, which a dual-stack socket sends as IPv4
+	copy(a.raw[8:], ip[:])
+	binary.NativeEndian.PutUint32(a.raw[24:], scope)
+	a.len = unix.SizeofSockaddrInet6
+	return nil
+}
+
+// addrPort decodes the address of a received packet, in canonical form.
+func (a *sockaddr) addrPort(n uint32) netip.AddrPort {
+	port := binary.BigEndian.Uint16(a.raw[2:])
+	switch n {
+	case unix.SizeofSockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(a.raw[4:8])), port)
+	case unix.SizeofSockaddrInet6:
+		ip := netip.AddrFrom16([16]byte(a.raw[8:24])).Unmap()
+		if scope := binary.NativeEndian.Uint32(a.raw[24:]); scope != 0 && ip.IsLinkLocalUnicast() {
+			ip = ip.WithZone(strconv.FormatUint(uint64(scope), 10))
+		}
+		return netip.AddrPortFrom(ip, port)
+	default:
+		return netip.AddrPort{}
+	}
+}
+
+// scopeID is the interface number of a link-local address.
+func scopeID(ip netip.Addr) (uint32, error) {
+	zone := ip.Zone()
+	if zone == "" {
+		return 0, nil
+	}
+	if n, err := strconv.ParseUint(zone, 10, 32); err == nil {
+		return uint32(n), nil
+	}
+	i, err := net.InterfaceByName(zone)
+	if err != nil {
+		return 0, errors.Join(ErrBadAddress, err)
+	}
+	return uint32(i.Index), nil //nolint:gosec // interface numbers are small
+}

@@ -1,0 +1,74 @@
+package wire
+
+import "sync/atomic"
+
+// engineCounters count what belongs to no endpoint. They are added to once per batch or on rare paths.
+type engineCounters struct {
+	received, sent, sendCalls, reads        atomic.Int64
+	sendFull, sendFailed, jobsDropped       atomic.Int64
+	unknown, truncated, unbound             atomic.Int64
+	muxUnknown, muxFull, panics, readErrors atomic.Int64
+}
+
+// Stats are an engine's counters since it started.
+type Stats struct {
+	Received, Reads int64 // datagrams, and the system calls that read them
+	Sent, SendCalls int64 // datagrams, and the system calls that sent them
+
+	SendFull    int64 // dropped: no room in a send buffer
+	SendFailed  int64 // dropped: the kernel refused them
+	JobsDropped int64 // deferred fan-outs that found their lane full
+	Unknown     int64 // dropped: neither STUN, DTLS, SRTP nor SRTCP
+	Truncated   int64 // dropped: longer than any we take
+	Unbound     int64 // dropped: SRTP from an address no endpoint is bound to
+	MuxUnknown  int64 // dropped: STUN, DTLS or SRTCP for no known ICE agent
+	MuxFull     int64 // dropped: an ICE agent that does not keep up
+	ReadErrors  int64
+	Panics      int64 // of receivers
+}
+
+// Stats returns the counters.
+func (e *Engine) Stats() Stats {
+	c := &e.stat
+	return Stats{
+		Received: c.received.Load(), Reads: c.reads.Load(), Sent: c.sent.Load(), SendCalls: c.sendCalls.Load(),
+		SendFull: c.sendFull.Load(), SendFailed: c.sendFailed.Load(), JobsDropped: c.jobsDropped.Load(),
+		Unknown: c.unknown.Load(), Truncated: c.truncated.Load(), Unbound: c.unbound.Load(),
+		MuxUnknown: c.muxUnknown.Load(), MuxFull: c.muxFull.Load(),
+		ReadErrors: c.readErrors.Load(), Panics: c.panics.Load(),
+	}
+}
+
+// EndpointStats are one endpoint's counters.
+type EndpointStats struct {
+	PacketsIn, BytesIn   int64 // authenticated SRTP
+	PacketsOut, BytesOut int64 // SRTP handed to a batch
+
+	AuthFailed  int64 // dropped: wrong tag
+	Replayed    int64 // dropped: seen before or too old
+	Refused     int64 // dropped: of one SSRC too many; a peer that does this should go
+	Malformed   int64 // dropped: not RTP
+	NotReady    int64 // dropped: arrived before the keys
+	SendDropped int64 // dropped: the kernel had no room or refused
+	IndexReused int64 // refused: a different packet under an SRTP index already used
+}
+
+// Stats returns the counters.
+func (ep *Endpoint) Stats() EndpointStats {
+	c := &ep.stat
+	s := EndpointStats{
+		PacketsIn: c.packetsIn.Load(), BytesIn: c.bytesIn.Load(),
+		AuthFailed: c.authFailed.Load(), Replayed: c.replayed.Load(), Refused: c.refused.Load(),
+		Malformed: c.malformed.Load(), NotReady: c.notReady.Load(), SendDropped: c.sendDropped.Load(),
+	}
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	for _, o := range ep.senders {
+		o.mu.Lock()
+		s.PacketsOut += o.packets
+		s.BytesOut += o.bytes
+		s.IndexReused += o.reused
+		o.mu.Unlock()
+	}
+	return s
+}
