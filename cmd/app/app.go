@@ -83,6 +83,9 @@ func (a *App) open(authority *auth.Authority) error {
 	}
 	a.media, err = peer.NewFactory(peer.Config{
 		Listen: listen, Announce: a.cfg.Announce, MaxSlots: a.cfg.Slots, MaxSDPBytes: protocol.MaxSDPBytes,
+		OnPanic: func(value any, stack []byte) {
+			a.log.Error("panic in the media path", zap.Any("cause", value), zap.ByteString("stack", stack))
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("%w (--udp %s)", err, a.cfg.UDP)

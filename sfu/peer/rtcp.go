@@ -113,14 +113,24 @@ func (f *Factory) share(turn uint64) []*Peer {
 	return peers
 }
 
-// report sends sender reports for the slots that sent something since the last time and
-// a receiver report for the microphone if it did; a client with neither costs nothing.
+// report sends the client what there is to report, and looks whether it misbehaves.
 func (p *Peer) report(now time.Time) {
 	if p.endpoint.Stats().Refused > 0 {
 		// More SSRCs than any microphone has: the next sweep takes it out.
 		p.dead.Store(true)
 		return
 	}
+	if packets := p.reports(now); len(packets) > 0 {
+		// Before the connection is up there is nothing to report; after it is down nobody
+		// to tell.
+		_ = p.pc.WriteRTCP(packets)
+	}
+}
+
+// reports returns sender reports for the slots that sent something since the last call
+// and a receiver report for the microphone if something of it came; a client with
+// neither costs nothing.
+func (p *Peer) reports(now time.Time) []rtcp.Packet {
 	var packets []rtcp.Packet
 	for i := range p.slots {
 		slot := &p.slots[i]
@@ -152,11 +162,7 @@ func (p *Peer) report(now time.Time) {
 		p.heard.mu.Unlock()
 		packets = append(packets, &rtcp.ReceiverReport{SSRC: p.reporter(), Reports: []rtcp.ReceptionReport{block}})
 	}
-	if len(packets) > 0 {
-		// Before the connection is up there is nothing to report; after it is down nobody
-		// to tell.
-		_ = p.pc.WriteRTCP(packets)
-	}
+	return packets
 }
 
 // reporter is the SSRC the server reports under: its first slot's, or 1 for a client that

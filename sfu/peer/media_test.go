@@ -1,0 +1,199 @@
+package peer
+
+import (
+	"testing"
+	"time"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu/forward"
+)
+
+// link makes the listener hear the talker on its first slot.
+func link(talker, listener *Peer) {
+	listener.Slots()[0].Assign(talker.Source())
+	talker.Source().SetSlots([]*forward.Slot{listener.Slots()[0].Slot})
+}
+
+// talk sends a packet every 20 ms from seq on until the test is done with it.
+func (c *client) talk(t *testing.T, skip func(seq uint16) bool) (stop func()) {
+	t.Helper()
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		ticker := time.NewTicker(20 * time.Millisecond)
+		defer ticker.Stop()
+		for seq := uint16(1); ; seq++ {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+			}
+			if skip == nil || !skip(seq) {
+				c.say(t, c.ssrc(), seq, 109, "twenty bytes of Opus")
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-stopped
+	}
+}
+
+// readRTCP returns the first packet of a type that comes from read.
+func readRTCP[P rtcp.Packet](t *testing.T, read func() ([]rtcp.Packet, error)) P {
+	t.Helper()
+	found := make(chan P, 1)
+	go func() {
+		for {
+			packets, err := read()
+			if err != nil {
+				return
+			}
+			for _, packet := range packets {
+				if p, ok := packet.(P); ok {
+					found <- p
+					return
+				}
+			}
+		}
+	}()
+	select {
+	case p := <-found:
+		return p
+	case <-time.After(patience):
+		t.Fatal("no report came")
+		panic("unreachable")
+	}
+}
+
+func TestReportsToTalkerAndListener(t *testing.T) {
+	verifyNoLeaks(t)
+	f := newFactory(t)
+	ada, adaPeer := connect(t, f, 0)
+	bob, bobPeer := connect(t, f, 1)
+	link(adaPeer, bobPeer)
+	stop := ada.talk(t, func(seq uint16) bool { return seq%4 == 0 })
+	defer stop()
+	first := bob.hear(t)
+
+	report := readRTCP[*rtcp.SenderReport](t, func() ([]rtcp.Packet, error) {
+		packets, _, err := bob.pc.GetReceivers()[0].ReadRTCP()
+		return packets, err
+	})
+	require.Equal(t, first.SSRC, report.SSRC)
+	require.Positive(t, report.PacketCount)
+	require.Equal(t, report.PacketCount*uint32(len(first.Payload)), report.OctetCount)
+	sent := time.Unix(int64(report.NTPTime>>32)-2_208_988_800, 0)
+	require.WithinDuration(t, time.Now(), sent, patience)
+	// The report's clock is the slot's: as far from the first packet as that is from now.
+	elapsed := float64(int32(report.RTPTime-first.Timestamp)) / opusClockRate
+	require.InDelta(t, 0, elapsed, patience.Seconds())
+	require.GreaterOrEqual(t, elapsed, 0.0)
+
+	// Ada's engine reports when it sent what; she is told what arrived, and of which report.
+	for deadline := time.Now().Add(patience); ; {
+		require.True(t, time.Now().Before(deadline), "no complete receiver report came")
+		received := readRTCP[*rtcp.ReceiverReport](t, func() ([]rtcp.Packet, error) {
+			packets, _, err := ada.pc.GetSenders()[0].ReadRTCP()
+			return packets, err
+		})
+		require.Len(t, received.Reports, 1)
+		block := received.Reports[0]
+		require.Equal(t, ada.ssrc(), block.SSRC)
+		if block.LastSenderReport == 0 || block.FractionLost == 0 {
+			continue
+		}
+		require.Less(t, float64(block.Delay)/65536, patience.Seconds())
+		require.InDelta(t, 0.25, float64(block.FractionLost)/256, 0.1)
+		require.Positive(t, block.TotalLost)
+		return
+	}
+}
+
+func TestSilentPeersAreSentNoReports(t *testing.T) {
+	f := newFactory(t)
+	f.stop() // the test reports in its place
+	f.running.Wait()
+	ada, adaPeer := connect(t, f, 0)
+	bob, bobPeer := connect(t, f, 2)
+	require.Empty(t, adaPeer.reports(time.Now()))
+	require.Empty(t, bobPeer.reports(time.Now()))
+	link(adaPeer, bobPeer)
+	ada.say(t, ada.ssrc(), 1, 109, "x")
+	bob.hear(t)
+	require.Len(t, adaPeer.reports(time.Now()), 1)
+	require.Len(t, bobPeer.reports(time.Now()), 1, "for the slot that was used")
+	require.Empty(t, adaPeer.reports(time.Now()), "nothing since")
+	require.Empty(t, bobPeer.reports(time.Now()))
+}
+
+func TestSecondSSRCTakesOverAfterSilence(t *testing.T) {
+	f := newFactory(t)
+	ada, adaPeer := connect(t, f, 0)
+	bob, bobPeer := connect(t, f, 1)
+	link(adaPeer, bobPeer)
+	first, second := ada.ssrc(), ada.ssrc()+1
+	ada.say(t, first, 1, 109, "a")
+	require.Equal(t, []uint32{first}, bob.hear(t).CSRC)
+	dropped := adaPeer.dropped.Load()
+	ada.say(t, second, 1, 109, "b")
+	eventually(t, "a second SSRC beside the first to be dropped", func() bool { return adaPeer.dropped.Load() > dropped })
+	time.Sleep(ssrcTakeover)
+	ada.say(t, second, 2, 109, "c")
+	packet := bob.hear(t)
+	require.Equal(t, []uint32{second}, packet.CSRC)
+	require.Equal(t, "c", string(packet.Payload))
+	ssrc, _ := adaPeer.SSRC()
+	require.Equal(t, second, ssrc)
+}
+
+// A fan-out too large for the receiving loop takes the lanes and arrives all the same,
+// in order.
+func TestLargeFanOut(t *testing.T) {
+	f := newFactory(t)
+	ada, adaPeer := connect(t, f, 0)
+	bob, bobPeer := connect(t, f, 1)
+	bobPeer.Slots()[0].Assign(adaPeer.Source())
+	// Bob is the last of many; the others' slots are not connected.
+	slots := make([]*forward.Slot, 1000)
+	for i := range slots {
+		slot, err := forward.NewSlot(forward.RandomSlotConfig(uint32(i), 111, 0),
+			slotWriter{bobPeer.endpoint.Sender(uint32(i))})
+		require.NoError(t, err)
+		slots[i] = slot
+	}
+	slots[999] = bobPeer.Slots()[0].Slot
+	adaPeer.Source().SetSlots(slots)
+	var packets []*rtp.Packet
+	for seq := uint16(1); seq <= 50; seq++ {
+		ada.say(t, ada.ssrc(), seq, 109, string(rune('a'+seq%26)))
+		packets = append(packets, bob.hear(t))
+	}
+	for i, packet := range packets {
+		require.Equal(t, packets[0].SequenceNumber+uint16(i), packet.SequenceNumber)
+		require.Equal(t, string(rune('a'+(i+1)%26)), string(packet.Payload))
+	}
+}
+
+// An answerer that listens only has no microphone: what it sends is dropped.
+func TestListenerCannotTalk(t *testing.T) {
+	f := newFactory(t)
+	pc, err := webrtc.NewPeerConnection(webrtc.Configuration{})
+	require.NoError(t, err)
+	defer pc.Close()
+	_, err = pc.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio,
+		webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
+	require.NoError(t, err)
+	offer, err := pc.CreateOffer(nil)
+	require.NoError(t, err)
+	p, err := f.Answer(t.Context(), offer.SDP)
+	require.NoError(t, err)
+	defer p.Close()
+	require.False(t, p.Talker())
+	p.OnRTP(nil, nil, []byte{0x80, 111, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0}, time.Now())
+	require.EqualValues(t, 1, p.dropped.Load())
+}
