@@ -174,10 +174,10 @@ func (c Config) Validate() error {
 	c.checkListening(&v)
 	c.checkPeople(&v)
 
-	v.number("slots", c.Slots, 1, protocol.MaxSlots)
-	v.number("channel-capacity", c.ChannelCapacity, 1, maxChannelCapacity)
-	v.number("max-channels", c.MaxChannels, 1, maxMaxChannels)
-	v.number("message-length", c.MessageLength, 1, maxMessageLength)
+	v.number("slots", c.Slots, protocol.MaxSlots)
+	v.number("channel-capacity", c.ChannelCapacity, maxChannelCapacity)
+	v.number("max-channels", c.MaxChannels, maxMaxChannels)
+	v.number("message-length", c.MessageLength, maxMessageLength)
 	v.duration("channel-idle", c.ChannelIdle, 0, maxChannelIdle)
 	if _, err := c.PresetChannels(); err != nil {
 		v.add(err)
@@ -193,10 +193,10 @@ func (c Config) Validate() error {
 	v.duration("reaper-interval", c.ReaperInterval, minDuration, maxDuration)
 	v.duration("identify-timeout", c.IdentifyTimeout, minDuration, maxDuration)
 	v.duration("write-timeout", c.WriteTimeout, minDuration, maxDuration)
-	v.number("max-sessions", c.MaxSessions, 1, maxMaxSessions)
-	v.number("egress-queue", c.EgressQueue, 1, maxEgressQueue)
-	v.number("request-rate", c.RequestRate, 1, maxRequestRate)
-	v.number("request-burst", c.RequestBurst, 1, maxRequestRate)
+	v.number("max-sessions", c.MaxSessions, maxMaxSessions)
+	v.number("egress-queue", c.EgressQueue, maxEgressQueue)
+	v.number("request-rate", c.RequestRate, maxRequestRate)
+	v.number("request-burst", c.RequestBurst, maxRequestRate)
 
 	if !slices.Contains(logLevels(), c.LogLevel) {
 		v.bad("log-level", c.LogLevel, "must be one of %s", strings.Join(logLevels(), ", "))
@@ -332,9 +332,10 @@ func (m *mistakes) bad(key string, value any, must string, args ...any) {
 	m.add(badValue(key, value, must, args...))
 }
 
-func (m *mistakes) number(key string, n, least, most int) {
-	if n < least || n > most {
-		m.bad(key, n, "must be %d to %d", least, most)
+// number notes a count that is not at least one and at most most.
+func (m *mistakes) number(key string, n, most int) {
+	if n < 1 || n > most {
+		m.bad(key, n, "must be 1 to %d", most)
 	}
 }
 
