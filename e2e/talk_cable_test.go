@@ -1,0 +1,94 @@
+package e2e
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gorilla/websocket"
+	"github.com/pion/transport/v5"
+	"github.com/pion/transport/v5/stdnet"
+	"github.com/pion/webrtc/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/signaling/client"
+)
+
+// cable is a person's network, which can be pulled: then nothing gets through any more,
+// in either direction, and nobody is told.
+type cable struct {
+	webSocket, media atomic.Bool // pulled
+}
+
+// plug makes a client use the cable.
+func (c *cable) plug(t *testing.T) func(*client.Options) {
+	t.Helper()
+	std, err := stdnet.NewNet()
+	require.NoError(t, err)
+	return func(o *client.Options) {
+		o.Dialer = &websocket.Dialer{NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+			return &cutConn{Conn: conn, cut: &c.webSocket}, err
+		}}
+		o.Engine = loopbackEngine(t, func(s *webrtc.SettingEngine) { s.SetNet(&cutNet{Net: std, cut: &c.media}) })
+	}
+}
+
+type cutConn struct {
+	net.Conn
+
+	cut *atomic.Bool
+}
+
+func (c *cutConn) Read(b []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(b)
+		if err != nil || !c.cut.Load() {
+			return n, err
+		}
+	}
+}
+
+func (c *cutConn) Write(b []byte) (int, error) {
+	if c.cut.Load() {
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
+type cutNet struct {
+	transport.Net
+
+	cut *atomic.Bool
+}
+
+func (n *cutNet) ListenUDP(network string, addr *net.UDPAddr) (transport.UDPConn, error) {
+	conn, err := n.Net.ListenUDP(network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &cutUDP{UDPConn: conn, cut: n.cut}, nil
+}
+
+type cutUDP struct {
+	transport.UDPConn
+
+	cut *atomic.Bool
+}
+
+func (c *cutUDP) ReadFrom(b []byte) (int, net.Addr, error) {
+	for {
+		n, addr, err := c.UDPConn.ReadFrom(b)
+		if err != nil || !c.cut.Load() {
+			return n, addr, err
+		}
+	}
+}
+
+func (c *cutUDP) WriteTo(b []byte, addr net.Addr) (int, error) {
+	if c.cut.Load() {
+		return len(b), nil
+	}
+	return c.UDPConn.WriteTo(b, addr)
+}

@@ -1,0 +1,216 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+const (
+	// handshakeTimeout bounds Dial when the context has no deadline of its own. The
+	// server itself waits no longer for IDENTIFY.
+	handshakeTimeout = 10 * time.Second
+	// writeTimeout is how long one frame may take to leave. Frames are small and fit
+	// the kernel's buffer; it is reached only when the network has been stuck for long.
+	writeTimeout = 10 * time.Second
+	// maxReadBytes bounds a frame from the server, which is trusted more than its
+	// clients are: the member list of a very large channel may outgrow MaxFrameBytes.
+	maxReadBytes = 4 << 20
+	// readBufferBytes is the WebSocket's read buffer. Events are a few hundred bytes.
+	readBufferBytes = 2 << 10
+)
+
+// Options configure Dial. The zero value of each field but Token is usable.
+type Options struct {
+	// Token says who the client is; see Guest. Required.
+	Token string
+	// UserID, when given, must be the token's subject: a check against mix-ups.
+	UserID string
+	// ClientName names the software for the server's logs, such as "recorder/1".
+	ClientName string
+	// Dialer opens the WebSocket, for TLS settings, a proxy or headers of one's own;
+	// nil means the defaults. Its buffer sizes are kept where set.
+	Dialer *websocket.Dialer
+	// Engine holds the WebRTC settings. Give the same one to many clients of a
+	// process, so that its certificate is made once; nil means one's own.
+	Engine *Engine
+	// Logger receives what has no caller to be returned to; nil means nowhere.
+	Logger *slog.Logger
+	// EventBuffer is how many events wait for a reader of Client.Events before new ones
+	// are discarded, see Missed; 0 means 64, negative that Events is never read.
+	EventBuffer int
+}
+
+// Dial connects to the server at rawURL and identifies. The URL is the server's base,
+// "http://host:port" or "https://host", or that of its gateway, "ws://host:port/ws". The
+// context bounds the connecting only, not the client's life; without a deadline of its own
+// it is given one of 10 s.
+//
+// A refused token is a *protocol.Error, a server that hangs up a *CloseError.
+func Dial(ctx context.Context, rawURL string, opts Options) (*Client, error) {
+	gateway, err := gatewayURL(rawURL)
+	if err != nil {
+		return nil, fmt.Errorf("dial: %w", err)
+	}
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, handshakeTimeout)
+		defer cancel()
+	}
+
+	conn, err := connect(ctx, gateway, opts.Dialer)
+	if err != nil {
+		return nil, fmt.Errorf("dial: %w", withCause(ctx, err))
+	}
+	conn.SetReadLimit(maxReadBytes)
+	c := newClient(conn, opts)
+	// Cancelling the context during the handshake ends the reads and writes below.
+	stop := context.AfterFunc(ctx, func() { _ = conn.NetConn().SetDeadline(time.Unix(1, 0)) })
+	err = c.handshake(opts)
+	if !stop() && err == nil {
+		err = ctx.Err() // the deadline was pulled, the connection is unusable
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("dial: %w", withCause(ctx, err))
+	}
+	c.start()
+	return c, nil
+}
+
+// gatewayURL turns a base URL into that of the gateway.
+func gatewayURL(raw string) (string, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", err
+	}
+	switch u.Scheme {
+	case "http":
+		u.Scheme = "ws"
+	case "https":
+		u.Scheme = "wss"
+	case "ws", "wss":
+	default:
+		return "", fmt.Errorf("%q: the scheme must be http, https, ws or wss", raw)
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = "/ws"
+	}
+	return u.String(), nil
+}
+
+// writeBuffers are shared by all connections of the process: a connection holds one only
+// while it writes, and one is large enough that a request is never split into fragments.
+//
+//nolint:gochecknoglobals // a cache without state of its own, like the pools inside net/http
+var writeBuffers sync.Pool
+
+const writeBufferBytes = protocol.MaxFrameBytes + 1<<10
+
+func connect(ctx context.Context, gateway string, base *websocket.Dialer) (*websocket.Conn, error) {
+	dialer := *websocket.DefaultDialer
+	if base != nil {
+		dialer = *base
+	}
+	if dialer.ReadBufferSize == 0 {
+		dialer.ReadBufferSize = readBufferBytes
+	}
+	if dialer.WriteBufferSize == 0 && dialer.WriteBufferPool == nil {
+		dialer.WriteBufferSize, dialer.WriteBufferPool = writeBufferBytes, &writeBuffers
+	}
+	// The dialer heeds the context's deadline but not its cancelling once the TCP
+	// connection is there, so watch for that here.
+	netDial := dialer.NetDialContext
+	if netDial == nil {
+		netDial = (&net.Dialer{}).DialContext
+	}
+	var unwatch func() bool
+	dialer.NetDialContext = func(dialCtx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := netDial(dialCtx, network, addr)
+		if err == nil {
+			// Not dialCtx: the dialer cancels that when it is done.
+			unwatch = context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+		}
+		return conn, err
+	}
+	conn, resp, err := dialer.DialContext(ctx, gateway, nil)
+	if unwatch != nil {
+		unwatch()
+	}
+	if err != nil {
+		if resp != nil {
+			_ = resp.Body.Close()
+			return nil, fmt.Errorf("%s answered %s: %w", gateway, resp.Status, err)
+		}
+		return nil, err
+	}
+	return conn, nil
+}
+
+// handshake reads HELLO, identifies and reads READY, before any goroutine is started.
+func (c *Client) handshake(opts Options) error {
+	f, err := c.readFrame()
+	if err != nil {
+		return err
+	}
+	if f.Op != protocol.OpHello {
+		return fmt.Errorf("%w: %s before HELLO", ErrProtocol, f.Op)
+	}
+	if err = f.Bind(&c.hello); err != nil {
+		return fmt.Errorf("%w: HELLO: %w", ErrProtocol, err)
+	}
+	if !slices.Contains(c.hello.V, protocol.Version) {
+		return ErrVersion
+	}
+	if c.hello.HeartbeatInterval <= 0 {
+		return fmt.Errorf("%w: heartbeat interval of %d ms", ErrProtocol, c.hello.HeartbeatInterval)
+	}
+	identify := protocol.Identify{
+		Token: opts.Token, UserID: opts.UserID, V: protocol.Version, Client: opts.ClientName,
+	}
+	if err = c.writeFrame(protocol.OpIdentify, "", identify); err != nil {
+		return err
+	}
+	if f, err = c.readFrame(); err != nil {
+		return err
+	}
+	switch f.Op {
+	case protocol.OpReady:
+		if err = f.Bind(&c.ready); err != nil {
+			return fmt.Errorf("%w: READY: %w", ErrProtocol, err)
+		}
+		return nil
+	case protocol.OpError:
+		return refusal(f)
+	default:
+		return fmt.Errorf("%w: %s instead of READY", ErrProtocol, f.Op)
+	}
+}
+
+// refusal is the Go error in an ERROR frame.
+func refusal(f protocol.Frame) error {
+	e := new(protocol.Error)
+	if err := f.Bind(e); err != nil {
+		return fmt.Errorf("%w: ERROR: %w", ErrProtocol, err)
+	}
+	return e
+}
+
+// withCause prefers the context's error where it is what made err.
+func withCause(ctx context.Context, err error) error {
+	var netErr net.Error
+	if ctx.Err() != nil && errors.As(err, &netErr) && netErr.Timeout() {
+		return ctx.Err()
+	}
+	return err
+}

@@ -1,0 +1,28 @@
+// Package client is the Go library for native clients of Mini LiveChat: bots, bridges,
+// recorders, load generators and tests. It speaks the protocol of PROTOCOL.md over one
+// WebSocket and carries voice over one WebRTC connection.
+//
+//	guest, err := client.Guest(ctx, "http://127.0.0.1:8080", "Ada")
+//	c, err := client.Dial(ctx, "http://127.0.0.1:8080", client.Options{Token: guest.Token})
+//	defer c.Close()
+//	call, err := c.Join(ctx, "lobby", client.JoinOptions{})
+//	err = call.WriteOpus(frame, 20*time.Millisecond)
+//	n, info, err := call.Slots()[0].ReadOpus(ctx, buf)
+//
+// # Goroutines
+//
+// All exported methods may be called from any goroutine, except where one says
+// otherwise. A Client runs two goroutines of its own, one reading the WebSocket and one
+// sending heartbeats; a Call adds one that waits for its end, and those of its
+// PeerConnection. Close and Leave return after all of theirs have ended. A connection
+// that the server ends takes its goroutines down by itself; Close then only waits.
+//
+// There is no writing goroutine: a request is written by whoever makes it.
+//
+// # Media
+//
+// A packet is handled on the goroutine that decrypts it. It is parsed there, attributed
+// to a talker and either put into its slot's bounded queue, for ReadOpus and ReadRTP, or
+// handed to JoinOptions.OnPacket. Neither way allocates per packet. The client sends no
+// RTCP; ICE consent checks tell the server that it lives.
+package client

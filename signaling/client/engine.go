@@ -1,0 +1,147 @@
+package client
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/pion/ice/v4"
+	"github.com/pion/interceptor"
+	"github.com/pion/logging"
+	"github.com/pion/transport/v5/packetio"
+	"github.com/pion/webrtc/v4"
+)
+
+const (
+	// opusClockRate is the RTP clock of Opus in hertz, whatever the sound's own sample
+	// rate (RFC 7587, section 4.1).
+	opusClockRate = 48000
+	// opusPayloadType is the dynamic RTP payload type offered, the one browsers use.
+	opusPayloadType = 111
+	// midURI names the header extension that carries a packet's m-line (RFC 8843,
+	// section 15). Slots are told apart by it when the answer declares no SSRCs.
+	midURI = "urn:ietf:params:rtp-hdrext:sdes:mid"
+
+	// ICE timing: consent is checked every 2 s; 5 s without an answer is a disturbance
+	// that may pass, 15 s more an end.
+	iceKeepalive    = 2 * time.Second
+	iceDisconnected = 5 * time.Second
+	iceFailed       = 15 * time.Second
+
+	// iceMaxChecks is how many checks, five a second, a candidate pair gets before it
+	// is given up. pion's 7 are too few for a network that loses half of its packets.
+	iceMaxChecks = 50
+)
+
+// EngineConfig configures NewEngine. The zero value is usable.
+type EngineConfig struct {
+	// LocalIP says which of the machine's addresses ICE may use; nil means all,
+	// loopback included. Each one allowed costs every call a socket and a goroutine.
+	LocalIP func(net.IP) bool
+	// LoggerFactory makes pion's loggers. nil means silence, unless pion's PION_LOG_*
+	// environment variables ask for more.
+	LoggerFactory logging.LoggerFactory
+	// Adjust, if set, changes pion's settings last. It must not set a BufferFactory.
+	Adjust func(*webrtc.SettingEngine)
+}
+
+// Engine holds what the calls of many clients can share: the codec table, the settings
+// and the DTLS certificate, the one thing in a call that is expensive to make. It holds no
+// sockets: a server with one UDP port tells clients apart by their address, so each call
+// needs its own. An Engine is immutable and may be used from any goroutine; it needs no
+// closing.
+type Engine struct {
+	settings     webrtc.SettingEngine
+	media        *webrtc.MediaEngine
+	interceptors *interceptor.Registry
+	certificate  webrtc.Certificate
+}
+
+// NewEngine makes an Engine. It fails when the system has no randomness to give.
+func NewEngine(cfg EngineConfig) (*Engine, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	certificate, err := webrtc.GenerateCertificate(key)
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	media := &webrtc.MediaEngine{}
+	if err := media.RegisterCodec(webrtc.RTPCodecParameters{
+		RTPCodecCapability: opusCodec(),
+		PayloadType:        opusPayloadType,
+	}, webrtc.RTPCodecTypeAudio); err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	if err := media.RegisterHeaderExtension(
+		webrtc.RTPHeaderExtensionCapability{URI: midURI}, webrtc.RTPCodecTypeAudio,
+	); err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	return &Engine{
+		settings:     settings(cfg),
+		media:        media,
+		interceptors: &interceptor.Registry{},
+		certificate:  *certificate,
+	}, nil
+}
+
+func opusCodec() webrtc.RTPCodecCapability {
+	return webrtc.RTPCodecCapability{
+		MimeType:    webrtc.MimeTypeOpus,
+		ClockRate:   opusClockRate,
+		Channels:    2,
+		SDPFmtpLine: "minptime=10;useinbandfec=1",
+	}
+}
+
+func settings(cfg EngineConfig) webrtc.SettingEngine {
+	var s webrtc.SettingEngine
+	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled) // saves five goroutines and two sockets a call
+	s.SetIncludeLoopbackCandidate(true)
+	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
+	s.DisableActiveTCP(true) // see Call.hasten
+	s.SetICEMaxBindingRequests(iceMaxChecks)
+	s.SetICETimeouts(iceDisconnected, iceFailed, iceKeepalive)
+	// Packets are taken in BufferFactory; without this pion would wait for the first one
+	// of each track on a goroutine of its own.
+	s.SetFireOnTrackBeforeFirstRTP(true)
+	if cfg.LocalIP != nil {
+		s.SetIPFilter(cfg.LocalIP)
+	}
+	s.LoggerFactory = cfg.LoggerFactory
+	if s.LoggerFactory == nil {
+		quiet := logging.NewDefaultLoggerFactory()
+		quiet.DefaultLogLevel = logging.LogLevelDisabled
+		s.LoggerFactory = quiet
+	}
+	if cfg.Adjust != nil {
+		cfg.Adjust(&s)
+	}
+	return s
+}
+
+// peerConnection makes a PeerConnection whose received packets go to the writers that
+// receive returns.
+func (e *Engine) peerConnection(
+	servers []webrtc.ICEServer,
+	receive func(kind packetio.BufferPacketType, ssrc uint32) io.ReadWriteCloser,
+) (*webrtc.PeerConnection, error) {
+	s := e.settings
+	s.BufferFactory = receive
+	api := webrtc.NewAPI(
+		webrtc.WithSettingEngine(s),
+		webrtc.WithMediaEngine(e.media),
+		webrtc.WithInterceptorRegistry(e.interceptors),
+	)
+	return api.NewPeerConnection(webrtc.Configuration{
+		ICEServers:   servers,
+		BundlePolicy: webrtc.BundlePolicyMaxBundle,
+		Certificates: []webrtc.Certificate{e.certificate},
+	})
+}

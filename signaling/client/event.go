@@ -1,0 +1,100 @@
+package client
+
+import (
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// defaultEventBuffer is how many events wait for a reader of Events. A busy channel
+// makes a few a second, so this is the better part of a minute.
+const defaultEventBuffer = 64
+
+// Event is something the server told without being asked.
+type Event struct {
+	Op protocol.Op
+	// S is the event's number in the session, 0 for Missed.
+	S uint64
+	// Payload is one of *protocol.ChannelEvent, *protocol.MessageEvent,
+	// *protocol.VoiceStateEvent, *protocol.SlotMap, *Missed, or a json.RawMessage for an
+	// opcode this version does not know.
+	Payload any
+}
+
+// Missed stands in the stream of events where some were discarded because nobody read
+// Events for a while. The Call's Members and Slots do not depend on events being read
+// and are current all the same.
+type Missed struct {
+	// Count is how many events were discarded.
+	Count uint64
+}
+
+// eventQueue is the bounded queue behind Client.Events. When it is full, new events are
+// discarded and counted, and a Missed is queued in their place as soon as there is room
+// again. Only the reading goroutine uses it, apart from the channel's other end.
+type eventQueue struct {
+	ch     chan Event
+	missed uint64
+}
+
+func newEventQueue(size int) *eventQueue {
+	switch {
+	case size < 0:
+		return &eventQueue{}
+	case size == 0:
+		size = defaultEventBuffer
+	default:
+		size = max(size, 2) // a Missed and the event after it
+	}
+	return &eventQueue{ch: make(chan Event, size)}
+}
+
+func (q *eventQueue) put(ev Event) {
+	if q.missed > 0 {
+		// The Missed goes first or order is lost; with room for only one, go on counting.
+		if cap(q.ch)-len(q.ch) < 2 {
+			q.missed++
+			return
+		}
+		q.ch <- Event{Payload: &Missed{Count: q.missed}}
+		q.missed = 0
+	}
+	select {
+	case q.ch <- ev:
+	default:
+		q.missed++
+	}
+}
+
+// close ends the stream; a last Missed is put in if there is room.
+func (q *eventQueue) close() {
+	if q.ch == nil {
+		return
+	}
+	if q.missed > 0 {
+		select {
+		case q.ch <- Event{Payload: &Missed{Count: q.missed}}:
+		default:
+		}
+	}
+	close(q.ch)
+}
+
+// eventPayload parses the payload of an event frame into its type.
+func eventPayload(f protocol.Frame) (any, error) {
+	var payload any
+	switch f.Op {
+	case protocol.OpChannelEvent:
+		payload = new(protocol.ChannelEvent)
+	case protocol.OpMessageEvent:
+		payload = new(protocol.MessageEvent)
+	case protocol.OpVoiceStateEvent:
+		payload = new(protocol.VoiceStateEvent)
+	case protocol.OpSlotMap:
+		payload = new(protocol.SlotMap)
+	default:
+		return f.D, nil
+	}
+	if err := f.Bind(payload); err != nil {
+		return nil, err
+	}
+	return payload, nil
+}

@@ -1,0 +1,180 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// pending is a request whose reply has not come.
+type pending struct {
+	op protocol.Op
+	// onReply, if set, runs on the reading goroutine, so that what it changes is in
+	// place before any later frame is handled.
+	onReply func(protocol.Frame) error
+	done    chan error // holds one
+}
+
+// reply hands a reply to the request it answers. A reply without an id answers a
+// heartbeat or a request nobody waits for.
+func (c *Client) reply(f protocol.Frame) {
+	c.mu.Lock()
+	p := c.pending[f.ID]
+	delete(c.pending, f.ID)
+	c.mu.Unlock()
+	if p == nil {
+		if f.Op == protocol.OpError {
+			c.log.Warn("request failed", "error", refusal(f))
+		}
+		return
+	}
+	switch {
+	case f.Op == protocol.OpError:
+		p.done <- refusal(f)
+	case p.onReply != nil:
+		p.done <- p.onReply(f)
+	default:
+		p.done <- nil
+	}
+}
+
+// Request sends any request and waits for its reply. The data of an ACK, or the d of a
+// reply of another op, is parsed into data unless that is nil. A refusal is a
+// *protocol.Error; other errors are the context's and, when the session ends first, what
+// Err returns. A request whose context ends may take effect all the same.
+func (c *Client) Request(ctx context.Context, op protocol.Op, d, data any) error {
+	return c.request(ctx, op, d, func(f protocol.Frame) error { return bindReply(f, data) })
+}
+
+func (c *Client) request(ctx context.Context, op protocol.Op, d any, onReply func(protocol.Frame) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	p := &pending{op: op, onReply: onReply, done: make(chan error, 1)}
+	c.mu.Lock()
+	if err := c.err; err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	c.nextID++
+	id := "c" + strconv.FormatUint(c.nextID, 10)
+	c.pending[id] = p
+	c.mu.Unlock()
+
+	// Of a failed write the session's end tells more, and soon.
+	if err := c.writeFrame(op, id, d); errors.Is(err, errEncode) {
+		c.forget(id)
+		return err
+	}
+	select {
+	case err := <-p.done:
+		return err
+	case <-c.done:
+		if c.forget(id) {
+			return c.Err()
+		}
+	case <-ctx.Done():
+		if c.forget(id) {
+			return ctx.Err()
+		}
+	}
+	return <-p.done // the reply came at the same moment: it is being handled
+}
+
+// forget gives up waiting for a reply; false means that it has come.
+func (c *Client) forget(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, waiting := c.pending[id]
+	delete(c.pending, id)
+	return waiting
+}
+
+func bindReply(f protocol.Frame, data any) error {
+	if f.Op == protocol.OpAck {
+		var ack struct {
+			Data json.RawMessage `json:"data"`
+		}
+		if err := f.Bind(&ack); err != nil {
+			return fmt.Errorf("%w: ACK: %w", ErrProtocol, err)
+		}
+		f.D = ack.Data
+	}
+	if data == nil {
+		return nil
+	}
+	if err := f.Bind(data); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrProtocol, f.Op, err)
+	}
+	return nil
+}
+
+// CreateChannel creates a channel. Only ChannelID is required.
+func (c *Client) CreateChannel(ctx context.Context, d protocol.ChannelCreate) (protocol.ChannelInfo, error) {
+	var info protocol.ChannelInfo
+	err := c.Request(ctx, protocol.OpChannelCreate, d, &info)
+	return info, err
+}
+
+// UpdateChannel changes what is set in d. Only the channel's owner and admins may.
+func (c *Client) UpdateChannel(ctx context.Context, d protocol.ChannelUpdate) (protocol.ChannelInfo, error) {
+	var info protocol.ChannelInfo
+	err := c.Request(ctx, protocol.OpChannelUpdate, d, &info)
+	return info, err
+}
+
+// DeleteChannel deletes a channel and ends the calls of its members, this client's
+// included. Only the channel's owner and admins may.
+func (c *Client) DeleteChannel(ctx context.Context, channelID string) error {
+	return c.request(ctx, protocol.OpChannelDelete, protocol.ChannelRef{ChannelID: channelID},
+		func(protocol.Frame) error {
+			// The requester is not sent the delete event: the ACK says it.
+			if call := c.Call(); call != nil && call.ChannelID() == channelID {
+				call.end(ErrChannelDeleted)
+			}
+			return nil
+		})
+}
+
+// Channels lists all channels, the oldest first.
+func (c *Client) Channels(ctx context.Context) ([]protocol.ChannelInfo, error) {
+	var list protocol.ChannelList
+	err := c.Request(ctx, protocol.OpChannelList, struct{}{}, &list)
+	return list.Channels, err
+}
+
+// Channel describes one channel and who is in it.
+func (c *Client) Channel(ctx context.Context, channelID string) (protocol.ChannelDetail, error) {
+	var detail protocol.ChannelDetail
+	err := c.Request(ctx, protocol.OpChannelInfo, protocol.ChannelRef{ChannelID: channelID}, &detail)
+	return detail, err
+}
+
+// SendMessage sends a text message to the channel the client is in.
+func (c *Client) SendMessage(ctx context.Context, channelID, content string) (protocol.MessageCreated, error) {
+	var created protocol.MessageCreated
+	d := protocol.MessageCreate{ChannelID: channelID, Content: content}
+	err := c.Request(ctx, protocol.OpMessageCreate, d, &created)
+	return created, err
+}
+
+// SetVoiceState mutes or deafens the client at the server, now and in later calls; nil
+// fields stay as they are. It returns the state after the change. WriteOpus goes on
+// sending while muted: the server drops it.
+func (c *Client) SetVoiceState(ctx context.Context, d protocol.VoiceState) (protocol.VoiceStateEvent, error) {
+	var state protocol.VoiceStateEvent
+	err := c.request(ctx, protocol.OpVoiceState, d, func(f protocol.Frame) error {
+		if err := bindReply(f, &state); err != nil {
+			return err
+		}
+		if call := c.Call(); call != nil {
+			call.apply(&state) // the ACK stands for the event, which goes to the others only
+		}
+		return nil
+	})
+	return state, err
+}
