@@ -2,6 +2,7 @@ package static_test
 
 import (
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,9 +19,7 @@ import (
 func get(t *testing.T, method, target string, header http.Header) *http.Response {
 	t.Helper()
 	request := httptest.NewRequestWithContext(t.Context(), method, target, nil)
-	for name, values := range header {
-		request.Header[name] = values
-	}
+	maps.Copy(request.Header, header)
 	recorder := httptest.NewRecorder()
 	static.Handler().ServeHTTP(recorder, request)
 	return recorder.Result()

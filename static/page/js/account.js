@@ -25,6 +25,11 @@ export class GuestError extends Error {
     this.reason = reason;
     this.retryAfterMs = retryAfterMs;
   }
+
+  /** Whether the same request may succeed a little later. */
+  get passing() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
 }
 
 /**

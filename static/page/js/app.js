@@ -53,7 +53,7 @@ function main() {
   const renders = [
     mountStart(session, link.channelId),
     mountBanner(session),
-    mountTabs(session),
+    mountTabs(session, link.channelId),
     mountChannels(session, dialogs),
     mountRoom(session, dialogs, link.channelId),
     mountPeople(session),

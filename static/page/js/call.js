@@ -5,13 +5,12 @@
  * brings the second to the first. So clicks may come in any order and at any time, and
  * coming back after a lost connection is nothing special.
  *
- * Events: `change`; `speaking` when only {@link Room#speaking} changed; `quality`, see
- * meter.js.
+ * Events: `change`; `speaking` when only {@link Room#speaking} changed.
  * @module
  */
 
 import { showChannelInAddress } from './account.js';
-import { Chat } from './chat.js';
+import { Chats } from './chat.js';
 import { MicrophoneError } from './microphone.js';
 import { ConnectionLostError, Op } from './protocol.js';
 import { Retry } from './retry.js';
@@ -54,10 +53,11 @@ export class Call extends Store {
   #directory;
   #myId = '';
   #settling = false;
+  /** @type {string | null} the channel in the address bar by our doing, not by a link */
+  #addressed = null;
   /** Leave and come back, although one is where one wants to be. */
   #again = false;
-  /** @type {Map<string, Chat>} by channel id */
-  #chats = new Map();
+  #chats;
 
   /**
    * @param {import('./client.js').Client} client
@@ -71,7 +71,10 @@ export class Call extends Store {
     this.microphone = media.microphone;
     this.voice = new Voice(client, media);
     this.#directory = directory;
+    this.#chats = new Chats(client);
+    this.#chats.addEventListener('change', () => this.changed());
     this.voice.addEventListener('change', () => this.changed());
+    this.voice.addEventListener('refused', (e) => this.report('voice', '', /** @type {CustomEvent} */ (e).detail));
     this.voice.addEventListener('told', (e) => {
       this.room?.applyVoiceState(/** @type {CustomEvent} */ (e).detail);
       this.changed();
@@ -81,9 +84,6 @@ export class Call extends Store {
     this.microphone.addEventListener('change', () => this.changed());
     this.microphone.addEventListener('lost', () => this.report('microphone-lost', this.room?.name ?? '', null));
     media.addEventListener('levels', (e) => this.#onLevels(/** @type {CustomEvent} */ (e).detail));
-    media.addEventListener('quality', (e) => {
-      this.dispatchEvent(new CustomEvent('quality', { detail: /** @type {CustomEvent} */ (e).detail }));
-    });
   }
 
   /** The channel one is in as far as the server knows. */
@@ -131,17 +131,6 @@ export class Call extends Store {
     }
   }
 
-  /** @param {boolean} muted */
-  setMuted(muted) {
-    // To speak is to listen again.
-    this.#setVoice(muted, muted && this.voice.deaf);
-  }
-
-  /** @param {boolean} deaf */
-  setDeaf(deaf) {
-    this.#setVoice(this.voice.muted, deaf);
-  }
-
   /** Sets voice up anew without waiting. */
   retryNow() {
     this.retry.cancel();
@@ -164,6 +153,7 @@ export class Call extends Store {
     this.room = null;
     this.listenOnly = false;
     this.#chats.clear();
+    this.#showAddress();
     this.changed();
   }
 
@@ -281,10 +271,15 @@ export class Call extends Store {
       this.room = null;
       this.microphone.close();
     }
-    if (this.#client.state.name === 'ready') {
+    this.#showAddress();
+    this.changed();
+  }
+
+  #showAddress() {
+    if (this.wanted !== this.#addressed) {
+      this.#addressed = this.wanted;
       showChannelInAddress(this.wanted);
     }
-    this.changed();
   }
 
   /** @param {string} channelId */
@@ -332,11 +327,7 @@ export class Call extends Store {
   /** @param {import('./protocol.js').Joined} joined */
   #arrive(joined) {
     const channelId = joined.channel_id;
-    const chat = this.#chats.get(channelId) ?? new Chat(this.#client, channelId);
-    if (!this.#chats.has(channelId)) {
-      this.#chats.set(channelId, chat);
-      chat.addEventListener('change', () => this.changed());
-    }
+    const chat = this.#chats.of(channelId);
     chat.note(this.room?.channelId === channelId ? 'back' : 'here', joined.channel_name);
     this.room = new Room(joined, chat);
     this.media.assign(joined.slots);
@@ -378,18 +369,6 @@ export class Call extends Store {
 
   // Voice.
 
-  /**
-   * @param {boolean} muted
-   * @param {boolean} deaf
-   */
-  async #setVoice(muted, deaf) {
-    try {
-      await this.voice.set(muted, deaf);
-    } catch (err) {
-      this.report('voice', '', /** @type {Error} */ (err));
-    }
-  }
-
   #onMediaState() {
     if (this.media.state === 'connected') {
       this.retry.succeeded();
@@ -421,13 +400,11 @@ export class Call extends Store {
     if (!this.room) {
       return;
     }
-    const byUser = new Map([[this.#myId, this.voice.silent ? 0 : own]]);
+    const levels = new Map([[this.#myId, this.voice.silent ? 0 : own]]);
     for (const { userId, receiver } of this.media.slots) {
-      if (userId) {
-        byUser.set(userId, received.get(receiver.track.id) ?? 0);
-      }
+      levels.set(userId ?? '', received.get(receiver.track.id) ?? 0);
     }
-    if (this.room.applyLevels(byUser, performance.now())) {
+    if (this.room.applyLevels(levels, performance.now())) {
       this.dispatchEvent(new CustomEvent('speaking'));
     }
   }

@@ -101,3 +101,39 @@ export class Chat extends Store {
     this.changed();
   }
 }
+
+/** The chats of this visit, kept when one leaves a channel and comes back. */
+export class Chats extends Store {
+  /** @type {Map<string, Chat>} by channel id */
+  #chats = new Map();
+  #client;
+
+  /** @param {import('./client.js').Client} client */
+  constructor(client) {
+    super();
+    this.#client = client;
+  }
+
+  /**
+   * @param {string} channelId
+   * @returns {Chat}
+   */
+  of(channelId) {
+    let chat = this.#chats.get(channelId);
+    if (!chat) {
+      chat = new Chat(this.#client, channelId);
+      chat.addEventListener('change', () => this.changed());
+      this.#chats.set(channelId, chat);
+    }
+    return chat;
+  }
+
+  /** @param {string} channelId */
+  delete(channelId) {
+    this.#chats.delete(channelId);
+  }
+
+  clear() {
+    this.#chats.clear();
+  }
+}

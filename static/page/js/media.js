@@ -77,11 +77,6 @@ export class Media extends EventTarget {
     this.microphone = microphone;
   }
 
-  /** Whether this browser can do voice at all. */
-  static get supported() {
-    return typeof RTCPeerConnection === 'function';
-  }
-
   /**
    * Puts a microphone opened anew on the line of the one that went away.
    * @returns {Promise<boolean>} false when there is no such line, so that only joining
@@ -178,6 +173,11 @@ export class Media extends EventTarget {
     for (const slot of this.slots) {
       slot.audio.muted = deaf;
     }
+  }
+
+  /** @returns {Promise<RTCStatsReport>} of the connection; empty without one */
+  async statistics() {
+    return this.#pc?.getStats() ?? new Map();
   }
 
   /** Plays what the browser held back. Call it from a click. */

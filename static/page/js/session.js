@@ -7,10 +7,11 @@
  * @module
  */
 
-import { memory, requestGuestToken, showChannelInAddress } from './account.js';
+import { GuestError, memory, requestGuestToken } from './account.js';
 import { Call } from './call.js';
 import { Directory } from './directory.js';
 import { CloseCode, ErrorCode, Op, RequestError } from './protocol.js';
+import { Retry } from './retry.js';
 import { Store } from './store.js';
 
 export class Session extends Store {
@@ -26,6 +27,8 @@ export class Session extends Store {
   #guest = false;
   /** The token has not worked yet, so asking for another could go on for ever. */
   #untried = false;
+  /** Asks for a guest token again when the server could not give one just now. */
+  #renewal = new Retry(() => this.#renew());
 
   /**
    * @param {import('./client.js').Client} client
@@ -79,18 +82,16 @@ export class Session extends Store {
   }
 
   signOut() {
+    this.#renewal.cancel();
     this.call.end();
     memory.credentials = { token: '', guest: false };
-    showChannelInAddress(null);
     this.stage = 'out';
     this.signInError = null;
     this.client.stop();
     this.changed();
   }
 
-  /**
-   * @param {string} channelId
-   */
+  /** @param {string} channelId */
   async deleteChannel(channelId) {
     const name = this.directory.nameOf(channelId);
     try {
@@ -148,6 +149,9 @@ export class Session extends Store {
     }
     if (name === 'stopped' && code === CloseCode.AUTH_FAILED) {
       this.#onRefused(reason ?? '');
+    } else if (name === 'stopped') {
+      // Nobody listens until a person does something: the recording light goes out.
+      this.call.microphone.close();
     }
     this.changed();
   }
@@ -160,10 +164,25 @@ export class Session extends Store {
   async #onRefused(reason) {
     memory.credentials = { token: '', guest: false };
     if (this.#guest && !this.#untried && memory.name) {
-      await this.signInAsGuest(memory.name, this.call.wanted);
-      return;
+      await this.#renew();
+    } else {
+      this.#failed(new RequestError({ op: Op.IDENTIFY, code: ErrorCode.INVALID_TOKEN, reason }));
     }
-    this.#failed(new RequestError({ op: Op.IDENTIFY, code: ErrorCode.INVALID_TOKEN, reason }));
+  }
+
+  async #renew() {
+    try {
+      const guest = await requestGuestToken(memory.name);
+      this.#renewal.succeeded();
+      this.#untried = true;
+      this.#start(guest.token, true);
+    } catch (err) {
+      if (err instanceof GuestError && err.passing) {
+        this.#renewal.later();
+      } else {
+        this.#failed(/** @type {Error} */ (err));
+      }
+    }
   }
 
   /**

@@ -1,5 +1,8 @@
 /**
  * Mute and deafen: what the person chose, and telling the server until it knows.
+ *
+ * Events: `change`; `told` when the server took note, with its answer; `refused` when it
+ * did not, with the error.
  * @module
  */
 
@@ -36,13 +39,23 @@ export class Voice extends Store {
     return this.muted || this.deaf;
   }
 
+  /** @param {boolean} muted */
+  setMuted(muted) {
+    // To speak is to listen again.
+    this.#set(muted, muted && this.deaf);
+  }
+
+  /** @param {boolean} deaf */
+  setDeaf(deaf) {
+    this.#set(this.muted, deaf);
+  }
+
   /**
    * Here at once, at the server as soon as it can be told.
    * @param {boolean} muted
    * @param {boolean} deaf
-   * @throws {RequestError} when the server refuses
    */
-  async set(muted, deaf) {
+  async #set(muted, deaf) {
     this.muted = muted;
     this.deaf = deaf;
     // The server stops a silent person's audio whatever arrives; this keeps it from
@@ -53,9 +66,9 @@ export class Voice extends Store {
     try {
       await this.tell();
     } catch (err) {
-      // The next session is told before it joins anything.
+      // After a lost connection the next session is told before it joins anything.
       if (!(err instanceof ConnectionLostError)) {
-        throw err;
+        this.dispatchEvent(new CustomEvent('refused', { detail: err }));
       }
     }
   }

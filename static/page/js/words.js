@@ -31,6 +31,9 @@ function because(err) {
   if (err instanceof ConnectionLostError) {
     return 'The connection to the server was lost.';
   }
+  if (typeof RTCPeerConnection === 'undefined') {
+    return 'This browser cannot carry voice: WebRTC is missing or switched off.';
+  }
   if (!(err instanceof RequestError)) {
     return 'Something in this browser went wrong; reloading the page may help.';
   }
@@ -158,7 +161,7 @@ export function signInFailed(err) {
       case 0:
         return 'The server cannot be reached. Check your connection, then try again.';
       case 400:
-        return `This name cannot be used: ${err.reason}.`;
+        return `This name cannot be used: ${err.reason.replace(/^invalid name: /, '')}.`;
       case 403:
         return 'This server admits invited people only. Paste the access token you were given.';
       case 429:
@@ -197,6 +200,9 @@ export function connectionWords(state, now) {
   switch (state.code) {
     case CloseCode.REPLACED:
       return { text: 'You opened Mini LiveChat somewhere else. This page is on hold.', action: 'take-over' };
+    case CloseCode.AUTH_FAILED:
+      // A guest, who gets another token without being asked: anybody else is out.
+      return { text: 'Reconnecting…', action: null };
     case CloseCode.VERSION:
       return { text: 'This page and the server are of different versions.', action: 'reload' };
     default:

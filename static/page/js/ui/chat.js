@@ -81,6 +81,17 @@ export function mountChat(session) {
   const form = /** @type {HTMLFormElement} */ (byId('chat-form'));
   const text = /** @type {HTMLTextAreaElement} */ (byId('chat-text'));
   const send = /** @type {HTMLButtonElement} */ (byId('chat-send'));
+  // Who reads the newest line goes on reading the newest line.
+  let atEnd = true;
+  const toEnd = () => {
+    if (atEnd) {
+      log.scrollTop = log.scrollHeight;
+    }
+  };
+  log.addEventListener('scroll', () => {
+    atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
+  });
+  new ResizeObserver(toEnd).observe(log);
   /** @type {string | null} */
   let shownRoom = null;
 
@@ -152,13 +163,10 @@ export function mountChat(session) {
   return () => {
     const { room } = call;
     byId('chat').hidden = !room;
-    const nearEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
-    const moved = shownRoom !== (room?.channelId ?? null);
+    atEnd ||= shownRoom !== (room?.channelId ?? null);
     shownRoom = room?.channelId ?? null;
     renderList(log, room?.chat.entries ?? [], (e) => String(e.key), createEntry, update);
-    if (nearEnd || moved) {
-      log.scrollTop = log.scrollHeight;
-    }
+    toEnd();
     send.disabled = !call.here;
     text.placeholder = room ? `Message ${room.name}` : '';
   };

@@ -31,11 +31,11 @@ export function mountControls(session) {
     if (call.listenOnly) {
       call.useMicrophone();
     } else {
-      call.setMuted(!call.voice.silent);
+      call.voice.setMuted(!call.voice.silent);
     }
   };
   mute.addEventListener('click', toggleMute);
-  deafen.addEventListener('click', () => call.setDeaf(!call.voice.deaf));
+  deafen.addEventListener('click', () => call.voice.setDeaf(!call.voice.deaf));
   byId('leave').addEventListener('click', () => call.leave());
   document.addEventListener('keydown', (e) => {
     // By its place on the keyboard: with Alt held, the letter may be another one.
@@ -49,7 +49,7 @@ export function mountControls(session) {
     const { room, voice } = call;
     byId('controls').hidden = !room;
     if (call.listenOnly) {
-      renderControl(mute, 'ear', 'Use microphone', null);
+      renderControl(mute, 'mic', 'Use microphone', null);
       setAttribute(mute, 'title', 'You are listening only');
     } else {
       renderControl(mute, voice.silent ? 'mic-off' : 'mic', voice.silent ? 'Unmute' : 'Mute', voice.silent);

@@ -32,15 +32,15 @@ function sceneFor({ call, directory }, invitedTo) {
   const { trouble, wanted } = call;
   if (trouble) {
     const id = trouble.channelId;
+    // Trying again does not change what the page or the browser is.
+    const hopeless = trouble.problem === 'insecure' || trouble.problem === 'unsupported';
     return {
       key: `trouble ${trouble.problem} ${id}`,
       icon: 'mic-off',
       ...microphoneWords(trouble.problem),
       buttons: [
-        { label: 'Join as a listener', primary: trouble.problem === 'insecure', run: () => call.joinAsListener(id) },
-        ...(trouble.problem === 'insecure'
-          ? []
-          : [{ label: 'Try again', primary: true, run: () => call.join(id) }]),
+        ...(hopeless ? [] : [{ label: 'Try again', primary: true, run: () => call.join(id) }]),
+        { label: 'Join as a listener', primary: hopeless, run: () => call.joinAsListener(id) },
         cancel,
       ],
     };
@@ -150,7 +150,7 @@ export function mountRoom(session, dialogs, invitedTo) {
     status.dataset.tone = words.tone;
     status.hidden = !call.here && call.retry.at === null;
   };
-  call.addEventListener('quality', (e) => {
+  call.media.addEventListener('quality', (e) => {
     quality = /** @type {CustomEvent} */ (e).detail;
     renderStatus();
   });

@@ -10,15 +10,21 @@ const BADGE_MAX = 9;
 
 /**
  * @param {import('../session.js').Session} session
+ * @param {string} invitedTo the channel a link invites to, or ''
  * @returns {() => void} renders
  */
-export function mountTabs(session) {
+export function mountTabs(session, invitedTo) {
   const app = byId('app');
-  const tabs = /** @type {HTMLElement[]} */ ([...byId('tabs').querySelectorAll('[data-tab]')]);
+  const bar = byId('tabs');
+  const tabs = /** @type {HTMLElement[]} */ ([...bar.querySelectorAll('[data-tab]')]);
   const badge = byId('chat-badge');
   /** @type {string | null} */
   let shownRoom = null;
   let readKey = 0;
+  if (invitedTo) {
+    // The invitation is where people would be.
+    app.dataset.view = 'people';
+  }
 
   for (const tab of tabs) {
     tab.addEventListener('click', () => {
@@ -38,8 +44,10 @@ export function mountTabs(session) {
       app.dataset.view = 'people';
     }
     const view = app.dataset.view;
-    byId('tabs').hidden = !room;
+    // Before one is anywhere there is only the list, or the way back to it.
+    bar.hidden = !room && view === 'channels';
     for (const tab of tabs) {
+      tab.hidden = !room && tab.dataset.tab === 'chat';
       setAttribute(tab, 'aria-pressed', String(tab.dataset.tab === view));
     }
     const entries = room?.chat.entries ?? [];
