@@ -20,17 +20,24 @@ type cli struct {
 
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the server."`
 	Token   tokenCommand   `cmd:"" help:"Print a token that lets a person in."`
+	Bench   benchCommand   `cmd:"" help:"Measure what the server costs on this machine."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
-// newParser builds the command line's parser; lookupEnv is os.LookupEnv but in tests.
-func newParser(lookupEnv func(string) (string, bool)) (*kong.Kong, error) {
-	grammar := cli{
+// defaults is the command line before anything was read.
+func defaults() *cli {
+	return &cli{
 		Serve: serveCommand{Config: app.Default()},
 		Token: tokenCommand{Data: app.Default().Data, TTL: defaultTokenTTL},
+		Bench: defaultBench(),
 	}
+}
+
+// newParser builds the parser that fills in grammar, whose present values become the
+// defaults. lookupEnv is os.LookupEnv but in tests.
+func newParser(grammar *cli, lookupEnv func(string) (string, bool)) (*kong.Kong, error) {
 	src := &sources{lookupEnv: lookupEnv}
-	parser, err := kong.New(&grammar,
+	parser, err := kong.New(grammar,
 		kong.Name("livechat"),
 		kong.PostBuild(func(k *kong.Kong) error {
 			src.keys = configKeys(k.Model)
@@ -52,6 +59,7 @@ func newParser(lookupEnv func(string) (string, bool)) (*kong.Kong, error) {
 			{Key: "running", Title: "Running:"},
 			{Key: "token", Title: "The token:"},
 			{Key: "secret", Title: "The secret:"},
+			{Key: "bench", Title: "The measurement:"},
 			{Key: "more", Title: "More:"},
 		}),
 	)

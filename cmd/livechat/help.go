@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -24,6 +25,7 @@ const overview = `Mini LiveChat: voice chat on your own machine. One program tha
 
 Usage: livechat [flags]                    run the server
        livechat token --user=ID [flags]    print a token that lets a person in
+       livechat bench SCENARIO... [flags]  measure what the server costs
        livechat version                    print the version`
 
 const settings = `Every setting may also be given as an environment variable, LIVECHAT_ and the flag's name (LIVECHAT_LOG_LEVEL=debug), or as a key of the --config file (log-level: debug). A flag goes before the environment, the environment before the file. TIME is a number with a unit: 500ms, 15s, 10m, 24h. Where there may be several values, separate them by commas or repeat the flag.
@@ -39,11 +41,11 @@ Examples:
   LIVECHAT_SECRET=... livechat token --user=alice --name="Alice"
       the token for one of them`
 
-const tokenOverview = `Print a token that lets a person in, signed with the server's secret. They use it by opening the page with #token= and the token behind its address, or give it to a client.
+const mintOverview = `Print a token that lets a person in, signed with the server's secret. They use it by opening the page with #token= and the token behind its address, or give it to a client.
 
 Usage: livechat token --user=ID [flags]`
 
-const tokenExamples = `Examples:
+const mintExamples = `Examples:
   livechat token --user=alice --name="Alice"
       with the secret that the server generated on this machine
   LIVECHAT_SECRET=... livechat token --user=bob --admin --ttl=720h
@@ -63,9 +65,13 @@ func printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 		writeFlags(&page, ctx.Model, command)
 		page.WriteString("\n" + wrapAll(settings))
 	case "token":
-		page.WriteString(wrapAll(tokenOverview))
+		page.WriteString(wrapAll(mintOverview))
 		writeFlags(&page, ctx.Model, command)
-		page.WriteString("\n" + wrapAll(tokenExamples))
+		page.WriteString("\n" + wrapAll(mintExamples))
+	case "bench":
+		page.WriteString(wrapAll(benchOverview) + "\n" + wrapAll(benchScenarios))
+		writeFlags(&page, ctx.Model, command)
+		page.WriteString("\n" + wrapAll(benchExamples))
 	default:
 		page.WriteString("Usage: livechat " + command.Name + "\n\n" + wrapAll(command.Help))
 	}
@@ -90,6 +96,9 @@ func writeFlags(page *strings.Builder, model *kong.Application, command *kong.No
 	var titles []string
 	groups := map[string][]*kong.Flag{}
 	for _, flag := range append(append([]*kong.Flag{}, command.Flags...), model.Flags...) {
+		if flag.Hidden {
+			continue
+		}
 		title := "More:"
 		if flag.Group != nil {
 			title = flag.Group.Title
@@ -117,7 +126,7 @@ func writeFlag(page *strings.Builder, flag *kong.Flag) {
 	}
 	right := flag.Help
 	if flag.HasDefault {
-		right += " [default:" + noBreak + flag.Default + "]"
+		right += " [default:" + noBreak + belowHome(flag.Default) + "]"
 	}
 	for i, line := range wrap(right, helpWidth-helpColumn) {
 		if i > 0 {
@@ -125,6 +134,15 @@ func writeFlag(page *strings.Builder, flag *kong.Flag) {
 		}
 		fmt.Fprintf(page, "%-*s%s\n", helpColumn-1, left, " "+line)
 	}
+}
+
+// belowHome writes a path in the user's home as the shell does.
+func belowHome(path string) string {
+	home := os.Getenv("HOME")
+	if rest, ok := strings.CutPrefix(path, home+"/"); ok && home != "" {
+		return "~/" + rest
+	}
+	return path
 }
 
 // wrapAll wraps every line of text that is too wide; the others, and so all that is laid

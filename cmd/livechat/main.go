@@ -22,7 +22,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 // run does what args say and returns the exit code.
 func run(args []string) int {
-	parser, err := newParser(os.LookupEnv)
+	parser, err := newParser(defaults(), os.LookupEnv)
 	if err != nil {
 		return complain(err, exitFailure)
 	}

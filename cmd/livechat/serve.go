@@ -30,7 +30,8 @@ func (c *serveCommand) Run() error {
 	// From here on a signal has its usual, deadly effect again.
 	context.AfterFunc(ctx, stop)
 
-	fmt.Fprintf(os.Stdout, "Mini LiveChat is at %s\n", server.URL())
+	// A closed standard output is no reason not to serve: the address is logged as well.
+	_, _ = fmt.Fprintf(os.Stdout, "Mini LiveChat is at %s\n", server.URL())
 	if err := server.Run(ctx); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}

@@ -87,7 +87,7 @@ func (configFile) BeforeResolve(ctx *kong.Context, trace *kong.Path, src *source
 }
 
 func readConfigFile(path string, keys map[string]bool) (map[string]setting, error) {
-	file, err := os.Open(path)
+	file, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,355 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// rampWidth is how many participants join at once before a measurement.
+	rampWidth = 4
+	// drainTime is how long packets that were sent may still be on their way. Longer than
+	// that counts as lost.
+	drainTime = 500 * time.Millisecond
+	// joinPause is between one newcomer's leaving and the next one's coming.
+	joinPause = 20 * time.Millisecond
+)
+
+// measurement is one run of a scenario with one target.
+type measurement struct {
+	opts   Options
+	plan   *plan
+	target target
+	gen    *generator
+	say    func(format string, args ...any)
+
+	mu      sync.Mutex
+	present []participant // guarded by mu
+	joins   []float64     // how long they took, in ms; guarded by mu
+	failed  []error       // of newcomers; guarded by mu
+
+	talking []atomic.Bool // by room: somebody does
+	baseRSS float64
+	used    reading // during the measurement
+}
+
+// run measures and takes everything down again.
+func (m *measurement) run(ctx context.Context) (r Result, err error) {
+	defer func() {
+		m.say("leaving")
+		m.leave()
+		m.target.close()
+		m.gen.close()
+	}()
+	m.talking = make([]atomic.Bool, m.plan.rooms())
+	m.say("starting")
+	if err = m.target.open(ctx, m.gen, m.plan); err != nil {
+		return r, err
+	}
+	if p := m.target.process(); p != nil {
+		if m.baseRSS, err = p.rss(); err != nil {
+			return r, err
+		}
+	}
+	if err = m.ramp(ctx); err != nil {
+		return r, err
+	}
+	m.say("warming up")
+	if err = wait(ctx, m.opts.Warmup); err != nil {
+		return r, err
+	}
+	return m.window(ctx)
+}
+
+// ramp brings everybody in, except newcomers: first those who talk, who so get the slots
+// if those are given to the first, then the others.
+func (m *measurement) ramp(ctx context.Context) error {
+	var talkers, others []int
+	for i, one := range m.plan.members {
+		switch {
+		case one.newcomer:
+		case one.talks:
+			talkers = append(talkers, i)
+		default:
+			others = append(others, i)
+		}
+	}
+	for _, group := range [][]int{talkers, others} {
+		if err := m.joinAll(ctx, group, len(talkers)+len(others)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// joinAll brings a group in, some at a time, and gives up at the first failure.
+func (m *measurement) joinAll(ctx context.Context, group []int, total int) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	todo := make(chan int)
+	var wg sync.WaitGroup
+	for range min(rampWidth, len(group)) {
+		wg.Go(func() {
+			for i := range todo {
+				if err := m.join(ctx, i); err != nil {
+					cancel(fmt.Errorf("participant %d: %w", i+1, err))
+				}
+			}
+		})
+	}
+	for _, i := range group {
+		m.say("joining, %d of %d", m.here(), total)
+		select {
+		case todo <- i:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(todo)
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+func (m *measurement) here() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.present)
+}
+
+// join brings one in, lets them talk if that is their part, and notes how long it took if
+// somebody was talking already.
+func (m *measurement) join(ctx context.Context, i int) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	who := &m.plan.members[i]
+	hears := m.talking[who.room].Load() && len(who.hears) > 0
+	one, began, err := m.target.join(ctx, i)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.present = append(m.present, one)
+	m.mu.Unlock()
+	one.leg.counted.Store(!who.newcomer)
+	if who.talks {
+		m.gen.talk(one.leg, one.ssrc, m.plan.fanout[who.room])
+		m.talking[who.room].Store(true)
+	}
+	if !hears {
+		return nil
+	}
+	select {
+	case <-one.leg.heard:
+	case <-ctx.Done():
+		return errSilence
+	}
+	m.mu.Lock()
+	m.joins = append(m.joins, milliseconds(one.leg.firstAt-began))
+	m.mu.Unlock()
+	return nil
+}
+
+var errSilence = errors.New("nothing is heard although somebody talks")
+
+// leave makes everybody leave, some at a time: closing a connection waits for it.
+func (m *measurement) leave() {
+	m.mu.Lock()
+	present := m.present
+	m.present = nil
+	m.mu.Unlock()
+	todo := make(chan participant)
+	var wg sync.WaitGroup
+	for range min(4*rampWidth, len(present)) {
+		wg.Go(func() {
+			for one := range todo {
+				one.leave()
+			}
+		})
+	}
+	for _, one := range present {
+		todo <- one
+	}
+	close(todo)
+	wg.Wait()
+}
+
+// reading is what was used up to some moment: by the target, by this process, by all.
+type reading struct {
+	target, own usage
+	machine     machine
+}
+
+func (m *measurement) read() (now reading, err error) {
+	if p := m.target.process(); p != nil {
+		if now.target, err = p.usage(); err != nil {
+			return now, err
+		}
+	}
+	now.own, err = usageOf(os.Getpid())
+	now.machine = machineCPU()
+	return now, err
+}
+
+func (r reading) since(before reading) reading {
+	return reading{r.target.since(before.target), r.own.since(before.own), r.machine.since(before.machine)}
+}
+
+// window measures from one moment to another.
+func (m *measurement) window(ctx context.Context) (r Result, err error) {
+	r = newResult(m.plan.Scenario, m.plan.participants())
+	p := m.target.process()
+	if p != nil { // from here on pauses count
+		if err = p.ask(ctx, "vitals", nil, nil); err != nil {
+			return r, err
+		}
+	}
+	m.say("measuring")
+	m.gen.measure()
+	began := m.gen.now()
+	before, err := m.read()
+	if err != nil {
+		return r, err
+	}
+	if err = m.events(ctx); err != nil {
+		return r, err
+	}
+	m.gen.stopMeasuring()
+	after, err := m.read()
+	if err != nil {
+		return r, err
+	}
+	seconds := Value((m.gen.now() - began).Seconds())
+	m.used = after.since(before)
+	if p != nil {
+		if err = m.vitals(ctx, p, &r); err != nil {
+			return r, err
+		}
+	}
+	if err = wait(ctx, drainTime); err != nil {
+		return r, err
+	}
+	m.account(&r, seconds)
+	return r, nil
+}
+
+// events is what happens during the measurement.
+func (m *measurement) events(ctx context.Context) error {
+	switch m.plan.Kind {
+	case Join:
+		return m.oneByOne(ctx)
+	case Storm:
+		return m.storm(ctx)
+	default:
+		return wait(ctx, m.opts.Duration)
+	}
+}
+
+// newcomers are the members who join during the measurement.
+func (m *measurement) newcomers() []int {
+	var list []int
+	for i, one := range m.plan.members {
+		if one.newcomer {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// oneByOne lets the newcomers come and go.
+func (m *measurement) oneByOne(ctx context.Context) error {
+	m.joins = nil
+	list := m.newcomers()
+	for n, i := range list {
+		m.say("join %d of %d", n+1, len(list))
+		if err := m.join(ctx, i); err != nil {
+			return fmt.Errorf("newcomer %d: %w", n+1, err)
+		}
+		m.mu.Lock()
+		last := m.present[len(m.present)-1]
+		m.present = m.present[:len(m.present)-1]
+		m.mu.Unlock()
+		last.leave()
+		if err := wait(ctx, joinPause); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// storm lets the newcomers come at once, and goes on for as long as was asked for.
+func (m *measurement) storm(ctx context.Context) error {
+	m.joins = nil
+	list := m.newcomers()
+	m.say("%d connect at once", len(list))
+	var wg sync.WaitGroup
+	began := time.Now()
+	for _, i := range list {
+		wg.Go(func() {
+			if err := m.join(ctx, i); err != nil {
+				m.mu.Lock()
+				m.failed = append(m.failed, err)
+				m.mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(m.failed) == len(list) {
+		return fmt.Errorf("nobody could join: %w", m.failed[0])
+	}
+	return wait(ctx, m.opts.Duration-time.Since(began))
+}
+
+// vitals asks a child what only it knows, while everybody is still there.
+func (m *measurement) vitals(ctx context.Context, p *process, r *Result) error {
+	var signs vitalSigns
+	if err := p.ask(ctx, "vitals", nil, &signs); err != nil {
+		return err
+	}
+	rss, err := p.rss()
+	if err != nil {
+		return err
+	}
+	r.Server.Goroutines, r.Server.GCPauseMax = Value(signs.Goroutines), Value(signs.GCPauseMSMax)
+	r.Server.RSS = Value(rss)
+	r.Server.RSSPerParticipant = per(Value(rss-m.baseRSS), Value(m.plan.participants()))
+	return nil
+}
+
+// account works out the figures.
+func (m *measurement) account(r *Result, seconds Value) {
+	h := &m.gen.latency
+	forwarded, expected := Value(h.count()), Value(m.gen.expectedPackets())
+	r.Seconds = seconds
+	r.ForwardedPPS, r.ExpectedPPS = forwarded/seconds, expected/seconds
+	if expected > 0 {
+		r.Loss = max(0, 1-forwarded/expected)
+	}
+	if forwarded > 0 {
+		for q, v := range map[float64]*Value{0.5: &r.Latency.P50, 0.95: &r.Latency.P95, 0.99: &r.Latency.P99} {
+			*v = Value(milliseconds(h.quantile(q)))
+		}
+		r.Latency.Max = Value(milliseconds(h.largest()))
+	}
+	slices.Sort(m.joins)
+	r.Join.P50, r.Join.P99 = quantile(m.joins, 0.5), quantile(m.joins, 0.99)
+	if m.target.process() == nil {
+		return
+	}
+	used := m.used.target
+	r.Server.CPUCores = Value(used.total.Seconds()) / seconds
+	if !m.plan.steady() {
+		return // what joining costs is not the packets'
+	}
+	micros := func(d time.Duration) Value { return per(Value(d)/Value(time.Microsecond), forwarded) }
+	r.Server.CPUPerPacket, r.Server.UserUS, r.Server.SysUS = micros(used.total), micros(used.user), micros(used.sys)
+}

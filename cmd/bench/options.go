@@ -1,0 +1,77 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Self is how to start this executable again, as one of the benchmark's processes.
+type Self struct {
+	// Path is the executable.
+	Path string
+	// Args are the arguments that lead to Child with this role.
+	Args func(role string) []string
+	// Env is the processes' environment. It should hold none of the server's settings.
+	Env []string
+}
+
+// Options say what to measure and how. Start from DefaultOptions.
+type Options struct {
+	Scenarios []Scenario
+	// Duration is how long each measurement takes. Join takes as long as its joins do.
+	Duration time.Duration
+	// Warmup is how long everybody is there before a measurement begins.
+	Warmup time.Duration
+	// Runs is how often everything is measured; the results are medians.
+	Runs int
+	// Slots is how many others each participant can hear; 0 means what suits the
+	// scenario.
+	Slots int
+	// URL is that of a server that is running already; "" starts one.
+	URL string
+	// Floor and Reference say whether to measure those, too.
+	Floor, Reference bool
+	// JSON asks for one JSON object a scenario in place of the table.
+	JSON bool
+
+	Self Self
+	// Out gets the results, Progress what is going on now, unless it is nil.
+	Out      io.Writer
+	Progress io.Writer
+}
+
+// DefaultOptions measure one run of ten seconds, with both yardsticks.
+func DefaultOptions() Options {
+	return Options{Duration: 10 * time.Second, Warmup: 2 * time.Second, Runs: 1, Floor: true, Reference: true}
+}
+
+// The bounds of what may be asked for.
+const (
+	minDuration = 100 * time.Millisecond
+	// maxDuration keeps the floor's sequence numbers from wrapping, which it knows
+	// nothing of: 65,536 packets take twenty minutes.
+	maxDuration = 10 * time.Minute
+	maxWarmup   = 5 * time.Minute
+	maxRuns     = 100
+)
+
+var errOption = errors.New("bad option")
+
+// validate reports the first mistake.
+func (o *Options) validate() error {
+	switch {
+	case len(o.Scenarios) == 0:
+		return fmt.Errorf("%w: none is given", ErrScenario)
+	case o.Duration < minDuration || o.Duration > maxDuration:
+		return fmt.Errorf("%w: a measurement must take %s to %s", errOption, minDuration, maxDuration)
+	case o.Warmup < 0 || o.Warmup > maxWarmup:
+		return fmt.Errorf("%w: the warm-up must take 0s to %s", errOption, maxWarmup)
+	case o.Runs < 1 || o.Runs > maxRuns:
+		return fmt.Errorf("%w: there must be 1 to %d runs", errOption, maxRuns)
+	case o.Slots < 0 || o.Slots > maxSlots:
+		return fmt.Errorf("%w: there must be 1 to %d slots, or 0 for what suits the scenario", errOption, maxSlots)
+	}
+	return nil
+}

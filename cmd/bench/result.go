@@ -1,0 +1,181 @@
+package bench
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"strconv"
+)
+
+// Value is a figure that may be missing, which JSON writes as null.
+type Value float64
+
+// missing is a figure that was not measured, or that the scenario does not have.
+func missing() Value { return Value(math.NaN()) }
+
+// Missing reports whether the figure is not there.
+func (v Value) Missing() bool { return math.IsNaN(float64(v)) }
+
+// significant is how many digits are written: more than any measurement here is worth.
+const significant = 5
+
+// MarshalJSON writes a number or null.
+func (v Value) MarshalJSON() ([]byte, error) {
+	if v.Missing() || math.IsInf(float64(v), 0) {
+		return []byte("null"), nil
+	}
+	if v == Value(math.Trunc(float64(v))) && math.Abs(float64(v)) < 1e15 {
+		return strconv.AppendInt(nil, int64(v), 10), nil
+	}
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(float64(v), 'g', significant, 64), 64)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(rounded)
+}
+
+// UnmarshalJSON reads a number or null.
+func (v *Value) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		*v = missing()
+		return nil
+	}
+	return json.Unmarshal(data, (*float64)(v))
+}
+
+// Result is what was measured of one scenario: of each figure the median over the runs.
+// Missing figures are null: those of a server that is not ours, those for which nothing
+// was forwarded.
+type Result struct {
+	Scenario string `json:"scenario"`
+	// Participants is how many people were there.
+	Participants int `json:"participants"`
+	// Seconds is how long a measurement took.
+	Seconds Value `json:"seconds"`
+	// ForwardedPPS is how many packets a second arrived, at all listeners together;
+	// ExpectedPPS how many should have.
+	ForwardedPPS Value `json:"forwarded_pps"`
+	ExpectedPPS  Value `json:"expected_pps"`
+	// Loss is the fraction of the expected packets that did not arrive.
+	Loss Value `json:"loss"`
+	// Latency is from the sending to the receiving participant.
+	Latency Latency `json:"latency_ms"`
+	// Join is from the opening of the WebSocket to the first packet heard, for those who
+	// came when somebody was talking.
+	Join   JoinTime `json:"join_ms"`
+	Server Server   `json:"server"`
+	// FloorUS and ReferenceUS are CPU time in µs for each forwarded packet.
+	FloorUS     Value `json:"floor_us_per_packet"`
+	ReferenceUS Value `json:"reference_us_per_packet"`
+	// RatioFloor and RatioReference are the server's CPU time for a packet divided by
+	// theirs in the same run.
+	RatioFloor     Value `json:"ratio_floor"`
+	RatioReference Value `json:"ratio_reference"`
+}
+
+// Latency is in milliseconds.
+type Latency struct {
+	P50 Value `json:"p50"`
+	P95 Value `json:"p95"`
+	P99 Value `json:"p99"`
+	Max Value `json:"max"`
+}
+
+// JoinTime is in milliseconds.
+type JoinTime struct {
+	P50 Value `json:"p50"`
+	P99 Value `json:"p99"`
+}
+
+// Server is what the server's process used.
+type Server struct {
+	// CPUCores is CPU time divided by time.
+	CPUCores Value `json:"cpu_cores"`
+	// CPUPerPacket is CPU time in µs for each forwarded packet, of which UserUS were spent
+	// in the program and SysUS in the kernel.
+	CPUPerPacket Value `json:"cpu_us_per_packet"`
+	UserUS       Value `json:"user_us"`
+	SysUS        Value `json:"sys_us"`
+	// RSS is the resident memory at the end of the measurement, in bytes, and
+	// RSSPerParticipant what it has grown by since nobody was there, for each.
+	RSS               Value `json:"rss_bytes"`
+	RSSPerParticipant Value `json:"rss_bytes_per_participant"`
+	Goroutines        Value `json:"goroutines"`
+	// GCPauseMax is the longest stop of the program by its garbage collector, in ms.
+	GCPauseMax Value `json:"gc_pause_ms_max"`
+}
+
+// figures lists every figure of r, so that runs can be summed up field by field.
+func (r *Result) figures() []*Value {
+	s := &r.Server
+	return []*Value{
+		&r.Seconds, &r.ForwardedPPS, &r.ExpectedPPS, &r.Loss,
+		&r.Latency.P50, &r.Latency.P95, &r.Latency.P99, &r.Latency.Max, &r.Join.P50, &r.Join.P99,
+		&s.CPUCores, &s.CPUPerPacket, &s.UserUS, &s.SysUS, &s.RSS, &s.RSSPerParticipant, &s.Goroutines, &s.GCPauseMax,
+		&r.FloorUS, &r.ReferenceUS, &r.RatioFloor, &r.RatioReference,
+	}
+}
+
+// newResult has no figures yet.
+func newResult(s Scenario, participants int) Result {
+	r := Result{Scenario: s.String(), Participants: participants}
+	for _, v := range r.figures() {
+		*v = missing()
+	}
+	return r
+}
+
+// Summary is the outcome of one scenario: the medians over its runs, and the least and
+// largest of each figure.
+type Summary struct {
+	Median, Min, Max Result
+
+	Runs int
+	// Notes say what a reader of the figures should know.
+	Notes []string
+}
+
+// summarise takes at least one run.
+func summarise(runs []Result) Summary {
+	s := Summary{Median: runs[0], Min: runs[0], Max: runs[0], Runs: len(runs)}
+	mid, least, most := s.Median.figures(), s.Min.figures(), s.Max.figures()
+	for i := range mid {
+		var values []float64
+		for r := range runs {
+			if v := *runs[r].figures()[i]; !v.Missing() {
+				values = append(values, float64(v))
+			}
+		}
+		if len(values) == 0 {
+			continue
+		}
+		slices.Sort(values)
+		*mid[i], *least[i], *most[i] = Value(median(values)), Value(values[0]), Value(values[len(values)-1])
+	}
+	return s
+}
+
+// median is that of a sorted list that is not empty.
+func median(sorted []float64) float64 {
+	n := len(sorted)
+	if n%2 == 1 {
+		return sorted[n/2]
+	}
+	return (sorted[n/2-1] + sorted[n/2]) / 2
+}
+
+// quantile is the value below which the fraction q of a sorted list lies, or missing.
+func quantile(sorted []float64, q float64) Value {
+	if len(sorted) == 0 {
+		return missing()
+	}
+	return Value(sorted[min(int(q*float64(len(sorted))), len(sorted)-1)])
+}
+
+// per divides, unless there is nothing to divide by.
+func per(v, by Value) Value {
+	if by.Missing() || by == 0 {
+		return missing()
+	}
+	return v / by
+}

@@ -1,0 +1,146 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"runtime"
+	"time"
+)
+
+// Run measures what the options say and writes the results to Out as they come.
+func Run(ctx context.Context, opts Options) error {
+	if err := opts.validate(); err != nil {
+		return err
+	}
+	b := &bench{opts: opts, progress: newProgress(opts.Progress), local: loopback(), limit: maxSlots}
+	if opts.URL != "" {
+		u, err := url.Parse(opts.URL)
+		if err != nil || u.Hostname() == "" {
+			return fmt.Errorf("%w: %q is not the URL of a server", errOption, opts.URL)
+		}
+		if b.local, err = localAddress(ctx, u.Hostname()); err != nil {
+			return err
+		}
+		if b.limit, err = slotLimit(ctx, opts.URL); err != nil {
+			return err
+		}
+	}
+	defer b.progress.clear()
+	var summaries []Summary
+	for _, s := range opts.Scenarios {
+		summary, err := b.scenario(ctx, s)
+		if err != nil {
+			b.progress.clear()
+			if ctx.Err() != nil {
+				err = ctx.Err()
+			}
+			err = fmt.Errorf("%s: %w", s, err)
+			if len(summaries) > 0 {
+				err = errors.Join(err, writeFoot(opts.Out, summaries))
+			}
+			return err
+		}
+		b.progress.clear()
+		if opts.JSON {
+			if err := json.NewEncoder(opts.Out).Encode(summary.Median); err != nil {
+				return fmt.Errorf("write the result: %w", err)
+			}
+			continue
+		}
+		summaries = append(summaries, summary)
+		if err := writeRow(opts.Out, summary, len(summaries) == 1, heading(opts)); err != nil {
+			return fmt.Errorf("write the result: %w", err)
+		}
+	}
+	if opts.JSON {
+		return nil
+	}
+	return writeFoot(opts.Out, summaries)
+}
+
+// bench is one call of Run.
+type bench struct {
+	opts     Options
+	progress *progress
+	local    netip.Addr
+	limit    int // of slots, on the server
+}
+
+// scenario measures all runs of one scenario. In each run the yardsticks come first and
+// the server last, one at a time.
+func (b *bench) scenario(ctx context.Context, s Scenario) (Summary, error) {
+	var runs []Result
+	notes := &notes{}
+	for n := range b.opts.Runs {
+		b.progress.prefix = fmt.Sprintf("%s · run %d of %d", s, n+1, b.opts.Runs)
+		r, err := b.once(ctx, s, notes)
+		if err != nil {
+			return Summary{}, err
+		}
+		runs = append(runs, r)
+	}
+	summary := summarise(runs)
+	summary.Notes = notes.lines()
+	return summary, nil
+}
+
+func (b *bench) once(ctx context.Context, s Scenario, notes *notes) (Result, error) {
+	p := s.plan(b.opts.Slots)
+	if b.opts.Slots == 0 && p.slots > b.limit {
+		p = s.plan(b.limit)
+	}
+	floor, reference := missing(), missing()
+	if p.steady() && b.opts.Floor {
+		r, err := b.measure(ctx, RoleFloor, &p, &floorTarget{self: b.opts.Self}, loopback(), notes)
+		if err != nil {
+			return r, fmt.Errorf("floor: %w", err)
+		}
+		floor = r.Server.CPUPerPacket
+	}
+	if p.steady() && b.opts.Reference {
+		r, err := b.measure(ctx, RoleReference, &p, &referenceTarget{self: b.opts.Self}, loopback(), notes)
+		if err != nil {
+			return r, fmt.Errorf("reference: %w", err)
+		}
+		reference = r.Server.CPUPerPacket
+	}
+	r, err := b.measure(ctx, RoleServer, &p, &serverTarget{self: b.opts.Self, url: b.opts.URL}, b.local, notes)
+	if err != nil {
+		return r, err
+	}
+	r.FloorUS, r.ReferenceUS = floor, reference
+	r.RatioFloor, r.RatioReference = per(r.Server.CPUPerPacket, floor), per(r.Server.CPUPerPacket, reference)
+	return r, nil
+}
+
+func loopback() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) }
+
+// measure measures one target.
+func (b *bench) measure(ctx context.Context, role string, p *plan, t target, local netip.Addr, notes *notes) (Result, error) {
+	gen, err := newGenerator(local)
+	if err != nil {
+		return Result{}, err
+	}
+	m := &measurement{opts: b.opts, plan: p, target: t, gen: gen}
+	m.say = func(format string, args ...any) { b.progress.say(role + ": " + fmt.Sprintf(format, args...)) }
+	r, err := m.run(ctx)
+	if err != nil {
+		return r, err
+	}
+	notes.take(role, m, r)
+	return r, nil
+}
+
+// heading says where the figures come from.
+func heading(opts Options) string {
+	where := "a server of its own, over loopback"
+	if opts.URL != "" {
+		where = opts.URL
+	}
+	return fmt.Sprintf("%s · %d cores · Linux %s · %s\n%s · %s a run, medians of %d\n",
+		cpuModel(), runtime.NumCPU(), kernel(), runtime.Version(), where, opts.Duration.Round(time.Millisecond), opts.Runs)
+}

@@ -1,0 +1,242 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/client"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+const (
+	// tokenTTL outlives any benchmark.
+	tokenTTL = 24 * time.Hour
+	// secretBytes of randomness sign the tokens of the server under test.
+	secretBytes = 32
+	// patience is how long a participant may take to join, or to hear the first packet.
+	patience = 30 * time.Second
+	// retries bounds how often something is tried that is refused for coming too often, and
+	// retryPause is how long to wait at least.
+	retries    = 100
+	retryPause = 50 * time.Millisecond
+)
+
+// serverTarget is the server, a child or, by its URL, one that runs somewhere.
+type serverTarget struct {
+	self Self
+	url  string
+	proc *process
+	dir  string // of the child's data; removed by close
+
+	authority *auth.Authority // of the child
+	gen       *generator
+	engine    *client.Engine
+	control   *client.Client // which made the channels
+	plan      *plan
+	prefix    string // of the names of the channels
+}
+
+func (t *serverTarget) open(ctx context.Context, g *generator, p *plan) (err error) {
+	t.gen, t.plan = g, p
+	if t.engine, err = client.NewEngine(client.EngineConfig{Adjust: g.adjust}); err != nil {
+		return err
+	}
+	var name [8]byte
+	if _, err := rand.Read(name[:]); err != nil {
+		return err
+	}
+	t.prefix = "bench-" + hex.EncodeToString(name[:])
+	if t.url == "" {
+		if err := t.launch(ctx); err != nil {
+			return err
+		}
+	}
+	return t.createChannels(ctx)
+}
+
+// launch starts a server of our own: on loopback, on any free ports, and with limits that
+// no scenario reaches, so that the media path is measured and not they.
+func (t *serverTarget) launch(ctx context.Context) error {
+	var raw [secretBytes]byte
+	if _, err := rand.Read(raw[:]); err != nil {
+		return err
+	}
+	secret := hex.EncodeToString(raw[:])
+	var err error
+	if t.authority, err = auth.New([]byte(secret)); err != nil {
+		return err
+	}
+	if t.dir, err = os.MkdirTemp("", "livechat-bench-"); err != nil {
+		return err
+	}
+	self := t.self
+	// Not among the arguments, where everybody on the machine can read it.
+	self.Env = append(append([]string{}, self.Env...), "LIVECHAT_SECRET="+secret)
+	t.proc, err = start(self, RoleServer, "--", "serve",
+		"--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--data="+t.dir, "--log-level=error",
+		fmt.Sprintf("--slots=%d", t.plan.slots),
+		"--channel-capacity=10000", "--max-channels=10000", "--max-sessions=100000",
+		"--egress-queue=20000", "--request-rate=10000", "--request-burst=10000", "--identify-timeout=1m")
+	if err != nil {
+		return err
+	}
+	line, err := t.proc.firstLine(ctx)
+	if err != nil {
+		return err
+	}
+	fields := strings.Fields(line)
+	if len(fields) == 0 {
+		return fmt.Errorf("the server says %q: %w", line, client.ErrProtocol)
+	}
+	t.url = fields[len(fields)-1]
+	return nil
+}
+
+// slotLimit asks a server that is running already how many others one can hear there.
+func slotLimit(ctx context.Context, url string) (int, error) {
+	t := &serverTarget{url: url}
+	token, err := t.token(ctx, 0)
+	if err != nil {
+		return 0, err
+	}
+	c, err := t.dial(ctx, token)
+	if err != nil {
+		return 0, err
+	}
+	return c.Ready().Limits.Slots, c.Close()
+}
+
+// createChannels makes the channels, which the server keeps although they are empty.
+func (t *serverTarget) createChannels(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	token, err := t.token(ctx, len(t.plan.members))
+	if err != nil {
+		return err
+	}
+	if t.control, err = t.dial(ctx, token); err != nil {
+		return err
+	}
+	if slots := t.control.Ready().Limits.Slots; slots < t.plan.slots {
+		return fmt.Errorf("%w: that server lets %d be heard at once, not %d; see --slots", ErrScenario, slots, t.plan.slots)
+	}
+	for room := range t.plan.rooms() {
+		err := whenAllowed(ctx, func() error {
+			_, err := t.control.CreateChannel(ctx, protocol.ChannelCreate{ChannelID: t.channel(room)})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whenAllowed does something that may be refused for coming too often, until it is not.
+func whenAllowed(ctx context.Context, do func() error) error {
+	for range retries {
+		err := do()
+		limited, ok := errors.AsType[*protocol.Error](err)
+		if !ok || limited.Code != protocol.CodeRateLimited {
+			return err
+		}
+		if err := wait(ctx, time.Duration(limited.RetryAfterMS)*time.Millisecond+retryPause); err != nil {
+			return err
+		}
+	}
+	return errBusy
+}
+
+var errBusy = errors.New("the server goes on refusing because of its rate limits")
+
+func (t *serverTarget) channel(room int) string { return fmt.Sprintf("%s-%d", t.prefix, room) }
+
+// token makes or gets the token of a member.
+func (t *serverTarget) token(ctx context.Context, i int) (string, error) {
+	name := fmt.Sprintf("bench %d", i)
+	if t.authority != nil {
+		return t.authority.Mint(auth.Identity{UserID: fmt.Sprintf("bench-%d", i), Name: name}, time.Now(), tokenTTL)
+	}
+	var guest client.GuestToken
+	err := whenAllowed(ctx, func() (err error) {
+		guest, err = client.Guest(ctx, t.url, name)
+		return err
+	})
+	return guest.Token, err
+}
+
+func (t *serverTarget) dial(ctx context.Context, token string) (*client.Client, error) {
+	return client.Dial(ctx, t.url, client.Options{
+		Token: token, ClientName: "livechat-bench", Engine: t.engine, EventBuffer: -1,
+	})
+}
+
+func (t *serverTarget) join(ctx context.Context, i int) (one participant, began time.Duration, err error) {
+	token, err := t.token(ctx, i)
+	if err != nil {
+		return participant{}, 0, err
+	}
+	began = t.gen.now()
+	c, err := t.dial(ctx, token)
+	if err != nil {
+		return participant{}, began, err
+	}
+	m := t.plan.members[i]
+	listenOnly := !m.talks && (t.plan.Kind == Fanout || t.plan.Kind == Join || t.plan.Kind == Storm)
+	call, err := c.Join(ctx, t.channel(m.room), client.JoinOptions{
+		ListenOnly: listenOnly, Slots: t.plan.slots,
+		OnPacket: func(*client.Slot, client.Packet) {}, // RTP does not come this way
+	})
+	if err == nil {
+		one.ssrc = call.SSRC()
+		if one.leg, err = t.gen.legFor(call.PeerConnection()); err == nil {
+			err = one.leg.ready()
+		}
+	}
+	if err != nil {
+		_ = c.Close()
+		return participant{}, began, err
+	}
+	one.leave = func() { _ = c.Close() }
+	return one, began, nil
+}
+
+func (t *serverTarget) process() *process { return t.proc }
+
+func (t *serverTarget) close() {
+	if t.control != nil {
+		if t.proc == nil { // somebody else's server is left as it was
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			for room := range t.plan.rooms() {
+				_ = whenAllowed(ctx, func() error { return t.control.DeleteChannel(ctx, t.channel(room)) })
+			}
+			cancel()
+		}
+		_ = t.control.Close()
+	}
+	if t.proc != nil {
+		t.proc.stop()
+	}
+	if t.dir != "" {
+		_ = os.RemoveAll(t.dir)
+	}
+}
+
+// wait waits, unless ctx is done first.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestBench measures for a second and checks that what is reported is complete and
+// plausible. How fast anything is says nothing here.
+func TestBench(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("benchmarks run on Linux only")
+	}
+	t.Parallel()
+	tmp := t.TempDir()
+	cmd := livechat(t, []string{"TMPDIR=" + tmp, "LIVECHAT_SLOTS=1", "LIVECHAT_SECRET=not for the benchmark"},
+		"bench", "--json", "--seconds=1", "--warmup=0", "conference", "3", "join 3")
+	stdout, stderr, code := output(t, cmd)
+	require.Zero(t, code, stderr)
+	require.Empty(t, stderr)
+	left, err := os.ReadDir(tmp)
+	require.NoError(t, err)
+	require.Empty(t, left, "nothing is left behind")
+
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	require.Len(t, lines, 2, stdout)
+	conference, join := figures(t, lines[0]), figures(t, lines[1])
+	require.Len(t, conference, 24)
+	require.Len(t, join, 24)
+
+	require.Equal(t, "conference 3", conference["scenario"])
+	for name, value := range conference {
+		require.True(t, value != nil || strings.HasPrefix(name, "join_ms"), "%s is missing: %s", name, lines[0])
+	}
+	// 3 talkers, 2 hearers each, 50 packets a second. On a machine that is busy with other
+	// tests the load generator may come too late to send them all, and some may be lost.
+	require.Greater(t, number(t, conference, "expected_pps"), 30.0)
+	require.Less(t, number(t, conference, "expected_pps"), 330.0)
+	require.InEpsilon(t, number(t, conference, "expected_pps"), number(t, conference, "forwarded_pps"), 0.05)
+	require.Less(t, number(t, conference, "loss"), 0.05)
+	for _, positive := range []string{
+		"latency_ms.p50", "latency_ms.max", "server.cpu_cores", "server.cpu_us_per_packet", "server.rss_bytes",
+		"server.goroutines", "floor_us_per_packet", "reference_us_per_packet", "ratio_floor", "ratio_reference",
+	} {
+		require.Positive(t, number(t, conference, positive), positive)
+	}
+	require.LessOrEqual(t, number(t, conference, "latency_ms.p50"), number(t, conference, "latency_ms.max"))
+
+	require.Equal(t, "join 3", join["scenario"])
+	require.Positive(t, number(t, join, "join_ms.p50"))
+	require.LessOrEqual(t, number(t, join, "join_ms.p50"), number(t, join, "join_ms.p99"))
+	require.Less(t, number(t, join, "loss"), 0.05)
+	require.Nil(t, join["ratio_floor"])
+}
+
+// figures flattens a line of JSON: nested names are joined by dots.
+func figures(t *testing.T, line string) map[string]any {
+	t.Helper()
+	var object map[string]any
+	require.NoError(t, json.Unmarshal([]byte(line), &object))
+	flat := map[string]any{}
+	for name, value := range object {
+		inner, ok := value.(map[string]any)
+		if !ok {
+			flat[name] = value
+			continue
+		}
+		for field, v := range inner {
+			flat[name+"."+field] = v
+		}
+	}
+	return flat
+}
+
+func number(t *testing.T, object map[string]any, name string) float64 {
+	t.Helper()
+	value, ok := object[name].(float64)
+	require.True(t, ok, "%s: %v", name, object[name])
+	return value
+}
+
+func TestBenchEndsWhenInterrupted(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("benchmarks run on Linux only")
+	}
+	t.Parallel()
+	tmp := t.TempDir()
+	cmd := livechat(t, []string{"TMPDIR=" + tmp}, "bench", "--no-floor", "--no-reference", "--seconds=60", "idle", "2")
+	require.NoError(t, cmd.Start())
+	require.Eventually(t, func() bool {
+		dirs, _ := filepath.Glob(filepath.Join(tmp, "livechat-bench-*"))
+		return len(dirs) == 1
+	}, patience, 10*time.Millisecond, "the server is started")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, exitInterrupted, cmd.ProcessState.ExitCode())
+	left, err := os.ReadDir(tmp)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestBenchRefuses(t *testing.T) {
+	t.Parallel()
+	for args, says := range map[string]string{
+		"":                        "none is given",
+		"karaoke 5":               "none of fanout",
+		"--runs=0 fanout 1":       "1 to 100 runs",
+		"--seconds=0 fanout 1":    "a measurement must take",
+		"--url=nowhere fanout 1":  "not the URL of a server",
+		"--child=nobody fanout 1": "unknown role",
+	} {
+		_, stderr, code := output(t, livechat(t, nil, append([]string{"bench"}, strings.Fields(args)...)...))
+		require.NotZero(t, code, args)
+		require.Contains(t, stderr, says, args)
+	}
+}

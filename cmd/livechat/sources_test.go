@@ -1,0 +1,175 @@
+package main
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
+)
+
+func nothingSet(string) (string, bool) { return "", false }
+
+// parsed returns the server's configuration from these sources.
+func parsed(t *testing.T, file string, env map[string]string, args ...string) app.Config {
+	t.Helper()
+	grammar := defaults()
+	parser, err := newParser(grammar, func(key string) (string, bool) {
+		value, ok := env[key]
+		return value, ok
+	})
+	require.NoError(t, err)
+	if file != "" {
+		path := filepath.Join(t.TempDir(), "livechat.yaml")
+		require.NoError(t, os.WriteFile(path, []byte(file), 0o600))
+		args = append(args, "--config", path)
+	}
+	_, err = parser.Parse(args)
+	require.NoError(t, err)
+	return grammar.Serve.Config
+}
+
+func TestDefaultsAreTheEmbeddedOnes(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, app.Default(), normal(parsed(t, "", nil)))
+	require.Equal(t, app.Default(), normal(parsed(t, "# nothing set\n", nil)))
+	require.Equal(t, app.Default(), normal(parsed(t, "slots:\nsecret: ~\n", nil)), "a key without a value sets nothing")
+}
+
+// normal makes empty lists nil, which mean the same.
+func normal(cfg app.Config) app.Config {
+	if len(cfg.Announce) == 0 {
+		cfg.Announce = nil
+	}
+	if len(cfg.AllowOrigin) == 0 {
+		cfg.AllowOrigin = nil
+	}
+	return cfg
+}
+
+func TestPrecedence(t *testing.T) {
+	t.Parallel()
+	const file = "slots: 2\n"
+	env := map[string]string{"LIVECHAT_SLOTS": "3"}
+	require.Equal(t, 8, parsed(t, "", nil).Slots, "default")
+	require.Equal(t, 2, parsed(t, file, nil).Slots, "file over default")
+	require.Equal(t, 3, parsed(t, "", env).Slots, "environment over default")
+	require.Equal(t, 3, parsed(t, file, env).Slots, "environment over file")
+	require.Equal(t, 4, parsed(t, file, env, "--slots=4").Slots, "flag over environment and file")
+	require.Equal(t, 4, parsed(t, "slots: nonsense", map[string]string{"LIVECHAT_SLOTS": "x"}, "--slots=4").Slots,
+		"what is overridden is not looked at")
+	require.Equal(t, 2, parsed(t, file, map[string]string{"LIVECHAT_SLOTS": ""}).Slots, "an empty variable is none")
+}
+
+func TestEverySettingFromEverySource(t *testing.T) {
+	t.Parallel()
+	yes := true
+	want := app.Config{
+		HTTP: "0.0.0.0:80", UDP: "192.0.2.1:3478",
+		Announce: []netip.Addr{netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("2001:db8::7")},
+		Secret:   "00000000000000000000000000000042", AllowGuests: &yes,
+		AllowOrigin: []string{"https://a.example", "https://b.example"}, GuestTTL: time.Hour,
+		Channels: []string{"lobby", "ops=Ops: all"}, Slots: 4, ChannelCapacity: 20, MaxChannels: 30,
+		ChannelIdle: time.Minute, MessageLength: 100,
+		HeartbeatInterval: 5 * time.Second, ZombieTimeout: 20 * time.Second, ReaperInterval: time.Second,
+		IdentifyTimeout: 3 * time.Second, WriteTimeout: 2 * time.Second, MaxSessions: 40, EgressQueue: 50,
+		RequestRate: 60, RequestBurst: 70, Data: "/var/lib/livechat", LogLevel: "warn",
+	}
+	const file = `
+http: 0.0.0.0:80
+udp: 192.0.2.1:3478
+announce: [203.0.113.7, "2001:db8::7"]
+secret: 00000000000000000000000000000042
+allow-guests: true
+allow-origin:
+  - https://a.example
+  - https://b.example
+guest-ttl: 1h
+channels: ["lobby", "ops=Ops: all"]
+slots: 4
+channel-capacity: 20
+max-channels: 30
+channel-idle: 1m
+message-length: 100
+heartbeat-interval: 5s
+zombie-timeout: 20s
+reaper-interval: 1s
+identify-timeout: 3s
+write-timeout: 2s
+max-sessions: 40
+egress-queue: 50
+request-rate: 60
+request-burst: 70
+data: /var/lib/livechat
+log-level: warn
+`
+	env := map[string]string{
+		"LIVECHAT_HTTP": "0.0.0.0:80", "LIVECHAT_UDP": "192.0.2.1:3478", "LIVECHAT_ANNOUNCE": "203.0.113.7,2001:db8::7",
+		"LIVECHAT_SECRET": "00000000000000000000000000000042", "LIVECHAT_ALLOW_GUESTS": "true",
+		"LIVECHAT_ALLOW_ORIGIN": "https://a.example,https://b.example", "LIVECHAT_GUEST_TTL": "1h",
+		"LIVECHAT_CHANNELS": "lobby,ops=Ops: all", "LIVECHAT_SLOTS": "4", "LIVECHAT_CHANNEL_CAPACITY": "20",
+		"LIVECHAT_MAX_CHANNELS": "30", "LIVECHAT_CHANNEL_IDLE": "1m", "LIVECHAT_MESSAGE_LENGTH": "100",
+		"LIVECHAT_HEARTBEAT_INTERVAL": "5s", "LIVECHAT_ZOMBIE_TIMEOUT": "20s", "LIVECHAT_REAPER_INTERVAL": "1s",
+		"LIVECHAT_IDENTIFY_TIMEOUT": "3s", "LIVECHAT_WRITE_TIMEOUT": "2s", "LIVECHAT_MAX_SESSIONS": "40",
+		"LIVECHAT_EGRESS_QUEUE": "50", "LIVECHAT_REQUEST_RATE": "60", "LIVECHAT_REQUEST_BURST": "70",
+		"LIVECHAT_DATA": "/var/lib/livechat", "LIVECHAT_LOG_LEVEL": "warn",
+	}
+	flags := make([]string, 0, len(env))
+	for key, value := range env {
+		name := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(key, envPrefix)), "_", "-")
+		flags = append(flags, "--"+name+"="+value)
+	}
+	require.NoError(t, want.Validate())
+	require.Equal(t, want, parsed(t, file, nil), "file")
+	require.Equal(t, want, parsed(t, "", env), "environment")
+	require.Equal(t, want, parsed(t, "", nil, flags...), "flags")
+}
+
+func TestAllowGuestsHasThreeStates(t *testing.T) {
+	t.Parallel()
+	require.Nil(t, parsed(t, "", nil).AllowGuests)
+	require.True(t, *parsed(t, "", nil, "--allow-guests").AllowGuests)
+	require.False(t, *parsed(t, "", nil, "--no-allow-guests").AllowGuests)
+	require.False(t, *parsed(t, "allow-guests: false\n", nil).AllowGuests)
+	require.True(t, *parsed(t, "allow-guests: false\n", nil, "--allow-guests").AllowGuests)
+}
+
+func TestListsAreReplacedNotExtended(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []string{"a", "b"}, parsed(t, "channels: [x, y, z]", nil, "--channels=a", "--channels=b").Channels)
+	require.Empty(t, parsed(t, "channels: []", nil).Channels)
+	require.Equal(t, []string{"a=One, two"}, parsed(t, `channels: ["a=One, two"]`, nil).Channels)
+	require.Equal(t, []string{"a=One, two"}, parsed(t, "", nil, `--channels=a=One\, two`).Channels)
+}
+
+func TestWithinOneEdit(t *testing.T) {
+	t.Parallel()
+	for _, same := range []string{"slots", "slot", "slotss", "sluts", "lots", "xslots", "slolts"} {
+		require.True(t, withinOneEdit("slots", same), same)
+		require.True(t, withinOneEdit(same, "slots"), same)
+	}
+	for _, other := range []string{"", "slo", "stols", "http"} {
+		require.False(t, withinOneEdit("slots", other), other)
+	}
+}
+
+func FuzzConfigFile(f *testing.F) {
+	keys := map[string]bool{"slots": true, "channels": true}
+	for _, s := range []string{"slots: 4", "channels: [a, b]", "a: &x b\nslots: *x", "slots: {a: b}", "---\n---\n", "? [a]\n: b", "<<: {slots: 1}"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		values, err := parseConfigFile("f", data, keys)
+		if err != nil {
+			require.Nil(t, values)
+		}
+		for key := range values {
+			require.True(t, keys[key])
+		}
+	})
+}
