@@ -165,7 +165,7 @@ func (s *Session) send(op protocol.Op, id string, d any) {
 		s.close(protocol.CloseUnknown)
 		return
 	}
-	s.out.push(outbound{reply: frame})
+	s.out.push(&outbound{reply: frame})
 }
 
 // writeLoop writes what is queued until the session ends, then what is left of it and
@@ -194,7 +194,7 @@ func (s *Session) writeLoop() {
 }
 
 // write writes one frame, using buf as scratch, which it returns.
-func (s *Session) write(buf []byte, frame outbound, deadline time.Time) ([]byte, error) {
+func (s *Session) write(buf []byte, frame *outbound, deadline time.Time) ([]byte, error) {
 	data := frame.reply
 	if frame.event != nil {
 		// Counted before it is written: a heartbeat may name it as soon as it arrives.

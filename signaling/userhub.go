@@ -103,8 +103,9 @@ func (h *UserHub) BroadcastAll(event *protocol.Event, exclude string) {
 }
 
 func push(queues []*egress, event *protocol.Event) {
+	frame := &outbound{event: event}
 	for _, queue := range queues {
-		queue.push(outbound{event: event})
+		queue.push(frame)
 	}
 }
 

@@ -132,7 +132,7 @@ func TestBroadcastNeverWaitsForASlowMember(t *testing.T) {
 	require.Len(t, slow.tx.frames, 2)
 	require.EqualValues(t, 1, overflows.Load(), "disconnected once")
 	<-slow.tx.frames
-	require.False(t, slow.tx.push(outbound{}), "after a gap nothing more is sent")
+	require.False(t, slow.tx.push(&outbound{}), "after a gap nothing more is sent")
 }
 
 func TestFindZombies(t *testing.T) {

@@ -115,7 +115,7 @@ func (f *Factory) share(turn uint64) []*Peer {
 
 // report sends the client what there is to report, and looks whether it misbehaves.
 func (p *Peer) report(now time.Time) {
-	if p.endpoint.Stats().Refused > 0 {
+	if p.endpoint.Refused() > 0 {
 		// More SSRCs than any microphone has: the next sweep takes it out.
 		p.dead.Store(true)
 		return

@@ -53,6 +53,9 @@ type EndpointStats struct {
 	IndexReused int64 // refused: a different packet under an SRTP index already used
 }
 
+// Refused is how many packets were dropped for being of one SSRC too many.
+func (ep *Endpoint) Refused() int64 { return ep.stat.refused.Load() }
+
 // Stats returns the counters.
 func (ep *Endpoint) Stats() EndpointStats {
 	c := &ep.stat
