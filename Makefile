@@ -2,6 +2,8 @@
 
 GO       ?= go
 FUZZTIME ?= 1m
+BENCHTIME ?= 300ms
+BENCHCOUNT ?= 6
 ARGS     ?=
 
 # Linter and formatter, built from source by the Go toolchain, so that no other download
@@ -9,19 +11,35 @@ ARGS     ?=
 GOLANGCI_VERSION := v2.13.1
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 
+# `make bench`: what a forwarded packet goes through, and where its last figures are kept.
+HOT_PATH  := ^Benchmark(Demux|Unmarshal|Rewrite|Protect|Unprotect|Forward|Fanout)$$
+BASELINE  := sfu/bench-baseline.txt
+BENCHSTAT := $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+
 # Tests whose names begin with TestBrowser drive a headless Chromium; those with Alloc in
 # their names count allocations and skip themselves under the race detector.
 BROWSER_TESTS := ^TestBrowser
 ALLOC_TESTS   := Alloc
 
-SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# $(call install,packages) installs packages of Debian.
+SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+install  = echo "installing Debian's $(1)" && $(SUDO) apt-get -q update && \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $(1)
 
-# One step after the other: the tests measure time, and the output should read in order.
-.NOTPARALLEL:
 .DEFAULT_GOAL := help
 
+# One step after the other, since the tests measure time; only Chromium is downloaded
+# while the linter is built. The browser tests come last: their list ends the output.
 .PHONY: test
-test: tools check-format vet lint race allocs browser ## everything below, as CI does it; installs what is missing
+test: ## everything below, as CI does it; installs what is missing
+	@$(MAKE) --no-print-directory compiler
+	@$(MAKE) --no-print-directory -j2 chromium $(GOLANGCI)
+	@$(MAKE) --no-print-directory check-format
+	@$(MAKE) --no-print-directory vet
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory race
+	@$(MAKE) --no-print-directory allocs
+	@$(MAKE) --no-print-directory browser
 
 .PHONY: build
 build: ## bin/livechat
@@ -59,6 +77,19 @@ allocs: ## the tests that count allocations, without the race detector
 browser: ## the browser tests, one line for each; fails when there is no Chromium
 	LIVECHAT_REQUIRE_BROWSER=1 $(GO) test -v -count=1 -timeout 9m -run '$(BROWSER_TESTS)' ./e2e
 
+.PHONY: bench
+bench: bin/bench.txt ## the hot path's benchmarks beside the saved ones
+	$(BENCHSTAT) $(BASELINE) bin/bench.txt
+
+.PHONY: bench-save
+bench-save: bin/bench.txt ## run them and save the result as what the next ones are compared with
+	cp bin/bench.txt $(BASELINE)
+
+.PHONY: bin/bench.txt
+bin/bench.txt:
+	@mkdir -p bin
+	$(GO) test -run '^$$' -bench '$(HOT_PATH)' -benchmem -benchtime $(BENCHTIME) -count $(BENCHCOUNT) ./sfu/forward ./sfu/wire | tee $@
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (1m)
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file func; do \
@@ -66,16 +97,15 @@ fuzz: ## every fuzz target for FUZZTIME (1m)
 		$(GO) test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
 	done
 
-.PHONY: tools
-tools: ## install what the tests need beside Go: Chromium, and a C compiler for the race detector
-	@have() { for name; do command -v "$$name" >/dev/null && return; done; return 1; }; missing=; \
-	have chromium chromium-browser google-chrome google-chrome-stable || missing="$$missing chromium"; \
-	have "$$($(GO) env CC)" || missing="$$missing gcc libc6-dev"; \
-	[ -z "$$missing" ] || { \
-		echo "installing Debian's$$missing"; \
-		$(SUDO) apt-get update && \
-		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing; \
-	}
+.PHONY: compiler
+compiler: ## install a C compiler when there is none: the race detector wants one
+	@command -v "$$($(GO) env CC)" >/dev/null || { $(call install,gcc libc6-dev); }
+
+.PHONY: chromium
+chromium: ## install Chromium when there is neither it nor Chrome
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+		command -v "$$name" >/dev/null && exit; \
+	done; $(call install,chromium)
 
 .PHONY: clean
 clean: ## remove what was built

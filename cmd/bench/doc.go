@@ -16,9 +16,10 @@
 // same cipher (AES-128-GCM), the same sockets on the receiving side.
 //
 // A talker sends a packet every 20 ms, the talkers being spread evenly over those 20 ms. The
-// payload carries the time of sending, so what is counted and timed is what arrived,
-// decrypted and authenticated, among the packets sent between the beginning and the end of
-// the measurement. CPU time is what the kernel charged to the process in that time.
+// payload carries the time of sending. Only what arrived, decrypted and authenticated, is
+// counted: latency and loss are those of the packets sent between the beginning and the
+// end of the measurement; throughput is what arrived between the two, and the CPU time for
+// a packet is what the kernel charged to the process meanwhile, divided by it.
 //
 // # Goroutines
 //

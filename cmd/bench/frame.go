@@ -19,6 +19,8 @@ const (
 	// frameMagic, behind it, tells the load generator's packets from others.
 	frameMagic = 0x62656e63
 	frameBytes = 1 + 4 + 8
+	// bufferBytes holds any packet there is: none is larger than an Ethernet frame.
+	bufferBytes = 1500
 )
 
 // frameSize is the payload of a talker's packet n: every size is equally frequent, and

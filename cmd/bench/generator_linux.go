@@ -34,9 +34,12 @@ type generator struct {
 
 	talkers talkers
 
-	// The window being measured, as times since epoch: packets sent in it count.
+	// The window being measured, as times since epoch. Latency and loss are those of the
+	// packets sent in it; the throughput is what arrives in it. The two differ for a target
+	// that cannot keep up, whose packets arrive after the window, or never.
 	from, to atomic.Int64
 	latency  histogram
+	arrived  atomic.Uint64 // in the window
 	expected atomic.Uint64 // thousandths of packets
 	forged   atomic.Uint64 // packets that could not be decrypted
 
@@ -146,14 +149,17 @@ func (g *generator) stopMeasuring() {
 	time.Sleep(windowLead)
 }
 
-func (g *generator) inWindow(sentAt time.Duration) bool {
-	return int64(sentAt) >= g.from.Load() && int64(sentAt) < g.to.Load()
+func (g *generator) inWindow(at time.Duration) bool {
+	return int64(at) >= g.from.Load() && int64(at) < g.to.Load()
 }
 
 // received counts a packet that arrived where it should.
 func (g *generator) received(sentAt, now time.Duration) {
 	if g.inWindow(sentAt) {
 		g.latency.add(now - sentAt)
+	}
+	if g.inWindow(now) {
+		g.arrived.Add(1)
 	}
 }
 

@@ -126,7 +126,7 @@ func (n *notes) lines() []string {
 	}
 	for _, role := range []string{RoleFloor, RoleReference} {
 		if n.loss[role] > noticeableLoss {
-			lines = append(lines, fmt.Sprintf("the %s lost %.2f %%", role, n.loss[role]*100))
+			lines = append(lines, fmt.Sprintf("the %s could not keep up and lost or delayed %.1f %%", role, n.loss[role]*100))
 		}
 	}
 	if n.failed > 0 {

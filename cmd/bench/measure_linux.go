@@ -328,13 +328,13 @@ func (m *measurement) vitals(ctx context.Context, p *process, r *Result) error {
 // account works out the figures.
 func (m *measurement) account(r *Result, seconds Value) {
 	h := &m.gen.latency
-	forwarded, expected := Value(h.count()), Value(m.gen.expectedPackets())
+	forwarded, expected := Value(m.gen.arrived.Load()), Value(m.gen.expectedPackets())
 	r.Seconds = seconds
 	r.ForwardedPPS, r.ExpectedPPS = forwarded/seconds, expected/seconds
 	if expected > 0 {
-		r.Loss = max(0, 1-forwarded/expected)
+		r.Loss = max(0, 1-Value(h.count())/expected)
 	}
-	if forwarded > 0 {
+	if h.count() > 0 {
 		for q, v := range map[float64]*Value{0.5: &r.Latency.P50, 0.95: &r.Latency.P95, 0.99: &r.Latency.P99} {
 			*v = Value(milliseconds(h.quantile(q)))
 		}

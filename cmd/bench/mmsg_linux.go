@@ -36,9 +36,6 @@ func (s *sockaddr) addrPort() netip.AddrPort {
 
 func (s *sockaddr) port() uint16 { return binary.BigEndian.Uint16(s[2:]) }
 
-// bufferBytes holds any packet there is: none is larger than an Ethernet frame.
-const bufferBytes = 1500
-
 // inbound is memory for receiving up to so many packets at a time.
 type inbound struct {
 	msgs  []mmsghdr

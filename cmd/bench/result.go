@@ -52,11 +52,12 @@ type Result struct {
 	Participants int `json:"participants"`
 	// Seconds is how long a measurement took.
 	Seconds Value `json:"seconds"`
-	// ForwardedPPS is how many packets a second arrived, at all listeners together;
-	// ExpectedPPS how many should have.
+	// ForwardedPPS is how many packets a second arrived during the measurement, at all
+	// listeners together; ExpectedPPS how many were sent that should.
 	ForwardedPPS Value `json:"forwarded_pps"`
 	ExpectedPPS  Value `json:"expected_pps"`
-	// Loss is the fraction of the expected packets that did not arrive.
+	// Loss is the fraction of the expected packets that did not arrive, not even within
+	// half a second after the measurement.
 	Loss Value `json:"loss"`
 	// Latency is from the sending to the receiving participant.
 	Latency Latency `json:"latency_ms"`

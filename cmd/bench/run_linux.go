@@ -18,48 +18,55 @@ func Run(ctx context.Context, opts Options) error {
 	}
 	b := &bench{opts: opts, progress: newProgress(opts.Progress), local: loopback(), limit: maxSlots}
 	if opts.URL != "" {
-		u, err := url.Parse(opts.URL)
-		if err != nil || u.Hostname() == "" {
-			return fmt.Errorf("%w: %q is not the URL of a server", errOption, opts.URL)
-		}
-		if b.local, err = localAddress(ctx, u.Hostname()); err != nil {
-			return err
-		}
-		if b.limit, err = slotLimit(ctx, opts.URL); err != nil {
+		if err := b.meet(ctx); err != nil {
 			return err
 		}
 	}
 	defer b.progress.clear()
-	var summaries []Summary
+	var done []Summary
 	for _, s := range opts.Scenarios {
 		summary, err := b.scenario(ctx, s)
+		b.progress.clear()
+		if err == nil {
+			done = append(done, summary)
+			err = b.write(summary, len(done) == 1)
+		}
 		if err != nil {
-			b.progress.clear()
 			if ctx.Err() != nil {
 				err = ctx.Err()
 			}
-			err = fmt.Errorf("%s: %w", s, err)
-			if len(summaries) > 0 {
-				err = errors.Join(err, writeFoot(opts.Out, summaries))
-			}
-			return err
-		}
-		b.progress.clear()
-		if opts.JSON {
-			if err := json.NewEncoder(opts.Out).Encode(summary.Median); err != nil {
-				return fmt.Errorf("write the result: %w", err)
-			}
-			continue
-		}
-		summaries = append(summaries, summary)
-		if err := writeRow(opts.Out, summary, len(summaries) == 1, heading(opts)); err != nil {
-			return fmt.Errorf("write the result: %w", err)
+			return errors.Join(fmt.Errorf("%s: %w", s, err), b.writeFoot(done))
 		}
 	}
-	if opts.JSON {
+	return b.writeFoot(done)
+}
+
+// meet gets to know the server that is running already.
+func (b *bench) meet(ctx context.Context) error {
+	u, err := url.Parse(b.opts.URL)
+	if err != nil || u.Hostname() == "" {
+		return fmt.Errorf("%w: %q is not the URL of a server", errOption, b.opts.URL)
+	}
+	if b.local, err = localAddress(ctx, u.Hostname()); err != nil {
+		return err
+	}
+	b.limit, err = slotLimit(ctx, b.opts.URL)
+	return err
+}
+
+// write writes a result.
+func (b *bench) write(s Summary, first bool) error {
+	if b.opts.JSON {
+		return json.NewEncoder(b.opts.Out).Encode(s.Median)
+	}
+	return writeRow(b.opts.Out, s, first, heading(b.opts))
+}
+
+func (b *bench) writeFoot(done []Summary) error {
+	if b.opts.JSON || len(done) == 0 {
 		return nil
 	}
-	return writeFoot(opts.Out, summaries)
+	return writeFoot(b.opts.Out, done)
 }
 
 // bench is one call of Run.
@@ -99,14 +106,14 @@ func (b *bench) once(ctx context.Context, s Scenario, notes *notes) (Result, err
 		if err != nil {
 			return r, fmt.Errorf("floor: %w", err)
 		}
-		floor = r.Server.CPUPerPacket
+		floor = yardstick(r)
 	}
 	if p.steady() && b.opts.Reference {
 		r, err := b.measure(ctx, RoleReference, &p, &referenceTarget{self: b.opts.Self}, loopback(), notes)
 		if err != nil {
 			return r, fmt.Errorf("reference: %w", err)
 		}
-		reference = r.Server.CPUPerPacket
+		reference = yardstick(r)
 	}
 	r, err := b.measure(ctx, RoleServer, &p, &serverTarget{self: b.opts.Self, url: b.opts.URL}, b.local, notes)
 	if err != nil {
@@ -115,6 +122,18 @@ func (b *bench) once(ctx context.Context, s Scenario, notes *notes) (Result, err
 	r.FloorUS, r.ReferenceUS = floor, reference
 	r.RatioFloor, r.RatioReference = per(r.Server.CPUPerPacket, floor), per(r.Server.CPUPerPacket, reference)
 	return r, nil
+}
+
+// keptUp is the least part of the packets that a yardstick must have forwarded to be one.
+// Below that it mostly does other things than forwarding, such as dropping.
+const keptUp = 0.5
+
+// yardstick is the CPU time per packet of the floor or the reference.
+func yardstick(r Result) Value {
+	if r.ForwardedPPS < keptUp*r.ExpectedPPS {
+		return missing()
+	}
+	return r.Server.CPUPerPacket
 }
 
 func loopback() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) }

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { byId, setAttribute, setText } from './dom.js';
+import { byId, catchFocus, setAttribute, setText } from './dom.js';
 import { setIcon } from './icons.js';
 
 /**
@@ -45,9 +45,14 @@ export function mountControls(session) {
     }
   });
 
+  let inRoom = false;
   return () => {
     const { room, voice } = call;
     byId('controls').hidden = !room;
+    if (inRoom !== (room !== null)) {
+      inRoom = room !== null;
+      catchFocus(inRoom ? mute : document.querySelector('.channel'));
+    }
     if (call.listenOnly) {
       renderControl(mute, 'mic', 'Use microphone', null);
       setAttribute(mute, 'title', 'You are listening only');

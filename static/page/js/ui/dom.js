@@ -77,6 +77,21 @@ export function setAttribute(element, name, value) {
 }
 
 /**
+ * Gives the keyboard's focus to an element if what had it went off the screen. Browsers
+ * notice that only after the next frame.
+ * @param {HTMLElement | null} element
+ */
+export function catchFocus(element) {
+  requestAnimationFrame(() => {
+    setTimeout(() => {
+      if (document.activeElement === document.body) {
+        element?.focus({ preventScroll: true });
+      }
+    });
+  });
+}
+
+/**
  * Makes a list's elements match its items, keeping elements whose item stays: focus and
  * animations survive.
  * @template T
