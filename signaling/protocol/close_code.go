@@ -4,7 +4,7 @@ package protocol
 // 4000 to 4999 belong to the application). They are Discord's where one exists.
 type CloseCode int
 
-// Close codes the server sends, besides RFC 6455's own 1001 and 1009.
+// Close codes the server sends, besides RFC 6455's own 1009.
 const (
 	CloseUnknown          CloseCode = 4000
 	CloseOpcode           CloseCode = 4001
