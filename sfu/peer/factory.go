@@ -47,6 +47,8 @@ type Config struct {
 	MaxSlots int
 	// MaxSDPBytes is the largest offer that is parsed.
 	MaxSDPBytes int
+	// ReportInterval is the time between two RTCP reports to a client; 0 means 5 s.
+	ReportInterval time.Duration
 	// OnPanic is told of a panic while a client's packet was handled; that client's media
 	// is off from then on. Nil: the panic goes on.
 	OnPanic func(value any, stack []byte)
@@ -76,6 +78,9 @@ func NewFactory(cfg Config) (*Factory, error) {
 	cert, err := webrtc.GenerateCertificate(key)
 	if err != nil {
 		return nil, fmt.Errorf("make DTLS certificate: %w", err)
+	}
+	if cfg.ReportInterval <= 0 {
+		cfg.ReportInterval = defaultReportInterval
 	}
 	listen := cfg.Listen
 	if !listen.Addr().IsValid() {

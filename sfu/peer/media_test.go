@@ -72,7 +72,7 @@ func readRTCP[P rtcp.Packet](t *testing.T, read func() ([]rtcp.Packet, error)) P
 
 func TestReportsToTalkerAndListener(t *testing.T) {
 	verifyNoLeaks(t)
-	f := newFactory(t)
+	f := newFactory(t, func(c *Config) { c.ReportInterval = time.Second })
 	ada, adaPeer := connect(t, f, 0)
 	bob, bobPeer := connect(t, f, 1)
 	link(adaPeer, bobPeer)

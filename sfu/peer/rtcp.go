@@ -11,10 +11,9 @@ import (
 )
 
 const (
-	// reportInterval is how often a client that talks or hears is sent a report. RFC 3550
-	// section 6.2 recommends 5 s for what scales with the group; here each report goes to
-	// one client, and a sender adapts the sooner to loss.
-	reportInterval = 2 * time.Second
+	// defaultReportInterval is how often a client that talks or hears is sent a report
+	// (RFC 3550, section 6.2). A report costs as much as ten forwarded packets.
+	defaultReportInterval = 5 * time.Second
 	// reportShares is into how many turns an interval is cut, so that the reports of a
 	// thousand clients do not leave at once.
 	reportShares = 20
@@ -87,7 +86,7 @@ func (s *rtcpSink) Close() error {
 
 // runReports sends every peer its reports until ctx is done, a share of them a turn.
 func (f *Factory) runReports(ctx context.Context) {
-	ticker := time.NewTicker(reportInterval / reportShares)
+	ticker := time.NewTicker(f.cfg.ReportInterval / reportShares)
 	defer ticker.Stop()
 	for turn := uint64(0); ; turn++ {
 		select {
