@@ -20,7 +20,7 @@ import (
 
 // browserPatience is how long a test waits for what must happen in a browser. It is long
 // because four browsers and a server under the race detector may share two cores.
-const browserPatience = 30 * time.Second
+const browserPatience = time.Minute
 
 // requireBrowser is the environment variable that turns the missing of a browser from a
 // skipped test into a failed one.
@@ -143,7 +143,7 @@ func (b *participant) fatalf(format string, args ...any) {
 	b.mu.Lock()
 	console := slices.Clone(b.console)
 	b.mu.Unlock()
-	ctx, cancel := context.WithTimeout(b.tab, 5*time.Second)
+	ctx, cancel := context.WithTimeout(b.tab, 15*time.Second)
 	defer cancel()
 	state, err := chromedp.Run(ctx, chromedp.Evaluate[string](`(() => {
 		const { session, media } = window.livechat ?? {};

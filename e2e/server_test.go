@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
@@ -31,7 +32,7 @@ func startServer(tb testing.TB, configure ...func(*app.Config)) *server {
 	for _, change := range configure {
 		change(&cfg)
 	}
-	a, err := app.New(cfg, zaptest.NewLogger(tb))
+	a, err := app.New(cfg, zaptest.NewLogger(tb, zaptest.Level(zap.WarnLevel)))
 	require.NoError(tb, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -190,7 +190,7 @@ export function connectionWords(state, now) {
   if (state.name === 'waiting') {
     const cause =
       state.code === CloseCode.RESTARTING
-        ? 'The server is restarting.'
+        ? 'The server is shutting down or restarting.'
         : 'The connection to the server was lost.';
     return { text: cause, countdown: `Trying again in ${seconds((state.retryAt ?? now) - now)}.`, action: 'retry' };
   }
