@@ -26,8 +26,13 @@ var (
 // rateLimitError: a request came too soon.
 type rateLimitError struct{ retryAfter time.Duration }
 
+// milliseconds is rounded up: who waits that long is welcome.
+func (e *rateLimitError) milliseconds() int64 {
+	return int64((e.retryAfter + time.Millisecond - 1) / time.Millisecond)
+}
+
 func (e *rateLimitError) Error() string {
-	return fmt.Sprintf("too many requests; the next one is welcome in %s", e.retryAfter.Round(time.Millisecond))
+	return fmt.Sprintf("too many requests; the next one is welcome in %d ms", e.milliseconds())
 }
 
 // errorCodes is the one table from errors to the codes of the wire. The first match
@@ -66,7 +71,7 @@ func errorPayload(op protocol.Op, err error) protocol.Error {
 	if limited, ok := errors.AsType[*rateLimitError](err); ok {
 		return protocol.Error{
 			Op: op, Code: protocol.CodeRateLimited, Reason: err.Error(),
-			RetryAfterMS: max(1, limited.retryAfter.Milliseconds()),
+			RetryAfterMS: limited.milliseconds(),
 		}
 	}
 	for _, known := range errorCodes {

@@ -122,6 +122,9 @@ func (c Config) GuestsAllowed() bool {
 	return c.onLoopback()
 }
 
+// SecretFile is where the generated secret is kept.
+func (c Config) SecretFile() string { return auth.SecretFile(c.Data) }
+
 // SigningSecret returns Secret, or the one kept in Data, which is generated at need.
 func (c Config) SigningSecret() ([]byte, error) {
 	if c.Secret != "" {

@@ -194,9 +194,12 @@ func TestToken(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	stdout, stderr, code := output(t, livechat(t, nil, "token", "--user", "alice", "--name", "Alice", "--admin", "--data", data))
 	require.Zero(t, code, stderr)
-	require.Empty(t, stderr)
+	require.Contains(t, stderr, "generated a new secret in "+auth.SecretFile(data))
 	secret, err := auth.LoadOrCreateSecret(data)
 	require.NoError(t, err)
+	_, stderr, code = output(t, livechat(t, nil, "token", "--user", "alice", "--data", data))
+	require.Zero(t, code, stderr)
+	require.Empty(t, stderr, "the second time there is nothing to say")
 	require.Equal(t, auth.Identity{UserID: "alice", Name: "Alice", Admin: true}, verify(t, secret, stdout, time.Now()))
 
 	// The same secret from the environment, and a token for five minutes.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -62,9 +64,15 @@ func (c *tokenCommand) mint(now time.Time) (string, error) {
 	if len(mistakes) > 0 {
 		return "", &app.ConfigError{Mistakes: mistakes}
 	}
+	_, missing := os.Stat(cfg.SecretFile())
 	secret, err := cfg.SigningSecret()
 	if err != nil {
 		return "", err
+	}
+	if c.Secret == "" && errors.Is(missing, fs.ErrNotExist) {
+		// Said, not refused: minting the first token before the first start is fine.
+		_, _ = fmt.Fprintf(os.Stderr, "note: generated a new secret in %s; a server that runs with another --secret, --data or user refuses this token\n",
+			cfg.SecretFile())
 	}
 	authority, err := auth.New(secret)
 	if err != nil {

@@ -79,7 +79,11 @@ func (f *Factory) Answer(ctx context.Context, offer string) (*Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.pc, err = api.NewPeerConnection(webrtc.Configuration{Certificates: []webrtc.Certificate{f.cert}})
+	p.pc, err = api.NewPeerConnection(webrtc.Configuration{
+		Certificates: []webrtc.Certificate{f.cert},
+		// wire reads header extensions in the clear.
+		RTPHeaderEncryptionPolicy: webrtc.RTPHeaderEncryptionPolicyDisable,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("make PeerConnection: %w", err)
 	}
@@ -168,9 +172,9 @@ func (p *Peer) negotiate(ctx context.Context, offer string, asked offered) error
 // makeLines makes what carries the packets of the negotiated lines. It comes before the
 // local description, from which on the connection may come up.
 func (p *Peer) makeLines(asked offered, transceivers []*webrtc.RTPTransceiver) error {
-	p.slots = make([]Slot, len(transceivers))
+	p.slots = make([]Slot, 0, len(transceivers))
 	p.reported = make([]uint64, len(transceivers))
-	for i, transceiver := range transceivers {
+	for _, transceiver := range transceivers {
 		parameters := transceiver.Sender().GetParameters()
 		if len(parameters.Codecs) == 0 || len(parameters.Encodings) == 0 {
 			return fmt.Errorf("%w: no codec in common on mid %s", ErrUnsupportedMedia, transceiver.Mid())
@@ -182,7 +186,7 @@ func (p *Peer) makeLines(asked offered, transceivers []*webrtc.RTPTransceiver) e
 		if err != nil {
 			return fmt.Errorf("make slot: %w", err)
 		}
-		p.slots[i] = Slot{Slot: slot, MID: transceiver.Mid(), ssrc: ssrc}
+		p.slots = append(p.slots, Slot{Slot: slot, MID: transceiver.Mid(), ssrc: ssrc})
 	}
 	for _, transceiver := range p.pc.GetTransceivers() {
 		if asked.hasMic && transceiver.Mid() == asked.mic {

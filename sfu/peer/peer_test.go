@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -340,6 +341,27 @@ func TestAnswerSurvivesDamagedOffers(t *testing.T) {
 	verifyNoLeaks(t)
 	f := newFactory(t)
 	good := realOffer(t)
+	// What an engine downstream of the checks would choke on, or answer without a voice.
+	for name, bad := range map[string]string{
+		"RTCP's payload type":  strings.NewReplacer("SAVPF 111", "SAVPF 72", ":111 ", ":72 ").Replace(good),
+		"payload type too big": strings.NewReplacer("SAVPF 111", "SAVPF 200", ":111 ", ":200 ").Replace(good),
+		"no group":             strings.Replace(good, "a=group:BUNDLE 0 1", "a=x", 1),
+		"a line outside":       strings.Replace(good, "a=group:BUNDLE 0 1", "a=group:BUNDLE 0", 1),
+		"one line twice":       strings.Replace(good, "a=group:BUNDLE 0 1", "a=group:BUNDLE 0 0", 1),
+		"port 0":               strings.Replace(good, "m=audio 9", "m=audio 0", 1),
+		"no encryption":        strings.ReplaceAll(good, "UDP/TLS/RTP/SAVPF", "RTP/AVP"),
+		"RTCP on another port": strings.ReplaceAll(good, "a=rtcp-mux\r\n", ""),
+		"passive":              strings.ReplaceAll(good, "a=setup:actpass", "a=setup:passive"),
+		"ICE-lite":             strings.Replace(good, "a=group", "a=ice-lite\r\na=group", 1),
+		"two directions":       strings.Replace(good, "a=sendonly", "a=sendonly\r\na=recvonly", 1),
+		"long mid":             strings.ReplaceAll(good, "a=mid:1", "a=mid:"+strings.Repeat("1", 17)),
+		"broken hash":          regexp.MustCompile(`a=fingerprint:.*`).ReplaceAllString(good, "a=fingerprint:md5 zz\r"),
+		"short password":       regexp.MustCompile(`a=ice-pwd:.*`).ReplaceAllString(good, "a=ice-pwd:x\r"),
+	} {
+		require.NotEqual(t, good, bad, name)
+		_, err := f.Answer(t.Context(), bad)
+		require.True(t, errors.Is(err, ErrBadSDP) || errors.Is(err, ErrUnsupportedMedia), "%s: %v", name, err)
+	}
 	random := rand.New(rand.NewPCG(1, 2))
 	answered := 0
 	for range 200 {
@@ -356,4 +378,27 @@ func TestAnswerSurvivesDamagedOffers(t *testing.T) {
 		require.NoError(t, p.Close())
 	}
 	require.Positive(t, answered)
+}
+
+// A client that offers to encrypt header extensions (RFC 9335) is told that the server
+// does not, since it would otherwise not be heard.
+func TestAnswerDeclinesCryptex(t *testing.T) {
+	f := newFactory(t)
+	p, err := f.Answer(t.Context(), strings.ReplaceAll(realOffer(t), "a=rtcp-mux", "a=cryptex\r\na=rtcp-mux"))
+	require.NoError(t, err)
+	defer p.Close()
+	require.NotContains(t, p.Answer(), "cryptex")
+}
+
+// Whatever stops a negotiation half-way, Close leaves nothing.
+func TestCloseOfAHalfMadePeer(t *testing.T) {
+	verifyNoLeaks(t)
+	f := newFactory(t)
+	p := &Peer{factory: f, source: forward.NewSource()}
+	p.endpoint = f.engine.NewEndpoint(p)
+	api, err := f.api(p)
+	require.NoError(t, err)
+	p.pc, err = api.NewPeerConnection(webrtc.Configuration{})
+	require.NoError(t, err)
+	require.NoError(t, p.Close())
 }

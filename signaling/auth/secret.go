@@ -32,6 +32,9 @@ const (
 	othersMayWrite fs.FileMode = 0o002
 )
 
+// SecretFile is the path of the secret kept in dir.
+func SecretFile(dir string) string { return filepath.Join(dir, secretFile) }
+
 // LoadOrCreateSecret returns the secret kept in dir, which it generates when there is
 // none. The file is one line of text that may be passed on as it stands. Processes that
 // start together end up with the same secret. Errors about what is there wrap
@@ -43,7 +46,7 @@ func LoadOrCreateSecret(dir string) ([]byte, error) {
 	if err := checkDir(dir); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, secretFile)
+	path := SecretFile(dir)
 	secret, err := readSecret(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secret, err
