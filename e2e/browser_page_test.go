@@ -153,6 +153,7 @@ func checkChannels(t *testing.T, ada, ben *participant) {
 	ada.until("in the other channel", "livechat.session.call.here === 'lobby'")
 	ben.see(".channel", "0/1")
 	ben.join("Booth")
+	evaluate[chromedp.Void](ada, "livechat.session.directory.refresh()")
 	ada.until("a full channel is marked", "document.querySelector('.channel--full')?.innerText.includes('Booth')")
 
 	// Only the owner is offered to delete it.
