@@ -75,6 +75,9 @@ function main() {
   }, TICK_MS);
   render();
 
+  // A link put into this tab changes only the fragment, which loads nothing by itself.
+  window.addEventListener('hashchange', () => location.reload());
+
   const kept = memory.credentials;
   if (link.token) {
     session.signInWithToken(link.token, false, null);
