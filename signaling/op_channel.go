@@ -3,10 +3,7 @@ package signaling
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -17,13 +14,13 @@ func channelCreate(_ context.Context, s *Session, r *request) error {
 	if err := r.frame.Bind(&d); err != nil {
 		return err
 	}
-	if err := CheckChannelID(d.ChannelID); err != nil {
+	if err := protocol.CheckChannelID(d.ChannelID); err != nil {
 		return err
 	}
 	if d.ChannelName == "" {
 		d.ChannelName = d.ChannelID
 	}
-	name, err := cleanChannelName(d.ChannelName)
+	name, err := protocol.CleanChannelName(d.ChannelName)
 	if err != nil {
 		return err
 	}
@@ -49,7 +46,7 @@ func channelUpdate(_ context.Context, s *Session, r *request) error {
 		return err
 	}
 	if d.ChannelName != nil {
-		name, err := cleanChannelName(*d.ChannelName)
+		name, err := protocol.CleanChannelName(*d.ChannelName)
 		if err != nil {
 			return err
 		}
@@ -177,35 +174,4 @@ func (s *Session) checkCapacity(capacity int) error {
 			capacity, s.gw.cfg.ChannelCapacity)
 	}
 	return nil
-}
-
-// CheckChannelID reports why id cannot be a channel's; the error wraps
-// protocol.ErrPayload.
-func CheckChannelID(id string) error {
-	if id == "" || len(id) > protocol.MaxChannelIDBytes {
-		return payloadError("d.channel_id has %d bytes; allowed are 1 to %d", len(id), protocol.MaxChannelIDBytes)
-	}
-	for _, c := range []byte(id) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
-		default:
-			return payloadError("d.channel_id may have letters a to z, digits, - and _ only")
-		}
-	}
-	return nil
-}
-
-// cleanChannelName trims a name and checks that a person can read it.
-func cleanChannelName(name string) (string, error) {
-	name = strings.TrimSpace(name)
-	if n := utf8.RuneCountInString(name); n == 0 || n > protocol.MaxChannelNameChars {
-		return "", payloadError("d.channel_name has %d characters; allowed are 1 to %d", n, protocol.MaxChannelNameChars)
-	}
-	const joiner = '\u200d' // holds emoji together
-	for _, c := range name {
-		if !unicode.IsPrint(c) && c != joiner {
-			return "", payloadError("d.channel_name contains the invisible character %U", c)
-		}
-	}
-	return name, nil
 }

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -305,24 +303,17 @@ func canonicalOrigin(s string) string {
 
 func parsePreset(s string) (PresetChannel, error) {
 	id, name, named := strings.Cut(s, "=")
-	if id == "" || len(id) > protocol.MaxChannelIDBytes || strings.IndexFunc(id, notInChannelID) >= 0 {
+	if protocol.CheckChannelID(id) != nil {
 		return PresetChannel{}, badValue("channels", s, "must be id or id=Name, the id 1 to %d of a–z A–Z 0–9 _ -", protocol.MaxChannelIDBytes)
 	}
 	if !named {
 		return PresetChannel{ID: id, Name: id}, nil
 	}
-	name = strings.TrimSpace(name)
-	if n := utf8.RuneCountInString(name); n == 0 || n > protocol.MaxChannelNameChars || !utf8.ValidString(name) ||
-		strings.ContainsFunc(name, unicode.IsControl) {
-		return PresetChannel{}, badValue("channels", s, "must have a name of 1 to %d characters, none of them a control character", protocol.MaxChannelNameChars)
+	name, err := protocol.CleanChannelName(name)
+	if err != nil {
+		return PresetChannel{}, badValue("channels", s, "must have a name of 1 to %d characters, none of them a control or otherwise invisible character", protocol.MaxChannelNameChars)
 	}
 	return PresetChannel{ID: id, Name: name}, nil
-}
-
-func notInChannelID(r rune) bool {
-	letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
-	digit := '0' <= r && r <= '9'
-	return !letter && !digit && r != '_' && r != '-'
 }
 
 // mistakes collects what Validate finds.

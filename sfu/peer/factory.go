@@ -107,9 +107,6 @@ func NewFactory(cfg Config) (*Factory, error) {
 // Addr returns the media port's address.
 func (f *Factory) Addr() netip.AddrPort { return f.engine.LocalAddrs()[0] }
 
-// Stats returns the media port's counters.
-func (f *Factory) Stats() wire.Stats { return f.engine.Stats() }
-
 // Close closes the media port.
 func (f *Factory) Close() error {
 	f.stop()

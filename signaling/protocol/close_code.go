@@ -4,8 +4,11 @@ package protocol
 // 4000 to 4999 belong to the application). They are Discord's where one exists.
 type CloseCode int
 
-// Close codes the server sends, besides RFC 6455's own 1009.
+// Close codes the server sends.
 const (
+	// CloseTooLarge is RFC 6455's own: a frame of more than MaxFrameBytes.
+	CloseTooLarge CloseCode = 1009
+
 	CloseUnknown          CloseCode = 4000
 	CloseOpcode           CloseCode = 4001
 	CloseDecode           CloseCode = 4002
@@ -32,10 +35,10 @@ const (
 )
 
 // Next says what a client should do after the connection was closed with c. Codes this
-// version does not know, RFC 6455's own among them, mean Reidentify.
+// version does not know, such as a proxy's, mean Reidentify.
 func (c CloseCode) Next() NextStep {
 	switch c {
-	case CloseOpcode, CloseDecode, CloseAuthFailed, CloseBadSequence, CloseVersion, CloseReplaced:
+	case CloseTooLarge, CloseOpcode, CloseDecode, CloseAuthFailed, CloseBadSequence, CloseVersion, CloseReplaced:
 		return Stop
 	default:
 		return Reidentify
@@ -46,6 +49,8 @@ func (c CloseCode) Next() NextStep {
 // particular one.
 func (c CloseCode) String() string {
 	switch c {
+	case CloseTooLarge:
+		return "frame too large"
 	case CloseOpcode:
 		return "frame without an integer op"
 	case CloseDecode:
