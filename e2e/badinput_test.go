@@ -102,6 +102,7 @@ func TestBadRequestsAreAnswered(t *testing.T) {
 }
 
 func TestRequestsBeforeIdentify(t *testing.T) {
+	verifyNoLeaks(t)
 	s := startServer(t)
 	c := dial(t, s)
 	for _, op := range []protocol.Op{
@@ -217,6 +218,7 @@ func without(sdp, prefix string) string {
 }
 
 func TestJoinFullChannel(t *testing.T) {
+	verifyNoLeaks(t)
 	s := startServer(t, func(c *app.Config) { c.MaxChannels = 2 })
 	ada, _ := identify(t, s, "Ada")
 	bob, _ := identify(t, s, "Bob")
@@ -229,6 +231,7 @@ func TestJoinFullChannel(t *testing.T) {
 }
 
 func TestICECandidates(t *testing.T) {
+	verifyNoLeaks(t)
 	s := startServer(t)
 	c, _ := identify(t, s, "Ada")
 	c.joinChannel("lobby")
@@ -246,6 +249,7 @@ func TestICECandidates(t *testing.T) {
 }
 
 func TestRateLimit(t *testing.T) {
+	verifyNoLeaks(t)
 	s := startServer(t, func(c *app.Config) { c.RequestRate, c.RequestBurst = 1, 3 })
 	c, _ := identify(t, s, "Ada") // the first of three
 	c.ack(protocol.OpChannelList, struct{}{}, nil)
@@ -261,6 +265,7 @@ func TestRateLimit(t *testing.T) {
 }
 
 func TestTooManySessions(t *testing.T) {
+	verifyNoLeaks(t)
 	s := startServer(t, func(c *app.Config) { c.MaxSessions = 1 })
 	first := dial(t, s)
 	url := "ws" + strings.TrimPrefix(s.URL, "http") + "/ws"
@@ -282,6 +287,7 @@ func TestTooManySessions(t *testing.T) {
 }
 
 func TestOrigins(t *testing.T) {
+	verifyNoLeaks(t)
 	s := startServer(t, func(c *app.Config) { c.AllowOrigin = []string{"https://friend.example"} })
 	for origin, want := range map[string]int{
 		"":                       http.StatusSwitchingProtocols,
@@ -310,6 +316,7 @@ func TestOrigins(t *testing.T) {
 }
 
 func TestGuestAPI(t *testing.T) {
+	verifyNoLeaks(t)
 	open := startServer(t)
 	closed := startServer(t, func(c *app.Config) { c.AllowGuests = new(false) })
 	for name, test := range map[string]struct {

@@ -14,6 +14,7 @@ import (
 )
 
 func TestGatewayHelloAndReady(t *testing.T) {
+	verifyNoLeaks(t)
 	s := startServer(t, func(c *app.Config) { c.Slots = 5; c.MessageLength = 77 })
 	token, userID := guest(t, s, "  Ada  ")
 	c := dial(t, s)
@@ -132,6 +133,7 @@ func TestGatewayJoinAndLeaveAreTold(t *testing.T) {
 }
 
 func TestGatewayEventsAreNumberedFromOne(t *testing.T) {
+	verifyNoLeaks(t)
 	s := startServer(t)
 	ada, _ := identify(t, s, "Ada")
 	bob, _ := identify(t, s, "Bob")
@@ -149,6 +151,7 @@ func TestGatewayEventsAreNumberedFromOne(t *testing.T) {
 }
 
 func TestGatewayMessages(t *testing.T) {
+	verifyNoLeaks(t)
 	s := startServer(t, func(c *app.Config) { c.MessageLength = 5 })
 	ada, adaID := identify(t, s, "Ada")
 	bob, _ := identify(t, s, "Bob")
@@ -174,6 +177,7 @@ func TestGatewayMessages(t *testing.T) {
 }
 
 func TestGatewayVoiceState(t *testing.T) {
+	verifyNoLeaks(t)
 	s := startServer(t)
 	ada, adaID := identify(t, s, "Ada")
 	bob, _ := identify(t, s, "Bob")

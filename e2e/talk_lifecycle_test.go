@@ -42,6 +42,7 @@ func settled(t *testing.T, before int) {
 }
 
 func TestTalkWaysToLeave(t *testing.T) {
+	verifyNoLeaks(t)
 	tests := map[string]struct {
 		leave func(*person, *cable)
 		want  []protocol.LeaveCause
