@@ -63,3 +63,24 @@ func TestAllocsUnmarshal(t *testing.T) {
 		t.Errorf("got %v allocations a packet, want none", got)
 	}
 }
+
+func TestAllocsResend(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	source, p := crowd(t, 1)
+	slot := (*source.slots.Load())[0]
+	now := time.Unix(0, 0)
+	source.Forward(p, now)
+	if got := testing.AllocsPerRun(1000, func() {
+		now = now.Add(frameLen)
+		p.SequenceNumber++
+		p.Timestamp += 960
+		source.Forward(p, now)
+		if !slot.Resend(uint16(slot.rw.sent.highest), now, nil) {
+			t.Error("not sent again")
+		}
+	}); got != 0 {
+		t.Errorf("got %v allocations a packet, want none", got)
+	}
+}

@@ -23,6 +23,10 @@
 //   - a reordered packet keeps its place if that place is this publisher's and was not
 //     used yet; otherwise it is dropped.
 //
+// A Source keeps its newest packets. [Slot.Resend] answers a NACK with the very bytes that
+// were sent under that number, or not at all; [Slot.Promote] begins a slot's new stream
+// with what the talker said just before.
+//
 // Two pure types make these decisions: tracker reads a publisher's numbering once per
 // packet, rewriter maps it into a slot once per listener.
 //

@@ -19,6 +19,8 @@ const (
 	opJump
 	opClock
 	opSilence
+	opPromote
+	opResend
 )
 
 // fuzzScript appends operations of four bytes.
@@ -44,6 +46,9 @@ func FuzzRewrite(f *testing.F) {
 	f.Add(uint16(0), uint32(0), fuzzScript([4]byte{opAssign, 0}, packet(0, 191, 0, 20), packet(0, 192, 0, 20), packet(0, 193, 0, 20),
 		[4]byte{opRestart, 0, 1, 2}, packet(0, 128, 0, 20), [4]byte{opClock, 0, 0xff, 0xff}, packet(0, 128, 0, 20), [4]byte{opSilence, 0, 0xff, 0xff},
 		packet(0, 128, 0, 20), [4]byte{opOpenClose, 0}, packet(0, 128, 0, 20), [4]byte{opOpenClose, 1}, packet(0, 129, 255, 20)))
+
+	f.Add(uint16(9), uint32(0), fuzzScript(packet(0, 128, 0, 20), packet(0, 129, 0, 20), [4]byte{opPromote, 0, 50}, packet(0, 128, 0, 20),
+		[4]byte{opResend, 0, 40, 20}, packet(1, 128, 0, 20), [4]byte{opPromote, 1, 50}, [4]byte{opResend, 0, 40, 20}, packet(1, 126, 0, 20)))
 
 	f.Fuzz(func(t *testing.T, firstNumber uint16, firstTimestamp uint32, script []byte) {
 		slot, checker, out := newSlot(t, firstNumber&maxFirstSequenceNumber, firstTimestamp)
@@ -91,6 +96,13 @@ func FuzzRewrite(f *testing.F) {
 				p.seq += big
 			case opClock:
 				p.ts += uint32(big) << 16
+			case opPromote:
+				slot.Promote(source, time.Duration(a)*10*time.Millisecond, now, nil)
+			case opResend:
+				now = now.Add(time.Duration(b) * time.Millisecond)
+				for age := range uint16(1 + a) {
+					slot.Resend(uint16(checker.Stats(testSSRC).Highest)-age+uint16(b%3), now, nil)
+				}
 			case opSilence:
 				now = now.Add(time.Duration(int16(big)) * time.Second)
 			default:
@@ -114,7 +126,7 @@ func FuzzRewrite(f *testing.F) {
 func checkCounters(t *testing.T, slot *Slot, sources []*Source, seen forwardtest.Stats, offered uint64) {
 	t.Helper()
 	stats := slot.Stats()
-	if stats.Packets != seen.Packets || stats.Octets != seen.Octets || seen.Repeats != 0 ||
+	if stats.Packets != seen.Packets || stats.Octets != seen.Octets || seen.Repeats != stats.Resent ||
 		int64(stats.Missing) != seen.Gaps || stats.Packets > 0 && stats.LastTimestamp != seen.Timestamp {
 		t.Errorf("the slot counted %+v, the checker %+v", stats, seen)
 	}

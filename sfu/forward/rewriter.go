@@ -104,6 +104,23 @@ func (r *rewriter) rewrite(f *frame, now time.Time) (placed, verdict) {
 	return out, pass
 }
 
+// sentIndex returns the index that was sent with this sequence number; ok is false when
+// that was before the present mapping, too long ago, or never.
+func (r *rewriter) sentIndex(seq uint16) (index int64, ok bool) {
+	if !r.bound {
+		return 0, false
+	}
+	age := int64(uint16(r.sent.highest) - seq) //nolint:gosec // modular difference, RFC 1982
+	index = r.sent.highest - age
+	return index, index >= r.base && r.sent.has(index)
+}
+
+// placedAgain is what rewrite returned for a frame that was sent in the present mapping.
+func (r *rewriter) placedAgain(f *frame) placed {
+	index := f.index + r.offset
+	return placed{index: index, ts: f.ts + r.tsOffset, marker: f.marker || index == r.base}
+}
+
 // bind begins a new mapping with this frame: the next number, and as much time as has
 // passed since the last packet.
 func (r *rewriter) bind(f *frame, now time.Time) (placed, verdict) {

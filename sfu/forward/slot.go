@@ -89,6 +89,9 @@ type SlotStats struct {
 	// Missing is how many sequence numbers were left out because the publisher's packets
 	// did not arrive: the part of a listener's reported loss that is not its own.
 	Missing uint64
+	// Asked is how many different packets the listener wanted again, Resent how many
+	// packets it was sent again. These are in Packets and Octets too.
+	Asked, Resent uint64
 	// Dropped counts the packets not sent, by reason.
 	Dropped SlotDrops
 }
@@ -120,12 +123,14 @@ type Slot struct {
 	notAssigned atomic.Uint64
 
 	// mu is held while a packet is written. It guards everything below.
-	mu     sync.Mutex
-	open   bool
-	fresh  bool // assigned, and nothing sent of it yet
-	rw     rewriter
-	header [headerLen]byte
-	stats  SlotStats
+	mu      sync.Mutex
+	open    bool
+	fresh   bool // assigned, and nothing sent of it yet
+	rw      rewriter
+	header  [headerLen]byte
+	stats   SlotStats
+	again   *resends // nil until something is asked for again
+	scratch []byte   // a payload out of a history
 }
 
 // NewSlot returns a slot that is not open and has no source. The error wraps
@@ -179,10 +184,17 @@ func (s *Slot) Close() {
 func (s *Slot) Assign(source *Source) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.assigned.Swap(source) != source {
-		s.fresh = true
-		s.rw.unbind()
+	s.assignLocked(source)
+}
+
+// assignLocked reports whether source is another one than before.
+func (s *Slot) assignLocked(source *Source) bool {
+	if s.assigned.Swap(source) == source {
+		return false
 	}
+	s.fresh = true
+	s.rw.unbind()
+	return true
 }
 
 // Assigned returns the source whose packets the slot takes, or nil.
@@ -219,6 +231,11 @@ func (s *Slot) forward(source *Source, f *frame, payload []byte, now time.Time, 
 		s.stats.Dropped.NotOpen++
 		return
 	}
+	s.sendLocked(f, payload, now, out)
+}
+
+// sendLocked gives one frame of the assigned source its place and sends it.
+func (s *Slot) sendLocked(f *frame, payload []byte, now time.Time, out Batch) {
 	at, v := s.rw.rewrite(f, now)
 	switch v {
 	case dropDuplicate:
@@ -233,12 +250,18 @@ func (s *Slot) forward(source *Source, f *frame, payload []byte, now time.Time, 
 		s.countStart()
 	}
 	s.putHeader(at, f.ssrc)
+	s.writeLocked(payload, out)
+}
+
+// writeLocked sends s.header and payload, and reports whether the Writer took them.
+func (s *Slot) writeLocked(payload []byte, out Batch) bool {
 	if err := s.writer.WriteRTP(out, s.header[:], payload); err != nil {
 		s.stats.Dropped.WriteError++
-		return
+		return false
 	}
 	s.stats.Packets++
 	s.stats.Octets += uint64(len(payload))
+	return true
 }
 
 func (s *Slot) countStart() {

@@ -43,6 +43,8 @@ type Source struct {
 
 	// reception is written by Prepare and read by Reception.
 	reception reception
+	// history is written by Prepare and read by the slots.
+	history history
 
 	// Written by Prepare, read by Stats.
 	packets, octets, restarts atomic.Uint64
@@ -57,7 +59,7 @@ func NewSource() *Source {
 }
 
 // Prepare places one packet in the source's stream and returns the slots it is for; ok is
-// false when it goes to none. It keeps nothing of p. now is when the packet was received.
+// false when it goes to none. It keeps nothing of p but a copy for those who ask later. now is when the packet was received.
 // All packets must be of the codec the slots were negotiated for: payload types are
 // rewritten, payloads are not looked at.
 //
@@ -88,6 +90,7 @@ func (s *Source) Prepare(p *Packet, now time.Time) (fanout Fanout, ok bool) {
 	}
 	s.packets.Add(1)
 	s.octets.Add(uint64(len(p.Payload)))
+	s.history.put(&f, mutes, p.Payload, now)
 	slots := *s.slots.Load()
 	return Fanout{source: s, slots: slots, frame: f, now: now}, len(slots) > 0
 }

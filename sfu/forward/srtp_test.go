@@ -22,6 +22,7 @@ type srtpListener struct {
 	inFlight []protected
 	// lose is how many packets of a burst are yet to be lost.
 	lose     int
+	lost     []uint16 // sequence numbers not asked for again yet
 	received int
 }
 
@@ -65,6 +66,7 @@ func (l *srtpListener) WriteRTP(_ Batch, header, payload []byte) error {
 	switch {
 	case l.lose > 0:
 		l.lose--
+		l.lost = append(l.lost, h.SequenceNumber)
 		return nil
 	case l.random.IntN(50) == 0:
 		l.lose = l.random.IntN(60)
@@ -88,6 +90,16 @@ func (l *srtpListener) receive(i int) {
 		l.t.Fatalf("packet % x: decrypted to % x, %v", p.plain[:16], got, err)
 	}
 	l.received++
+}
+
+// nack asks for some of what was lost.
+func (l *srtpListener) nack(slot *Slot, now time.Time) {
+	for range min(l.random.IntN(4), len(l.lost)) {
+		i := l.random.IntN(len(l.lost))
+		seq := l.lost[i]
+		l.lost = append(l.lost[:i:i], l.lost[i+1:]...)
+		slot.Resend(seq, now, nil)
+	}
 }
 
 // TestSRTPReceiver: whatever publishers do and the network loses, a real SRTP receiver
@@ -122,8 +134,10 @@ func TestSRTPReceiver(t *testing.T) {
 				now = now.Add(frameLen)
 				u := uplinks[random.IntN(3)]
 				switch random.IntN(200) {
-				case 0, 1, 2, 3, 4, 5:
+				case 0, 1, 2:
 					slot.Assign(u.source)
+				case 3, 4, 5:
+					slot.Promote(u.source, time.Duration(random.IntN(200))*time.Millisecond, now, nil)
 				case 6:
 					u.skip(40_000, 40_000)
 				case 7:
@@ -135,6 +149,7 @@ func TestSRTPReceiver(t *testing.T) {
 				case 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22:
 					u.skip(uint16(random.IntN(70)), 50) // losses, or DTX
 				}
+				receiver.nack(slot, now)
 				for _, u := range uplinks {
 					u.send(0.05)
 					for a, ok := u.receive(); ok; a, ok = u.receive() {
@@ -146,12 +161,12 @@ func TestSRTPReceiver(t *testing.T) {
 				receiver.receive(0)
 			}
 			stats, seen := slot.Stats(), checker.Stats(testSSRC)
-			if stats.Dropped.WriteError != 0 || receiver.received < rounds/5 || stats.Switches < uint64(rounds/100) ||
+			if stats.Dropped.WriteError != 0 || receiver.received < rounds/5 || stats.Switches < uint64(rounds/100) || stats.Resent < uint64(rounds/100) ||
 				!raceDetector && seen.Highest < 1<<16 {
 				t.Errorf("received %d packets; %+v; %+v", receiver.received, stats, seen)
 			}
-			t.Logf("received %d of %d packets over %d switches and %d re-bases, up to index %d",
-				receiver.received, stats.Packets, stats.Switches, stats.Rebases, seen.Highest)
+			t.Logf("received %d of %d packets over %d switches and %d re-bases, %d sent again, up to index %d",
+				receiver.received, stats.Packets, stats.Switches, stats.Rebases, stats.Resent, seen.Highest)
 		})
 	}
 }

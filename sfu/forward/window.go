@@ -38,3 +38,9 @@ func (w *window) place(n int64) verdict {
 	w.used |= bit
 	return pass
 }
+
+// has reports whether n is known to be used; n is at or below w.highest.
+func (w *window) has(n int64) bool {
+	age := w.highest - n
+	return age < windowSize && w.used&(1<<age) != 0
+}

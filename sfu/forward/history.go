@@ -1,0 +1,96 @@
+package forward
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	// historyLen is how many of its newest packets a Source keeps: as many as the replay
+	// window of an SRTP receiver, beyond which it refuses them (RFC 3711 §3.3.2).
+	historyLen = windowSize
+	// maxHistoryAge is how long they may be used. What comes later than that, no jitter
+	// buffer plays.
+	maxHistoryAge = time.Second
+)
+
+// past is one packet of a history.
+type past struct {
+	frame   frame
+	at      time.Time // when it was received
+	mutes   uint32    // Source.mutes at that time
+	payload []byte    // reused for later packets
+}
+
+// history keeps a publisher's newest packets, for those who ask for them again and for
+// slots that the publisher is promoted to. The zero value is empty and holds no memory;
+// in the steady state it allocates nothing. Safe for concurrent use; the lock is held
+// for one copy, and no two publishers share it.
+type history struct {
+	mu sync.Mutex
+	// packets holds the packet with index i at i%historyLen; nil before the first.
+	packets *[historyLen]past // guarded by mu
+	newest  int64             // highest index kept; guarded by mu
+}
+
+// put keeps a copy of a packet.
+func (h *history) put(f *frame, mutes uint32, payload []byte, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.packets == nil {
+		h.packets = new([historyLen]past)
+		h.newest = f.index
+	}
+	h.newest = max(h.newest, f.index)
+	p := &h.packets[uint64(f.index)%historyLen] //nolint:gosec // an index is not negative
+	p.frame, p.at, p.mutes = *f, now, mutes
+	p.payload = append(p.payload[:0], payload...)
+}
+
+// span returns the indices, from first to last, of the packets received after since under
+// the same mute count and epoch as the newest. Some between them may be missing. last is
+// below first when there are none.
+func (h *history) span(mutes uint32, since time.Time) (first, last int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.packets == nil {
+		return 0, -1
+	}
+	newest := h.at(h.newest)
+	first = h.newest + 1
+	for i := h.newest; i > h.newest-historyLen; i-- {
+		p := h.at(i)
+		if p == nil {
+			continue
+		}
+		if p.mutes != mutes || p.frame.epoch != newest.frame.epoch || !p.at.After(since) {
+			break
+		}
+		first = i
+	}
+	return first, h.newest
+}
+
+// get appends the payload of the packet with this index to dst. ok is false when it was
+// never received, is too old, or is from before the last mute.
+func (h *history) get(index int64, mutes uint32, now time.Time, dst []byte) (f frame, payload []byte, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.at(index)
+	if p == nil || p.mutes != mutes || now.Sub(p.at) > maxHistoryAge {
+		return frame{}, dst, false
+	}
+	return p.frame, append(dst, p.payload...), true
+}
+
+// at returns the packet with this index, or nil. Caller holds mu.
+func (h *history) at(index int64) *past {
+	if h.packets == nil || index < 0 {
+		return nil
+	}
+	// An epoch counts from 1, so that an unused place is no packet.
+	if p := &h.packets[uint64(index)%historyLen]; p.frame.epoch != 0 && p.frame.index == index {
+		return p
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package forward
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// speech lets a publisher say n frames to source, 20 ms apart, leaving out those lost.
+func speech(source *Source, p *publisher, now *time.Time, n int, lost ...uint64) {
+	for range n {
+		*now = now.Add(frameLen)
+		packet := p.next()
+		if !slices.Contains(lost, p.count-1) {
+			source.Forward(&packet, *now)
+		}
+	}
+}
+
+func counts(sent []sentPacket) []uint64 {
+	all := make([]uint64, len(sent))
+	for i := range sent {
+		all[i] = sent[i].count()
+	}
+	return all
+}
+
+func TestPromote(t *testing.T) {
+	tests := map[string]struct {
+		before func(*Source, *publisher, *time.Time) // instead of 100 frames of speech
+		d      time.Duration
+		want   []uint64
+	}{
+		"last 60 ms": {d: 60 * time.Millisecond, want: []uint64{97, 98, 99}},
+		"nothing":    {d: 0},
+		"negative":   {d: -time.Second},
+		"at most a second": {d: time.Hour, want: func() (all []uint64) {
+			for i := range uint64(50) {
+				all = append(all, 50+i)
+			}
+			return all
+		}()},
+		"with a gap": {
+			before: func(s *Source, p *publisher, now *time.Time) { speech(s, p, now, 10, 7, 8) },
+			d:      80 * time.Millisecond, want: []uint64{6, 9},
+		},
+		"reordered": {
+			before: func(s *Source, p *publisher, now *time.Time) {
+				speech(s, p, now, 1)
+				late := p.next()
+				speech(s, p, now, 1)
+				s.Forward(&late, *now)
+			},
+			d: time.Second, want: []uint64{0, 1, 2},
+		},
+		"not over a restart": {
+			before: func(s *Source, p *publisher, now *time.Time) {
+				speech(s, p, now, 5)
+				p.skip(20_000, 5)
+				speech(s, p, now, 2)
+			},
+			d: time.Second, want: []uint64{6, 7},
+		},
+		"not over a mute": {
+			before: func(s *Source, p *publisher, now *time.Time) {
+				speech(s, p, now, 5)
+				s.SetMuted(true)
+				speech(s, p, now, 5)
+				s.SetMuted(false)
+				speech(s, p, now, 2)
+			},
+			d: time.Second, want: []uint64{10, 11},
+		},
+		"while muted": {
+			before: func(s *Source, p *publisher, now *time.Time) {
+				speech(s, p, now, 5)
+				s.SetMuted(true)
+			},
+			d: time.Second,
+		},
+		"said before a mute that is over": {
+			before: func(s *Source, p *publisher, now *time.Time) {
+				speech(s, p, now, 5)
+				s.SetMuted(true)
+				s.SetMuted(false)
+			},
+			d: time.Second,
+		},
+		"of one who never spoke": {before: func(*Source, *publisher, *time.Time) {}, d: time.Second},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			former, slot, r := newPair(t)
+			now := time.Unix(1e9, 0)
+			speech(former, &publisher{ssrc: 1}, &now, 3)
+			r.sent = nil
+			source, p := NewSource(), &publisher{ssrc: 2, seq: 65_480}
+			source.SetSlots([]*Slot{slot})
+			if test.before == nil {
+				speech(source, p, &now, 100)
+			} else {
+				test.before(source, p, &now)
+			}
+			if got := slot.Promote(source, test.d, now, nil); got != len(test.want) || !slices.Equal(counts(r.sent), test.want) {
+				t.Fatalf("sent %d, frames %v, want %v", got, counts(r.sent), test.want)
+			}
+			if slot.Promote(source, time.Second, now, nil) != 0 || slot.Assigned() != source {
+				t.Errorf("promoted twice")
+			}
+			speech(source, p, &now, 1)
+			if test.want != nil && r.last().SequenceNumber != r.sent[len(r.sent)-2].SequenceNumber+1 {
+				t.Errorf("does not go on after the history")
+			}
+		})
+	}
+}
+
+// TestPromoteMeetsForward: a packet that is in the history and in a fan-out under way is
+// sent once.
+func TestPromoteMeetsForward(t *testing.T) {
+	slot, checker, r := newSlot(t, first, firstTS)
+	source, p := NewSource(), publisher{ssrc: 2}
+	source.SetSlots([]*Slot{slot})
+	now := time.Unix(1e9, 0)
+	speech(source, &p, &now, 4)
+	packet := p.next()
+	fanout, _ := source.Prepare(&packet, now)
+	slot.Promote(source, time.Second, now, nil)
+	fanout.Send(nil, packet.Payload)
+	if got := counts(r.sent); !slices.Equal(got, []uint64{0, 1, 2, 3, 4}) || checker.Stats(testSSRC).Repeats != 0 {
+		t.Errorf("sent %v", got)
+	}
+}
+
+func TestPromoteClosedSlot(t *testing.T) {
+	slot, _, r := newSlot(t, first, firstTS)
+	source, now := NewSource(), time.Unix(1e9, 0)
+	speech(source, &publisher{}, &now, 4)
+	slot.Close()
+	if slot.Promote(source, time.Second, now, nil) != 0 || len(r.sent) != 0 || slot.Assigned() != source {
+		t.Errorf("sent %v", r.sent)
+	}
+	if slot.Promote(nil, time.Second, now, nil) != 0 || slot.Assigned() != nil {
+		t.Error("not freed")
+	}
+}
+
+// TestResend asks for everything that a slot ever sent and more, in all states.
+func TestResend(t *testing.T) {
+	slot, checker, r := newSlot(t, 1<<15-1, firstTS)
+	source, p := NewSource(), &publisher{ssrc: 7, seq: 65_000}
+	source.SetSlots([]*Slot{slot})
+	slot.Assign(source)
+	now := time.Unix(1e9, 0)
+	ask := func(want ...uint64) {
+		t.Helper()
+		now = now.Add(resendSpacing)
+		before := len(r.sent)
+		for seq := range 1 << 16 {
+			slot.Resend(uint16(seq), now, nil)
+		}
+		got := counts(r.sent[before:])
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Fatalf("sent again %v, want %v", got, want)
+		}
+	}
+	ask()
+	speech(source, p, &now, 6, 2)
+	ask(0, 1, 3, 4, 5)
+	late := Packet{SSRC: 7, SequenceNumber: 65_002, Timestamp: 2 * 960, Payload: []byte(r.sent[0].payload)}
+	late.Payload[11] = 2
+	source.Forward(&late, now)
+	ask(0, 1, 2, 3, 4, 5)
+	ask(0, 1, 2, 3, 4, 5)
+	ask(2) // the others were sent again three times
+	ask()
+	if got := slot.Stats(); got.Asked != 6 || got.Resent != 18 || got.Packets != 24 || checker.Stats(testSSRC).Repeats != 18 {
+		t.Errorf("got %+v", got)
+	}
+	speech(source, p, &now, 1)
+	now = now.Add(maxHistoryAge)
+	ask() // too old
+	speech(source, p, &now, 1)
+	source.SetMuted(true)
+	ask()
+	source.SetMuted(false)
+	ask()
+	speech(source, p, &now, 1)
+	slot.Close()
+	ask()
+	slot.Open()
+	ask() // from before the close
+	speech(source, p, &now, 1)
+	slot.Assign(NewSource())
+	ask()
+	slot.Assign(source)
+	ask()
+	speech(source, p, &now, 100)
+	checkSparseReceiver(t, r.sent)
+}
+
+// TestResendKeepsWithinTheWindow: only the newest 64 are sent again, however fast they came.
+func TestResendKeepsWithinTheWindow(t *testing.T) {
+	source, slot, r := newPair(t)
+	now := time.Unix(1e9, 0)
+	for p := (publisher{seq: 9}); p.count < 1000; {
+		packet := p.next()
+		source.Forward(&packet, now)
+	}
+	for seq := range 1 << 16 {
+		slot.Resend(uint16(seq), now, nil)
+	}
+	if got := counts(r.sent[1000:]); len(got) != windowSize || slices.Min(got) != 1000-windowSize {
+		t.Errorf("sent again %v", got)
+	}
+}
+
+// TestResendSpacing: requests that crossed are one.
+func TestResendSpacing(t *testing.T) {
+	source, slot, r := newPair(t)
+	now := time.Unix(1e9, 0)
+	speech(source, &publisher{}, &now, 1)
+	for range 1000 {
+		now = now.Add(resendSpacing / 10)
+		slot.Resend(first, now, nil)
+	}
+	if len(r.sent) != 1+maxResends {
+		t.Errorf("sent %d times", len(r.sent))
+	}
+}
