@@ -257,8 +257,8 @@ func (c *Channel) removeLocked(m *Member) {
 	m.peer.Source().SetSlots(nil)
 }
 
-// hangUp closes what the member held. Called without the lock: closing a
-// PeerConnection waits for its goroutines.
+// hangUp closes what the member held. Called without the lock: closing a connection waits
+// for its DTLS handshake to end.
 func (m *Member) hangUp() {
 	m.channel.peers.Remove(m.peer)
 	// A connection that closes badly is closed all the same.

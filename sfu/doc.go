@@ -2,7 +2,7 @@
 // whom on which slot.
 //
 // Three hubs hold the state: ChannelHub (channel_id → Channel), Channel (its members)
-// and MediaPeerHub ((PeerConnection, SSRC) → MediaPeer). Every exported method may be
+// and MediaPeerHub ((connection, SSRC) → MediaPeer). Every exported method may be
 // called from any goroutine. Each hub and each channel has one mutex, held to decide
 // and copy; locks are taken in the order ChannelHub, Channel, MediaPeerHub.
 //

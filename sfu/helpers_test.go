@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
@@ -72,16 +71,16 @@ func newConn(tb testing.TB, ssrc uint32, k int) *conn {
 	return c
 }
 
-func (c *conn) Answer() string                             { return "answer" }
-func (c *conn) ID() uint64                                 { return c.id }
-func (c *conn) Talker() bool                               { return c.ssrc != 0 }
-func (c *conn) Source() *forward.Source                    { return c.source }
-func (c *conn) Slots() []peer.Slot                         { return c.slots }
-func (c *conn) SSRC() (uint32, bool)                       { return c.ssrc, c.ssrc != 0 }
-func (c *conn) LastSeen() time.Time                        { return time.Unix(0, c.lastSeen.Load()) }
-func (c *conn) RemoteAddr() netip.AddrPort                 { return netip.AddrPort{} }
-func (c *conn) AddCandidate(webrtc.ICECandidateInit) error { return nil }
-func (c *conn) Close() error                               { c.closed.Add(1); return nil }
+func (c *conn) Answer() string             { return "answer" }
+func (c *conn) ID() uint64                 { return c.id }
+func (c *conn) Talker() bool               { return c.ssrc != 0 }
+func (c *conn) Source() *forward.Source    { return c.source }
+func (c *conn) Slots() []peer.Slot         { return c.slots }
+func (c *conn) SSRC() (uint32, bool)       { return c.ssrc, c.ssrc != 0 }
+func (c *conn) LastSeen() time.Time        { return time.Unix(0, c.lastSeen.Load()) }
+func (c *conn) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
+func (c *conn) AddCandidate(string) error  { return nil }
+func (c *conn) Close() error               { c.closed.Add(1); return nil }
 
 // talk sends one packet from the connection's microphone.
 func (c *conn) talk() {

@@ -6,13 +6,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pion/webrtc/v4"
-
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/peer"
 )
 
-// Conn is what this package needs of a PeerConnection; *peer.Peer is one.
+// Conn is what this package needs of a connection; *peer.Peer is one.
 type Conn interface {
 	// ID is unique among the connections of the process.
 	ID() uint64
@@ -30,7 +28,7 @@ type Conn interface {
 	// RemoteAddr is the ICE-selected address; not valid before there is one.
 	RemoteAddr() netip.AddrPort
 	// AddCandidate adds a trickled remote candidate.
-	AddCandidate(candidate webrtc.ICECandidateInit) error
+	AddCandidate(candidate string) error
 	Close() error
 }
 
@@ -40,8 +38,8 @@ type Answer func(ctx context.Context, offer string) (Conn, error)
 
 // AnswerWith returns the Answer of a media port.
 func AnswerWith(f *peer.Factory) Answer {
-	return func(ctx context.Context, offer string) (Conn, error) {
-		p, err := f.Answer(ctx, offer)
+	return func(_ context.Context, offer string) (Conn, error) {
+		p, err := f.Answer(offer)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +65,7 @@ type MediaPeer struct {
 	leave func(LeaveCause) bool
 }
 
-// MediaPeerHub knows every media peer, by PeerConnection, by (PeerConnection, SSRC) and
+// MediaPeerHub knows every media peer, by connection, by (connection, SSRC) and
 // by channel, each in O(1). Safe for concurrent use.
 type MediaPeerHub struct {
 	mu        sync.RWMutex // guards the maps

@@ -3,8 +3,6 @@ package signaling
 import (
 	"context"
 
-	"github.com/pion/webrtc/v4"
-
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
@@ -23,10 +21,7 @@ func iceCandidate(_ context.Context, s *Session, r *request) error {
 	}
 	// The end of gathering needs nothing done: an ICE-lite server waits for checks.
 	if d.Candidate != nil && d.Candidate.Candidate != "" {
-		if err := s.member.Peer().AddCandidate(webrtc.ICECandidateInit{
-			Candidate: d.Candidate.Candidate, SDPMid: d.Candidate.SDPMid,
-			SDPMLineIndex: d.Candidate.SDPMLineIndex, UsernameFragment: d.Candidate.UsernameFragment,
-		}); err != nil {
+		if err := s.member.Peer().AddCandidate(d.Candidate.Candidate); err != nil {
 			return err
 		}
 	}

@@ -190,7 +190,7 @@ func TestListenerCannotTalk(t *testing.T) {
 	require.NoError(t, err)
 	offer, err := pc.CreateOffer(nil)
 	require.NoError(t, err)
-	p, err := f.Answer(t.Context(), offer.SDP)
+	p, err := f.Answer(offer.SDP)
 	require.NoError(t, err)
 	defer p.Close()
 	require.False(t, p.Talker())

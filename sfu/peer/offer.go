@@ -3,12 +3,13 @@ package peer
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/pion/sdp/v3"
+
+	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
 // Sentinel errors of Factory.Answer and Peer.AddCandidate; test with errors.Is. The
@@ -30,19 +31,27 @@ const (
 	// maxMIDBytes bounds a mid; an RTP header extension carries no longer one (RFC 8285).
 	maxMIDBytes = 16
 	// Payload types that look like RTCP on a shared port (RFC 5761, section 4).
-	rtcpTypeMin, rtcpTypeMax, typeMax = 64, 95, 127
+	rtcpTypeMin, rtcpTypeMax = 64, 95
 )
 
-// fingerprint is a=fingerprint with a hash function that is not broken (RFC 8122).
-var fingerprint = regexp.MustCompile(`(?i)^sha-(256|384|512) [0-9a-f]{2}(:[0-9a-f]{2}){31,63}$`)
+// line is one m-line of an offer, which is Opus in one direction.
+type line struct {
+	// mid is its a=mid.
+	mid string
+	// mic: the client sends, that is, it is the sendonly line. Else it is recvonly, a slot.
+	mic bool
+	// opus is the payload type of Opus that the client prefers.
+	opus uint8
+	// extensions are the header extensions offered, by URI (RFC 8285); only those that the server reads.
+	extensions map[string]uint8
+}
 
 // offered is what a valid offer asks for.
 type offered struct {
-	// mic is the mid of the sendonly line, "" if there is none; hasMic tells.
-	mic    string
-	hasMic bool
-	// slots are the mids of the recvonly lines, in their order.
-	slots []string
+	lines       []line
+	slots       int
+	mic         *line // nil for a client that only listens
+	fingerprint wire.Fingerprint
 }
 
 // inspect checks an offer before any engine sees it: its size, its number of lines, that
@@ -69,74 +78,82 @@ func inspect(offer string, maxBytes, maxSlots int) (offered, error) {
 	}
 	mids := make([]string, 0, len(desc.MediaDescriptions))
 	for i, media := range desc.MediaDescriptions {
-		mid, err := inspectLine(media, i)
+		l, err := inspectLine(media, i)
 		if err != nil {
 			return asked, err
 		}
-		if slices.Contains(mids, mid) {
+		if slices.Contains(mids, l.mid) {
 			return asked, fmt.Errorf("%w: line %d needs an a=mid of its own", ErrBadSDP, i)
 		}
-		mids = append(mids, mid)
-		if err := asked.add(direction(&desc, media), mid, i); err != nil {
+		mids = append(mids, l.mid)
+		if err := asked.add(direction(&desc, media), l, i); err != nil {
 			return asked, err
 		}
 	}
-	if len(asked.slots) > maxSlots {
+	if asked.slots > maxSlots {
 		return asked, fmt.Errorf("%w: %d recvonly lines, at most %d are answered",
-			ErrUnsupportedMedia, len(asked.slots), maxSlots)
+			ErrUnsupportedMedia, asked.slots, maxSlots)
 	}
-	return asked, inspectTransport(&desc, mids)
+	var err error
+	asked.fingerprint, err = inspectTransport(&desc, mids)
+	return asked, err
 }
 
 // add notes what a line is for.
-func (o *offered) add(direction, mid string, line int) error {
+func (o *offered) add(direction string, l line, number int) error {
 	switch direction {
 	case "sendonly":
-		if o.hasMic {
-			return fmt.Errorf("%w: line %d is a second sendonly line", ErrUnsupportedMedia, line)
+		if o.mic != nil {
+			return fmt.Errorf("%w: line %d is a second sendonly line", ErrUnsupportedMedia, number)
 		}
-		o.mic, o.hasMic = mid, true
+		l.mic = true
+		o.mic = &l
 	case "recvonly":
-		o.slots = append(o.slots, mid)
+		o.slots++
 	default:
 		return fmt.Errorf("%w: line %d is %s; offer one sendonly line and recvonly lines",
-			ErrUnsupportedMedia, line, direction)
+			ErrUnsupportedMedia, number, direction)
 	}
+	o.lines = append(o.lines, l)
 	return nil
 }
 
-// inspectLine checks what belongs to one m-line and returns its mid.
-func inspectLine(media *sdp.MediaDescription, line int) (mid string, err error) {
+// inspectLine checks what belongs to one m-line.
+func inspectLine(media *sdp.MediaDescription, number int) (line, error) {
 	name := &media.MediaName
 	if name.Media != "audio" {
-		return "", fmt.Errorf("%w: line %d is m=%s, only audio is answered", ErrUnsupportedMedia, line, name.Media)
+		return line{}, fmt.Errorf("%w: line %d is m=%s, only audio is answered", ErrUnsupportedMedia, number, name.Media)
 	}
 	if protocol := strings.Join(name.Protos, "/"); protocol != mediaProtocol {
-		return "", fmt.Errorf("%w: line %d is %s, only %s is answered", ErrUnsupportedMedia, line, protocol, mediaProtocol)
+		return line{}, fmt.Errorf("%w: line %d is %s, only %s is answered", ErrUnsupportedMedia, number, protocol, mediaProtocol)
 	}
 	if _, bundleOnly := media.Attribute("bundle-only"); name.Port.Value == 0 && !bundleOnly {
-		return "", fmt.Errorf("%w: line %d has port 0, which takes it back; leave it out", ErrUnsupportedMedia, line)
+		return line{}, fmt.Errorf("%w: line %d has port 0, which takes it back; leave it out", ErrUnsupportedMedia, number)
 	}
-	mid, _ = media.Attribute("mid")
-	if mid == "" || len(mid) > maxMIDBytes {
-		return "", fmt.Errorf("%w: line %d needs an a=mid of 1 to %d bytes", ErrBadSDP, line, maxMIDBytes)
+	l := line{}
+	l.mid, _ = media.Attribute("mid")
+	if l.mid == "" || len(l.mid) > maxMIDBytes {
+		return line{}, fmt.Errorf("%w: line %d needs an a=mid of 1 to %d bytes", ErrBadSDP, number, maxMIDBytes)
 	}
-	if !offersOpus(media) {
-		return "", fmt.Errorf("%w: line %d (mid %s) does not offer %s under a payload type of 0 to 63 or 96 to 127",
-			ErrUnsupportedMedia, line, mid, opus)
+	var ok bool
+	if l.opus, ok = offeredOpus(media); !ok {
+		return line{}, fmt.Errorf("%w: line %d (mid %s) does not offer %s under a payload type of 0 to 63 or 96 to 127",
+			ErrUnsupportedMedia, number, l.mid, opus)
 	}
-	return mid, nil
+	l.extensions = offeredExtensions(media)
+	return l, nil
 }
 
 // inspectTransport checks what all lines share: one BUNDLE group (RFC 8843), and on its
 // first line, or for the whole session, RTCP on the same port, ICE and DTLS.
-func inspectTransport(desc *sdp.SessionDescription, mids []string) error {
+func inspectTransport(desc *sdp.SessionDescription, mids []string) (wire.Fingerprint, error) {
+	var none wire.Fingerprint
 	group, _ := desc.Attribute("group")
 	bundle, ok := strings.CutPrefix(group, "BUNDLE ")
 	bundled, wanted := strings.Fields(bundle), slices.Sorted(slices.Values(mids))
 	slices.Sort(bundled)
 	if !ok || !slices.Equal(bundled, wanted) {
-		return fmt.Errorf("%w: all lines must be in one group, a=group:BUNDLE %s", ErrBadSDP, strings.Join(mids, " "))
+		return none, fmt.Errorf("%w: all lines must be in one group, a=group:BUNDLE %s", ErrBadSDP, strings.Join(mids, " "))
 	}
 	first := desc.MediaDescriptions[0]
 	attribute := func(key string) string {
@@ -147,25 +164,26 @@ func inspectTransport(desc *sdp.SessionDescription, mids []string) error {
 		return value
 	}
 	if _, mux := first.Attribute("rtcp-mux"); !mux {
-		return fmt.Errorf("%w: a=rtcp-mux is required", ErrUnsupportedMedia)
+		return none, fmt.Errorf("%w: a=rtcp-mux is required", ErrUnsupportedMedia)
 	}
 	if _, lite := desc.Attribute("ice-lite"); lite {
-		return fmt.Errorf("%w: the server is ICE-lite, so the client cannot be", ErrUnsupportedMedia)
+		return none, fmt.Errorf("%w: the server is ICE-lite, so the client cannot be", ErrUnsupportedMedia)
 	}
 	// RFC 8839, section 5.4.
 	if n := len(attribute("ice-ufrag")); n < 4 || n > 256 {
-		return fmt.Errorf("%w: a=ice-ufrag must have 4 to 256 characters", ErrBadSDP)
+		return none, fmt.Errorf("%w: a=ice-ufrag must have 4 to 256 characters", ErrBadSDP)
 	}
 	if n := len(attribute("ice-pwd")); n < 22 || n > 256 {
-		return fmt.Errorf("%w: a=ice-pwd must have 22 to 256 characters", ErrBadSDP)
+		return none, fmt.Errorf("%w: a=ice-pwd must have 22 to 256 characters", ErrBadSDP)
 	}
 	if setup := attribute("setup"); setup != "actpass" && setup != "active" {
-		return fmt.Errorf("%w: a=setup must be actpass or active, since the server is passive", ErrUnsupportedMedia)
+		return none, fmt.Errorf("%w: a=setup must be actpass or active, since the server is passive", ErrUnsupportedMedia)
 	}
-	if !fingerprint.MatchString(attribute("fingerprint")) {
-		return fmt.Errorf("%w: a=fingerprint must be sha-256, sha-384 or sha-512 and the hash in hex", ErrBadSDP)
+	fingerprint, err := wire.ParseFingerprint(attribute("fingerprint"))
+	if err != nil {
+		return none, fmt.Errorf("%w: a=fingerprint must be sha-256, sha-384 or sha-512 and the hash in hex", ErrBadSDP)
 	}
-	return nil
+	return fingerprint, nil
 }
 
 // direction returns a line's direction: its own attribute, else the session's, else
@@ -186,22 +204,47 @@ func direction(desc *sdp.SessionDescription, media *sdp.MediaDescription) string
 	return "sendrecv"
 }
 
-// offersOpus reports whether a line offers Opus under a payload type that cannot be
-// taken for RTCP, and under no other.
-func offersOpus(media *sdp.MediaDescription) bool {
-	offers := false
+// offeredOpus returns the payload type under which a line offers Opus, the first of its formats if there are several.
+// ok is false when there is none, or one that can be taken for RTCP.
+func offeredOpus(media *sdp.MediaDescription) (payloadType uint8, ok bool) {
+	types := make(map[string]uint8)
 	for _, a := range media.Attributes {
 		number, codec, found := strings.Cut(a.Value, " ")
 		if a.Key != "rtpmap" || !found || !strings.EqualFold(strings.TrimSpace(codec), opus) {
 			continue
 		}
-		payloadType, err := strconv.Atoi(number)
-		if err != nil || payloadType < 0 || payloadType > typeMax || payloadType >= rtcpTypeMin && payloadType <= rtcpTypeMax {
-			return false
+		n, err := strconv.ParseUint(number, 10, 7)
+		if err != nil || n >= rtcpTypeMin && n <= rtcpTypeMax {
+			return 0, false
 		}
-		offers = true
+		types[number] = uint8(n)
 	}
-	return offers
+	for _, format := range media.MediaName.Formats {
+		if payloadType, ok = types[format]; ok {
+			return payloadType, true
+		}
+	}
+	return 0, false
+}
+
+// offeredExtensions returns the ids of the header extensions that the server reads.
+func offeredExtensions(media *sdp.MediaDescription) map[string]uint8 {
+	var ids map[string]uint8
+	for _, a := range media.Attributes {
+		fields := strings.Fields(a.Value)
+		if a.Key != "extmap" || len(fields) < 2 || !slices.Contains(readExtensions[:], fields[1]) {
+			continue
+		}
+		id, _, _ := strings.Cut(fields[0], "/") // a direction may follow (RFC 8285, section 5)
+		// 15 is reserved in the one-byte form; larger ones need the two-byte form.
+		if n, err := strconv.ParseUint(id, 10, 8); err == nil && n >= 1 && n != 15 {
+			if ids == nil {
+				ids = make(map[string]uint8)
+			}
+			ids[fields[1]] = uint8(n)
+		}
+	}
+	return ids
 }
 
 // oneLine keeps an engine's error readable inside a JSON string.

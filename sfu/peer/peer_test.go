@@ -6,12 +6,14 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/pion/ice/v4"
+	"github.com/pion/logging"
 	"github.com/pion/rtp"
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
@@ -87,6 +89,14 @@ func newClient(t *testing.T, slots int) (*client, string) {
 	return c, offer.SDP
 }
 
+// quietLogs keeps pion's log lines out of the tests' output.
+func quietLogs() logging.LoggerFactory {
+	factory := logging.NewDefaultLoggerFactory()
+	factory.DefaultLogLevel = logging.LogLevelDisabled
+	factory.ScopeLevels = map[string]logging.LogLevel{}
+	return factory
+}
+
 func opusEngine(t *testing.T) *webrtc.MediaEngine {
 	t.Helper()
 	media := &webrtc.MediaEngine{}
@@ -102,7 +112,7 @@ func opusEngine(t *testing.T) *webrtc.MediaEngine {
 func connect(t *testing.T, f *Factory, slots int) (*client, *Peer) {
 	t.Helper()
 	c, offer := newClient(t, slots)
-	p, err := f.Answer(t.Context(), offer)
+	p, err := f.Answer(offer)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	require.NoError(t, c.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: p.Answer()}))
@@ -115,7 +125,7 @@ func connect(t *testing.T, f *Factory, slots int) (*client, *Peer) {
 	eventually(t, "the server's side to be up", func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return p.keyed && p.endpoint.Remote().IsValid()
+		return p.connected
 	})
 	return c, p
 }
@@ -218,7 +228,7 @@ func TestPeerWithoutDTLSIsDead(t *testing.T) {
 	verifyNoLeaks(t)
 	f := newFactory(t)
 	c, offer := newClient(t, 1)
-	p, err := f.Answer(t.Context(), offer)
+	p, err := f.Answer(offer)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	var answer sdp.SessionDescription
@@ -251,7 +261,7 @@ func TestPeerWithoutDTLSIsDead(t *testing.T) {
 func TestCandidates(t *testing.T) {
 	candidates := func(f *Factory) []string {
 		_, offer := newClient(t, 1)
-		p, err := f.Answer(t.Context(), offer)
+		p, err := f.Answer(offer)
 		require.NoError(t, err)
 		require.NoError(t, p.Close())
 		seen := map[string]bool{}
@@ -285,18 +295,13 @@ func TestCandidates(t *testing.T) {
 func TestAddCandidateIsBounded(t *testing.T) {
 	f := newFactory(t)
 	_, offer := newClient(t, 1)
-	p, err := f.Answer(t.Context(), offer)
+	p, err := f.Answer(offer)
 	require.NoError(t, err)
 	defer p.Close()
-	mid := "0"
 	for range maxCandidates {
-		require.NoError(t, p.AddCandidate(webrtc.ICECandidateInit{
-			Candidate: "candidate:1 1 udp 1 127.0.0.1 9 typ host", SDPMid: &mid,
-		}))
+		require.NoError(t, p.AddCandidate("candidate:1 1 udp 1 127.0.0.1 9 typ host"))
 	}
-	require.ErrorIs(t, p.AddCandidate(webrtc.ICECandidateInit{
-		Candidate: "candidate:1 1 udp 1 127.0.0.1 9 typ host", SDPMid: &mid,
-	}), ErrCandidate)
+	require.ErrorIs(t, p.AddCandidate("candidate:1 1 udp 1 127.0.0.1 9 typ host"), ErrCandidate)
 }
 
 func TestPortInUse(t *testing.T) {
@@ -329,7 +334,7 @@ func FuzzInspect(f *testing.F) {
 	f.Add("v=0\r\n")
 	f.Fuzz(func(t *testing.T, offer string) {
 		asked, err := inspect(offer, 56<<10, 4)
-		if err == nil && (len(asked.slots) > 4 || (len(asked.slots) == 0 && !asked.hasMic)) {
+		if err == nil && (asked.slots > 4 || len(asked.lines) == 0) {
 			t.Errorf("let through: %+v", asked)
 		}
 	})
@@ -359,7 +364,7 @@ func TestAnswerSurvivesDamagedOffers(t *testing.T) {
 		"short password":       regexp.MustCompile(`a=ice-pwd:.*`).ReplaceAllString(good, "a=ice-pwd:x\r"),
 	} {
 		require.NotEqual(t, good, bad, name)
-		_, err := f.Answer(t.Context(), bad)
+		_, err := f.Answer(bad)
 		require.True(t, errors.Is(err, ErrBadSDP) || errors.Is(err, ErrUnsupportedMedia), "%s: %v", name, err)
 	}
 	random := rand.New(rand.NewPCG(1, 2))
@@ -369,7 +374,7 @@ func TestAnswerSurvivesDamagedOffers(t *testing.T) {
 		for range 1 + random.IntN(3) {
 			damaged[random.IntN(len(damaged))] = byte(random.IntN(256))
 		}
-		p, err := f.Answer(t.Context(), string(damaged))
+		p, err := f.Answer(string(damaged))
 		if err != nil {
 			require.True(t, errors.Is(err, ErrBadSDP) || errors.Is(err, ErrUnsupportedMedia), "%v: %q", err, damaged)
 			continue
@@ -384,21 +389,70 @@ func TestAnswerSurvivesDamagedOffers(t *testing.T) {
 // does not, since it would otherwise not be heard.
 func TestAnswerDeclinesCryptex(t *testing.T) {
 	f := newFactory(t)
-	p, err := f.Answer(t.Context(), strings.ReplaceAll(realOffer(t), "a=rtcp-mux", "a=cryptex\r\na=rtcp-mux"))
+	p, err := f.Answer(strings.ReplaceAll(realOffer(t), "a=rtcp-mux", "a=cryptex\r\na=rtcp-mux"))
 	require.NoError(t, err)
 	defer p.Close()
 	require.NotContains(t, p.Answer(), "cryptex")
 }
 
-// Whatever stops a negotiation half-way, Close leaves nothing.
-func TestCloseOfAHalfMadePeer(t *testing.T) {
-	verifyNoLeaks(t)
+// The answer describes every line in the opposite direction, under the client's payload
+// types, and one transport for all of them.
+func TestAnswer(t *testing.T) {
 	f := newFactory(t)
-	p := &Peer{factory: f, source: forward.NewSource()}
-	p.endpoint = f.engine.NewEndpoint(p)
-	api, err := f.api(p)
+	p, err := f.Answer(realOffer(t))
 	require.NoError(t, err)
-	p.pc, err = api.NewPeerConnection(webrtc.Configuration{})
-	require.NoError(t, err)
-	require.NoError(t, p.Close())
+	defer p.Close()
+	var answer sdp.SessionDescription
+	require.NoError(t, answer.UnmarshalString(p.Answer()))
+	require.Len(t, answer.MediaDescriptions, 2)
+	group, _ := answer.Attribute("group")
+	require.Equal(t, "BUNDLE 0 1", group)
+	_, lite := answer.Attribute("ice-lite")
+	require.True(t, lite)
+	mic, slot := answer.MediaDescriptions[0], answer.MediaDescriptions[1]
+	for media, want := range map[*sdp.MediaDescription]string{mic: "recvonly", slot: "sendonly"} {
+		_, ok := media.Attribute(want)
+		require.True(t, ok, want)
+		_, ok = media.Attribute("rtcp-mux")
+		require.True(t, ok)
+		require.Equal(t, []string{"111"}, media.MediaName.Formats)
+		rtpmap, _ := media.Attribute("rtpmap")
+		require.Equal(t, "111 opus/48000/2", rtpmap)
+		fmtp, _ := media.Attribute("fmtp")
+		require.Contains(t, fmtp, "useinbandfec=1")
+	}
+	setup, _ := mic.Attribute("setup")
+	require.Equal(t, "passive", setup)
+	ssrc, _ := slot.Attribute("ssrc")
+	require.Contains(t, ssrc, strconv.Itoa(int(p.Slots()[0].ssrc)))
+}
+
+// Extensions keep the offer's ids; the server's answer names those it reads and no other.
+func TestAnswerExtensions(t *testing.T) {
+	f := newFactory(t)
+	for offered, want := range map[string][]string{
+		"a=extmap:3 " + sdp.AudioLevelURI:                            {"3 " + sdp.AudioLevelURI},
+		"a=extmap:3/sendonly " + sdp.AudioLevelURI + " vad=on":       {"3 " + sdp.AudioLevelURI},
+		"a=extmap:4 urn:x\r\na=extmap:5 " + sdp.SDESMidURI:           {"5 " + sdp.SDESMidURI},
+		"a=extmap:0 " + sdp.AudioLevelURI:                            nil,
+		"a=extmap:15 " + sdp.AudioLevelURI:                           nil,
+		"a=extmap:256 " + sdp.AudioLevelURI:                          nil,
+		"a=extmap:\r\na=extmap:7\r\na=extmap:x " + sdp.AudioLevelURI: nil,
+	} {
+		offer := regexp.MustCompile(`a=extmap:.*\r\n`).ReplaceAllString(realOffer(t), "")
+		p, err := f.Answer(strings.Replace(offer, "a=sendonly", offered+"\r\na=sendonly", 1))
+		require.NoError(t, err, offered)
+		var answer sdp.SessionDescription
+		require.NoError(t, answer.UnmarshalString(p.Answer()))
+		var got []string
+		for _, media := range answer.MediaDescriptions {
+			for _, a := range media.Attributes {
+				if a.Key == "extmap" {
+					got = append(got, a.Value)
+				}
+			}
+		}
+		require.Equal(t, want, got, offered)
+		require.NoError(t, p.Close())
+	}
 }

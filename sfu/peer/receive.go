@@ -25,7 +25,7 @@ type microphone struct {
 // authenticated.
 func (p *Peer) OnRTP(out *wire.Batch, _ *wire.Endpoint, packet []byte, at time.Time) {
 	m := &p.microphone
-	if !p.talker || m.packet.Unmarshal(packet) != nil || m.packet.PayloadType != p.payloadType {
+	if p.mic == nil || m.packet.Unmarshal(packet) != nil || m.packet.PayloadType != p.mic.opus {
 		p.dropped.Add(1)
 		return
 	}

@@ -2,12 +2,12 @@ package peer
 
 import (
 	"context"
-	"io"
 	"sync"
 	"time"
 
 	"github.com/pion/rtcp"
-	"github.com/pion/transport/v5/packetio"
+
+	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
 const (
@@ -27,11 +27,9 @@ type lastReport struct {
 	at  time.Time
 }
 
-// onRTCP takes one compound packet that was authenticated. pion hands the same one over
-// for every stream it names, which does no harm.
-func (p *Peer) onRTCP(raw []byte) {
-	now := time.Now()
-	p.endpoint.Touch(now)
+// OnRTCP implements wire.Receiver: it runs on the loop of the socket, for each compound
+// packet that authenticated.
+func (p *Peer) OnRTCP(_ *wire.Batch, _ *wire.Endpoint, raw []byte, now time.Time) {
 	packets, err := rtcp.Unmarshal(raw)
 	if err != nil {
 		p.dropped.Add(1)
@@ -48,44 +46,9 @@ func (p *Peer) onRTCP(raw []byte) {
 	}
 }
 
-// rtcpSink is the buffer that pion puts a stream's packets in. RTCP is handled as it
-// comes, without a goroutine per stream that would wait for it; RTP never comes this way.
-type rtcpSink struct {
-	onPacket func([]byte)
-	closed   chan struct{}
-	once     sync.Once
-}
-
-func (p *Peer) newBuffer(kind packetio.BufferPacketType, _ uint32) io.ReadWriteCloser {
-	sink := &rtcpSink{closed: make(chan struct{})}
-	if kind == packetio.RTCPBufferPacket {
-		sink.onPacket = p.onRTCP
-	}
-	return sink
-}
-
-// Write implements io.Writer.
-func (s *rtcpSink) Write(b []byte) (int, error) {
-	if s.onPacket != nil {
-		s.onPacket(b)
-	}
-	return len(b), nil
-}
-
-// Read implements io.Reader: there is never anything to read.
-func (s *rtcpSink) Read([]byte) (int, error) {
-	<-s.closed
-	return 0, io.EOF
-}
-
-// Close implements io.Closer.
-func (s *rtcpSink) Close() error {
-	s.once.Do(func() { close(s.closed) })
-	return nil
-}
-
 // runReports sends every peer its reports until ctx is done, a share of them a turn.
 func (f *Factory) runReports(ctx context.Context) {
+	out := f.engine.NewBatch()
 	ticker := time.NewTicker(f.cfg.ReportInterval / reportShares)
 	defer ticker.Stop()
 	for turn := uint64(0); ; turn++ {
@@ -94,8 +57,9 @@ func (f *Factory) runReports(ctx context.Context) {
 			return
 		case now := <-ticker.C:
 			for _, p := range f.share(turn % reportShares) {
-				p.report(now)
+				p.report(out, now)
 			}
+			out.Flush()
 		}
 	}
 }
@@ -113,17 +77,23 @@ func (f *Factory) share(turn uint64) []*Peer {
 }
 
 // report sends the client what there is to report, and looks whether it misbehaves.
-func (p *Peer) report(now time.Time) {
+func (p *Peer) report(out *wire.Batch, now time.Time) {
 	if p.endpoint.Refused() > 0 {
 		// More SSRCs than any microphone has: the next sweep takes it out.
 		p.dead.Store(true)
 		return
 	}
-	if packets := p.reports(now); len(packets) > 0 {
-		// Before the connection is up there is nothing to report; after it is down nobody
-		// to tell.
-		_ = p.pc.WriteRTCP(packets)
+	packets := p.reports(now)
+	if len(packets) == 0 {
+		return
 	}
+	raw, err := rtcp.Marshal(packets)
+	if err != nil {
+		return // they are ours
+	}
+	// Before the connection is up there is nothing to report; after it is down nobody to
+	// tell.
+	_ = p.endpoint.WriteRTCP(out, raw)
 }
 
 // reports returns sender reports for the slots that sent something since the last call

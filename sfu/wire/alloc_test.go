@@ -90,21 +90,6 @@ func TestAllocsReading(t *testing.T) {
 	require.Equal(t, 501, got)
 }
 
-func TestAllocsMuxDispatch(t *testing.T) {
-	skipUnderRace(t)
-	e := startEngine(t, Config{})
-	c, err := e.UDPMux().GetConn("ufrag", e.mux.GetListenAddresses()[0])
-	require.NoError(t, err)
-	packet, from := bindingRequest("ufrag:other"), netip.MustParseAddrPort("127.0.0.1:5")
-	buf := make([]byte, packetBuffer)
-	h, ok := c.(*muxHandle)
-	require.True(t, ok)
-	require.Zero(t, testing.AllocsPerRun(500, func() {
-		e.mux.dispatch(e.listeners[0], kindSTUN, packet, from)
-		_, _, _ = h.ReadFromAddrPort(buf)
-	}))
-}
-
 func BenchmarkDemux(b *testing.B) {
 	p := rtpPacket(b, rtp.Header{SSRC: 1, PayloadType: 111}, make([]byte, benchPayload))
 	var t table

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -34,10 +35,24 @@ const (
 	maxSSRCs = 128
 	// replayWindow is how far behind the newest packet of a stream a late one may be (RFC 3711 §3.3.2 asks for 64).
 	replayWindow = 1024
-	// muxQueue is how many packets may wait for one pion ICE agent, which reads STUN, DTLS and SRTCP only.
-	muxQueue = 64
-	// muxAddresses is how many remote addresses one pion connection may own.
-	muxAddresses = 64
+	// rtcpWindow is the replay window of SRTCP, packets.
+	rtcpWindow = 64
+	// rtcpOverhead is what SRTCP adds at most: an authentication tag and the index (RFC 7714 §9.1), bytes.
+	rtcpOverhead = 16 + 4
+	// ufragLen is the length of our username fragments: 40 random bits (RFC 8445 §5.3 asks for 24).
+	ufragLen = 8
+	// maxPaths is how many addresses a peer may have checked from at once: more than a browser has interfaces.
+	maxPaths = 8
+	// pairSilence is after how long without a check the nominated pair gives way to another that is checked. Consent
+	// checks come every 2 s (pion), 2.5 s (Chromium) or 5 s (RFC 7675 §5.1).
+	pairSilence = 4 * time.Second
+	// handshakeTimeout is how long a peer may take from its first check to the end of the DTLS handshake.
+	handshakeTimeout = 5 * time.Second
+	// flightInterval is after how long a lost DTLS flight is repeated at first. RFC 9147 §5.8.2 has 100 ms for real-time
+	// media, and 1 s otherwise.
+	flightInterval = 200 * time.Millisecond
+	// dtlsQueue is how many DTLS records of one peer may wait for pion.
+	dtlsQueue = 32
 	// readErrorPause keeps a socket that only fails from taking a whole core.
 	readErrorPause = time.Millisecond
 	// maxListeners bounds Config.Addrs.
@@ -52,7 +67,10 @@ var (
 	ErrBadAddress   = errors.New("wire: no listen address can reach this remote address")
 	ErrKeysSet      = errors.New("wire: the endpoint has keys already")
 	ErrNoKeys       = errors.New("wire: the DTLS handshake has not yielded keys")
-	ErrKeysTaken    = errors.New("wire: the keys were taken already")
+	ErrAccepted     = errors.New("wire: the endpoint has credentials already")
+	ErrNotAccepted  = errors.New("wire: the endpoint has no credentials yet")
+	ErrFingerprint  = errors.New("wire: not the certificate whose fingerprint was offered")
+	ErrPeerClosed   = errors.New("wire: the peer closed the connection")
 	ErrProfile      = errors.New("wire: unsupported SRTP protection profile")
 	ErrNotReady     = errors.New("wire: the endpoint has no keys or no address yet")
 	ErrBadPacket    = errors.New("wire: malformed RTP packet")
@@ -60,7 +78,9 @@ var (
 	ErrAuth         = errors.New("wire: authentication failed")
 	ErrReplay       = errors.New("wire: replayed or too old")
 	ErrTooManySSRCs = errors.New("wire: too many streams from one endpoint")
-	ErrIndexReused  = errors.New("wire: this SRTP index was used for another packet")
+	// ErrHandshakeTimeout: a peer that was checked did not complete DTLS and nominate a pair in time.
+	ErrHandshakeTimeout = errors.New("wire: DTLS or nomination took too long")
+	ErrIndexReused      = errors.New("wire: this SRTP index was used for another packet")
 )
 
 // Config says where and how wide to listen. Only Addrs is required.
@@ -76,10 +96,8 @@ type Config struct {
 	Loops int
 	// Lanes is how many goroutines share large fan-outs. Zero: one per core.
 	Lanes int
-	// PassUnbound hands SRTP from addresses no Endpoint is bound to over to pion, if pion talks with that address. It is
-	// for peers without an Endpoint. Left off, such packets are dropped and counted: pion keeps state for every
-	// SSRC it sees, without a limit.
-	PassUnbound bool
+	// Certificate is for DTLS. Zero: a new self-signed one.
+	Certificate tls.Certificate
 	// OnPanic is told of a panic in a Receiver, whose endpoint has then been closed, or, with a nil endpoint, in a Job,
 	// which has then ended. Zero: the panic goes on.
 	OnPanic func(ep *Endpoint, value any, stack []byte)

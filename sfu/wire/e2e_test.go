@@ -24,6 +24,8 @@ func profiles() map[string]dtls.SRTPProtectionProfile {
 
 // forwarder sends what it receives to one slot, rewritten.
 type forwarder struct {
+	receiverFunc
+
 	to  atomic.Pointer[serverPeer]
 	got atomic.Int64
 	bad atomic.Int64

@@ -12,6 +12,13 @@ import (
 // it sends goes into b, and calls do not overlap. It may use every Endpoint and Sender, but not close the Engine.
 type Receiver interface {
 	OnRTP(b *Batch, ep *Endpoint, packet []byte, at time.Time)
+	// OnRTCP takes a compound packet (RFC 3550 §6.1), under the same terms; the two do not overlap either.
+	OnRTCP(b *Batch, ep *Endpoint, packet []byte, at time.Time)
+	// OnConnected is called once, when there are keys and an address to send to. It may come from any goroutine.
+	OnConnected(ep *Endpoint)
+	// OnDisconnected is called at most once, after the endpoint was closed because its peer said goodbye or failed to
+	// prove itself; not when Close was called. It may come from any goroutine.
+	OnDisconnected(ep *Endpoint, err error)
 }
 
 // dest is a remote address with the sockets that reach it. It never changes; an endpoint that moves gets a new one.
@@ -34,8 +41,8 @@ type Endpoint struct {
 	engine   *Engine
 	receiver Receiver
 
-	dest     atomic.Pointer[dest]  // where to send; nil before Bind and after Close
-	incoming atomic.Pointer[suite] // nil before SetKeys
+	dest     atomic.Pointer[dest]  // where to send; nil before the first nomination and after Close
+	incoming atomic.Pointer[suite] // nil before DTLS has made the keys
 	outgoing atomic.Pointer[suite]
 	lastSeen atomic.Int64 // nanoseconds since Engine.start; 0: never
 
@@ -43,10 +50,21 @@ type Endpoint struct {
 	in   inbound    // guarded by inMu
 	stat counters
 
-	mu      sync.Mutex // guards all below
-	keyed   bool
-	closed  bool
-	senders map[uint32]*Sender
+	rtcp rtcpState
+	dtls atomic.Pointer[association] // nil before the peer's first record
+
+	mu          sync.Mutex // guards all below
+	keyed       bool
+	connected   bool
+	closed      bool
+	wasBound    bool
+	fingerprint Fingerprint
+	ufrag       string      // ours; "" before Accept
+	nextUfrag   string      // ours after Restart, until the peer uses it
+	deadline    *time.Timer // runs from the first check until the connection is up
+	boundCheck  time.Time   // of the last check that came from dest
+	paths       []flow      // in the engine's table: what was checked, oldest first
+	senders     map[uint32]*Sender
 }
 
 type counters struct {
@@ -60,9 +78,9 @@ func (e *Engine) NewEndpoint(r Receiver) *Endpoint {
 	return &Endpoint{engine: e, receiver: r}
 }
 
-// SetKeys gives the endpoint its keys, once, and wipes them. An endpoint never changes keys: a new DTLS association
+// setKeys gives the endpoint its keys, once, and wipes them. An endpoint never changes keys: a new DTLS association
 // means a new Endpoint, so no SRTP state is ever started over under old keys.
-func (ep *Endpoint) SetKeys(k Keys) error {
+func (ep *Endpoint) setKeys(k Keys) error {
 	if k.m == nil {
 		return ErrNoKeys
 	}
@@ -83,71 +101,40 @@ func (ep *Endpoint) SetKeys(k Keys) error {
 	if err != nil {
 		return err
 	}
+	if err := ep.rtcp.set(k.m); err != nil {
+		return err
+	}
 	ep.keyed = true
 	ep.incoming.Store(in)
 	ep.outgoing.Store(out)
 	return nil
 }
 
-// Bind sets the peer's address, the remote side of the pair its ICE agent nominated, and moves the endpoint there if it
-// had another. Streams go on: rollover counters and replay windows belong to the keys, not to the address. Another
-// endpoint at that address loses it, since an address has one user and the latest nomination is the true one.
-func (ep *Endpoint) Bind(remote netip.AddrPort) error {
-	remote = canonical(remote)
-	l := ep.engine.mux.listenerFor(remote)
-	if l == nil {
-		return ErrBadAddress
-	}
-	d := &dest{ep: ep, listener: l, addr: remote}
-	if err := d.sa.set(l, remote); err != nil {
-		return err
-	}
-	ep.mu.Lock()
-	defer ep.mu.Unlock()
-	if ep.closed {
-		return ErrClosed
-	}
-	old := ep.dest.Load()
-	if old != nil && old.addr == remote && old.listener == l {
-		if ep.engine.table.lookup(l.index, remote) == ep {
-			return nil
-		}
-	}
-	if loser := ep.engine.table.put(l.index, remote, ep); loser != nil && loser != ep {
-		loser.lose(l, remote)
-	}
-	ep.dest.Store(d)
-	if ep.engine.table.lookup(l.index, remote) != ep { // another was faster and looked for us too early
-		ep.lose(l, remote)
-	}
-	if old != nil && (old.addr != remote || old.listener != l) {
-		ep.engine.table.remove(old.listener.index, old.addr, ep)
-	}
-	return nil
-}
-
-// lose makes the endpoint stop sending to an address that has become another's. It takes no lock, because the winner
-// holds its own.
-func (ep *Endpoint) lose(l *listener, remote netip.AddrPort) {
-	if d := ep.dest.Load(); d != nil && d.listener == l && d.addr == remote {
-		ep.dest.CompareAndSwap(d, nil)
-	}
-}
-
-// Close takes the endpoint off the wire: nothing is received or sent for it any more. A call of its Receiver that is
-// under way may still finish.
+// Close takes the endpoint off the wire and tells the peer so: nothing is received or sent for it any more. A call of
+// its Receiver that is under way may still finish. It may be called more than once.
 func (ep *Endpoint) Close() {
 	ep.mu.Lock()
-	defer ep.mu.Unlock()
 	if ep.closed {
+		ep.mu.Unlock()
 		return
 	}
 	ep.closed = true
-	if d := ep.dest.Swap(nil); d != nil {
-		ep.engine.table.remove(d.listener.index, d.addr, ep)
+	ep.engine.logins.remove(ep.ufrag)
+	ep.engine.logins.remove(ep.nextUfrag)
+	ep.dest.Store(nil)
+	for _, p := range ep.paths {
+		ep.engine.table.remove(p.listener, p.remote, ep)
+	}
+	ep.paths = nil
+	if ep.deadline != nil {
+		ep.deadline.Stop()
 	}
 	ep.incoming.Store(nil)
 	ep.outgoing.Store(nil)
+	ep.mu.Unlock()
+	if a := ep.dtls.Load(); a != nil {
+		_ = a.conn.Close() // says goodbye; a peer that does not hear it loses nothing
+	}
 }
 
 // Sender gives the outgoing stream with this SSRC, always the same one for the same SSRC.
@@ -165,7 +152,7 @@ func (ep *Endpoint) Sender(ssrc uint32) *Sender {
 	return s
 }
 
-// Remote is the address the endpoint is bound to, or the zero value.
+// Remote is the remote address of the nominated pair, or the zero value.
 func (ep *Endpoint) Remote() netip.AddrPort {
 	if d := ep.dest.Load(); d != nil {
 		return d.addr
@@ -181,11 +168,11 @@ func (ep *Endpoint) LastSeen() time.Time {
 	return time.Time{}
 }
 
-// Touch notes a sign of life that the wire does not see, such as SRTCP or a STUN check that pion authenticated.
+// Touch notes a sign of life.
 func (ep *Endpoint) Touch(at time.Time) { ep.lastSeen.Store(int64(at.Sub(ep.engine.start))) }
 
-// receive takes one SRTP packet that came from the endpoint's address.
-func (ep *Endpoint) receive(b *Batch, packet []byte, at time.Time) {
+// onRTP takes one SRTP packet that came from one of the endpoint's addresses.
+func (ep *Endpoint) onRTP(b *Batch, packet []byte, at time.Time) {
 	s := ep.incoming.Load()
 	if s == nil {
 		ep.stat.notReady.Add(1)
@@ -206,6 +193,8 @@ func (ep *Endpoint) receive(b *Batch, packet []byte, at time.Time) {
 
 func (ep *Endpoint) count(err error) {
 	switch {
+	case errors.Is(err, ErrNotReady):
+		ep.stat.notReady.Add(1)
 	case errors.Is(err, ErrReplay):
 		ep.stat.replayed.Add(1)
 	case errors.Is(err, ErrTooManySSRCs):

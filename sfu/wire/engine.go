@@ -11,7 +11,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pion/ice/v4"
+	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
+	"github.com/pion/logging"
 )
 
 // Engine is the media port: its sockets, the loops on them, and who is behind which address.
@@ -21,8 +22,11 @@ type Engine struct {
 	listeners []*listener
 	lanes     []*lane
 	table     table
-	mux       *mux
-	stat      engineCounters
+	logins    logins
+	// fingerprint is of cfg.Certificate.
+	fingerprint string
+	logs        logging.LoggerFactory
+	stat        engineCounters
 
 	closing   atomic.Bool
 	closeOnce sync.Once
@@ -54,7 +58,13 @@ func Listen(cfg Config) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg.withDefaults(), start: time.Now(), stop: make(chan struct{})}
+	e := &Engine{
+		cfg: cfg.withDefaults(), start: time.Now(), stop: make(chan struct{}),
+		logins: logins{names: make(map[string]login)}, logs: noLogs(),
+	}
+	if err := e.certify(); err != nil {
+		return nil, err
+	}
 	port := uint16(0)
 	for i, a := range e.cfg.Addrs {
 		if a.Port() == 0 {
@@ -75,7 +85,6 @@ func Listen(cfg Config) (*Engine, error) {
 			return nil, err
 		}
 	}
-	e.mux = newMux(e)
 	for i := range e.cfg.Lanes {
 		e.lanes = append(e.lanes, e.newLane(i))
 	}
@@ -161,9 +170,22 @@ func interfaceAddrs() ([]netip.Addr, error) {
 	return addrs, nil
 }
 
-// UDPMux is the way of everything but bound SRTP, for SettingEngine.SetICEUDPMux. Closing it does nothing: the Engine
-// closes it.
-func (e *Engine) UDPMux() ice.UDPMux { return e.mux }
+// certify makes the DTLS certificate, if none is configured, and its fingerprint.
+func (e *Engine) certify() error {
+	if len(e.cfg.Certificate.Certificate) == 0 {
+		cert, err := selfsign.GenerateSelfSigned() // ECDSA, P-256
+		if err != nil {
+			return fmt.Errorf("wire: making a certificate: %w", err)
+		}
+		e.cfg.Certificate = cert
+	}
+	var err error
+	e.fingerprint, err = fingerprintOf(&e.cfg.Certificate)
+	return err
+}
+
+// Fingerprint is our certificate's, as the value of a=fingerprint (RFC 8122).
+func (e *Engine) Fingerprint() string { return e.fingerprint }
 
 // Addrs are the addresses peers can reach the media port at.
 func (e *Engine) Addrs() []netip.AddrPort {
@@ -188,7 +210,9 @@ func (e *Engine) Close() error {
 	e.closeOnce.Do(func() {
 		e.closing.Store(true)
 		close(e.stop)
-		e.mux.closeAll()
+		for _, ep := range e.logins.close() {
+			ep.Close()
+		}
 		for _, l := range e.listeners {
 			for _, s := range l.socks {
 				s.wake()
@@ -255,26 +279,30 @@ func (l *loop) run() {
 
 func (l *loop) handle(packet []byte, from netip.AddrPort, now time.Time) {
 	e := l.engine
-	switch k := classify(packet); k {
-	case kindRTP:
-		if ep := e.table.lookup(l.listener.index, from); ep != nil {
-			l.deliver(ep, packet, now)
-			return
-		}
-		if !e.cfg.PassUnbound {
-			e.stat.unbound.Add(1)
-			return
-		}
-		e.mux.dispatch(l.listener, k, packet, from)
-	case kindSTUN, kindDTLS, kindRTCP:
-		e.mux.dispatch(l.listener, k, packet, from)
-	default:
+	k := classify(packet)
+	switch k {
+	case kindUnknown:
 		e.stat.unknown.Add(1)
+		return
+	case kindSTUN:
+		l.check(packet, from, now)
+		return
+	case kindRTP, kindRTCP, kindDTLS:
 	}
+	ep := e.table.lookup(l.listener.index, from)
+	if ep == nil { // no peer has proved by a check that it is there
+		e.stat.unbound.Add(1)
+		return
+	}
+	if k == kindDTLS {
+		ep.onDTLS(l.listener, packet, from)
+		return
+	}
+	l.deliver(ep, k, packet, now)
 }
 
 // deliver gives a packet to its endpoint. A panic in a Receiver ends that endpoint, not the server.
-func (l *loop) deliver(ep *Endpoint, packet []byte, now time.Time) {
+func (l *loop) deliver(ep *Endpoint, k kind, packet []byte, now time.Time) {
 	if l.engine.cfg.OnPanic != nil {
 		defer func() {
 			if v := recover(); v != nil {
@@ -284,5 +312,9 @@ func (l *loop) deliver(ep *Endpoint, packet []byte, now time.Time) {
 			}
 		}()
 	}
-	ep.receive(l.out, packet, now)
+	if k == kindRTCP {
+		ep.onRTCP(l.out, packet, now)
+		return
+	}
+	ep.onRTP(l.out, packet, now)
 }

@@ -16,6 +16,8 @@ import (
 
 // crowd is a fan that defers what is too much for a loop.
 type crowd struct {
+	receiverFunc
+
 	to       atomic.Pointer[[]*Sender]
 	jobs     sync.Pool
 	longest  atomic.Int64 // time in OnRTP, ns

@@ -52,14 +52,38 @@ func rtpPacket(tb testing.TB, h rtp.Header, payload []byte) []byte {
 func boundEndpoint(tb testing.TB, e *Engine, r Receiver, at netip.AddrPort, id dtls.SRTPProtectionProfile) (*Endpoint, oracle) {
 	tb.Helper()
 	keys, o := testKeys(tb, id)
+	if r == nil {
+		r = receiverFunc(nil)
+	}
 	ep := e.NewEndpoint(r)
-	require.NoError(tb, ep.SetKeys(keys))
-	require.NoError(tb, ep.Bind(at))
+	require.NoError(tb, ep.setKeys(keys))
+	require.NoError(tb, bind(ep, at))
 	return ep, o
+}
+
+// bind does what a nominating check from an address does.
+func bind(ep *Endpoint, remote netip.AddrPort) error {
+	remote = canonical(remote)
+	for _, l := range ep.engine.listeners {
+		if !l.reaches(remote.Addr()) {
+			continue
+		}
+		d := &dest{ep: ep, listener: l, addr: remote}
+		if err := d.sa.set(l, remote); err != nil {
+			return err
+		}
+		if !ep.checked("", d, true, time.Now()) {
+			return ErrClosed
+		}
+		return nil
+	}
+	return ErrBadAddress
 }
 
 // fan sends what it receives to a list of senders, as sfu/forward will.
 type fan struct {
+	receiverFunc
+
 	to  atomic.Pointer[[]*Sender]
 	hdr [rtpHeader]byte
 	err atomic.Int64

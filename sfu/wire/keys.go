@@ -1,32 +1,21 @@
 package wire
 
 import (
-	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/sha256"
-	"crypto/sha512"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
-	"hash"
-	"sync"
 
 	"github.com/pion/dtls/v3"
-	"github.com/pion/dtls/v3/pkg/crypto/prf"
-	"github.com/pion/dtls/v3/pkg/protocol/extension"
-	"github.com/pion/dtls/v3/pkg/protocol/handshake"
-	"github.com/pion/webrtc/v4"
+	"github.com/pion/srtp/v3"
 )
 
-// Secrets stay in this file: the DTLS master secret, the SRTP master keys and the session keys. What leaves it are
-// ciphers. Nothing here is ever formatted or logged, and buffers are wiped as soon as what they were for is made. (pion
-// keeps the master secret for as long as its DTLS connection lives; that is out of our hands.)
+// Secrets stay in this file: the SRTP master keys and the session keys. What leaves it are ciphers. Nothing here is ever
+// formatted or logged, and buffers are wiped as soon as what they were for is made. (pion keeps the DTLS master secret for
+// as long as its connection lives, and its SRTCP context a copy of the keys; that is out of our hands.)
 
 const (
 	exporterLabel = "EXTRACTOR-dtls_srtp" // RFC 5764 §4.2
-	keyLogLabel   = "CLIENT_RANDOM"       // NSS key log format, TLS 1.2
-	masterSecret  = 48                    // RFC 5246 §8.1, bytes
 
 	maxMasterKey  = 32
 	maxMasterSalt = 14
@@ -36,9 +25,6 @@ const (
 	labelAuth       = 0x01
 	labelSalt       = 0x02
 )
-
-// cipherSuites with another PRF hash than SHA-256, which is what TLS 1.2 suites use unless they say otherwise.
-const suiteECDHEECDSAWithAES256GCMSHA384 = 0xc02c
 
 // profile describes one SRTP protection profile (RFC 5764 §4.1.2, RFC 7714 §12).
 type profile struct {
@@ -69,8 +55,8 @@ type masterKey struct {
 
 func (k *masterKey) wipe() { *k = masterKey{} }
 
-// Keys are the SRTP master keys of one DTLS association, seen from the server. They print as nothing and go to
-// [Endpoint.SetKeys], which wipes them.
+// Keys are the SRTP master keys of one DTLS association, seen from the server. They print as nothing, and the endpoint
+// they are given to wipes them.
 type Keys struct{ m *material }
 
 type material struct {
@@ -93,88 +79,21 @@ func (k Keys) Wipe() {
 	}
 }
 
-// KeyTap learns the SRTP keys of one PeerConnection that is the DTLS server, from pion's public hooks: its ServerHello
-// has the server random, the cipher suite and the chosen SRTP profile, its key log the client random and the master
-// secret. A KeyTap serves one PeerConnection and its methods may be called from all goroutines. The zero value is ready.
-type KeyTap struct {
-	mu           sync.Mutex // guards all below
-	serverRandom [handshake.RandomLength]byte
-	clientRandom [handshake.RandomLength]byte
-	master       [masterSecret]byte
-	suite        uint16
-	profileID    dtls.SRTPProtectionProfile
-	haveHello    bool
-	haveMaster   bool
-	taken        bool
-}
-
-// Attach sets the hooks. The SettingEngine must then make this one PeerConnection only.
-func (t *KeyTap) Attach(se *webrtc.SettingEngine) {
-	se.SetDTLSKeyLogWriter((*keyLog)(t))
-	se.SetDTLSServerHelloMessageHook(t.serverHello)
-}
-
-// serverHello notes what the server tells the client, and passes it on unchanged.
-func (t *KeyTap) serverHello(m handshake.MessageServerHello) handshake.Message {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.serverRandom = m.Random.MarshalFixed()
-	t.suite, t.profileID = 0, 0
-	if m.CipherSuiteID != nil {
-		t.suite = *m.CipherSuiteID
+// exportKeys takes the SRTP keys from a finished DTLS handshake in which we were the server.
+func exportKeys(conn *dtls.Conn) (Keys, error) {
+	id, ok := conn.SelectedSRTPProtectionProfile()
+	if !ok {
+		return Keys{}, ErrProfile
 	}
-	for _, e := range m.Extensions {
-		if u, ok := e.(*extension.UseSRTP); ok && len(u.ProtectionProfiles) == 1 {
-			t.profileID = u.ProtectionProfiles[0]
-		}
-	}
-	t.haveHello = true
-	return &m
-}
-
-// keyLog is the KeyTap as the io.Writer that pion logs "CLIENT_RANDOM <random> <secret>" to, a line each.
-type keyLog KeyTap
-
-func (l *keyLog) Write(line []byte) (int, error) {
-	t := (*KeyTap)(l)
-	label, rest, _ := bytes.Cut(bytes.TrimRight(line, "\r\n"), []byte{' '})
-	random, secret, _ := bytes.Cut(rest, []byte{' '})
-	if string(label) != keyLogLabel ||
-		hex.DecodedLen(len(random)) != len(t.clientRandom) || hex.DecodedLen(len(secret)) != len(t.master) {
-		return len(line), nil // not ours to complain: without a secret Keys says so
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.taken {
-		return len(line), nil
-	}
-	_, errRandom := hex.Decode(t.clientRandom[:], random)
-	_, errSecret := hex.Decode(t.master[:], secret)
-	t.haveMaster = errRandom == nil && errSecret == nil
-	return len(line), nil
-}
-
-// Keys derives the SRTP keys and forgets the secrets. Call it when the DTLS transport is connected, not before: only
-// then has the peer proved who it is. It yields the keys once.
-func (t *KeyTap) Keys() (Keys, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.taken {
-		return Keys{}, ErrKeysTaken
-	}
-	if !t.haveHello || !t.haveMaster {
-		return Keys{}, ErrNoKeys
-	}
-	p, err := profileOf(t.profileID)
+	p, err := profileOf(id)
 	if err != nil {
 		return Keys{}, err
 	}
-	// RFC 5705 §4 without a context: PRF(master_secret, label, client_random + server_random).
-	seed := make([]byte, 0, len(exporterLabel)+2*handshake.RandomLength)
-	seed = append(seed, exporterLabel...)
-	seed = append(seed, t.clientRandom[:]...)
-	seed = append(seed, t.serverRandom[:]...)
-	raw, err := prf.PHash(t.master[:], seed, 2*(p.keyLen+p.saltLen), prfHash(t.suite))
+	state, ok := conn.ConnectionState()
+	if !ok {
+		return Keys{}, ErrNoKeys
+	}
+	raw, err := state.ExportKeyingMaterial(exporterLabel, nil, 2*(p.keyLen+p.saltLen))
 	if err != nil {
 		return Keys{}, fmt.Errorf("wire: exporting keys: %w", err)
 	}
@@ -186,28 +105,7 @@ func (t *KeyTap) Keys() (Keys, error) {
 	copy(m.outbound.key[:], raw[p.keyLen:2*p.keyLen])
 	copy(m.inbound.salt[:], raw[2*p.keyLen:2*p.keyLen+p.saltLen])
 	copy(m.outbound.salt[:], raw[2*p.keyLen+p.saltLen:])
-	t.forgetLocked()
 	return Keys{m}, nil
-}
-
-// Close forgets the secrets of a handshake that came to nothing.
-func (t *KeyTap) Close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.forgetLocked()
-}
-
-func (t *KeyTap) forgetLocked() {
-	clear(t.master[:])
-	t.haveMaster = false
-	t.taken = true
-}
-
-func prfHash(suite uint16) func() hash.Hash {
-	if suite == suiteECDHEECDSAWithAES256GCMSHA384 {
-		return sha512.New384
-	}
-	return sha256.New
 }
 
 // derive makes the session keys of one direction (RFC 3711 §4.3, key derivation rate 0) and from them its ciphers.
@@ -238,6 +136,17 @@ func derive(p profile, mk *masterKey) (*suite, error) {
 	deriveKey(master, mk, labelAuth, auth[:])
 	s.newMAC = macMaker(auth)
 	return s, nil
+}
+
+// rtcpContext makes pion's SRTCP state of one direction.
+func rtcpContext(p profile, mk *masterKey) (*srtp.Context, error) {
+	context, err := srtp.CreateContext(
+		mk.key[:p.keyLen], mk.salt[:p.saltLen],
+		srtp.ProtectionProfile(p.id), srtp.SRTCPReplayProtection(rtcpWindow))
+	if err != nil {
+		return nil, fmt.Errorf("wire: SRTCP keys: %w", err)
+	}
+	return context, nil
 }
 
 // deriveKey runs the AES-CM key derivation function of RFC 3711 §4.3.3 for one label.

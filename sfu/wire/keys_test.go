@@ -3,19 +3,17 @@ package wire
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"testing"
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
-	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
 )
 
-// dtlsPair shakes hands over loopback, the tap on the server, and returns the client's state.
-func dtlsPair(t *testing.T, tap *KeyTap, suite dtls.CipherSuiteID, ems dtls.ExtendedMasterSecretType, id dtls.SRTPProtectionProfile) dtls.State {
+// dtlsPair shakes hands over loopback and returns the keys of the server and the state of the client.
+func dtlsPair(t *testing.T, suite dtls.CipherSuiteID, ems dtls.ExtendedMasterSecretType, id dtls.SRTPProtectionProfile) (Keys, dtls.State) {
 	t.Helper()
 	a, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(loopback()))
 	require.NoError(t, err)
@@ -26,8 +24,7 @@ func dtlsPair(t *testing.T, tap *KeyTap, suite dtls.CipherSuiteID, ems dtls.Exte
 
 	server, err := dtls.ServerWithOptions(a, b.LocalAddr(),
 		dtls.WithCertificates(cert), dtls.WithCipherSuites(suite), dtls.WithExtendedMasterSecret(ems),
-		dtls.WithSRTPProtectionProfiles(id), dtls.WithInsecureSkipVerify(true),
-		dtls.WithKeyLogWriter((*keyLog)(tap)), dtls.WithServerHelloMessageHook(tap.serverHello))
+		dtls.WithSRTPProtectionProfiles(id), dtls.WithInsecureSkipVerify(true))
 	require.NoError(t, err)
 	client, err := dtls.ClientWithOptions(b, a.LocalAddr(),
 		dtls.WithCertificates(cert), dtls.WithCipherSuites(suite), dtls.WithExtendedMasterSecret(ems),
@@ -43,7 +40,9 @@ func dtlsPair(t *testing.T, tap *KeyTap, suite dtls.CipherSuiteID, ems dtls.Exte
 	require.NoError(t, <-served)
 	state, ok := client.ConnectionState()
 	require.True(t, ok)
-	return state
+	keys, err := exportKeys(server)
+	require.NoError(t, err)
+	return keys, state
 }
 
 func TestKeysAreWhatTheClientExports(t *testing.T) {
@@ -59,11 +58,7 @@ func TestKeysAreWhatTheClientExports(t *testing.T) {
 				"EMS": dtls.RequireExtendedMasterSecret, "no EMS": dtls.DisableExtendedMasterSecret,
 			} {
 				t.Run(name+"/"+suiteName+"/"+emsName, func(t *testing.T) {
-					var tap KeyTap
-					state := dtlsPair(t, &tap, suite, ems, id)
-					k, err := tap.Keys()
-					require.NoError(t, err)
-
+					k, state := dtlsPair(t, suite, ems, id)
 					p, err := profileOf(id)
 					require.NoError(t, err)
 					want, err := state.ExportKeyingMaterial(exporterLabel, nil, 2*(p.keyLen+p.saltLen))
@@ -74,10 +69,6 @@ func TestKeysAreWhatTheClientExports(t *testing.T) {
 					}, nil)
 					require.True(t, bytes.Equal(want, got), "keys differ") // not Equal: it would print them
 					require.Equal(t, id, m.profile.id)
-
-					require.Zero(t, tap.master, "the master secret is still there")
-					_, err = tap.Keys()
-					require.ErrorIs(t, err, ErrKeysTaken)
 				})
 			}
 		}
@@ -97,38 +88,15 @@ func TestKeysDoNotPrint(t *testing.T) {
 func TestSetKeysWipesAndRefusesASecondSet(t *testing.T) {
 	k, _ := testKeys(t, dtls.SRTP_AEAD_AES_256_GCM)
 	ep := (&Engine{}).NewEndpoint(nil)
-	require.ErrorIs(t, ep.SetKeys(Keys{}), ErrNoKeys)
-	require.NoError(t, ep.SetKeys(k))
+	require.ErrorIs(t, ep.setKeys(Keys{}), ErrNoKeys)
+	require.NoError(t, ep.setKeys(k))
 	require.Zero(t, k.m.inbound)
 	require.Zero(t, k.m.outbound)
 	again, _ := testKeys(t, dtls.SRTP_AEAD_AES_256_GCM)
-	require.ErrorIs(t, ep.SetKeys(again), ErrKeysSet)
-}
-
-func TestTapBeforeAndWithoutHandshake(t *testing.T) {
-	var tap KeyTap
-	var se webrtc.SettingEngine
-	tap.Attach(&se)
-	_, err := tap.Keys()
-	require.ErrorIs(t, err, ErrNoKeys)
-
-	for _, line := range []string{
-		"", "\n", "CLIENT_RANDOM\n", "CLIENT_RANDOM 00 11\n", "SERVER_TRAFFIC_SECRET_0 aa bb\n",
-		"CLIENT_RANDOM " + string(bytes.Repeat([]byte("zz"), 32)) + " " + string(bytes.Repeat([]byte("00"), 48)) + "\n",
-	} {
-		n, errWrite := (*keyLog)(&tap).Write([]byte(line))
-		require.NoError(t, errWrite)
-		require.Equal(t, len(line), n)
-	}
-	_, err = tap.Keys()
-	require.ErrorIs(t, err, ErrNoKeys)
-	tap.Close()
-	_, err = tap.Keys()
-	require.ErrorIs(t, err, ErrKeysTaken)
+	require.ErrorIs(t, ep.setKeys(again), ErrKeysSet)
 }
 
 func TestUnsupportedProfile(t *testing.T) {
-	tap := KeyTap{haveHello: true, haveMaster: true, profileID: dtls.SRTP_AES128_CM_HMAC_SHA1_32}
-	_, err := tap.Keys()
-	require.True(t, errors.Is(err, ErrProfile), "%v", err)
+	_, err := profileOf(dtls.SRTP_AES128_CM_HMAC_SHA1_32)
+	require.ErrorIs(t, err, ErrProfile)
 }

@@ -1,12 +1,14 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,12 +40,15 @@ func startEngine(tb testing.TB, cfg Config) *Engine {
 	return e
 }
 
-// receiverFunc is a Receiver.
+// receiverFunc is a Receiver of RTP.
 type receiverFunc func(b *Batch, ep *Endpoint, packet []byte, at time.Time)
 
 func (f receiverFunc) OnRTP(b *Batch, ep *Endpoint, packet []byte, at time.Time) {
 	f(b, ep, packet, at)
 }
+func (receiverFunc) OnRTCP(*Batch, *Endpoint, []byte, time.Time) {}
+func (receiverFunc) OnConnected(*Endpoint)                       {}
+func (receiverFunc) OnDisconnected(*Endpoint, error)             {}
 
 func quiet() *logging.DefaultLoggerFactory {
 	f := logging.NewDefaultLoggerFactory()
@@ -54,93 +59,71 @@ func quiet() *logging.DefaultLoggerFactory {
 
 // serverPeer is the server's side of one peer.
 type serverPeer struct {
-	tap    KeyTap
-	pc     *webrtc.PeerConnection
-	ep     *Endpoint
-	ready  chan error // one value when the keys are set
-	sender *Sender    // of the first slot
-	pt     uint8
-	onBind func(netip.AddrPort)
+	Receiver
+
+	engine    *Engine
+	ep        *Endpoint
+	connected chan struct{}
+	over      chan error
+	rtcp      chan []byte
+	sender    *Sender // of the only slot
+	pt        uint8
 }
 
-func newServerPeer(tb testing.TB, e *Engine, r Receiver) *serverPeer {
-	tb.Helper()
-	p := &serverPeer{ep: e.NewEndpoint(r), ready: make(chan error, 1)}
-	se := webrtc.SettingEngine{LoggerFactory: quiet()}
-	p.tap.Attach(&se)
-	se.SetLite(true)
-	se.SetICEUDPMux(e.UDPMux())
-	se.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	se.SetIncludeLoopbackCandidate(true)
-	se.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
-	require.NoError(tb, se.SetAnsweringDTLSRole(webrtc.DTLSRoleServer))
-	me := &webrtc.MediaEngine{}
-	require.NoError(tb, me.RegisterDefaultCodecs())
-	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(se), webrtc.WithMediaEngine(me)).
-		NewPeerConnection(webrtc.Configuration{})
-	require.NoError(tb, err)
-	p.pc = pc
+func newServerPeer(_ testing.TB, e *Engine, r Receiver) *serverPeer {
+	p := &serverPeer{
+		Receiver: r, engine: e, connected: make(chan struct{}), over: make(chan error, 1), rtcp: make(chan []byte, 10),
+	}
+	p.ep = e.NewEndpoint(p)
 	return p
 }
 
-// answer takes the offer and gives the answer, with all candidates in it.
+func (p *serverPeer) OnConnected(*Endpoint)                 { close(p.connected) }
+func (p *serverPeer) OnDisconnected(_ *Endpoint, err error) { p.over <- err }
+func (p *serverPeer) OnRTCP(_ *Batch, _ *Endpoint, packet []byte, _ time.Time) {
+	select {
+	case p.rtcp <- bytes.Clone(packet):
+	default:
+	}
+}
+
+// answer takes the offer of a clientPeer and gives the answer, with all candidates in it.
 func (p *serverPeer) answer(tb testing.TB, offer webrtc.SessionDescription) webrtc.SessionDescription {
 	tb.Helper()
-	require.NoError(tb, p.pc.SetRemoteDescription(offer))
+	_, rest, _ := strings.Cut(offer.SDP, "a=fingerprint:")
+	value, _, _ := strings.Cut(rest, "\r\n")
+	fingerprint, err := ParseFingerprint(value)
+	require.NoError(tb, err)
+	var c Credentials
 	if p.sender == nil {
-		p.addSlot(tb)
+		p.pt = 111
+		p.sender = p.ep.Sender(4242)
+		c, err = p.ep.Accept(fingerprint)
+	} else {
+		c, err = p.ep.Restart()
 	}
-	answer, err := p.pc.CreateAnswer(nil)
 	require.NoError(tb, err)
-	done := webrtc.GatheringCompletePromise(p.pc)
-	require.NoError(tb, p.pc.SetLocalDescription(answer))
-	<-done
-	return *p.pc.LocalDescription()
+	return p.describe(c)
 }
 
-// addSlot makes the sending side of the answer and hooks up keys and address.
-func (p *serverPeer) addSlot(tb testing.TB) {
-	tb.Helper()
-	track, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, "slot0", "slot0")
-	require.NoError(tb, err)
-	rtpSender, err := p.pc.AddTrack(track)
-	require.NoError(tb, err)
-	params := rtpSender.GetParameters()
-	p.sender = p.ep.Sender(uint32(params.Encodings[0].SSRC))
-	p.pt = 111
-
-	transport := rtpSender.Transport()
-	transport.ICETransport().OnSelectedCandidatePairChange(func(pair *webrtc.ICECandidatePair) {
-		ip, err := netip.ParseAddr(pair.Remote.Address)
-		if err != nil {
-			return
+func (p *serverPeer) describe(c Credentials) webrtc.SessionDescription {
+	var b strings.Builder
+	fmt.Fprintf(&b, "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=ice-lite\r\na=fingerprint:%s\r\n",
+		p.engine.Fingerprint())
+	for mid, direction := range []string{"recvonly", "sendonly"} {
+		fmt.Fprintf(&b, "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=setup:passive\r\na=mid:%d\r\na=rtcp-mux\r\n"+
+			"a=rtpmap:111 opus/48000/2\r\na=%s\r\na=ice-ufrag:%s\r\na=ice-pwd:%s\r\n", mid, direction, c.Ufrag, c.Pwd)
+		for _, candidate := range p.engine.Candidates() {
+			fmt.Fprintf(&b, "a=candidate:%s\r\n", candidate)
 		}
-		addr := netip.AddrPortFrom(ip, pair.Remote.Port)
-		if err := p.ep.Bind(addr); err != nil && !errors.Is(err, ErrClosed) {
-			p.ready <- fmt.Errorf("bind: %w", err)
+		if direction == "sendonly" {
+			fmt.Fprintf(&b, "a=msid:slot0 slot0\r\na=ssrc:%d cname:server\r\n", p.sender.SSRC())
 		}
-		if p.onBind != nil {
-			p.onBind(addr)
-		}
-	})
-	transport.OnStateChange(func(s webrtc.DTLSTransportState) {
-		if s != webrtc.DTLSTransportStateConnected {
-			return
-		}
-		keys, err := p.tap.Keys()
-		if err == nil {
-			err = p.ep.SetKeys(keys)
-		}
-		p.ready <- err
-	})
+	}
+	return webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: b.String()}
 }
 
-func (p *serverPeer) close(tb testing.TB) {
-	tb.Helper()
-	p.ep.Close()
-	p.tap.Close()
-	require.NoError(tb, p.pc.Close())
-}
+func (p *serverPeer) close(testing.TB) { p.ep.Close() }
 
 // clientPeer is a browser, as far as these tests go: a full ICE agent that offers.
 type clientPeer struct {
@@ -201,10 +184,11 @@ func join(tb testing.TB, c *clientPeer, s *serverPeer) {
 	<-gathered
 	require.NoError(tb, c.pc.SetRemoteDescription(s.answer(tb, *c.pc.LocalDescription())))
 	select {
-	case err := <-s.ready:
+	case <-s.connected:
+	case err := <-s.over:
 		require.NoError(tb, err)
 	case <-time.After(pollTimeout):
-		require.Fail(tb, "DTLS did not finish", "ice %v", s.pc.ICEConnectionState())
+		require.Fail(tb, "not connected", "client %v, engine %+v", c.pc.ICEConnectionState(), s.engine.Stats())
 	}
 	require.Eventually(tb, func() bool { return c.pc.ConnectionState() == webrtc.PeerConnectionStateConnected },
 		pollTimeout, tick, "client is not connected")

@@ -32,7 +32,7 @@ func newInside(tb testing.TB, id dtls.SRTPProtectionProfile) *inside {
 	ep := e.NewEndpoint(nil)
 	in, err := derive(keys.m.profile, &keys.m.inbound)
 	require.NoError(tb, err)
-	require.NoError(tb, ep.SetKeys(keys))
+	require.NoError(tb, ep.setKeys(keys))
 	d := &dest{ep: ep, listener: l, addr: netip.MustParseAddrPort("127.0.0.1:9")}
 	require.NoError(tb, d.sa.set(l, d.addr))
 	ep.dest.Store(d)

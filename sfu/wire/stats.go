@@ -4,10 +4,11 @@ import "sync/atomic"
 
 // engineCounters count what belongs to no endpoint. They are added to once per batch or on rare paths.
 type engineCounters struct {
-	received, sent, sendCalls, reads        atomic.Int64
-	sendFull, sendFailed, jobsDropped       atomic.Int64
-	unknown, truncated, unbound             atomic.Int64
-	muxUnknown, muxFull, panics, readErrors atomic.Int64
+	received, sent, sendCalls, reads   atomic.Int64
+	sendFull, sendFailed, jobsDropped  atomic.Int64
+	unknown, truncated, unbound        atomic.Int64
+	stunUnknown, stunRefused, dtlsFull atomic.Int64
+	panics, readErrors                 atomic.Int64
 }
 
 // Stats are an engine's counters since it started.
@@ -20,9 +21,10 @@ type Stats struct {
 	JobsDropped int64 // deferred fan-outs that found their lane full
 	Unknown     int64 // dropped: neither STUN, DTLS, SRTP nor SRTCP
 	Truncated   int64 // dropped: longer than any we take
-	Unbound     int64 // dropped: SRTP from an address no endpoint is bound to
-	MuxUnknown  int64 // dropped: STUN, DTLS or SRTCP for no known ICE agent
-	MuxFull     int64 // dropped: an ICE agent that does not keep up
+	Unbound     int64 // dropped: DTLS, SRTP or SRTCP from an address no endpoint was checked from
+	STUNUnknown int64 // dropped: checks that name no endpoint
+	STUNRefused int64 // dropped: STUN that is no authentic check
+	DTLSFull    int64 // dropped: records that came faster than the handshake takes them
 	ReadErrors  int64
 	Panics      int64 // of receivers
 }
@@ -34,7 +36,7 @@ func (e *Engine) Stats() Stats {
 		Received: c.received.Load(), Reads: c.reads.Load(), Sent: c.sent.Load(), SendCalls: c.sendCalls.Load(),
 		SendFull: c.sendFull.Load(), SendFailed: c.sendFailed.Load(), JobsDropped: c.jobsDropped.Load(),
 		Unknown: c.unknown.Load(), Truncated: c.truncated.Load(), Unbound: c.unbound.Load(),
-		MuxUnknown: c.muxUnknown.Load(), MuxFull: c.muxFull.Load(),
+		STUNUnknown: c.stunUnknown.Load(), STUNRefused: c.stunRefused.Load(), DTLSFull: c.dtlsFull.Load(),
 		ReadErrors: c.readErrors.Load(), Panics: c.panics.Load(),
 	}
 }
@@ -44,7 +46,7 @@ type EndpointStats struct {
 	PacketsIn, BytesIn   int64 // authenticated SRTP
 	PacketsOut, BytesOut int64 // SRTP handed to a batch
 
-	AuthFailed  int64 // dropped: wrong tag
+	AuthFailed  int64 // dropped: wrong tag, or SRTCP seen before
 	Replayed    int64 // dropped: seen before or too old
 	Refused     int64 // dropped: of one SSRC too many; a peer that does this should go
 	Malformed   int64 // dropped: not RTP

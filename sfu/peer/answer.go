@@ -1,0 +1,121 @@
+package peer
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/pion/sdp/v3"
+
+	"github.com/mini-livechat/mini-livechat/sfu/wire"
+)
+
+const (
+	// opusParameters asks the client for in-band FEC and DTX (RFC 7587, section 6.1).
+	opusParameters = "minptime=10;useinbandfec=1;usedtx=1"
+	// cname names the server as the source of all its streams (RFC 3550, section 6.5.1).
+	cname = "livechat"
+)
+
+// readExtensions are the header extensions the server takes (RFC 8843, section 15; RFC 6464). It sends none.
+//
+//nolint:gochecknoglobals // constant
+var readExtensions = [...]string{sdp.SDESMidURI, sdp.AudioLevelURI}
+
+// answer writes the SDP answer (RFC 8829, section 5.3): every line of the offer is taken, in the opposite direction, and
+// all share the transport that the first one describes (RFC 8843). ssrcs are those of the slots, in their order.
+func (f *Factory) answer(asked *offered, ssrcs []uint32, credentials wire.Credentials) (string, error) {
+	id := make([]byte, 8)
+	_, _ = rand.Read(id)
+	desc := &sdp.SessionDescription{
+		Origin: sdp.Origin{
+			Username: "-", SessionID: binary.BigEndian.Uint64(id) >> 1, SessionVersion: 1,
+			NetworkType: "IN", AddressType: "IP4", UnicastAddress: "0.0.0.0",
+		},
+		SessionName:      "-",
+		TimeDescriptions: []sdp.TimeDescription{{}},
+	}
+	mids := make([]string, len(asked.lines))
+	for i := range asked.lines {
+		mids[i] = asked.lines[i].mid
+	}
+	desc.WithValueAttribute("group", "BUNDLE "+strings.Join(mids, " "))
+	desc.WithPropertyAttribute("ice-lite")
+	desc.WithValueAttribute("fingerprint", f.engine.Fingerprint())
+	slot := 0
+	for i := range asked.lines {
+		l := &asked.lines[i]
+		media := mediaLine(l)
+		if i == 0 {
+			f.describeTransport(media, credentials)
+		}
+		if !l.mic {
+			// Every slot is a stream of its own, so that a browser does not hold one back for another's sake.
+			name := "slot" + strconv.Itoa(slot)
+			media.WithValueAttribute("msid", name+" "+name)
+			media.WithValueAttribute("ssrc", fmt.Sprintf("%d cname:%s", ssrcs[slot], cname))
+			slot++
+		}
+		desc.WithMedia(media)
+	}
+	text, err := desc.Marshal()
+	if err != nil {
+		return "", fmt.Errorf("write SDP answer: %w", err)
+	}
+	return string(text), nil
+}
+
+// mediaLine answers one line but for its transport and stream.
+func mediaLine(l *line) *sdp.MediaDescription {
+	format := strconv.Itoa(int(l.opus))
+	media := &sdp.MediaDescription{
+		MediaName: sdp.MediaName{
+			Media: "audio", Port: sdp.RangedPort{Value: 9},
+			Protos: []string{"UDP", "TLS", "RTP", "SAVPF"}, Formats: []string{format},
+		},
+		ConnectionInformation: &sdp.ConnectionInformation{
+			NetworkType: "IN", AddressType: "IP4", Address: &sdp.Address{Address: "0.0.0.0"},
+		},
+	}
+	media.WithValueAttribute("mid", l.mid)
+	media.WithPropertyAttribute("rtcp-mux")
+	media.WithValueAttribute("rtpmap", format+" "+opus)
+	media.WithValueAttribute("fmtp", format+" "+opusParameters)
+	if !l.mic {
+		return media.WithPropertyAttribute("sendonly")
+	}
+	for _, uri := range readExtensions {
+		if id, ok := l.extensions[uri]; ok {
+			media.WithValueAttribute("extmap", strconv.Itoa(int(id))+" "+uri)
+		}
+	}
+	return media.WithPropertyAttribute("recvonly")
+}
+
+// describeTransport adds ICE and DTLS to the line that stands for the group.
+func (f *Factory) describeTransport(media *sdp.MediaDescription, credentials wire.Credentials) {
+	media.WithValueAttribute("setup", "passive")
+	media.WithValueAttribute("ice-ufrag", credentials.Ufrag)
+	media.WithValueAttribute("ice-pwd", credentials.Pwd)
+	for _, candidate := range f.engine.Candidates() {
+		media.WithValueAttribute("candidate", candidate)
+	}
+	media.WithPropertyAttribute("end-of-candidates")
+}
+
+// newSSRCs draws n different SSRCs (RFC 3550, section 8.1), none of them 0 or 1, which stand for nobody.
+func newSSRCs(n int) []uint32 {
+	ssrcs := make([]uint32, 0, n)
+	drawn := make(map[uint32]bool, n)
+	for random := make([]byte, 4); len(ssrcs) < n; {
+		_, _ = rand.Read(random)
+		ssrc := binary.BigEndian.Uint32(random)
+		if ssrc > 1 && !drawn[ssrc] {
+			drawn[ssrc] = true
+			ssrcs = append(ssrcs, ssrc)
+		}
+	}
+	return ssrcs
+}

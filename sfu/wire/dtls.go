@@ -1,0 +1,250 @@
+package wire
+
+import (
+	"context"
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/dtls/v3/pkg/crypto/fingerprint"
+	"github.com/pion/logging"
+	"github.com/pion/transport/v5/packetio"
+)
+
+// Fingerprint is what a peer's certificate must hash to (RFC 8122). The zero value fits none.
+type Fingerprint struct {
+	hash crypto.Hash
+	sum  string // hex, lower case, colons
+}
+
+// ParseFingerprint reads the value of a=fingerprint, such as "sha-256 AB:CD:…". Hash functions weaker than SHA-256 are
+// refused.
+func ParseFingerprint(value string) (Fingerprint, error) {
+	name, sum, _ := strings.Cut(value, " ")
+	hash, err := fingerprint.HashFromString(strings.ToLower(name))
+	if err != nil || (hash != crypto.SHA256 && hash != crypto.SHA384 && hash != crypto.SHA512) ||
+		len(sum) != 3*hash.Size()-1 {
+		return Fingerprint{}, ErrFingerprint
+	}
+	return Fingerprint{hash, strings.ToLower(sum)}, nil
+}
+
+// verify is the whole authentication of the peer: a self-signed certificate whose hash came by the signalling
+// (RFC 8827 §6.5).
+func (f Fingerprint) verify(raw [][]byte, _ [][]*x509.Certificate) error {
+	if len(raw) == 0 || f.sum == "" {
+		return ErrFingerprint
+	}
+	cert, err := x509.ParseCertificate(raw[0])
+	if err != nil {
+		return fmt.Errorf("wire: certificate of the peer: %w", err)
+	}
+	sum, err := fingerprint.Fingerprint(cert, f.hash)
+	if err != nil || !strings.EqualFold(sum, f.sum) {
+		return ErrFingerprint
+	}
+	return nil
+}
+
+// fingerprintOf is a=fingerprint of our own certificate.
+func fingerprintOf(cert *tls.Certificate) (string, error) {
+	leaf, err := x509.ParseCertificate(cert.Certificate[0])
+	if err != nil {
+		return "", fmt.Errorf("wire: certificate: %w", err)
+	}
+	sum, err := fingerprint.Fingerprint(leaf, crypto.SHA256)
+	if err != nil {
+		return "", fmt.Errorf("wire: certificate: %w", err)
+	}
+	return "sha-256 " + strings.ToUpper(sum), nil
+}
+
+// association is the DTLS side of one endpoint: a queue that its loop fills and pion reads. pion keeps three goroutines
+// on it, which sleep once the handshake is over but for a repeated flight or an alert.
+type association struct {
+	ep    *Endpoint
+	queue *packetio.Buffer
+	via   atomic.Pointer[dest] // where the peer's last record came from, and ours go
+	conn  *dtls.Conn
+
+	shaken atomic.Bool // the handshake is over and was successful
+	closed atomic.Bool // by pion, for either side
+}
+
+var _ net.PacketConn = (*association)(nil)
+
+// onDTLS queues one DTLS record of the peer, and begins the handshake with the first.
+func (ep *Endpoint) onDTLS(l *listener, packet []byte, from netip.AddrPort) {
+	a := ep.dtls.Load()
+	if a == nil {
+		if a = ep.shakeHands(); a == nil {
+			return
+		}
+	}
+	if d := a.via.Load(); d == nil || d.addr != from || d.listener != l {
+		d = &dest{ep: ep, listener: l, addr: from}
+		if d.sa.set(l, from) != nil {
+			return
+		}
+		a.via.Store(d)
+	}
+	if _, err := a.queue.Write(packet, nil); err != nil {
+		ep.engine.stat.dtlsFull.Add(1)
+	}
+}
+
+// shakeHands starts the handshake. It runs on a loop, so the engine's goroutines are not all gone yet.
+func (ep *Endpoint) shakeHands() *association {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	if ep.closed || ep.keyed || ep.ufrag == "" {
+		return nil
+	}
+	if a := ep.dtls.Load(); a != nil {
+		return a
+	}
+	e := ep.engine
+	a := &association{ep: ep, queue: packetio.NewBuffer()}
+	a.queue.SetLimitCount(dtlsQueue)
+	conn, err := dtls.ServerWithOptions(a, dtlsAddr{},
+		dtls.WithCertificates(e.cfg.Certificate),
+		dtls.WithClientAuth(dtls.RequireAnyClientCert),
+		dtls.WithInsecureSkipVerify(true), // there is no chain to verify, but a fingerprint
+		dtls.WithVerifyPeerCertificate(ep.fingerprint.verify),
+		dtls.WithSRTPProtectionProfiles(
+			dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80),
+		// The peer has shown its address by an authenticated check, so the cookie exchange (RFC 6347 §4.2.1) would only
+		// add a round trip.
+		dtls.WithInsecureSkipVerifyHello(true),
+		dtls.WithFlightInterval(flightInterval),
+		dtls.WithLoggerFactory(e.logs),
+	)
+	if err != nil {
+		return nil
+	}
+	a.conn = conn
+	ep.dtls.Store(a)
+	e.running.Go(a.run)
+	return a
+}
+
+// run shakes hands and takes the keys.
+func (a *association) run() {
+	ep := a.ep
+	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+	defer cancel()
+	if err := a.conn.HandshakeContext(ctx); err != nil {
+		ep.fail(err)
+		return
+	}
+	a.shaken.Store(true)
+	keys, err := exportKeys(a.conn)
+	if err == nil {
+		err = ep.setKeys(keys)
+	}
+	if err == nil && a.closed.Load() {
+		err = ErrPeerClosed
+	}
+	if err != nil {
+		ep.fail(err)
+		return
+	}
+	ep.mu.Lock()
+	connected := ep.connectLocked()
+	ep.mu.Unlock()
+	if connected {
+		ep.receiver.OnConnected(ep)
+	}
+}
+
+// connectLocked reports, once, that media can flow both ways.
+func (ep *Endpoint) connectLocked() bool {
+	if ep.connected || ep.closed || !ep.keyed || ep.dest.Load() == nil {
+		return false
+	}
+	ep.connected = true
+	if ep.deadline != nil {
+		ep.deadline.Stop()
+	}
+	return true
+}
+
+// fail ends an endpoint whose peer cannot or will not be reached any more.
+func (ep *Endpoint) fail(err error) {
+	ep.mu.Lock()
+	over := ep.closed || (errors.Is(err, ErrHandshakeTimeout) && ep.connected)
+	ep.mu.Unlock()
+	if over {
+		return
+	}
+	ep.Close()
+	ep.receiver.OnDisconnected(ep, err)
+}
+
+// ReadFrom implements net.PacketConn for pion.
+func (a *association) ReadFrom(b []byte) (int, net.Addr, error) {
+	n, _, err := a.queue.Read(b, nil)
+	return n, dtlsAddr{}, err //nolint:wrapcheck // pion tells io.EOF and timeouts apart
+}
+
+// WriteTo implements net.PacketConn for pion. It sends to where the peer is now.
+func (a *association) WriteTo(b []byte, _ net.Addr) (int, error) {
+	d := a.via.Load()
+	if d == nil {
+		return 0, ErrNotReady
+	}
+	if err := d.listener.socks[0].writeTo(b, &d.sa, &a.ep.engine.stat); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// Close implements net.PacketConn. pion calls it when the peer said goodbye, and when we did. During the handshake its
+// error says the same, and pion waits for us here.
+func (a *association) Close() error {
+	a.closed.Store(true)
+	err := a.queue.Close()
+	if a.shaken.Load() {
+		a.ep.fail(ErrPeerClosed)
+	}
+	return err //nolint:wrapcheck // nil
+}
+
+// LocalAddr implements net.PacketConn.
+func (a *association) LocalAddr() net.Addr { return dtlsAddr{} }
+
+// SetDeadline implements net.PacketConn.
+func (a *association) SetDeadline(t time.Time) error { return a.SetReadDeadline(t) }
+
+// SetReadDeadline implements net.PacketConn: pion ends its reads by it.
+func (a *association) SetReadDeadline(t time.Time) error {
+	return a.queue.SetReadDeadline(t) //nolint:wrapcheck // nil
+}
+
+// SetWriteDeadline implements net.PacketConn. Writes never wait.
+func (a *association) SetWriteDeadline(time.Time) error { return nil }
+
+// dtlsAddr stands for the peer, wherever it is: ICE may move it under the association.
+type dtlsAddr struct{}
+
+func (dtlsAddr) Network() string { return "ice" }
+func (dtlsAddr) String() string  { return "peer" }
+
+// oneLog is a logging.LoggerFactory that makes no loggers.
+type oneLog struct{ logging.LeveledLogger }
+
+func (l oneLog) NewLogger(string) logging.LeveledLogger { return l.LeveledLogger }
+
+// noLogs keeps pion's log lines, several for every ordinary disconnect, out of the server's log.
+func noLogs() logging.LoggerFactory {
+	return oneLog{logging.NewDefaultLeveledLoggerForScope("", logging.LogLevelDisabled, io.Discard)}
+}

@@ -1,0 +1,284 @@
+package wire
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pion/stun/v4"
+)
+
+// The server's side of ICE is that of a lite agent (RFC 8445 §2.5): it has host candidates only, never checks, and is
+// always controlled. What is left is to answer the checks of the peer (§7.3) and to follow the pair it nominates (§8.3),
+// which needs neither a timer nor a goroutine, so that a connected peer that says nothing costs nothing but its checks.
+// A check that does not authenticate is dropped without an answer: there is nothing to tell a stranger.
+
+// Credentials are a username fragment and password (RFC 8445 §5.3).
+type Credentials struct{ Ufrag, Pwd string }
+
+// login is what a username fragment of ours stands for.
+type login struct {
+	ep  *Endpoint
+	key stun.MessageIntegrity
+}
+
+// logins knows the endpoints by username fragment.
+type logins struct {
+	mu     sync.RWMutex // guards names
+	names  map[string]login
+	closed bool
+}
+
+// add makes credentials for ep. It returns ErrClosed when the engine is closed.
+func (l *logins) add(ep *Endpoint) (Credentials, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return Credentials{}, ErrClosed
+	}
+	for {
+		c := Credentials{Ufrag: rand.Text()[:ufragLen], Pwd: rand.Text()}
+		if _, taken := l.names[c.Ufrag]; taken {
+			continue
+		}
+		l.names[c.Ufrag] = login{ep, stun.NewShortTermIntegrity(c.Pwd)}
+		return c, nil
+	}
+}
+
+func (l *logins) remove(ufrag string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.names, ufrag)
+}
+
+func (l *logins) find(ufrag []byte) (login, bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	found, ok := l.names[string(ufrag)]
+	return found, ok
+}
+
+// close forbids new credentials and returns the endpoints that have some.
+func (l *logins) close() []*Endpoint {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	eps := make([]*Endpoint, 0, len(l.names))
+	for _, found := range l.names {
+		eps = append(eps, found.ep)
+	}
+	return eps
+}
+
+// check answers one STUN message: a binding request that names an endpoint and proves its password (RFC 8445 §7.3,
+// RFC 8489 §9.1.3).
+func (l *loop) check(packet []byte, from netip.AddrPort, now time.Time) {
+	e := l.engine
+	ufrag, ok := stunUfrag(packet)
+	if !ok {
+		e.stat.stunRefused.Add(1)
+		return
+	}
+	found, ok := e.logins.find(ufrag)
+	if !ok {
+		e.stat.stunUnknown.Add(1)
+		return
+	}
+	request := &stun.Message{Raw: packet}
+	if request.Decode() != nil || stun.Fingerprint.Check(request) != nil || found.key.Check(request) != nil {
+		e.stat.stunRefused.Add(1)
+		return
+	}
+	response, nominated := answerCheck(request, found.key, from)
+	if response == nil {
+		e.stat.stunRefused.Add(1)
+		return
+	}
+	d := &dest{ep: found.ep, listener: l.listener, addr: from}
+	if d.sa.set(l.listener, from) != nil {
+		return
+	}
+	if response.Type == stun.BindingSuccess && !found.ep.checked(string(ufrag), d, nominated, now) {
+		return // closed
+	}
+	room := l.out.reserve(d, len(response.Raw))
+	l.out.commit(d, copy(room, response.Raw))
+}
+
+// answerCheck builds the response to an authenticated binding request, and tells whether it nominates its pair.
+func answerCheck(request *stun.Message, key stun.MessageIntegrity, from netip.AddrPort) (response *stun.Message, nominated bool) {
+	answer := func(setters ...stun.Setter) *stun.Message {
+		setters = append([]stun.Setter{request}, setters...)
+		m, err := stun.Build(append(setters, key, stun.Fingerprint)...)
+		if err != nil {
+			return nil
+		}
+		return m
+	}
+	if unknown := notUnderstood(request); len(unknown) > 0 { // RFC 8489 §6.3.1
+		return answer(stun.BindingError, stun.CodeUnknownAttribute, unknown), false
+	}
+	if request.Contains(stun.AttrICEControlled) { // RFC 8445 §7.3.1.1: a lite agent cannot take over
+		return answer(stun.BindingError, stun.CodeRoleConflict), false
+	}
+	mapped := &stun.XORMappedAddress{IP: from.Addr().AsSlice(), Port: int(from.Port())}
+	return answer(stun.BindingSuccess, mapped), request.Contains(stun.AttrUseCandidate)
+}
+
+// notUnderstood lists the attributes that must be understood and are not.
+func notUnderstood(m *stun.Message) stun.UnknownAttributes {
+	var unknown stun.UnknownAttributes
+	for _, a := range m.Attributes {
+		if a.Type.Required() && !slices.Contains(understood[:], a.Type) && !slices.Contains(unknown, a.Type) {
+			unknown = append(unknown, a.Type)
+		}
+	}
+	return unknown
+}
+
+//nolint:gochecknoglobals // constant
+var understood = [...]stun.AttrType{
+	stun.AttrUsername, stun.AttrMessageIntegrity, stun.AttrPriority, stun.AttrUseCandidate, stun.AttrICEControlled,
+	stun.AttrICEControlling,
+}
+
+// Accept makes the endpoint reachable: it answers the checks that use the credentials returned, follows the pair the
+// peer nominates, and completes a DTLS handshake whose certificate has the given fingerprint. It is called once.
+// Restart gives new credentials later.
+func (ep *Endpoint) Accept(peer Fingerprint) (Credentials, error) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	if ep.ufrag != "" {
+		return Credentials{}, ErrAccepted
+	}
+	ep.fingerprint = peer
+	return ep.loginLocked()
+}
+
+// Restart gives the endpoint new credentials (RFC 8445 §9). Keys, streams and the nominated pair stay until the peer
+// has shown, by a check under the new credentials, that it goes on with these; then the old ones end.
+func (ep *Endpoint) Restart() (Credentials, error) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	if ep.ufrag == "" {
+		return Credentials{}, ErrNotAccepted
+	}
+	return ep.loginLocked()
+}
+
+func (ep *Endpoint) loginLocked() (Credentials, error) {
+	if ep.closed {
+		return Credentials{}, ErrClosed
+	}
+	c, err := ep.engine.logins.add(ep)
+	if err != nil {
+		return Credentials{}, err
+	}
+	if ep.nextUfrag != "" { // a restart that never began
+		ep.engine.logins.remove(ep.nextUfrag)
+		ep.nextUfrag = ""
+	}
+	if ep.ufrag == "" {
+		ep.ufrag = c.Ufrag
+	} else {
+		ep.nextUfrag = c.Ufrag
+	}
+	return c, nil
+}
+
+// checked takes an authenticated check that came from d. It reports whether the endpoint is open.
+func (ep *Endpoint) checked(ufrag string, d *dest, nominated bool, now time.Time) bool {
+	ep.Touch(now)
+	ep.mu.Lock()
+	if ep.closed {
+		ep.mu.Unlock()
+		return false
+	}
+	if ufrag == ep.nextUfrag {
+		ep.engine.logins.remove(ep.ufrag)
+		ep.ufrag, ep.nextUfrag = ep.nextUfrag, ""
+		ep.boundCheck = time.Time{} // the old pair has no claim any more
+	}
+	if ep.deadline == nil && !ep.keyed {
+		ep.deadline = time.AfterFunc(handshakeTimeout, func() { ep.fail(ErrHandshakeTimeout) })
+	}
+	bound := ep.dest.Load()
+	switch {
+	case bound != nil && bound.addr == d.addr && bound.listener == d.listener:
+		ep.boundCheck = now
+		ep.learnLocked(d)
+	case nominated, ep.wasBound && now.Sub(ep.boundCheck) > pairSilence:
+		// Not nominated, but the pair that was gives no sign of life: a NAT has given the peer another address
+		// (RFC 8445 §7.3.1.3 calls it peer-reflexive), and full agents that nominate once do not say so again.
+		ep.bindLocked(d)
+		ep.boundCheck = now
+	default:
+		ep.learnLocked(d)
+	}
+	connected := ep.connectLocked()
+	ep.mu.Unlock()
+	if connected {
+		ep.receiver.OnConnected(ep)
+	}
+	return true
+}
+
+// learnLocked makes packets from d's address the endpoint's. Whoever had the address loses it: it has one user, and the
+// latest check is the true one.
+func (ep *Endpoint) learnLocked(d *dest) {
+	t := &ep.engine.table
+	if t.lookup(d.listener.index, d.addr) == ep {
+		return
+	}
+	if loser := t.put(d.listener.index, d.addr, ep); loser != nil && loser != ep {
+		loser.lose(d.listener, d.addr)
+	}
+	f := flow{d.addr, d.listener.index}
+	if slices.Contains(ep.paths, f) {
+		return
+	}
+	if len(ep.paths) >= maxPaths { // a peer that checks from ever new addresses loses the oldest
+		bound := ep.dest.Load()
+		old := slices.IndexFunc(ep.paths, func(p flow) bool {
+			return bound == nil || bound.addr != p.remote || bound.listener.index != p.listener
+		})
+		t.remove(ep.paths[old].listener, ep.paths[old].remote, ep)
+		ep.paths = slices.Delete(ep.paths, old, old+1)
+	}
+	ep.paths = append(ep.paths, f)
+}
+
+// bindLocked makes d the address the endpoint sends to. Streams go on: rollover counters and replay windows belong to
+// the keys, not to the address.
+func (ep *Endpoint) bindLocked(d *dest) {
+	ep.dest.Store(d)
+	ep.wasBound = true
+	ep.learnLocked(d)
+	if ep.engine.table.lookup(d.listener.index, d.addr) != ep { // another was faster and looked for us too early
+		ep.lose(d.listener, d.addr)
+	}
+}
+
+// lose makes the endpoint stop sending to an address that has become another's. It takes no lock, because the winner
+// holds its own.
+func (ep *Endpoint) lose(l *listener, remote netip.AddrPort) {
+	if d := ep.dest.Load(); d != nil && d.listener == l && d.addr == remote {
+		ep.dest.CompareAndSwap(d, nil)
+	}
+}
+
+// Candidates are the host candidates of the media port as values of a=candidate (RFC 8839 §5.1), the preferred first.
+func (e *Engine) Candidates() []string {
+	addrs := e.Addrs()
+	list := make([]string, len(addrs))
+	for i, a := range addrs {
+		// RFC 8445 §5.1.2.1: type preference 126 for host candidates, component 1.
+		priority := 126<<24 | (65535-i)<<8 | 255
+		list[i] = fmt.Sprintf("%d 1 udp %d %s %d typ host", i+1, priority, a.Addr(), a.Port())
+	}
+	return list
+}

@@ -1,0 +1,420 @@
+package wire
+
+import (
+	"encoding/binary"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+	"github.com/pion/stun/v4"
+	"github.com/pion/webrtc/v4"
+	"github.com/stretchr/testify/require"
+)
+
+// bindingRequest builds the beginning of a STUN check with a username.
+func bindingRequest(username string) []byte {
+	p := make([]byte, stunHeader, 64)
+	binary.BigEndian.PutUint16(p[0:], stunBindRequest)
+	binary.BigEndian.PutUint32(p[4:], stunCookie)
+	p = append(p, 0x80, 0x22, 0, 3, 'x', 'y', 'z', 0) // SOFTWARE first, padded
+	p = binary.BigEndian.AppendUint16(p, stunUsername)
+	p = binary.BigEndian.AppendUint16(p, uint16(len(username)))
+	p = append(p, username...)
+	for len(p)%4 != 0 {
+		p = append(p, 0)
+	}
+	binary.BigEndian.PutUint16(p[2:], uint16(len(p)-stunHeader))
+	return p
+}
+
+// remote is a plain socket that plays a peer.
+func remote(tb testing.TB, e *Engine) *net.UDPConn {
+	tb.Helper()
+	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(e.Addrs()[0]))
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func local(c net.Conn) netip.AddrPort {
+	a, _ := c.LocalAddr().(*net.UDPAddr)
+	return canonical(a.AddrPort())
+}
+
+func accepted(tb testing.TB, e *Engine) (*Endpoint, Credentials) {
+	tb.Helper()
+	ep := e.NewEndpoint(receiverFunc(nil))
+	c, err := ep.Accept(Fingerprint{})
+	require.NoError(tb, err)
+	tb.Cleanup(ep.Close)
+	return ep, c
+}
+
+// check is a request as a browser sends it, and more attributes.
+func check(tb testing.TB, c Credentials, more ...stun.Setter) *stun.Message {
+	tb.Helper()
+	setters := []stun.Setter{
+		stun.TransactionID, stun.BindingRequest, stun.NewUsername(c.Ufrag + ":them"),
+		stun.RawAttribute{Type: stun.AttrICEControlling, Value: make([]byte, 8)},
+		stun.RawAttribute{Type: stun.AttrPriority, Value: make([]byte, 4)},
+		stun.RawAttribute{Type: 0xc057, Value: make([]byte, 4)}, // Chromium's NETWORK-INFO
+	}
+	setters = append(append(setters, more...), stun.NewShortTermIntegrity(c.Pwd), stun.Fingerprint)
+	m, err := stun.Build(setters...)
+	require.NoError(tb, err)
+	return m
+}
+
+// ufrags are the username fragments that the engine answers to.
+func ufrags(e *Engine) []string {
+	e.logins.mu.Lock()
+	defer e.logins.mu.Unlock()
+	return slices.Collect(maps.Keys(e.logins.names))
+}
+
+func attribute(t stun.AttrType) stun.Setter { return stun.RawAttribute{Type: t} }
+
+// ask sends a check and returns its response.
+func ask(tb testing.TB, conn *net.UDPConn, request *stun.Message, c Credentials) *stun.Message {
+	tb.Helper()
+	_, err := conn.Write(request.Raw)
+	require.NoError(tb, err)
+	require.NoError(tb, conn.SetReadDeadline(time.Now().Add(pollTimeout)))
+	buf := make([]byte, packetBuffer)
+	n, err := conn.Read(buf)
+	require.NoError(tb, err, "no response")
+	m := &stun.Message{Raw: buf[:n]}
+	require.NoError(tb, m.Decode())
+	require.Equal(tb, request.TransactionID, m.TransactionID)
+	require.NoError(tb, stun.Fingerprint.Check(m))
+	require.NoError(tb, stun.NewShortTermIntegrity(c.Pwd).Check(m))
+	return m
+}
+
+func TestCheckIsAnsweredAndNominates(t *testing.T) {
+	e := startEngine(t, Config{})
+	ep, c := accepted(t, e)
+	conn := remote(t, e)
+
+	response := ask(t, conn, check(t, c), c)
+	require.Equal(t, stun.BindingSuccess, response.Type)
+	var mapped stun.XORMappedAddress
+	require.NoError(t, mapped.GetFrom(response))
+	require.Equal(t, conn.LocalAddr().String(), mapped.String())
+	require.False(t, ep.Remote().IsValid(), "not nominated yet")
+	require.Same(t, ep, e.table.lookup(0, local(conn)), "but its packets are the endpoint's")
+	require.WithinDuration(t, time.Now(), ep.LastSeen(), pollTimeout)
+
+	ask(t, conn, check(t, c, attribute(stun.AttrUseCandidate)), c)
+	require.Equal(t, local(conn), ep.Remote())
+
+	// Another address, nominated: the peer has moved.
+	second := remote(t, e)
+	ask(t, second, check(t, c), c)
+	require.Equal(t, local(conn), ep.Remote())
+	ask(t, second, check(t, c, attribute(stun.AttrUseCandidate)), c)
+	require.Equal(t, local(second), ep.Remote())
+
+	// A third, not nominated, while the second is silent: a NAT has moved it.
+	third := remote(t, e)
+	ask(t, third, check(t, c), c)
+	require.Equal(t, local(second), ep.Remote())
+	ep.mu.Lock()
+	ep.boundCheck = ep.boundCheck.Add(-pairSilence)
+	ep.mu.Unlock()
+	ask(t, third, check(t, c), c)
+	require.Equal(t, local(third), ep.Remote())
+
+	ep.Close()
+	require.Empty(t, ufrags(e))
+	for _, gone := range []*net.UDPConn{conn, second, third} {
+		require.Nil(t, e.table.lookup(0, local(gone)))
+	}
+}
+
+func TestChecksAreRefused(t *testing.T) {
+	e := startEngine(t, Config{})
+	ep, c := accepted(t, e)
+	conn := remote(t, e)
+	build := func(setters ...stun.Setter) []byte {
+		m, err := stun.Build(append([]stun.Setter{stun.TransactionID}, setters...)...)
+		require.NoError(t, err)
+		return m.Raw
+	}
+	username, key := stun.NewUsername(c.Ufrag+":them"), stun.NewShortTermIntegrity(c.Pwd)
+	flipped := check(t, c).Raw
+	flipped[len(flipped)-1] ^= 1
+	refused := map[string][]byte{
+		"another password": build(stun.BindingRequest, username, stun.NewShortTermIntegrity("x"), stun.Fingerprint),
+		"no integrity":     build(stun.BindingRequest, username, stun.Fingerprint),
+		"no fingerprint":   build(stun.BindingRequest, username, key),
+		"bad fingerprint":  flipped,
+		"no username":      build(stun.BindingRequest, key, stun.Fingerprint),
+		"a response":       build(stun.BindingSuccess, username, key, stun.Fingerprint),
+		"an indication":    build(stun.NewType(stun.MethodBinding, stun.ClassIndication), username, key, stun.Fingerprint),
+		"TURN":             build(stun.NewType(stun.MethodAllocate, stun.ClassRequest), username, key, stun.Fingerprint),
+		"cut short":        check(t, c).Raw[:40],
+		"garbage":          {0, 1, 2},
+	}
+	for _, packet := range refused {
+		_, err := conn.Write(packet)
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return e.Stats().STUNRefused == int64(len(refused)) }, pollTimeout, tick)
+	_, err := conn.Write(check(t, Credentials{"another", c.Pwd}).Raw)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return e.Stats().STUNUnknown == 1 }, pollTimeout, tick)
+	require.Nil(t, e.table.lookup(0, local(conn)))
+	require.False(t, ep.Remote().IsValid())
+
+	// What is authentic and cannot be done is answered.
+	response := ask(t, conn, check(t, c, attribute(stun.AttrUseCandidate), attribute(stun.AttrICEControlled)), c)
+	require.Equal(t, stun.BindingError, response.Type)
+	var code stun.ErrorCodeAttribute
+	require.NoError(t, code.GetFrom(response))
+	require.Equal(t, stun.CodeRoleConflict, code.Code)
+	response = ask(t, conn, check(t, c, attribute(0x7001), attribute(0x7001), attribute(0x7002)), c)
+	require.NoError(t, code.GetFrom(response))
+	require.Equal(t, stun.CodeUnknownAttribute, code.Code)
+	unknown, err := response.Get(stun.AttrUnknownAttributes)
+	require.NoError(t, err)
+	require.Equal(t, []byte{0x70, 0x01, 0x70, 0x02}, unknown)
+	require.Nil(t, e.table.lookup(0, local(conn)), "an error binds nothing")
+}
+
+func TestPathsAreBounded(t *testing.T) {
+	e := startEngine(t, Config{})
+	ep, c := accepted(t, e)
+	first := remote(t, e)
+	ask(t, first, check(t, c, attribute(stun.AttrUseCandidate)), c)
+	for range 2 * maxPaths {
+		ask(t, remote(t, e), check(t, c), c)
+	}
+	ep.mu.Lock()
+	require.Len(t, ep.paths, maxPaths)
+	ep.mu.Unlock()
+	require.Same(t, ep, e.table.lookup(0, local(first)), "the nominated one stays")
+	known := 0
+	for i := range e.table.shards {
+		if m := e.table.shards[i].Load(); m != nil {
+			known += len(*m)
+		}
+	}
+	require.Equal(t, maxPaths, known)
+}
+
+// Who lost the address to another has it back with the next check.
+func TestLatestCheckHasTheAddress(t *testing.T) {
+	e := startEngine(t, Config{})
+	one, c1 := accepted(t, e)
+	two, c2 := accepted(t, e)
+	conn := remote(t, e)
+	ask(t, conn, check(t, c1, attribute(stun.AttrUseCandidate)), c1)
+	ask(t, conn, check(t, c2), c2)
+	require.Same(t, two, e.table.lookup(0, local(conn)))
+	require.False(t, one.Remote().IsValid(), "who lost an address must not go on sending there")
+	ask(t, conn, check(t, c1, attribute(stun.AttrUseCandidate)), c1)
+	require.Same(t, one, e.table.lookup(0, local(conn)))
+	require.Equal(t, local(conn), one.Remote())
+}
+
+func TestAcceptOnceAndRestart(t *testing.T) {
+	e := startEngine(t, Config{})
+	fresh := e.NewEndpoint(receiverFunc(nil))
+	_, err := fresh.Restart()
+	require.ErrorIs(t, err, ErrNotAccepted)
+	ep, first := accepted(t, e)
+	_, err = ep.Accept(Fingerprint{})
+	require.ErrorIs(t, err, ErrAccepted)
+	unused, err := ep.Restart()
+	require.NoError(t, err)
+	second, err := ep.Restart()
+	require.NoError(t, err)
+	require.Len(t, ufrags(e), 2, "a restart that is overtaken by another ends")
+	require.NotContains(t, ufrags(e), unused.Ufrag)
+	conn := remote(t, e)
+	ask(t, conn, check(t, first), first)
+	ask(t, conn, check(t, second), second)
+	require.Len(t, ufrags(e), 1)
+	require.Contains(t, ufrags(e), second.Ufrag)
+	ep.Close()
+	_, err = ep.Restart()
+	require.ErrorIs(t, err, ErrClosed)
+	require.NoError(t, e.Close())
+	_, err = fresh.Accept(Fingerprint{})
+	require.ErrorIs(t, err, ErrClosed)
+}
+
+func TestFingerprints(t *testing.T) {
+	e := startEngine(t, Config{})
+	own, err := ParseFingerprint(e.Fingerprint())
+	require.NoError(t, err)
+	lower, err := ParseFingerprint(strings.ToLower(e.Fingerprint()))
+	require.NoError(t, err)
+	require.Equal(t, own, lower)
+	require.NoError(t, own.verify(e.cfg.Certificate.Certificate, nil))
+	require.ErrorIs(t, own.verify(nil, nil), ErrFingerprint)
+	require.Error(t, own.verify([][]byte{[]byte("x")}, nil))
+	require.ErrorIs(t, Fingerprint{}.verify(e.cfg.Certificate.Certificate, nil), ErrFingerprint)
+	other := startEngine(t, Config{})
+	require.ErrorIs(t, own.verify(other.cfg.Certificate.Certificate, nil), ErrFingerprint)
+	for _, bad := range []string{"", "sha-256", "sha-256 ", "sha-1 " + e.Fingerprint()[8:], e.Fingerprint() + ":00", "md5 00"} {
+		_, err := ParseFingerprint(bad)
+		require.ErrorIs(t, err, ErrFingerprint, bad)
+	}
+}
+
+// A peer with another certificate than its offer said gets no keys.
+func TestAnotherCertificateIsRefused(t *testing.T) {
+	e := startEngine(t, Config{})
+	c := newClientPeer(t, []webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	defer func() { require.NoError(t, c.pc.Close()) }()
+	s := newServerPeer(t, e, receiverFunc(nil))
+	defer s.close(t)
+	offer, err := c.pc.CreateOffer(nil)
+	require.NoError(t, err)
+	require.NoError(t, c.pc.SetLocalDescription(offer))
+	offer.SDP = strings.Replace(offer.SDP, "a=fingerprint:sha-256 ", "a=fingerprint:sha-256 00:", 1)
+	at := strings.Index(offer.SDP, "a=fingerprint:")
+	end := at + strings.Index(offer.SDP[at:], "\r\n")
+	offer.SDP = offer.SDP[:end-3] + offer.SDP[end:]
+	require.NoError(t, c.pc.SetRemoteDescription(s.answer(t, offer)))
+	select {
+	case err := <-s.over:
+		require.ErrorIs(t, err, ErrFingerprint)
+	case <-time.After(pollTimeout):
+		require.Fail(t, "let in")
+	}
+	require.Nil(t, s.ep.incoming.Load())
+	require.Empty(t, ufrags(e))
+}
+
+func TestPeerThatClosesIsNoticed(t *testing.T) {
+	e := startEngine(t, Config{})
+	c := newClientPeer(t, []webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	s := newServerPeer(t, e, receiverFunc(nil))
+	defer s.close(t)
+	join(t, c, s)
+	require.NoError(t, c.pc.Close())
+	select {
+	case err := <-s.over:
+		require.ErrorIs(t, err, ErrPeerClosed)
+	case <-time.After(pollTimeout):
+		require.Fail(t, "not noticed")
+	}
+}
+
+func TestSRTCPBothWays(t *testing.T) {
+	for name, id := range profiles() {
+		t.Run(name, func(t *testing.T) {
+			e := startEngine(t, Config{})
+			c := newClientPeer(t, []webrtc.NetworkType{webrtc.NetworkTypeUDP4}, id)
+			defer func() { require.NoError(t, c.pc.Close()) }()
+			s := newServerPeer(t, e, receiverFunc(nil))
+			defer s.close(t)
+			join(t, c, s)
+			require.NoError(t, c.pc.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{SenderSSRC: 7, MediaSSRC: 4242}}))
+			for { // pion has reports of its own to send
+				var raw []byte
+				select {
+				case raw = <-s.rtcp:
+				case <-time.After(pollTimeout):
+					require.Fail(t, "nothing came", "%+v", s.ep.Stats())
+				}
+				packets, err := rtcp.Unmarshal(raw)
+				require.NoError(t, err)
+				if p, ok := packets[0].(*rtcp.PictureLossIndication); ok {
+					require.Equal(t, uint32(7), p.SenderSSRC)
+					break
+				}
+			}
+			raw, err := (&rtcp.SenderReport{SSRC: 4242, PacketCount: 3}).Marshal()
+			require.NoError(t, err)
+			b := e.NewBatch()
+			require.NoError(t, s.ep.WriteRTCP(b, raw))
+			b.Flush()
+			got, _, err := c.pc.GetReceivers()[0].ReadRTCP()
+			require.NoError(t, err)
+			report, ok := got[0].(*rtcp.SenderReport)
+			require.True(t, ok)
+			require.EqualValues(t, 3, report.PacketCount)
+			require.ErrorIs(t, s.ep.WriteRTCP(b, raw[:4]), ErrBadPacket)
+			require.ErrorIs(t, s.ep.WriteRTCP(b, make([]byte, packetBuffer)), ErrTooLong)
+			s.ep.Close()
+			require.ErrorIs(t, s.ep.WriteRTCP(b, raw), ErrNotReady)
+		})
+	}
+}
+
+func TestSRTCPIsRefused(t *testing.T) {
+	e := startEngine(t, Config{})
+	conn := remote(t, e)
+	r := newServerPeer(t, e, receiverFunc(nil))
+	ep, o := boundEndpoint(t, e, r, local(conn), dtls.SRTP_AEAD_AES_128_GCM)
+	seal := func(ssrc uint32) []byte {
+		raw, err := (&rtcp.ReceiverReport{SSRC: ssrc}).Marshal()
+		require.NoError(t, err)
+		sealed, err := o.write.EncryptRTCP(nil, raw, nil)
+		require.NoError(t, err)
+		return sealed
+	}
+	send := func(packet []byte) { _, err := conn.Write(packet); require.NoError(t, err) }
+	good := seal(1)
+	send(good)
+	<-r.rtcp
+	send(good) // replayed
+	forged := seal(1)
+	forged[len(forged)-6] ^= 1
+	send(forged)
+	require.Eventually(t, func() bool { return ep.Stats().AuthFailed == 2 }, pollTimeout, tick)
+	send([]byte{0x80, 200, 0, 0})
+	require.Eventually(t, func() bool { return ep.Stats().Malformed == 1 }, pollTimeout, tick)
+	for ssrc := range uint32(maxSSRCs + 5) {
+		send(seal(1 + ssrc))
+		time.Sleep(100 * time.Microsecond) // the socket's buffer is not what is tested
+	}
+	require.Eventually(t, func() bool { return ep.Stats().Refused == 5 }, pollTimeout, tick, "%+v", ep.Stats())
+}
+
+func TestUnboundPacketsAreDropped(t *testing.T) {
+	e := startEngine(t, Config{})
+	conn := remote(t, e)
+	for _, packet := range [][]byte{
+		rtpPacket(t, rtp.Header{SSRC: 1}, []byte("x")), {0x80, 200, 0, 0}, {22, 1, 2, 3},
+	} {
+		_, err := conn.Write(packet)
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return e.Stats().Unbound == 3 }, pollTimeout, tick)
+	for _, packet := range [][]byte{{}, {0x80}, {100, 1, 2, 3}, make([]byte, packetBuffer+100)} {
+		_, err := conn.Write(packet)
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { s := e.Stats(); return s.Unknown == 3 && s.Truncated == 1 }, pollTimeout, tick)
+}
+
+func TestNoListenerReachesTheOtherFamily(t *testing.T) {
+	e := startEngine(t, Config{})
+	require.ErrorIs(t, bind(e.NewEndpoint(receiverFunc(nil)), netip.MustParseAddrPort("[::1]:1")), ErrBadAddress)
+}
+
+// FuzzCheck feeds STUN of strangers to an endpoint that is waiting for it.
+func FuzzCheck(f *testing.F) {
+	e := startEngine(f, Config{})
+	_, c := accepted(f, e)
+	f.Add(check(f, c, attribute(stun.AttrUseCandidate)).Raw)
+	f.Add(bindingRequest(c.Ufrag + ":x"))
+	l := &loop{engine: e, listener: e.listeners[0], out: e.NewBatch()}
+	from := netip.MustParseAddrPort("127.0.0.1:9")
+	f.Fuzz(func(_ *testing.T, packet []byte) {
+		l.check(packet, from, time.Now())
+		l.out.Flush()
+	})
+}
