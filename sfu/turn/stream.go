@@ -1,0 +1,176 @@
+package turn
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+const (
+	// allocateTimeout is how long a connection may be without an allocation: a few round
+	// trips on a bad network, with retransmissions.
+	allocateTimeout = 10 * time.Second
+	// writeTimeout is how long one packet may wait to be written. Voice that is so late is
+	// of no use, and its reader is gone.
+	writeTimeout = 5 * time.Second
+	// acceptPause is how long accepting rests after an error that is not the end, such as
+	// running out of file descriptors.
+	acceptPause = 50 * time.Millisecond
+)
+
+// tuple is the addresses of a TCP connection. With the protocol it is a 5-tuple (RFC
+// 8656, section 3.2).
+type tuple struct{ remote, local netip.AddrPort }
+
+func tupleOf(remote, local net.Addr) (tuple, bool) {
+	r, ok1 := remote.(*net.TCPAddr)
+	l, ok2 := local.(*net.TCPAddr)
+	if !ok1 || !ok2 {
+		return tuple{}, false
+	}
+	return tuple{r.AddrPort(), l.AddrPort()}, true
+}
+
+// streams are the TCP connections of all listeners. Those without an allocation are
+// bounded in number and time.
+type streams struct {
+	mostIdle int
+	timeout  time.Duration
+	stat     *counters
+
+	running sync.WaitGroup // one for each connection
+
+	mu     sync.Mutex // guards the fields below and those of every stream
+	conns  map[tuple]*stream
+	idle   int // connections without an allocation
+	closed bool
+}
+
+// stream is one connection.
+type stream struct {
+	net.Conn
+
+	all   *streams
+	tuple tuple
+	once  sync.Once
+
+	// Guarded by all.mu.
+	allocations int
+	timer       *time.Timer // closes it unless it allocates
+}
+
+// admit makes room for a connection; nil means that there is none.
+func (s *streams) admit(conn net.Conn) *stream {
+	at, ok := tupleOf(conn.RemoteAddr(), conn.LocalAddr())
+	if !ok {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.idle >= s.mostIdle || s.conns[at] != nil {
+		s.stat.crowded.Add(1)
+		return nil
+	}
+	st := &stream{Conn: conn, all: s, tuple: at}
+	st.timer = time.AfterFunc(s.timeout, func() { _ = st.Close() })
+	s.conns[at] = st
+	s.idle++
+	s.running.Add(1)
+	return st
+}
+
+// allocated notes that a connection has one allocation more (+1) or less (-1). Addresses
+// that are not of a connection, as those of UDP, are ignored.
+func (s *streams) allocated(remote, local net.Addr, change int) {
+	at, ok := tupleOf(remote, local)
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.conns[at]
+	if st == nil {
+		return
+	}
+	before := st.allocations
+	st.allocations += change
+	switch {
+	case before == 0 && st.allocations > 0:
+		s.idle--
+		st.timer.Stop()
+	case before > 0 && st.allocations == 0:
+		s.idle++
+		st.timer.Reset(s.timeout)
+	}
+}
+
+// close closes all connections, refuses new ones, and returns when pion has let go of all.
+func (s *streams) close() {
+	s.mu.Lock()
+	s.closed = true
+	conns := make([]*stream, 0, len(s.conns))
+	for _, st := range s.conns {
+		conns = append(conns, st)
+	}
+	s.mu.Unlock()
+	for _, st := range conns {
+		_ = st.Close()
+	}
+	s.running.Wait()
+}
+
+// Write writes p whole or closes the connection: half a packet would garble all after it.
+func (st *stream) Write(p []byte) (int, error) {
+	_ = st.SetWriteDeadline(time.Now().Add(writeTimeout))
+	n, err := st.Conn.Write(p)
+	if err != nil {
+		_ = st.Close()
+	}
+	return n, err //nolint:wrapcheck // pion's to judge
+}
+
+// Close closes the connection. Closing it again is fine.
+func (st *stream) Close() error {
+	err := net.ErrClosed
+	st.once.Do(func() {
+		s := st.all
+		s.mu.Lock()
+		delete(s.conns, st.tuple)
+		st.timer.Stop()
+		if st.allocations == 0 {
+			s.idle--
+		}
+		s.mu.Unlock()
+		err = st.Conn.Close()
+		s.running.Done()
+	})
+	return err //nolint:wrapcheck // pion's to judge
+}
+
+// listener is a listener as pion sees it.
+type listener struct {
+	net.Listener
+
+	streams *streams
+}
+
+// Accept returns the next connection that there is room for. The only error is that of a
+// closed listener.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return nil, err //nolint:wrapcheck // pion's to judge
+			}
+			time.Sleep(acceptPause)
+			continue
+		}
+		if st := l.streams.admit(conn); st != nil {
+			return st, nil
+		}
+		_ = conn.Close()
+	}
+}
