@@ -84,3 +84,35 @@ func TestAllocsResend(t *testing.T) {
 		t.Errorf("got %v allocations a packet, want none", got)
 	}
 }
+
+func TestAllocsRedundancy(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	source := NewSource()
+	slot, err := NewSlot(SlotConfig{PayloadType: 96, REDPayloadType: 63}, discard{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slot.Assign(source)
+	slot.Open()
+	slot.SetRedundancy(3)
+	source.SetSlots([]*Slot{slot})
+	p := &Packet{SSRC: 1, Payload: make([]byte, 100)}
+	now := time.Unix(0, 0)
+	requests := make([]uint16, 0, 64)
+	forward := func() {
+		now = now.Add(frameLen)
+		p.SequenceNumber += 2 - uint16(len(requests)) // every other one is missing for a while
+		p.Timestamp += 960
+		source.Forward(p, now)
+		requests = source.Requests(now, requests[:0])
+		slot.Resend(uint16(slot.rw.sent.highest), now, nil)
+	}
+	for range 100 {
+		forward()
+	}
+	if got := testing.AllocsPerRun(1000, forward); got != 0 || slot.Stats().Redundant == 0 || source.Stats().Requested == 0 {
+		t.Errorf("got %v allocations a packet, want none; %+v", got, slot.Stats())
+	}
+}

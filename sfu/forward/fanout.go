@@ -8,11 +8,13 @@ type Batch = any
 
 // Fanout is one packet and the slots it is to be offered to, as they were when it came.
 // It is a value that may be kept and used from any goroutine, so that a large fan-out can
-// be sent in parts; the packet's payload is not in it.
+// be sent in parts; the packet's payload is not in it, and its redundancy only until the
+// next Prepare, see Keep.
 type Fanout struct {
 	source *Source
 	slots  []*Slot
 	frame  frame
+	red    *Redundancy // nil when nobody wants any
 	now    time.Time
 }
 
@@ -26,11 +28,20 @@ func (f *Fanout) Part(from, to int) Fanout {
 	return part
 }
 
+// Keep copies the packet's redundancy to r, from where the fan-out takes it from now on. A
+// fan-out that is sent after the next Prepare of its source needs it.
+func (f *Fanout) Keep(r *Redundancy) {
+	if f.red != nil {
+		r.copyFrom(f.red)
+		f.red = r
+	}
+}
+
 // Send offers the packet to all slots, in the order of SetSlots, and returns when their
 // writers have. payload is the one of the packet that was prepared; out reaches the
 // writers as it is.
 func (f *Fanout) Send(out Batch, payload []byte) {
 	for _, slot := range f.slots {
-		slot.forward(f.source, &f.frame, payload, f.now, out)
+		slot.forward(f.source, &f.frame, payload, f.red, f.now, out)
 	}
 }

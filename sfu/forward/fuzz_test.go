@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward/forwardtest"
+	"github.com/mini-livechat/mini-livechat/sfu/repair"
 )
 
 // Operations of FuzzRewrite: the low four bits of the first byte of four; the others are
@@ -21,6 +22,8 @@ const (
 	opSilence
 	opPromote
 	opResend
+	opDepth
+	opRED
 )
 
 // fuzzScript appends operations of four bytes.
@@ -50,8 +53,20 @@ func FuzzRewrite(f *testing.F) {
 	f.Add(uint16(9), uint32(0), fuzzScript(packet(0, 128, 0, 20), packet(0, 129, 0, 20), [4]byte{opPromote, 0, 50}, packet(0, 128, 0, 20),
 		[4]byte{opResend, 0, 40, 20}, packet(1, 128, 0, 20), [4]byte{opPromote, 1, 50}, [4]byte{opResend, 0, 40, 20}, packet(1, 126, 0, 20)))
 
+	f.Add(uint16(9), uint32(0), fuzzScript([4]byte{opAssign}, packet(0, 128, 0, 20), [4]byte{opDepth, 0, 3}, packet(0, 128, 0, 20), packet(0, 128, 0, 20),
+		packet(0, 128, 0, 20), [4]byte{opRED, 0, 2}, [4]byte{0xef, 0x1e, 0, 1}, [4]byte{0xef, 0x0f, 0, 1}, [4]byte{111, 1, 2, 3}, [4]byte{opResend, 0, 40, 20}))
+
 	f.Fuzz(func(t *testing.T, firstNumber uint16, firstTimestamp uint32, script []byte) {
-		slot, checker, out := newSlot(t, firstNumber&maxFirstSequenceNumber, firstTimestamp)
+		out := &recorder{t: t}
+		checker := forwardtest.NewChecker(t, DefaultClockRate, out)
+		slot, err := NewSlot(SlotConfig{
+			SSRC: testSSRC, PayloadType: testType, REDPayloadType: testREDType,
+			FirstSequenceNumber: firstNumber & maxFirstSequenceNumber, FirstTimestamp: firstTimestamp,
+		}, checker)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slot.Open()
 		publishers := make([]publisher, 3)
 		sources := make([]*Source, len(publishers))
 		for i := range sources {
@@ -103,6 +118,27 @@ func FuzzRewrite(f *testing.F) {
 				for age := range uint16(1 + a) {
 					slot.Resend(uint16(checker.Stats(testSSRC).Highest)-age+uint16(b%3), now, nil)
 				}
+			case opDepth:
+				slot.SetRedundancy(int(a) % 5)
+			case opRED:
+				// A RED packet with whatever its blocks say.
+				packet := p.next()
+				packet.SequenceNumber += uint16(a) % 80
+				var red repair.RED
+				if len(script) >= 16 && red.Unmarshal(script[4:16]) == nil {
+					for j := range red.Redundant() {
+						if lost, ok := source.Lost(&packet, &red, j, red.Redundant()[j].PayloadType); ok {
+							offered++
+							if fanout, ok := source.Recover(&lost, now); ok {
+								fanout.Send(nil, lost.Payload)
+							}
+						}
+					}
+				}
+				if got := source.Requests(now, nil); len(got) > 64 {
+					t.Fatalf("asks for %d packets", len(got))
+				}
+				p.skip(uint16(a)%80, 0)
 			case opSilence:
 				now = now.Add(time.Duration(int16(big)) * time.Second)
 			default:

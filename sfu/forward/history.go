@@ -3,12 +3,14 @@ package forward
 import (
 	"sync"
 	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/repair"
 )
 
 const (
 	// historyLen is how many of its newest packets a Source keeps: as many as the replay
 	// window of an SRTP receiver, beyond which it refuses them (RFC 3711 §3.3.2).
-	historyLen = windowSize
+	historyLen = repair.AnswerWindow
 	// maxHistoryAge is how long they may be used. What comes later than that, no jitter
 	// buffer plays.
 	maxHistoryAge = time.Second
@@ -83,7 +85,54 @@ func (h *history) get(index int64, mutes uint32, now time.Time, dst []byte) (f f
 	return p.frame, append(dst, p.payload...), true
 }
 
-// at returns the packet with this index, or nil. Caller holds mu.
+// encode is get for a packet that is to carry the n packets before it as redundancy. ok is
+// false too when it cannot.
+func (h *history) encode(index int64, n int, mutes uint32, now time.Time, dst []byte) (f frame, payload []byte, ok bool) {
+	if n == 0 {
+		return h.get(index, mutes, now, dst)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.at(index)
+	if p == nil || p.mutes != mutes || now.Sub(p.at) > maxHistoryAge || h.redundant(p) < n {
+		return frame{}, dst, false
+	}
+	return p.frame, h.appendRED(dst, p, n), true
+}
+
+// redundant returns how many packets just before p it can carry as redundancy, at most
+// repair.MaxDepth. Caller holds mu or is the one goroutine that puts.
+func (h *history) redundant(p *past) int {
+	for n := range repair.MaxDepth {
+		before := h.at(p.frame.index - int64(n) - 1)
+		if before == nil || before.frame.epoch != p.frame.epoch || before.mutes != p.mutes {
+			return n
+		}
+		offset := p.frame.ts - before.frame.ts
+		if offset <= 0 || offset > repair.MaxOffset || len(before.payload) == 0 || len(before.payload) > repair.MaxBlockLen {
+			return n
+		}
+	}
+	return repair.MaxDepth
+}
+
+// appendRED appends p with the n packets before it, which redundant must have allowed.
+// Caller holds mu or is the one goroutine that puts.
+func (h *history) appendRED(dst []byte, p *past, n int) []byte {
+	var blocks [repair.MaxDepth + 1]repair.Block
+	for i := range n {
+		before := h.at(p.frame.index - int64(n-i))
+		blocks[i] = repair.Block{
+			Data: before.payload, PayloadType: redBlockType,
+			Offset: uint16(p.frame.ts - before.frame.ts), //nolint:gosec // redundant has checked it
+		}
+	}
+	blocks[n] = repair.Block{Data: p.payload, PayloadType: redBlockType}
+	return repair.AppendRED(dst, blocks[:n+1]...)
+}
+
+// at returns the packet with this index, or nil. Caller holds mu or is the one goroutine
+// that puts.
 func (h *history) at(index int64) *past {
 	if h.packets == nil || index < 0 {
 		return nil

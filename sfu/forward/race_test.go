@@ -49,7 +49,9 @@ func TestConcurrentUse(t *testing.T) {
 	writers, slots := make([]*exclusive, listeners), make([]*Slot, listeners)
 	for i := range slots {
 		writers[i] = &exclusive{t: t, next: checker}
-		slot, err := NewSlot(RandomSlotConfig(uint32(i+1), testType, 0), writers[i])
+		config := RandomSlotConfig(uint32(i+1), testType, 0)
+		config.REDPayloadType = testREDType
+		slot, err := NewSlot(config, writers[i])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,6 +116,7 @@ func TestConcurrentUse(t *testing.T) {
 				for age := range uint16(20) {
 					slot.Resend(uint16(number)-age, time.Unix(0, 0), nil)
 				}
+				slot.SetRedundancy(random.IntN(4))
 				runtime.Gosched()
 			}
 		})

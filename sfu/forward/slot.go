@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/repair"
 )
 
 // DefaultClockRate is the RTP clock of Opus, in Hz (RFC 7587 §4.1).
@@ -47,6 +49,9 @@ type SlotConfig struct {
 	SSRC uint32
 	// PayloadType the listener negotiated: 0 to 63 or 96 to 127 (RFC 5761 §4).
 	PayloadType uint8
+	// REDPayloadType the listener negotiated for redundant audio (RFC 2198), with blocks of
+	// PayloadType, in the same ranges; 0 for none.
+	REDPayloadType uint8
 	// ClockRate of the timestamps in Hz, at most 192,000. 0 means DefaultClockRate.
 	ClockRate uint32
 	// FirstSequenceNumber is that of the first packet, below 2^15. It should be random.
@@ -92,6 +97,8 @@ type SlotStats struct {
 	// Asked is how many different packets the listener wanted again, Resent how many
 	// packets it was sent again. These are in Packets and Octets too.
 	Asked, Resent uint64
+	// Redundant is how many packets carried redundancy, those sent again not counted.
+	Redundant uint64
 	// Dropped counts the packets not sent, by reason.
 	Dropped SlotDrops
 }
@@ -115,6 +122,7 @@ type SlotDrops struct {
 // assigned to it. All methods may be called from any goroutine. Create it with NewSlot.
 type Slot struct {
 	payloadType byte
+	redType     byte // 0: none
 	writer      Writer
 
 	// assigned is the only source whose packets are taken. It is written under mu, and
@@ -123,14 +131,17 @@ type Slot struct {
 	notAssigned atomic.Uint64
 
 	// mu is held while a packet is written. It guards everything below.
-	mu      sync.Mutex
-	open    bool
-	fresh   bool // assigned, and nothing sent of it yet
-	rw      rewriter
-	header  [headerLen]byte
-	stats   SlotStats
-	again   *resends // nil until something is asked for again
-	scratch []byte   // a payload out of a history
+	mu     sync.Mutex
+	open   bool
+	fresh  bool // assigned, and nothing sent of it yet
+	rw     rewriter
+	header [headerLen]byte
+	stats  SlotStats
+	// depth is how much redundancy is wanted, redundant how much was sent.
+	depth     int
+	redundant blockCounts
+	again     *repair.Answers // nil until something is asked for again
+	scratch   []byte          // a payload that is not the publisher's buffer
 }
 
 // NewSlot returns a slot that is not open and has no source. The error wraps
@@ -142,8 +153,11 @@ func NewSlot(c SlotConfig, w Writer) (*Slot, error) {
 	switch {
 	case w == nil:
 		return nil, fmt.Errorf("%w: no Writer", ErrSlotConfig)
-	case c.PayloadType > typeMask || c.PayloadType >= rtcpTypeMin && c.PayloadType <= rtcpTypeMax:
+	case !validType(c.PayloadType):
 		return nil, fmt.Errorf("%w: PayloadType %d, want 0 to 63 or 96 to 127", ErrSlotConfig, c.PayloadType)
+	case !validType(c.REDPayloadType) || c.REDPayloadType == c.PayloadType && c.REDPayloadType != 0:
+		return nil, fmt.Errorf("%w: REDPayloadType %d, want 0 to 63 or 96 to 127, and not PayloadType",
+			ErrSlotConfig, c.REDPayloadType)
 	case c.ClockRate > maxClockRate:
 		return nil, fmt.Errorf("%w: ClockRate %d, want at most %d", ErrSlotConfig, c.ClockRate, maxClockRate)
 	case c.FirstSequenceNumber > maxFirstSequenceNumber:
@@ -152,12 +166,26 @@ func NewSlot(c SlotConfig, w Writer) (*Slot, error) {
 	}
 	s := &Slot{
 		payloadType: c.PayloadType,
+		redType:     c.REDPayloadType,
 		writer:      w,
 		rw:          newRewriter(c.ClockRate, c.FirstSequenceNumber, c.FirstTimestamp),
 	}
 	s.header[0] = rtpVersion<<6 | 1 // no padding, no extension, one CSRC
 	binary.BigEndian.PutUint32(s.header[8:], c.SSRC)
 	return s, nil
+}
+
+func validType(t uint8) bool { return t <= typeMask && (t < rtcpTypeMin || t > rtcpTypeMax) }
+
+// SetRedundancy says how many redundant blocks, 0 to repair.MaxDepth, the packets should
+// carry from now on. Each needs its packet to have been received, and the source a packet
+// to notice. It does nothing when the slot has no REDPayloadType.
+func (s *Slot) SetRedundancy(depth int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.redType != 0 {
+		s.depth = min(max(depth, 0), repair.MaxDepth)
+	}
 }
 
 // Open lets packets out from now on: the listener can decrypt them. Opening an open slot
@@ -215,7 +243,7 @@ func (s *Slot) Stats() SlotStats {
 }
 
 // forward sends one frame of source, if the slot is open and assigned to it.
-func (s *Slot) forward(source *Source, f *frame, payload []byte, now time.Time, out Batch) {
+func (s *Slot) forward(source *Source, f *frame, payload []byte, red *Redundancy, now time.Time, out Batch) {
 	if s.assigned.Load() != source {
 		s.notAssigned.Add(1)
 		return
@@ -231,11 +259,15 @@ func (s *Slot) forward(source *Source, f *frame, payload []byte, now time.Time, 
 		s.stats.Dropped.NotOpen++
 		return
 	}
-	s.sendLocked(f, payload, now, out)
+	if s.depth > 0 {
+		source.demand.raise(int32(s.depth)) //nolint:gosec // at most MaxDepth
+	}
+	s.sendLocked(f, payload, red, now, out)
 }
 
-// sendLocked gives one frame of the assigned source its place and sends it.
-func (s *Slot) sendLocked(f *frame, payload []byte, now time.Time, out Batch) {
+// sendLocked gives one frame of the assigned source its place and sends it, with what
+// there is of the wanted redundancy.
+func (s *Slot) sendLocked(f *frame, payload []byte, red *Redundancy, now time.Time, out Batch) {
 	at, v := s.rw.rewrite(f, now)
 	switch v {
 	case dropDuplicate:
@@ -250,7 +282,29 @@ func (s *Slot) sendLocked(f *frame, payload []byte, now time.Time, out Batch) {
 		s.countStart()
 	}
 	s.putHeader(at, f.ssrc)
+	if s.redType != 0 {
+		redundant, blocks := red.payload(s.depth)
+		s.redundant.set(at.index, blocks)
+		if blocks > 0 {
+			if s.payloadType != redBlockType {
+				s.scratch = append(s.scratch[:0], redundant...)
+				redundant = s.scratch
+			}
+			s.asRED(redundant, blocks)
+			payload = redundant
+			s.stats.Redundant++
+		}
+	}
 	s.writeLocked(payload, out)
+}
+
+// asRED makes the header one of a RED payload, and the payload one of this slot. The
+// payload must be the slot's own if its payload type is not redBlockType.
+func (s *Slot) asRED(payload []byte, blocks int) {
+	s.header[1] = s.header[1]&markerBit | s.redType
+	if s.payloadType != redBlockType {
+		repair.SetPayloadType(payload, blocks, s.payloadType)
+	}
 }
 
 // writeLocked sends s.header and payload, and reports whether the Writer took them.

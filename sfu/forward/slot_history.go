@@ -1,38 +1,10 @@
 package forward
 
-import "time"
+import (
+	"time"
 
-const (
-	// maxResends is how often one packet may be sent again. It bounds what a storm of NACKs
-	// can make of a stream.
-	maxResends = 3
-	// resendSpacing is the least time between two answers for the same packet: requests
-	// closer together were made of one loss.
-	resendSpacing = 10 * time.Millisecond
+	"github.com/mini-livechat/mini-livechat/sfu/repair"
 )
-
-// resends remembers what was sent again, by index%windowSize.
-type resends [windowSize]struct {
-	index int64
-	times uint8
-	at    time.Time
-}
-
-// allow notes that index is asked for. first is true when it never was before, ok when it
-// may be answered.
-func (r *resends) allow(index int64, now time.Time) (first, ok bool) {
-	e := &r[uint64(index)%windowSize] //nolint:gosec // an index is not negative
-	if e.times == 0 || e.index != index {
-		e.index, e.times, e.at = index, 1, now
-		return true, true
-	}
-	if e.times >= maxResends || now.Sub(e.at) < resendSpacing {
-		return false, false
-	}
-	e.times++
-	e.at = now
-	return false, true
-}
 
 // Promote is Assign, followed by the packets that source received in the last d before
 // now (at most the 64 newest of the last second, and none from before a mute or a restart
@@ -59,7 +31,7 @@ func (s *Slot) Promote(source *Source, d time.Duration, now time.Time, out Batch
 		}
 		s.scratch = payload
 		f.late = false // they go out in order
-		s.sendLocked(&f, payload, now, out)
+		s.sendLocked(&f, payload, nil, now, out)
 	}
 	return int(s.stats.Packets - before) //nolint:gosec // at most historyLen
 }
@@ -81,21 +53,25 @@ func (s *Slot) Resend(seq uint16, now time.Time, out Batch) bool {
 		return false
 	}
 	if s.again == nil {
-		s.again = new(resends)
+		s.again = new(repair.Answers)
 	}
-	first, ok := s.again.allow(index, now)
+	first, ok := s.again.Allow(index, now)
 	if first {
 		s.stats.Asked++
 	}
 	if !ok {
 		return false
 	}
-	f, payload, ok := source.history.get(index-s.rw.offset, source.mutes.Load(), now, s.scratch[:0])
+	mutes, blocks := source.mutes.Load(), s.redundant.at(index)
+	f, payload, ok := source.history.encode(index-s.rw.offset, blocks, mutes, now, s.scratch[:0])
 	if !ok || f.epoch != s.rw.epoch {
 		return false
 	}
 	s.scratch = payload
 	s.putHeader(s.rw.placedAgain(&f), f.ssrc)
+	if blocks > 0 {
+		s.asRED(payload, blocks)
+	}
 	if !s.writeLocked(payload, out) {
 		return false
 	}

@@ -3,6 +3,8 @@ package forward
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/repair"
 )
 
 // SourceStats counts what a Source was given. Every packet is counted once: in Packets or
@@ -12,6 +14,11 @@ type SourceStats struct {
 	Packets uint64
 	// Octets is their payload, in bytes, without headers and padding.
 	Octets uint64
+	// Recovered is how many of them came out of the redundancy of others, Restored how
+	// many came because they were asked for.
+	Recovered, Restored uint64
+	// Requested is how many numbers were asked for, repetitions included.
+	Requested uint64
 	// Restarts is how often the publisher's numbering or SSRC broke off and began anew.
 	Restarts uint64
 	// Dropped counts the others by reason.
@@ -28,8 +35,8 @@ type SourceDrops struct {
 	Late uint64
 }
 
-// Source is one publisher's stream and the slots it is heard in. Prepare and Forward are called by
-// one goroutine at a time; the other methods from any. Create it with NewSource.
+// Source is one publisher's stream and the slots it is heard in. Prepare, Forward, Lost,
+// Recover and Requests are called by one goroutine at a time; the other methods from any. Create it with NewSource.
 type Source struct {
 	// slots is an immutable snapshot; SetSlots replaces it.
 	slots atomic.Pointer[[]*Slot]
@@ -38,17 +45,24 @@ type Source struct {
 	mutes atomic.Uint32
 
 	// Owned by the goroutine in Prepare.
-	track     tracker
-	seenMutes uint32
+	track      tracker
+	seenMutes  uint32
+	redundancy Redundancy
+	gaps       repair.Gaps
 
 	// reception is written by Prepare and read by Reception.
 	reception reception
 	// history is written by Prepare and read by the slots.
 	history history
+	// rtt is the round trip to the publisher, in nanoseconds; 0 while not known.
+	rtt atomic.Int64
+	// demand is raised by the slots and read by Prepare.
+	demand demand
 
 	// Written by Prepare, read by Stats.
-	packets, octets, restarts atomic.Uint64
-	muted, duplicate, late    atomic.Uint64
+	packets, octets, restarts      atomic.Uint64
+	recovered, restored, requested atomic.Uint64
+	muted, duplicate, late         atomic.Uint64
 }
 
 // NewSource returns a Source without slots, not muted.
@@ -67,7 +81,17 @@ func NewSource() *Source {
 // counted. Prepare must be called by one goroutine at a time, and fan-outs to the same
 // slot be sent in the order of their Prepare.
 func (s *Source) Prepare(p *Packet, now time.Time) (fanout Fanout, ok bool) {
-	s.reception.observe(p, now)
+	if s.noteGaps(p, now) {
+		// It was lost, and that it is here after all says nothing of the network.
+		s.restored.Add(1)
+	} else {
+		s.reception.observe(p, now)
+	}
+	return s.place(p, now)
+}
+
+// place is what Prepare and Recover have in common.
+func (s *Source) place(p *Packet, now time.Time) (fanout Fanout, ok bool) {
 	mutes := s.mutes.Load()
 	if mutes != s.seenMutes {
 		s.seenMutes = mutes
@@ -76,7 +100,11 @@ func (s *Source) Prepare(p *Packet, now time.Time) (fanout Fanout, ok bool) {
 	// Packets are tracked while muted, so that one recorded then and delayed until after
 	// the unmute is known to be late.
 	f, v := s.track.observe(p)
-	s.restarts.Store(s.track.restarts)
+	if restarts := s.track.restarts; restarts != s.restarts.Load() {
+		s.restarts.Store(restarts)
+		s.gaps.Reset()
+		s.gaps.Receive(p.SequenceNumber, now)
+	}
 	switch {
 	case mutes%2 == 1:
 		s.muted.Add(1)
@@ -92,7 +120,12 @@ func (s *Source) Prepare(p *Packet, now time.Time) (fanout Fanout, ok bool) {
 	s.octets.Add(uint64(len(p.Payload)))
 	s.history.put(&f, mutes, p.Payload, now)
 	slots := *s.slots.Load()
-	return Fanout{source: s, slots: slots, frame: f, now: now}, len(slots) > 0
+	fanout = Fanout{source: s, slots: slots, frame: f, now: now}
+	// A late packet is redundancy itself.
+	if depth := s.demand.depth(); depth > 0 && !f.late {
+		fanout.red = s.redundancyOf(&f, depth)
+	}
+	return fanout, len(slots) > 0
 }
 
 // Forward is Prepare and Send at one go, for a transport without batches.
@@ -138,6 +171,10 @@ func (s *Source) Stats() SourceStats {
 		Packets:  s.packets.Load(),
 		Octets:   s.octets.Load(),
 		Restarts: s.restarts.Load(),
+
+		Recovered: s.recovered.Load(),
+		Restored:  s.restored.Load(),
+		Requested: s.requested.Load(),
 		Dropped: SourceDrops{
 			Muted:     s.muted.Load(),
 			Duplicate: s.duplicate.Load(),

@@ -115,7 +115,7 @@ func TestSRTPReceiver(t *testing.T) {
 			random := rand.New(rand.NewPCG(3711, uint64(profile)))
 			receiver := newSRTPListener(t, random, profile)
 			checker := forwardtest.NewChecker(t, DefaultClockRate, receiver)
-			slot, err := NewSlot(SlotConfig{SSRC: testSSRC, PayloadType: testType, FirstSequenceNumber: 1<<15 - 1}, checker)
+			slot, err := NewSlot(SlotConfig{SSRC: testSSRC, PayloadType: testType, REDPayloadType: testREDType, FirstSequenceNumber: 1<<15 - 1}, checker)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,6 +146,8 @@ func TestSRTPReceiver(t *testing.T) {
 					u.ssrc += 10
 				case 9:
 					u.source.SetMuted(random.IntN(3) == 0)
+				case 23, 24:
+					slot.SetRedundancy(random.IntN(4))
 				case 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22:
 					u.skip(uint16(random.IntN(70)), 50) // losses, or DTX
 				}
@@ -161,7 +163,7 @@ func TestSRTPReceiver(t *testing.T) {
 				receiver.receive(0)
 			}
 			stats, seen := slot.Stats(), checker.Stats(testSSRC)
-			if stats.Dropped.WriteError != 0 || receiver.received < rounds/5 || stats.Switches < uint64(rounds/100) || stats.Resent < uint64(rounds/100) ||
+			if stats.Dropped.WriteError != 0 || receiver.received < rounds/5 || stats.Switches < uint64(rounds/100) || stats.Resent < uint64(rounds/100) || stats.Redundant < uint64(rounds/20) ||
 				!raceDetector && seen.Highest < 1<<16 {
 				t.Errorf("received %d packets; %+v; %+v", receiver.received, stats, seen)
 			}

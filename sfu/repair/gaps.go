@@ -1,0 +1,141 @@
+package repair
+
+import "time"
+
+const (
+	// maxMissing is how many missing packets are kept track of, the newest ones: as many
+	// as a sender keeps, and as fit into an SRTP receiver's replay window. A larger gap is
+	// an interruption, of which nothing is asked for.
+	maxMissing = 64
+	// maxRequests is how often one packet is asked for.
+	maxRequests = 5
+	// requestFor is how long after its absence was noticed a packet is asked for. A jitter
+	// buffer that waited longer would be heard as delay.
+	requestFor = 200 * time.Millisecond
+	// minPace is the least time between two requests for one packet, defaultRTT the round
+	// trip assumed before one was measured.
+	minPace    = 20 * time.Millisecond
+	defaultRTT = 100 * time.Millisecond
+)
+
+// Gaps keeps track of the packets of one RTP stream that did not arrive, and says which of
+// them to ask for. The zero value has received nothing.
+type Gaps struct {
+	started bool
+	highest uint16
+	rtt     time.Duration // 0: not known
+	// missing[:n] is ordered by sequence number.
+	missing [maxMissing]absent
+	n       int
+}
+
+// absent is one missing packet.
+type absent struct {
+	seq      uint16
+	requests uint8
+	noticed  time.Time
+	asked    time.Time // last request
+}
+
+// Reset forgets the stream but not the round trip: the next packet is a new beginning.
+func (g *Gaps) Reset() { g.started, g.n = false, 0 }
+
+// SetRTT tells the measured round trip time, which paces the requests.
+func (g *Gaps) SetRTT(rtt time.Duration) { g.rtt = rtt }
+
+// Receive notes that a packet is here: received, or recovered from redundancy. It reports
+// whether that packet had been asked for, in which case it was lost before and says
+// nothing of the network. A jump ahead is a new beginning; for one back, call Reset.
+func (g *Gaps) Receive(seq uint16, now time.Time) (requested bool) {
+	step := int(int16(seq - g.highest)) //nolint:gosec // modular difference, RFC 1982
+	switch {
+	case !g.started || step > maxMissing:
+		g.started, g.highest, g.n = true, seq, 0
+		return false
+	case step > 0:
+		for missing := g.highest + 1; missing != seq; missing++ {
+			g.add(absent{seq: missing, noticed: now})
+		}
+		g.highest = seq
+		return false
+	default:
+		return g.remove(seq, now)
+	}
+}
+
+// Lacks reports whether the packet is one to wait for: it did not arrive, and others show
+// that it was sent, or would if the packet with number newer came in.
+func (g *Gaps) Lacks(seq, newer uint16) bool {
+	if !g.started {
+		return false
+	}
+	if ahead := seq - g.highest; ahead != 0 && ahead < newer-g.highest && newer-g.highest <= maxMissing {
+		return true
+	}
+	for i := range g.n {
+		if g.missing[i].seq == seq {
+			return true
+		}
+	}
+	return false
+}
+
+// Complete reports whether nothing is missing.
+func (g *Gaps) Complete() bool { return g.n == 0 }
+
+// Due appends to dst the numbers to ask for now and notes that they are asked for. It is
+// to be called when packets arrive; without any there is no sign of a gap either.
+func (g *Gaps) Due(now time.Time, dst []uint16) []uint16 {
+	kept := 0
+	for i := range g.n {
+		m := g.missing[i]
+		if now.Sub(m.noticed) > requestFor || g.highest-m.seq >= maxMissing {
+			continue
+		}
+		if m.requests < maxRequests && (m.requests == 0 || now.Sub(m.asked) >= g.pace()) {
+			m.requests++
+			m.asked = now
+			dst = append(dst, m.seq)
+		}
+		g.missing[kept] = m
+		kept++
+	}
+	g.n = kept
+	return dst
+}
+
+// pace is the time between two requests for one packet.
+func (g *Gaps) pace() time.Duration {
+	if g.rtt == 0 {
+		return defaultRTT
+	}
+	return max(g.rtt, minPace)
+}
+
+func (g *Gaps) add(m absent) {
+	if g.n == maxMissing {
+		copy(g.missing[:], g.missing[1:])
+		g.n--
+	}
+	g.missing[g.n] = m
+	g.n++
+}
+
+func (g *Gaps) remove(seq uint16, now time.Time) (requested bool) {
+	for i := range g.n {
+		m := &g.missing[i]
+		if m.seq != seq {
+			continue
+		}
+		// What comes sooner than an answer could was only overtaken.
+		requested = m.requests > 0 && now.Sub(m.noticed) >= g.rtt*3/4
+		if requested && g.rtt == 0 && m.requests == 1 {
+			// The first estimate; what RTCP measures replaces it.
+			g.rtt = now.Sub(m.asked)
+		}
+		copy(g.missing[i:g.n], g.missing[i+1:g.n])
+		g.n--
+		return requested
+	}
+	return false
+}
