@@ -112,7 +112,7 @@ func FuzzRewrite(f *testing.F) {
 			case opClock:
 				p.ts += uint32(big) << 16
 			case opPromote:
-				slot.Promote(source, time.Duration(a)*10*time.Millisecond, now, nil)
+				slot.Promote(source, now.Add(-time.Duration(a)*10*time.Millisecond))
 			case opResend:
 				now = now.Add(time.Duration(b) * time.Millisecond)
 				for age := range uint16(1 + a) {

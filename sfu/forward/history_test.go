@@ -35,8 +35,8 @@ func TestPromote(t *testing.T) {
 		"nothing":    {d: 0},
 		"negative":   {d: -time.Second},
 		"at most a second": {d: time.Hour, want: func() (all []uint64) {
-			for i := range uint64(50) {
-				all = append(all, 50+i)
+			for i := range uint64(49) {
+				all = append(all, 51+i) // the second ends with the packet after them
 			}
 			return all
 		}()},
@@ -101,46 +101,124 @@ func TestPromote(t *testing.T) {
 			} else {
 				test.before(source, p, &now)
 			}
-			if got := slot.Promote(source, test.d, now, nil); got != len(test.want) || !slices.Equal(counts(r.sent), test.want) {
-				t.Fatalf("sent %d, frames %v, want %v", got, counts(r.sent), test.want)
+			slot.Promote(source, now.Add(-test.d))
+			slot.Promote(source, time.Time{})
+			if slot.Assigned() != source || len(r.sent) != 0 {
+				t.Fatalf("sent frames %v before there was something to follow them", counts(r.sent))
 			}
-			if slot.Promote(source, time.Second, now, nil) != 0 || slot.Assigned() != source {
-				t.Errorf("promoted twice")
-			}
+			source.SetMuted(false)
 			speech(source, p, &now, 1)
-			if test.want != nil && r.last().SequenceNumber != r.sent[len(r.sent)-2].SequenceNumber+1 {
-				t.Errorf("does not go on after the history")
+			if want := slices.Concat(test.want, []uint64{p.count - 1}); !slices.Equal(counts(r.sent), want) {
+				t.Fatalf("sent frames %v, want %v", counts(r.sent), want)
+			}
+			speech(source, p, &now, 2)
+			if got := r.sent[len(r.sent)-3:]; got[2].SequenceNumber != got[0].SequenceNumber+2 || got[2].Timestamp != got[0].Timestamp+2*960 {
+				t.Errorf("goes on with %+v", got)
 			}
 		})
 	}
 }
 
 // TestPromoteMeetsForward: a packet that is in the history and in a fan-out under way is
-// sent once.
+// sent once, whichever of several fan-outs comes first.
 func TestPromoteMeetsForward(t *testing.T) {
-	slot, checker, r := newSlot(t, first, firstTS)
+	for first := range 3 {
+		slot, checker, r := newSlot(t, 100, firstTS)
+		source, p := NewSource(), publisher{ssrc: 2}
+		source.SetSlots([]*Slot{slot})
+		now := time.Unix(1e9, 0)
+		speech(source, &p, &now, 3)
+		since := now.Add(-frameLen)
+		slot.Promote(source, since)
+		var fanouts [3]Fanout
+		var packets [3]Packet
+		for i := range fanouts {
+			packets[i] = p.next()
+			fanouts[i], _ = source.Prepare(&packets[i], now)
+		}
+		fanouts[first].Send(nil, packets[first].Payload)
+		for i := range fanouts {
+			fanouts[i].Send(nil, packets[i].Payload)
+		}
+		if got := counts(r.sent); !slices.Equal(got, []uint64{2, 3, 4, 5}) || checker.Stats(testSSRC).Repeats != 0 {
+			t.Errorf("fan-out %d first: sent %v", first, got)
+		}
+	}
+}
+
+// TestPromoteKeepsTheClock: what a promotion puts a stream ahead of the wall clock, because
+// more was said than time has passed, the next pause takes back; a thousand of them do not
+// add up.
+func TestPromoteKeepsTheClock(t *testing.T) {
+	slot, _, r := newSlot(t, 100, 0)
+	now := time.Unix(1e9, 0)
+	start := now
+	sources, publishers := []*Source{NewSource(), NewSource()}, []*publisher{{ssrc: 1}, {ssrc: 2, ts: 1 << 31}}
+	for _, source := range sources {
+		source.SetSlots([]*Slot{slot})
+	}
+	frame := func() {
+		now = now.Add(frameLen)
+		for i, source := range sources {
+			packet := publishers[i].next()
+			source.Forward(&packet, now)
+		}
+	}
+	frame()
+	slot.Assign(sources[1])
+	for i := range 1000 {
+		frame()
+		frame()
+		slot.Promote(sources[i%2], now.Add(-100*time.Millisecond))
+	}
+	frame()
+	wall := uint32(now.Sub(start)/frameLen) * 960
+	if ahead := int32(r.last().Timestamp - wall); ahead < 0 || ahead > 48*400 {
+		t.Fatalf("%d ticks ahead while nobody pauses", ahead)
+	}
+	busy := int32(r.last().Timestamp - wall)
+	slot.Assign(nil)
+	for range int(busy)/960 + 1 {
+		frame()
+	}
+	slot.Assign(sources[0])
+	frame()
+	wall = uint32(now.Sub(start)/frameLen) * 960
+	if ahead := int32(r.last().Timestamp - wall); max(ahead, -ahead) > 2*960 {
+		t.Errorf("%d ticks ahead of the wall clock after a pause", ahead)
+	}
+}
+
+// TestPromoteAfterSilence: a slot on which nobody was heard has time for the beginning.
+func TestPromoteAfterSilence(t *testing.T) {
+	former, slot, r := newPair(t)
+	now := time.Unix(1e9, 0)
+	speech(former, &publisher{ssrc: 1}, &now, 3)
+	last := *r.last()
 	source, p := NewSource(), publisher{ssrc: 2}
 	source.SetSlots([]*Slot{slot})
-	now := time.Unix(1e9, 0)
-	speech(source, &p, &now, 4)
-	packet := p.next()
-	fanout, _ := source.Prepare(&packet, now)
-	slot.Promote(source, time.Second, now, nil)
-	fanout.Send(nil, packet.Payload)
-	if got := counts(r.sent); !slices.Equal(got, []uint64{0, 1, 2, 3, 4}) || checker.Stats(testSSRC).Repeats != 0 {
-		t.Errorf("sent %v", got)
+	speech(source, &p, &now, 10)
+	slot.Promote(source, now.Add(-100*time.Millisecond))
+	speech(source, &p, &now, 1)
+	if got := *r.last(); got.Timestamp-last.Timestamp != 11*960 || got.SequenceNumber-last.SequenceNumber != 6 {
+		t.Errorf("220 ms and 6 packets after %+v came %+v", last, got)
 	}
 }
 
 func TestPromoteClosedSlot(t *testing.T) {
 	slot, _, r := newSlot(t, first, firstTS)
 	source, now := NewSource(), time.Unix(1e9, 0)
-	speech(source, &publisher{}, &now, 4)
+	source.SetSlots([]*Slot{slot})
+	p := &publisher{}
+	speech(source, p, &now, 4)
 	slot.Close()
-	if slot.Promote(source, time.Second, now, nil) != 0 || len(r.sent) != 0 || slot.Assigned() != source {
+	slot.Promote(source, now.Add(-time.Second))
+	speech(source, p, &now, 1)
+	if len(r.sent) != 0 || slot.Assigned() != source {
 		t.Errorf("sent %v", r.sent)
 	}
-	if slot.Promote(nil, time.Second, now, nil) != 0 || slot.Assigned() != nil {
+	slot.Promote(nil, now)
+	if slot.Assigned() != nil {
 		t.Error("not freed")
 	}
 }

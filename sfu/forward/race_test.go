@@ -93,7 +93,7 @@ func TestConcurrentUse(t *testing.T) {
 					if random.IntN(2) == 0 {
 						slot.Assign(source)
 					} else {
-						slot.Promote(source, time.Second, time.Unix(0, 0), nil)
+						slot.Promote(source, time.Time{}.Add(1))
 					}
 					w.refused.Store(uint32(current))
 					current = next

@@ -44,12 +44,15 @@ type rewriter struct {
 	frameTicks, skewTicks int64 // minAdvance and maxSkew
 
 	// bound says that offsets map the frames of epoch into this stream.
-	bound          bool
-	epoch          uint64
-	offset         int64 // placed.index - frame.index
-	tsOffset       int64 // placed.ts - frame.ts
-	base, baseTS   int64 // of the first packet so mapped
-	sent           window
+	bound        bool
+	epoch        uint64
+	offset       int64 // placed.index - frame.index
+	tsOffset     int64 // placed.ts - frame.ts
+	base, baseTS int64 // of the first packet so mapped
+	sent         window
+	// follow is how many ticks of the past the next mapping begins with, ahead by how many
+	// ticks the present one runs ahead of the wall clock.
+	follow, ahead  int64
 	ts             int64     // of the newest packet sent
 	at             time.Time // when that was
 	sentAny        bool
@@ -72,7 +75,7 @@ func newRewriter(clockRate uint32, firstSequenceNumber uint16, firstTimestamp ui
 // unbind forgets the publisher: the next frame begins a new mapping, wherever it comes
 // from. The stream's own numbering goes on.
 func (r *rewriter) unbind() {
-	r.bound = false
+	r.bound, r.follow = false, 0
 }
 
 // rewrite places one frame, which must be of the publisher bound since the last unbind.
@@ -122,7 +125,8 @@ func (r *rewriter) placedAgain(f *frame) placed {
 }
 
 // bind begins a new mapping with this frame: the next number, and as much time as has
-// passed since the last packet.
+// passed since the last packet, less what r.follow is to take. What that puts the stream
+// ahead of the wall clock, later mappings take back.
 func (r *rewriter) bind(f *frame, now time.Time) (placed, verdict) {
 	if f.late {
 		// The newer packets that went before are not coming again; beginning here would
@@ -132,12 +136,15 @@ func (r *rewriter) bind(f *frame, now time.Time) (placed, verdict) {
 	out := placed{index: r.firstIndex, ts: r.firstTimestamp, marker: true, started: true}
 	if r.sentAny {
 		out.index = r.sent.highest + 1
-		out.ts = r.ts + max(r.frameTicks, r.elapsed(now))
+		due := r.elapsed(now) - r.ahead - r.follow
+		advance := max(r.frameTicks, due)
+		out.ts = r.ts + advance
+		r.ahead = advance - due
 		r.sent.advance(out.index)
 	} else {
 		r.sent.reset(out.index)
 	}
-	r.sentAny = true
+	r.sentAny, r.follow = true, 0
 	r.bound, r.epoch = true, f.epoch
 	r.offset, r.tsOffset = out.index-f.index, out.ts-f.ts
 	r.base, r.baseTS = out.index, out.ts

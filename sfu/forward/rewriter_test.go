@@ -160,13 +160,15 @@ func TestRewriteAcrossSwitches(t *testing.T) {
 			{ssrc: 1, seq: 7, ts: 0, at: 0, want: start(0, 0)},
 			{do: unbind, ssrc: 2, seq: 1, ts: 0, at: 19, want: start(1, 960)},
 			{do: unbind, ssrc: 3, seq: 1, ts: 0, at: 19, want: start(2, 1920)},
-			{do: unbind, ssrc: 4, seq: 1, ts: 0, at: 40, want: start(3, 1920+21*ms)},
+			{do: unbind, ssrc: 4, seq: 1, ts: 0, at: 40, want: start(3, 1920+960)},
+			// 60 ms put on 40 ms of time: the next pause has to make up for it.
+			{do: unbind, ssrc: 5, seq: 1, ts: 0, at: 100, want: start(4, 100*ms)},
 		},
 		"the clock goes back": {
 			{ssrc: 1, seq: 7, ts: 0, at: 5000, want: start(0, 0)},
 			{do: unbind, ssrc: 2, seq: 1, ts: 0, at: 0, want: start(1, 960)},
 			{ssrc: 2, seq: 2, ts: 960, at: -9000, want: out(2, 1920)},
-			{do: unbind, ssrc: 1, seq: 8, ts: 0, at: -8000, want: start(3, 1920+1000*ms)},
+			{do: unbind, ssrc: 1, seq: 8, ts: 0, at: -8000, want: start(3, 1920+1000*ms-960)},
 		},
 		"time counts from the newest packet": {
 			{ssrc: 1, seq: 1, ts: 0, at: 0, want: start(0, 0)},

@@ -137,6 +137,8 @@ type Slot struct {
 	rw     rewriter
 	header [headerLen]byte
 	stats  SlotStats
+	// since is after when was received what a fresh slot begins with; zero for nothing.
+	since time.Time
 	// depth is how much redundancy is wanted, redundant how much was sent.
 	depth     int
 	redundant blockCounts
@@ -220,7 +222,7 @@ func (s *Slot) assignLocked(source *Source) bool {
 	if s.assigned.Swap(source) == source {
 		return false
 	}
-	s.fresh = true
+	s.fresh, s.since = true, time.Time{}
 	s.rw.unbind()
 	return true
 }
@@ -261,6 +263,9 @@ func (s *Slot) forward(source *Source, f *frame, payload []byte, red *Redundancy
 	}
 	if s.depth > 0 {
 		source.demand.raise(int32(s.depth)) //nolint:gosec // at most MaxDepth
+	}
+	if s.fresh && !s.since.IsZero() && s.catchUpLocked(source, f, now, out) {
+		return
 	}
 	s.sendLocked(f, payload, red, now, out)
 }

@@ -6,34 +6,54 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
 )
 
-// Promote is Assign, followed by the packets that source received in the last d before
-// now (at most the 64 newest of the last second, and none from before a mute or a restart
-// of its numbering), so that the beginning of what made it worth a slot is not cut off.
-// They leave as one continuous beginning of the new stream; a packet that a Forward under
-// way offers besides is sent once. A slot that is closed, or has source assigned already,
-// sends none. It returns how many were sent.
-func (s *Slot) Promote(source *Source, d time.Duration, now time.Time, out Batch) int {
+// maxAhead is how far a stream may run ahead of the wall clock by promotions and still
+// begin the next with what was said before: a listener plays that by hurrying.
+const maxAhead = 300 * time.Millisecond
+
+// Promote is Assign for a source that was worth a slot before it got one: the next packet
+// it forwards takes those along that it received after since (at most the 64 newest of the
+// last second, and none from before a mute or a restart of its numbering), so that the
+// beginning is not cut off. They leave as one continuous beginning of the new stream, in
+// the batch of that packet. Promoting the source that is assigned already does nothing.
+func (s *Slot) Promote(source *Source, since time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.assignLocked(source) || source == nil || !s.open {
-		return 0
+	if s.assignLocked(source) {
+		s.since = since
 	}
+}
+
+// catchUpLocked sends the packets that source received after s.since, the last of which
+// is usually f. It reports whether f was among them.
+func (s *Slot) catchUpLocked(source *Source, f *frame, now time.Time, out Batch) bool {
+	since := s.since
+	if s.rw.ahead > s.rw.ticks(maxAhead) {
+		since = now
+	}
+	if oldest := now.Add(-maxHistoryAge); since.Before(oldest) {
+		since = oldest
+	}
+	s.since = time.Time{}
 	mutes := source.mutes.Load()
-	if mutes%2 == 1 {
-		return 0
+	first, last := source.history.span(mutes, since)
+	newest, scratch, ok := source.history.get(last, mutes, now, s.scratch[:0])
+	s.scratch = scratch
+	if !ok || newest.epoch != f.epoch || f.index < first || f.index > last {
+		return false // f is none of them
 	}
-	before := s.stats.Packets
-	first, last := source.history.span(mutes, now.Add(-min(d, maxHistoryAge)))
 	for i := first; i <= last; i++ {
-		f, payload, ok := source.history.get(i, mutes, now, s.scratch[:0])
+		past, payload, ok := source.history.get(i, mutes, now, s.scratch[:0])
 		if !ok {
 			continue
 		}
 		s.scratch = payload
-		f.late = false // they go out in order
-		s.sendLocked(&f, payload, nil, now, out)
+		past.late = false // they go out in order
+		if s.fresh {
+			s.rw.follow = newest.ts - past.ts
+		}
+		s.sendLocked(&past, payload, nil, now, out)
 	}
-	return int(s.stats.Packets - before) //nolint:gosec // at most historyLen
+	return true
 }
 
 // Resend sends the packet with this sequence number once more, bit for bit, as an answer

@@ -137,7 +137,7 @@ func TestSRTPReceiver(t *testing.T) {
 				case 0, 1, 2:
 					slot.Assign(u.source)
 				case 3, 4, 5:
-					slot.Promote(u.source, time.Duration(random.IntN(200))*time.Millisecond, now, nil)
+					slot.Promote(u.source, now.Add(-time.Duration(random.IntN(200))*time.Millisecond))
 				case 6:
 					u.skip(40_000, 40_000)
 				case 7:
