@@ -70,10 +70,19 @@ func (f *Factory) answer(asked *offered, ssrcs []uint32, credentials wire.Creden
 // mediaLine answers one line but for its transport and stream.
 func mediaLine(l *line) *sdp.MediaDescription {
 	format := strconv.Itoa(int(l.opus))
+	formats := []string{format}
+	redFormat := strconv.Itoa(int(l.red))
+	switch {
+	case l.red == 0:
+	case l.redFirst: // then the client sends it (RFC 8829, section 5.3.1: the order of the offer)
+		formats = []string{redFormat, format}
+	default:
+		formats = []string{format, redFormat}
+	}
 	media := &sdp.MediaDescription{
 		MediaName: sdp.MediaName{
 			Media: "audio", Port: sdp.RangedPort{Value: 9},
-			Protos: []string{"UDP", "TLS", "RTP", "SAVPF"}, Formats: []string{format},
+			Protos: []string{"UDP", "TLS", "RTP", "SAVPF"}, Formats: formats,
 		},
 		ConnectionInformation: &sdp.ConnectionInformation{
 			NetworkType: "IN", AddressType: "IP4", Address: &sdp.Address{Address: "0.0.0.0"},
@@ -83,6 +92,13 @@ func mediaLine(l *line) *sdp.MediaDescription {
 	media.WithPropertyAttribute("rtcp-mux")
 	media.WithValueAttribute("rtpmap", format+" "+opus)
 	media.WithValueAttribute("fmtp", format+" "+opusParameters)
+	if l.nack {
+		media.WithValueAttribute("rtcp-fb", format+" nack")
+	}
+	if l.red != 0 {
+		media.WithValueAttribute("rtpmap", redFormat+" "+red)
+		media.WithValueAttribute("fmtp", redFormat+" "+format+"/"+format)
+	}
 	if !l.mic {
 		return media.WithPropertyAttribute("sendonly")
 	}

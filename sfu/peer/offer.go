@@ -26,6 +26,8 @@ var (
 const (
 	// opus as it stands in a=rtpmap (RFC 7587, section 7).
 	opus = "opus/48000/2"
+	// red is redundant audio (RFC 2198) as browsers offer it for Opus.
+	red = "red/48000/2"
 	// mediaProtocol is RTP with feedback over DTLS-SRTP (RFC 5764, section 8).
 	mediaProtocol = "UDP/TLS/RTP/SAVPF"
 	// maxMIDBytes bounds a mid; an RTP header extension carries no longer one (RFC 8285).
@@ -42,6 +44,12 @@ type line struct {
 	mic bool
 	// opus is the payload type of Opus that the client prefers.
 	opus uint8
+	// red is the payload type of redundant audio of that Opus (RFC 2198), 0 for none;
+	// redFirst says that the client prefers it to Opus alone.
+	red      uint8
+	redFirst bool
+	// nack: the client asks for packets again, and can be asked (RFC 4585, section 4.2).
+	nack bool
 	// extensions are the header extensions offered, by URI (RFC 8285); only those that the server reads.
 	extensions map[string]uint8
 }
@@ -140,6 +148,8 @@ func inspectLine(media *sdp.MediaDescription, number int) (line, error) {
 		return line{}, fmt.Errorf("%w: line %d (mid %s) does not offer %s under a payload type of 0 to 63 or 96 to 127",
 			ErrUnsupportedMedia, number, l.mid, opus)
 	}
+	l.red, l.redFirst = offeredRED(media, l.opus)
+	l.nack = offeredNACK(media, l.opus)
 	l.extensions = offeredExtensions(media)
 	return l, nil
 }
@@ -207,24 +217,68 @@ func direction(desc *sdp.SessionDescription, media *sdp.MediaDescription) string
 // offeredOpus returns the payload type under which a line offers Opus, the first of its formats if there are several.
 // ok is false when there is none, or one that can be taken for RTCP.
 func offeredOpus(media *sdp.MediaDescription) (payloadType uint8, ok bool) {
-	types := make(map[string]uint8)
+	types, ok := offeredTypes(media, opus)
+	if !ok || len(types) == 0 {
+		return 0, false
+	}
+	return types[0], true
+}
+
+// offeredTypes returns the payload types under which a line offers a codec, in the order of its formats. ok is false
+// when one of them can be taken for RTCP.
+func offeredTypes(media *sdp.MediaDescription, codec string) (types []uint8, ok bool) {
+	named := make(map[string]uint8)
 	for _, a := range media.Attributes {
-		number, codec, found := strings.Cut(a.Value, " ")
-		if a.Key != "rtpmap" || !found || !strings.EqualFold(strings.TrimSpace(codec), opus) {
+		number, name, found := strings.Cut(a.Value, " ")
+		if a.Key != "rtpmap" || !found || !strings.EqualFold(strings.TrimSpace(name), codec) {
 			continue
 		}
 		n, err := strconv.ParseUint(number, 10, 7)
 		if err != nil || n >= rtcpTypeMin && n <= rtcpTypeMax {
-			return 0, false
+			return nil, false
 		}
-		types[number] = uint8(n)
+		named[number] = uint8(n)
 	}
 	for _, format := range media.MediaName.Formats {
-		if payloadType, ok = types[format]; ok {
-			return payloadType, true
+		if payloadType, found := named[format]; found {
+			types = append(types, payloadType)
+		}
+	}
+	return types, true
+}
+
+// offeredRED returns the payload type under which a line offers redundant audio all of whose blocks are of the given
+// Opus, and whether it stands before that; 0 for none. Any other is not an error but left out of the answer.
+func offeredRED(media *sdp.MediaDescription, opus uint8) (payloadType uint8, first bool) {
+	types, _ := offeredTypes(media, red)
+	of := strconv.Itoa(int(opus))
+	for _, payloadType := range types {
+		format := strconv.Itoa(int(payloadType))
+		for _, a := range media.Attributes {
+			number, blocks, _ := strings.Cut(a.Value, " ")
+			if a.Key != "fmtp" || number != format || payloadType == 0 {
+				continue
+			}
+			others := slices.DeleteFunc(strings.Split(strings.TrimSpace(blocks), "/"), func(b string) bool { return b == of })
+			if len(others) == 0 {
+				formats := media.MediaName.Formats
+				return payloadType, slices.Index(formats, format) < slices.Index(formats, of)
+			}
 		}
 	}
 	return 0, false
+}
+
+// offeredNACK reports whether a line offers generic NACK for the given Opus, or for all its formats.
+func offeredNACK(media *sdp.MediaDescription, opus uint8) bool {
+	of := strconv.Itoa(int(opus))
+	for _, a := range media.Attributes {
+		format, feedback, _ := strings.Cut(a.Value, " ")
+		if a.Key == "rtcp-fb" && (format == of || format == "*") && strings.TrimSpace(feedback) == "nack" {
+			return true
+		}
+	}
+	return false
 }
 
 // offeredExtensions returns the ids of the header extensions that the server reads.

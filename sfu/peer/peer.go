@@ -37,8 +37,9 @@ type Peer struct {
 	slots  []Slot
 
 	microphone microphone // the receiving loop's own
+	listening  listening  // likewise
 	reported   []uint64   // the reporter's own: packets of each slot at its last report
-	heard      lastReport
+	network    network
 
 	dead       atomic.Bool   // nothing can bring the connection back
 	ssrc       atomic.Uint32 // of the microphone, 0 until it was heard
@@ -86,12 +87,14 @@ func (p *Peer) makeSlots(asked *offered, ssrcs []uint32) error {
 			continue
 		}
 		ssrc := ssrcs[len(p.slots)]
-		slot, err := forward.NewSlot(
-			forward.RandomSlotConfig(ssrc, l.opus, opusClockRate), slotWriter{p.endpoint.Sender(ssrc)})
+		config := forward.RandomSlotConfig(ssrc, l.opus, opusClockRate)
+		config.REDPayloadType = l.red
+		slot, err := forward.NewSlot(config, slotWriter{p.endpoint.Sender(ssrc)})
 		if err != nil {
 			return fmt.Errorf("make slot: %w", err)
 		}
-		p.slots = append(p.slots, Slot{Slot: slot, MID: l.mid, ssrc: ssrc})
+		slot.SetRedundancy(p.listening.depth.Blocks())
+		p.slots = append(p.slots, Slot{Slot: slot, MID: l.mid, ssrc: ssrc, nack: l.nack})
 	}
 	return nil
 }

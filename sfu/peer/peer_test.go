@@ -53,11 +53,16 @@ type client struct {
 
 func newClient(t *testing.T, slots int) (*client, string) {
 	t.Helper()
+	return newClientOf(t, slots, opusEngine(t))
+}
+
+func newClientOf(t *testing.T, slots int, media *webrtc.MediaEngine) (*client, string) {
+	t.Helper()
 	var engine webrtc.SettingEngine
 	engine.LoggerFactory = quietLogs()
 	engine.SetIncludeLoopbackCandidate(true)
 	engine.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(engine), webrtc.WithMediaEngine(opusEngine(t))).
+	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(engine), webrtc.WithMediaEngine(media)).
 		NewPeerConnection(webrtc.Configuration{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, pc.GracefulClose()) })
@@ -111,7 +116,12 @@ func opusEngine(t *testing.T) *webrtc.MediaEngine {
 // connect negotiates and waits until both sides are up.
 func connect(t *testing.T, f *Factory, slots int) (*client, *Peer) {
 	t.Helper()
-	c, offer := newClient(t, slots)
+	return connectOf(t, f, slots, opusEngine(t))
+}
+
+func connectOf(t *testing.T, f *Factory, slots int, media *webrtc.MediaEngine) (*client, *Peer) {
+	t.Helper()
+	c, offer := newClientOf(t, slots, media)
 	p, err := f.Answer(offer)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })

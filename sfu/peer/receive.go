@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
+	"github.com/mini-livechat/mini-livechat/sfu/repair"
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
@@ -17,15 +18,18 @@ const ssrcTakeover = time.Second
 // never overlap (wire.Receiver), so it needs no lock.
 type microphone struct {
 	packet  forward.Packet
+	red     repair.RED
 	ssrc    uint32
 	heardAt time.Time
+	wanted  []uint16 // numbers to ask for, reused
+	nack    []byte   // the packet that does, reused
 }
 
 // OnRTP implements wire.Receiver: it runs on the loop of the socket, for each packet that
 // authenticated.
 func (p *Peer) OnRTP(out *wire.Batch, _ *wire.Endpoint, packet []byte, at time.Time) {
 	m := &p.microphone
-	if p.mic == nil || m.packet.Unmarshal(packet) != nil || m.packet.PayloadType != p.mic.opus {
+	if p.mic == nil || m.packet.Unmarshal(packet) != nil || !m.open(p.mic) {
 		p.dropped.Add(1)
 		return
 	}
@@ -38,25 +42,73 @@ func (p *Peer) OnRTP(out *wire.Batch, _ *wire.Endpoint, packet []byte, at time.T
 		p.ssrc.Store(m.ssrc)
 	}
 	m.heardAt = at
-	fanout, ok := p.source.Prepare(&m.packet, at)
-	if !ok {
-		return
+	p.recover(out, at)
+	if fanout, ok := p.source.Prepare(&m.packet, at); ok {
+		p.fanOut(out, &fanout, m.packet.Payload)
 	}
-	if fanout.Len() <= min(out.Budget(), wire.JobShare) {
-		fanout.Send(out, m.packet.Payload)
-		return
-	}
-	// Too many for the loop to be held: the lanes take a share each.
-	for part, from := m.ssrc, 0; from < fanout.Len(); part, from = part+1, from+wire.JobShare {
-		out.Defer(part, newFanoutJob(fanout.Part(from, min(from+wire.JobShare, fanout.Len())), m.packet.Payload))
+	if p.mic.nack {
+		p.ask(out, at)
 	}
 }
 
-// fanoutJob is a share of a large fan-out, with a copy of the payload. It implements
-// wire.Job.
+// open looks whether the packet is of a payload type that was negotiated, and takes it out
+// of its redundancy, which stays in m.red.
+func (m *microphone) open(negotiated *line) bool {
+	m.red.Reset()
+	if m.packet.PayloadType == negotiated.opus {
+		return true
+	}
+	if negotiated.red == 0 || m.packet.PayloadType != negotiated.red || m.red.Unmarshal(m.packet.Payload) != nil {
+		return false
+	}
+	primary := m.red.Primary()
+	m.packet.Payload = primary.Data
+	return primary.PayloadType == negotiated.opus
+}
+
+// recover hears out of the packet's redundancy what the network lost.
+func (p *Peer) recover(out *wire.Batch, at time.Time) {
+	m := &p.microphone
+	for i := range m.red.Redundant() {
+		lost, ok := p.source.Lost(&m.packet, &m.red, i, p.mic.opus)
+		if !ok {
+			continue
+		}
+		if fanout, ok := p.source.Recover(&lost, at); ok {
+			p.fanOut(out, &fanout, lost.Payload)
+		}
+	}
+}
+
+// ask asks the client for what is still missing (RFC 4585, section 6.2.1).
+func (p *Peer) ask(out *wire.Batch, at time.Time) {
+	m := &p.microphone
+	if m.wanted = p.source.Requests(at, m.wanted[:0]); len(m.wanted) == 0 {
+		return
+	}
+	m.nack = repair.AppendNACK(m.nack[:0], p.reporter(), m.ssrc, m.wanted)
+	// What cannot leave now is asked for again.
+	_ = p.endpoint.WriteRTCP(out, m.nack)
+}
+
+// fanOut sends a prepared packet to its slots.
+func (p *Peer) fanOut(out *wire.Batch, fanout *forward.Fanout, payload []byte) {
+	if fanout.Len() <= min(out.Budget(), wire.JobShare) {
+		fanout.Send(out, payload)
+		return
+	}
+	// Too many for the loop to be held: the lanes take a share each.
+	for part, from := p.microphone.ssrc, 0; from < fanout.Len(); part, from = part+1, from+wire.JobShare {
+		out.Defer(part, newFanoutJob(fanout.Part(from, min(from+wire.JobShare, fanout.Len())), payload))
+	}
+}
+
+// fanoutJob is a share of a large fan-out, with a copy of the payload and its redundancy.
+// It implements wire.Job.
 type fanoutJob struct {
-	fanout  forward.Fanout
-	payload []byte
+	fanout     forward.Fanout
+	payload    []byte
+	redundancy forward.Redundancy
 }
 
 //nolint:gochecknoglobals // a pool is of use only when shared
@@ -68,6 +120,7 @@ func newFanoutJob(fanout forward.Fanout, payload []byte) *fanoutJob {
 		job = &fanoutJob{}
 	}
 	job.fanout, job.payload = fanout, append(job.payload[:0], payload...)
+	job.fanout.Keep(&job.redundancy)
 	return job
 }
 

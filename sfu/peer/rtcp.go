@@ -2,11 +2,11 @@ package peer
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/pion/rtcp"
 
+	"github.com/mini-livechat/mini-livechat/sfu/repair"
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
@@ -18,33 +18,6 @@ const (
 	// thousand clients do not leave at once.
 	reportShares = 20
 )
-
-// lastReport is what a receiver report has to say of the last sender report (RFC 3550,
-// section 6.4.1): the middle of its NTP timestamp, and when it came.
-type lastReport struct {
-	mu  sync.Mutex // guards the fields below
-	ntp uint32
-	at  time.Time
-}
-
-// OnRTCP implements wire.Receiver: it runs on the loop of the socket, for each compound
-// packet that authenticated.
-func (p *Peer) OnRTCP(_ *wire.Batch, _ *wire.Endpoint, raw []byte, now time.Time) {
-	packets, err := rtcp.Unmarshal(raw)
-	if err != nil {
-		p.dropped.Add(1)
-		return
-	}
-	for _, packet := range packets {
-		report, ok := packet.(*rtcp.SenderReport)
-		if !ok || report.SSRC != p.ssrc.Load() {
-			continue
-		}
-		p.heard.mu.Lock()
-		p.heard.ntp, p.heard.at = uint32(report.NTPTime>>16), now //nolint:gosec // the middle 32 bits are meant
-		p.heard.mu.Unlock()
-	}
-}
 
 // runReports sends every peer its reports until ctx is done, a share of them a turn.
 func (f *Factory) runReports(ctx context.Context) {
@@ -111,7 +84,7 @@ func (p *Peer) reports(now time.Time) []rtcp.Packet {
 		elapsed := now.Sub(stats.LastTime)
 		packets = append(packets, &rtcp.SenderReport{
 			SSRC:    slot.ssrc,
-			NTPTime: ntpTime(now),
+			NTPTime: repair.NTP(now),
 			// The slot's clock, extrapolated from its last packet to now.
 			RTPTime:     stats.LastTimestamp + uint32(elapsed.Seconds()*opusClockRate),
 			PacketCount: uint32(stats.Packets), //nolint:gosec // wraps, RFC 3550 section 6.4.1
@@ -123,12 +96,7 @@ func (p *Peer) reports(now time.Time) []rtcp.Packet {
 			SSRC: received.SSRC, FractionLost: received.FractionLost, TotalLost: received.TotalLost,
 			LastSequenceNumber: received.HighestSequenceNumber, Jitter: received.Jitter,
 		}
-		p.heard.mu.Lock()
-		if !p.heard.at.IsZero() {
-			block.LastSenderReport = p.heard.ntp
-			block.Delay = uint32(now.Sub(p.heard.at).Seconds() * 65536) // in 1/65536 s
-		}
-		p.heard.mu.Unlock()
+		block.LastSenderReport, block.Delay = p.network.received(&received, now)
 		packets = append(packets, &rtcp.ReceiverReport{SSRC: p.reporter(), Reports: []rtcp.ReceptionReport{block}})
 	}
 	return packets
@@ -141,13 +109,4 @@ func (p *Peer) reporter() uint32 {
 		return p.slots[0].ssrc
 	}
 	return 1
-}
-
-// ntpTime is a moment in the 64-bit format of RFC 3550, section 4: seconds since 1900 and
-// their fraction.
-func ntpTime(t time.Time) uint64 {
-	const since1900 = 2_208_988_800
-	seconds := uint64(t.Unix() + since1900)                  //nolint:gosec // after 1900
-	fraction := uint64(t.Nanosecond()) << 32 / 1_000_000_000 //nolint:gosec // not negative
-	return seconds<<32 | fraction
 }

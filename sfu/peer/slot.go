@@ -18,6 +18,7 @@ type Slot struct {
 	MID string
 
 	ssrc uint32
+	nack bool // the client may ask for packets again
 }
 
 // slotWriter puts the packets of one forward.Slot on the wire.

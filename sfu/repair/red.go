@@ -55,7 +55,7 @@ type RED struct {
 // Unmarshal parses b, checking every length against it. On error r has no blocks and an
 // empty primary. A primary without data is no error: it stands for silence.
 func (r *RED) Unmarshal(b []byte) error {
-	r.n, r.blocks[0] = 0, Block{}
+	r.Reset()
 	n, heads, sum := 0, 0, 0
 	for {
 		if heads >= len(b) {
@@ -92,6 +92,9 @@ func (r *RED) Unmarshal(b []byte) error {
 	r.blocks[n] = Block{Data: b[data:len(b):len(b)], PayloadType: b[heads] & typeMask}
 	return nil
 }
+
+// Reset forgets what was parsed: r has no blocks and an empty primary.
+func (r *RED) Reset() { r.n, r.blocks[0] = 0, Block{} }
 
 // Redundant returns the blocks before the primary, in the order of the payload: the oldest
 // first, if the sender keeps to the custom. Valid until the next Unmarshal.

@@ -1,0 +1,85 @@
+package peer
+
+import (
+	"sync"
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/forward"
+)
+
+// Network is what the reports of both sides say of a client's network. Zero values mean
+// that nothing was reported yet.
+type Network struct {
+	// RTT is the smoothed round trip time.
+	RTT time.Duration
+	// LossUp and LossDown are the fractions of packets, 0 to 1, lost before the last report
+	// on the way from the client and to it. What was recovered counts as lost.
+	LossUp, LossDown float64
+	// JitterUp and JitterDown are the interarrival jitters (RFC 3550, section 6.4.1), down
+	// that of the worst slot.
+	JitterUp, JitterDown time.Duration
+	// Redundancy is how many redundant blocks the packets to the client carry, if RED was
+	// negotiated.
+	Redundancy int
+}
+
+// rttShare is how much of a new round trip goes into the smoothed one (RFC 6298).
+const rttShare = 8
+
+// network keeps a Network up to date. Its methods may be called from any goroutine.
+type network struct {
+	mu    sync.Mutex // guards the fields below
+	state Network
+	// What a receiver report has to say of the last sender report (RFC 3550, section
+	// 6.4.1): the middle of its NTP timestamp, and when it came.
+	senderNTP uint32
+	senderAt  time.Time
+}
+
+// sent notes a sender report of the client.
+func (n *network) sent(ntp uint32, now time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.senderNTP, n.senderAt = ntp, now
+}
+
+// received notes what is reported to the client of its packets, and returns what that
+// report has to say of the client's last one.
+func (n *network) received(r *forward.Reception, now time.Time) (lastReport, delay uint32) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.state.LossUp, n.state.JitterUp = float64(r.FractionLost)/256, fromTicks(r.Jitter)
+	if n.senderAt.IsZero() {
+		return 0, 0
+	}
+	return n.senderNTP, uint32(now.Sub(n.senderAt).Seconds() * 65536) // in 1/65536 s
+}
+
+// heard notes what the client reports of the packets to it.
+func (n *network) heard(loss float64, jitter uint32, redundancy int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.state.LossDown, n.state.JitterDown, n.state.Redundancy = loss, fromTicks(jitter), redundancy
+}
+
+// roundTrip notes a measured round trip and returns the smoothed one.
+func (n *network) roundTrip(rtt time.Duration) time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.state.RTT == 0 {
+		n.state.RTT = rtt
+	}
+	n.state.RTT += (rtt - n.state.RTT) / rttShare
+	return n.state.RTT
+}
+
+func fromTicks(ticks uint32) time.Duration {
+	return time.Duration(ticks) * time.Second / opusClockRate
+}
+
+// Network returns what is known of the client's network.
+func (p *Peer) Network() Network {
+	p.network.mu.Lock()
+	defer p.network.mu.Unlock()
+	return p.network.state
+}
