@@ -25,14 +25,21 @@ func (g *Gateway) RunReaper(ctx context.Context) {
 
 // Sweep ends the sessions and removes the media peers that have shown no sign of life
 // for the zombie timeout as of now, and deletes idle channels. The members are told.
+// Sessions that missed a heartbeat are sent a WebSocket ping, which a browser answers
+// even when it has put the page to sleep; those that keep theirs need none.
 func (g *Gateway) Sweep(now time.Time) {
-	zombies := g.users.FindZombies(now, g.cfg.ZombieTimeout)
-	for _, user := range zombies {
+	zombies := 0
+	for _, user := range g.users.FindSilent(now, min(g.cfg.HeartbeatInterval, g.cfg.ZombieTimeout)) {
+		if now.Sub(user.LastSeen()) <= g.cfg.ZombieTimeout {
+			user.tx.push(&outbound{})
+			continue
+		}
+		zombies++
 		user.evict(protocol.CloseTimedOut)
 	}
 	peers := g.peers.Reap(now, g.cfg.ZombieTimeout)
 	channels := g.channels.ReapIdle(now, g.cfg.ChannelIdle)
-	if len(zombies)+peers+channels > 0 {
-		g.log.Info("reaped", zap.Int("sessions", len(zombies)), zap.Int("media_peers", peers), zap.Int("channels", channels))
+	if zombies+peers+channels > 0 {
+		g.log.Info("reaped", zap.Int("sessions", zombies), zap.Int("media_peers", peers), zap.Int("channels", channels))
 	}
 }

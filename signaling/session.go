@@ -171,30 +171,34 @@ func (s *Session) send(op protocol.Op, id string, d any) {
 // writeLoop writes what is queued until the session ends, then what is left of it and
 // the close frame.
 func (s *Session) writeLoop() {
-	ping := time.NewTicker(s.gw.cfg.HeartbeatInterval)
-	defer ping.Stop()
 	buf := make([]byte, 0, writeBuffer)
 	for {
-		var err error
 		select {
 		case <-s.done:
 			s.writeEnd(buf)
 			return
-		case frame := <-s.out.frames:
-			buf, err = s.write(buf, frame, time.Now().Add(s.gw.cfg.WriteTimeout))
-		case <-ping.C:
-			err = s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(s.gw.cfg.WriteTimeout))
+		case <-s.out.ready:
 		}
-		if err != nil {
-			s.log.Debug("write ended", zap.Error(err))
-			s.close(0)
-			return
+		for !s.closed() { // what is still queued then is writeEnd's
+			frame := s.out.pop()
+			if frame == nil {
+				break
+			}
+			var err error
+			if buf, err = s.write(buf, frame, time.Now().Add(s.gw.cfg.WriteTimeout)); err != nil {
+				s.log.Debug("write ended", zap.Error(err))
+				s.close(0)
+				return
+			}
 		}
 	}
 }
 
 // write writes one frame, using buf as scratch, which it returns.
 func (s *Session) write(buf []byte, frame *outbound, deadline time.Time) ([]byte, error) {
+	if frame.reply == nil && frame.event == nil {
+		return buf, s.conn.WriteControl(websocket.PingMessage, nil, deadline)
+	}
 	data := frame.reply
 	if frame.event != nil {
 		// Counted before it is written: a heartbeat may name it as soon as it arrives.
@@ -217,9 +221,9 @@ func (s *Session) writeEnd(buf []byte) {
 		return
 	}
 	deadline := time.Now().Add(s.gw.cfg.WriteTimeout)
-	for queued := len(s.out.frames); queued > 0 && code != protocol.CloseSlowConsumer; queued-- {
+	for queued := s.out.len(); queued > 0 && code != protocol.CloseSlowConsumer; queued-- {
 		var err error
-		if buf, err = s.write(buf, <-s.out.frames, deadline); err != nil {
+		if buf, err = s.write(buf, s.out.pop(), deadline); err != nil {
 			return
 		}
 	}

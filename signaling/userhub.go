@@ -109,15 +109,15 @@ func push(queues []*egress, event *protocol.Event) {
 	}
 }
 
-// FindZombies returns the users without a sign of life for longer than timeout.
-func (h *UserHub) FindZombies(now time.Time, timeout time.Duration) []*User {
+// FindSilent returns the users without a sign of life for longer than timeout.
+func (h *UserHub) FindSilent(now time.Time, timeout time.Duration) []*User {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	var zombies []*User
+	var silent []*User
 	for _, u := range h.users {
 		if now.Sub(u.LastSeen()) > timeout {
-			zombies = append(zombies, u)
+			silent = append(silent, u)
 		}
 	}
-	return zombies
+	return silent
 }

@@ -55,8 +55,9 @@ const (
 	// and about 100 KiB each, ten thousand take about 1 GiB.
 	DefaultMaxSessions = 10_000
 	// DefaultEgressQueue is how many frames may wait for one slow session, in frames: a
-	// burst of the whole channel joining twice over. A full queue ends the session.
-	DefaultEgressQueue = 256
+	// thousand people joining a channel twice over. A full queue ends the session; one that
+	// is not in use takes no memory.
+	DefaultEgressQueue = 2048
 	// DefaultMessageLength is the longest text message, in Unicode code points:
 	// Discord's, which people are used to.
 	DefaultMessageLength = 2000

@@ -27,6 +27,13 @@ type target interface {
 	close()
 }
 
+// How the load generator's connections behave; all but the last are pion's defaults.
+const (
+	iceDisconnected = 5 * time.Second
+	iceFailed       = 25 * time.Second
+	consentInterval = 2500 * time.Millisecond
+)
+
 // participant is a member who has joined.
 type participant struct {
 	// leg is the media path; keys and destination are set on it.
@@ -40,6 +47,8 @@ type participant struct {
 func (g *generator) adjust(s *webrtc.SettingEngine) {
 	s.SetICEUDPMux(mux{g})
 	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	// Consent checks at the pace of Chromium's; RFC 7675, section 5.1, asks for half of it.
+	s.SetICETimeouts(iceDisconnected, iceFailed, consentInterval)
 	s.SetDTLSKeyLogWriter(&g.keys)
 	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM)
 	withoutMulticast(s)

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,15 +17,22 @@ import (
 // reusePort: the kernel spreads the flows of one port over several sockets.
 const reusePort = true
 
-// readTimeout bounds a blocking read, in seconds, in case a kernel does not wake readers at shutdown.
-const readTimeout = 1
-
-// socket is one UDP socket. It is blocking for its reader, a loop that has nothing else to do: waiting in recvmmsg
-// itself saves the poller's two further system calls per wake-up. Writers never wait (MSG_DONTWAIT).
+// socket is one UDP socket. Its reader waits in Go's poller and its system calls are hidden from Go's scheduler, which
+// they may be since none of them waits. Waiting in recvmmsg itself would save two system calls per wake-up, but a call
+// the scheduler knows of wakes its monitor thread, which then polls every 20 µs for a millisecond or more: with packets
+// coming one by one that thread took half of the server's CPU time.
 type socket struct {
 	mu sync.RWMutex // keeps fd open while a writer uses it; the reader is awaited before close
 	fd int          // guarded by mu for writers; -1 once closed
 	v6 bool
+
+	file *os.File        // owns fd
+	poll syscall.RawConn // of file
+	// The reader's own, for a callback that is made once.
+	try   func(fd uintptr) bool
+	vec   *recvVec
+	n     int
+	errno syscall.Errno
 }
 
 func openSocket(addr netip.AddrPort) (*socket, netip.AddrPort, error) {
@@ -32,11 +41,16 @@ func openSocket(addr netip.AddrPort) (*socket, netip.AddrPort, error) {
 	if s.v6 {
 		family = unix.AF_INET6
 	}
-	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_UDP)
 	if err != nil {
 		return nil, addr, os.NewSyscallError("socket", err)
 	}
-	s.fd = fd
+	s.fd, s.file = fd, os.NewFile(uintptr(fd), "udp")
+	if s.poll, err = s.file.SyscallConn(); err != nil {
+		s.close()
+		return nil, addr, err
+	}
+	s.try = s.tryRead
 	if err = s.configure(addr); err != nil {
 		s.close()
 		return nil, addr, err
@@ -77,10 +91,6 @@ func (s *socket) configure(addr netip.AddrPort) error {
 			}
 		}
 	}
-	timeout := unix.Timeval{Sec: readTimeout}
-	if err := unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
-		return os.NewSyscallError("SO_RCVTIMEO", err)
-	}
 	if !s.v6 {
 		return os.NewSyscallError("bind",
 			unix.Bind(s.fd, &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}))
@@ -93,14 +103,14 @@ func (s *socket) configure(addr netip.AddrPort) error {
 		unix.Bind(s.fd, &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16(), ZoneId: scope}))
 }
 
-// wake makes a blocked read return. The kernel reports ENOTCONN for a socket without a peer, and wakes it all the same.
-func (s *socket) wake() { _ = unix.Shutdown(s.fd, unix.SHUT_RD) }
+// wake makes a waiting read return.
+func (s *socket) wake() { _ = s.file.SetReadDeadline(time.Unix(1, 0)) }
 
 func (s *socket) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fd >= 0 {
-		_ = unix.Close(s.fd)
+		_ = s.file.Close()
 		s.fd = -1
 	}
 }
@@ -126,19 +136,27 @@ func newRecvVec() *recvVec {
 	return v
 }
 
-// read waits for packets and takes as many as there are. A time-out is no packets.
+// read waits for packets and takes as many as there are. After wake it returns none.
 func (s *socket) read(v *recvVec) (int, error) {
-	for {
-		n, errno := recvmmsg(s.fd, v.msgs[:], unix.MSG_WAITFORONE)
-		switch errno {
-		case 0:
-			return n, nil
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
+	s.vec, s.n, s.errno = v, 0, 0
+	if err := s.poll.Read(s.try); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return 0, nil
-		default:
-			return 0, errno
+		}
+		return 0, err
+	}
+	if s.errno != 0 {
+		return 0, s.errno
+	}
+	return s.n, nil
+}
+
+// tryRead reports whether there is something to return.
+func (s *socket) tryRead(fd uintptr) bool {
+	for {
+		s.n, s.errno = recvmmsg(int(fd), s.vec.msgs[:], unix.MSG_DONTWAIT)
+		if s.errno != unix.EINTR {
+			return s.errno != unix.EAGAIN
 		}
 	}
 }

@@ -18,21 +18,21 @@ type mmsghdr struct {
 }
 
 func recvmmsg(fd int, msgs []mmsghdr, flags int) (int, syscall.Errno) {
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd),
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd),
 		uintptr(unsafe.Pointer(unsafe.SliceData(msgs))), //nolint:gosec // see above
 		uintptr(len(msgs)), uintptr(flags), 0, 0)
 	return int(n), errno
 }
 
 func sendmmsg(fd int, msgs []mmsghdr, flags int) (int, syscall.Errno) {
-	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd),
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd),
 		uintptr(unsafe.Pointer(unsafe.SliceData(msgs))), //nolint:gosec // see above
 		uintptr(len(msgs)), uintptr(flags), 0, 0)
 	return int(n), errno
 }
 
 func sendto(fd int, packet []byte, to *sockaddr, flags int) syscall.Errno {
-	_, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(fd),
+	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
 		uintptr(unsafe.Pointer(unsafe.SliceData(packet))), //nolint:gosec // see above
 		uintptr(len(packet)), uintptr(flags),
 		uintptr(unsafe.Pointer(&to.raw[0])), //nolint:gosec // see above
