@@ -28,6 +28,7 @@ func startServer(tb testing.TB, configure ...func(*app.Config)) *server {
 	cfg := app.Default()
 	cfg.HTTP = "127.0.0.1:0"
 	cfg.UDP = "127.0.0.1:0"
+	cfg.TURNUDP, cfg.TURNTCP = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Data = tb.TempDir()
 	for _, change := range configure {
 		change(&cfg)

@@ -52,6 +52,8 @@ type Config struct {
 	Slots int
 	// AllowOrigin lists web origins besides the server's own that may connect.
 	AllowOrigin []string
+	// Relay is the TURN server. Nil: there is none.
+	Relay Relay
 }
 
 // Gateway accepts WebSockets and runs a Session on each. Safe for concurrent use.
@@ -73,6 +75,9 @@ type Gateway struct {
 // NewGateway returns a Gateway with the preset channels. What answer makes is closed when
 // Shutdown has returned.
 func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *zap.Logger) (*Gateway, error) {
+	if cfg.Relay == nil {
+		cfg.Relay = noRelay{}
+	}
 	g := &Gateway{
 		cfg: cfg, log: log, auth: authority,
 		users: NewUserHub(), peers: sfu.NewMediaPeerHub(),
@@ -111,7 +116,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this is the WebSocket endpoint: connect with ws:// or wss://", http.StatusUpgradeRequired)
 		return
 	}
-	s := newSession(g)
+	s := newSession(g, r.Host)
 	if !g.add(s) {
 		http.Error(w, "the server has no room for another connection", http.StatusServiceUnavailable)
 		return

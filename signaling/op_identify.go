@@ -51,7 +51,7 @@ func identify(ctx context.Context, s *Session, r *request) error {
 	}
 	user := &User{
 		ID: identity.UserID, Name: identity.Name, Admin: identity.Admin,
-		SessionID: s.id, tx: s.out, evict: s.close, gone: s.gone,
+		SessionID: s.id, host: s.host, tx: s.out, evict: s.close, gone: s.gone,
 	}
 	user.touch(now)
 	for {
@@ -60,7 +60,8 @@ func identify(ctx context.Context, s *Session, r *request) error {
 		}
 		// READY goes first: as soon as the user is registered, events come.
 		if !r.replied {
-			r.reply(protocol.OpReady, s.ready(user))
+			s.gw.cfg.Relay.Admit(s.id)
+			r.reply(protocol.OpReady, s.ready(user, now))
 		}
 		if _, ok := s.gw.users.Register(user); ok {
 			break
@@ -91,11 +92,11 @@ func (s *Session) evictHolder(ctx context.Context, userID string) bool {
 	}
 }
 
-func (s *Session) ready(user *User) protocol.Ready {
+func (s *Session) ready(user *User, now time.Time) protocol.Ready {
 	cfg := &s.gw.cfg
 	return protocol.Ready{
 		V: protocol.Version, SessionID: s.id, UserID: user.ID, Name: user.Name,
-		ICEServers: []protocol.ICEServer{},
+		ICEServers: s.iceServers(now),
 		Limits: protocol.Limits{
 			FrameBytes: protocol.MaxFrameBytes, SDPBytes: protocol.MaxSDPBytes,
 			MessageChars: cfg.MessageLength, ChannelNameChars: protocol.MaxChannelNameChars,

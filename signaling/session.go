@@ -30,10 +30,12 @@ const (
 // Session is one WebSocket. close may be called from any goroutine; everything else
 // belongs to the reader, or, where said, to the writer.
 type Session struct {
-	id  string
-	gw  *Gateway
-	log *zap.Logger
-	out *egress
+	id string
+	// host is the server's name as the client knows it (the Host header).
+	host string
+	gw   *Gateway
+	log  *zap.Logger
+	out  *egress
 	// events is how many events the writer has numbered.
 	events atomic.Uint64
 
@@ -52,9 +54,9 @@ type Session struct {
 	refused            int // requests refused in a row
 }
 
-func newSession(g *Gateway) *Session {
+func newSession(g *Gateway, host string) *Session {
 	s := &Session{
-		id: ulid.Make().String(), gw: g,
+		id: ulid.Make().String(), host: host, gw: g,
 		done: make(chan struct{}), gone: make(chan struct{}),
 		limiter: rate.NewLimiter(rate.Limit(g.cfg.RequestRate), g.cfg.RequestBurst),
 	}
@@ -96,6 +98,7 @@ func (s *Session) detach() {
 	if s.user != nil {
 		s.gw.users.Unregister(s.user)
 	}
+	s.gw.cfg.Relay.Revoke(s.id)
 	close(s.gone)
 }
 

@@ -1,6 +1,8 @@
 package signaling
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +16,8 @@ type User struct {
 	SessionID string
 	Admin     bool
 
+	// host is the server's name as the user's client knows it.
+	host     string
 	tx       *egress
 	lastSeen atomic.Int64 // Unix nanoseconds
 	// evict asks the session to end; gone is closed when it has cleaned up after itself.
@@ -72,6 +76,13 @@ func (h *UserHub) Len() int {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return len(h.users)
+}
+
+// All returns everybody, in no order.
+func (h *UserHub) All() []*User {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return slices.Collect(maps.Values(h.users))
 }
 
 // BroadcastTo queues an event, encoded once, for these users, without exclude ("" for

@@ -39,12 +39,22 @@ const (
 
 // App is an assembled server. Its methods may be called from any goroutine.
 type App struct {
-	cfg      Config
-	log      *zap.Logger
-	media    *peer.Factory
-	gateway  *signaling.Gateway
-	listener net.Listener
+	cfg     Config
+	log     *zap.Logger
+	media   *peer.Factory
+	relay   *relay // nil: no TURN
+	gateway *signaling.Gateway
+	// ports are the TCP ports of the page: one, and with TLS perhaps another in the clear,
+	// the last.
+	ports []*port
+	// pages are what is served on them.
+	pages []page
+}
+
+// page is an HTTP server and the listener it serves.
+type page struct {
 	server   *http.Server
+	listener net.Listener
 }
 
 // New validates cfg and opens the server's sockets; clients are served from Run on. An
@@ -88,8 +98,29 @@ func (a *App) open(authority *auth.Authority) error {
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("%w (--udp %s)", err, a.cfg.UDP)
+		return &ListenError{"udp", a.cfg.UDP, err}
 	}
+	certs, err := newCertificates(a.cfg, a.log)
+	if err != nil {
+		return err
+	}
+	if a.ports, err = openPorts(a.cfg, certs, a.log); err != nil {
+		return err
+	}
+	if a.cfg.TURN {
+		a.relay, err = newRelay(a.cfg, a.ports, a.media.Advertised(), a.media.Addr(), a.log)
+		if err != nil {
+			return err
+		}
+	}
+	if err := a.openGateway(authority); err != nil {
+		return err
+	}
+	a.serve(a.routes(authority), certs)
+	return nil
+}
+
+func (a *App) openGateway(authority *auth.Authority) error {
 	presets, err := a.cfg.PresetChannels()
 	if err != nil {
 		return err
@@ -98,7 +129,7 @@ func (a *App) open(authority *auth.Authority) error {
 	for i, preset := range presets {
 		specs[i] = sfu.ChannelSpec{ID: preset.ID, Name: preset.Name}
 	}
-	a.gateway, err = signaling.NewGateway(signaling.Config{
+	cfg := signaling.Config{
 		Server:            "mini-livechat/" + Version,
 		HeartbeatInterval: a.cfg.HeartbeatInterval,
 		ZombieTimeout:     a.cfg.ZombieTimeout,
@@ -116,23 +147,35 @@ func (a *App) open(authority *auth.Authority) error {
 		Presets:           specs,
 		Slots:             a.cfg.Slots,
 		AllowOrigin:       a.cfg.AllowOrigin,
-	}, authority, sfu.AnswerWith(a.media), a.log)
-	if err != nil {
-		return err
 	}
-	var listening net.ListenConfig
-	a.listener, err = listening.Listen(context.Background(), "tcp", a.cfg.HTTP)
-	if err != nil {
-		return fmt.Errorf("open the HTTP port (--http %s): %w", a.cfg.HTTP, err)
+	if a.relay != nil {
+		cfg.Relay = a.relay
 	}
-	a.server = &http.Server{
-		Handler:           a.routes(authority),
+	a.gateway, err = signaling.NewGateway(cfg, authority, sfu.AnswerWith(a.media), a.log)
+	return err
+}
+
+// serve puts the page on its port. Beside TLS, what comes in the clear is sent there.
+func (a *App) serve(handler http.Handler, certs *certificates) {
+	if certs == nil {
+		a.addPage(handler, a.ports[0].plain)
+		return
+	}
+	a.addPage(handler, a.ports[0].secure)
+	elsewhere := certs.challenges(redirect(portOf(a.ports[0].listener)))
+	for _, p := range a.ports {
+		a.addPage(elsewhere, p.plain)
+	}
+}
+
+func (a *App) addPage(handler http.Handler, l net.Listener) {
+	a.pages = append(a.pages, page{listener: l, server: &http.Server{
+		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          zap.NewStdLog(a.log),
-	}
-	return nil
+	}})
 }
 
 func (a *App) routes(authority *auth.Authority) http.Handler {
@@ -152,14 +195,23 @@ func (a *App) Run(ctx context.Context) error {
 	a.log.Info("serving", zap.String("url", a.URL()), zap.Stringer("media", a.MediaAddr()),
 		zap.Bool("guests", a.cfg.GuestsAllowed()))
 	running, ctx := errgroup.WithContext(ctx)
+	for _, p := range a.ports {
+		running.Go(p.run)
+	}
+	for _, p := range a.pages {
+		running.Go(func() error {
+			if err := p.server.Serve(p.listener); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve HTTP: %w", err)
+			}
+			return nil
+		})
+	}
 	running.Go(func() error {
-		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve HTTP: %w", err)
-		}
+		a.gateway.RunReaper(ctx)
 		return nil
 	})
 	running.Go(func() error {
-		a.gateway.RunReaper(ctx)
+		a.gateway.RunRefresh(ctx)
 		return nil
 	})
 	running.Go(func() error {
@@ -176,19 +228,19 @@ func (a *App) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	var errs []error
-	if a.server != nil {
-		if err := a.server.Shutdown(ctx); err != nil {
-			errs = append(errs, err, a.server.Close())
+	for _, p := range a.pages {
+		if err := p.server.Shutdown(ctx); err != nil {
+			errs = append(errs, err, p.server.Close())
 		}
 	}
-	if a.listener != nil {
-		// A server that never ran does not know its listener.
-		if err := a.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, err)
-		}
+	for _, p := range a.ports {
+		errs = append(errs, p.close())
 	}
 	if a.gateway != nil {
 		errs = append(errs, a.gateway.Shutdown(ctx))
+	}
+	if a.relay != nil {
+		errs = append(errs, a.relay.Close())
 	}
 	if a.media != nil {
 		errs = append(errs, a.media.Close())
@@ -196,18 +248,26 @@ func (a *App) Close() error {
 	return errors.Join(errs...)
 }
 
-// URL is where a person opens the page: the address of the HTTP socket, or this machine
-// when that is every address.
+// URL is where a person opens the page: the domain of the certificate, the address of the
+// socket, or this machine when that is every address.
 func (a *App) URL() string {
-	addr, ok := a.listener.Addr().(*net.TCPAddr)
+	l := a.ports[0].listener
+	scheme, usual := "http", 80
+	if a.ports[0].tls != nil {
+		scheme, usual = "https", httpsDefaultPort
+	}
+	if len(a.cfg.Domain) > 0 {
+		return scheme + "://" + joinPort(a.cfg.Domain[0], portOf(l), usual)
+	}
+	addr, ok := l.Addr().(*net.TCPAddr)
 	if !ok {
-		return "http://" + a.listener.Addr().String()
+		return scheme + "://" + l.Addr().String()
 	}
-	host := addr.AddrPort()
-	if host.Addr().IsUnspecified() {
-		host = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), host.Port())
+	host := addr.AddrPort().Addr().Unmap()
+	if host.IsUnspecified() {
+		host = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
-	return "http://" + netip.AddrPortFrom(host.Addr().Unmap(), host.Port()).String()
+	return scheme + "://" + joinPort(host.String(), addr.Port, usual)
 }
 
 // MediaAddr is the address of the media socket.

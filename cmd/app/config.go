@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -40,9 +41,37 @@ type Config struct {
 	// UDP is the media port: a bare port on all interfaces, or address:port on one. Port 0
 	// takes any free one.
 	UDP string `name:"udp" group:"listen" placeholder:"[HOST:]PORT" help:"The one UDP port all voice goes through; open it in the firewall."`
+	// HTTPS is the address and port of the same over TLS. Empty means, with a certificate,
+	// port 443 of all interfaces, or HTTP's port where that is not allowed.
+	HTTPS string `name:"https" group:"listen" placeholder:"HOST:PORT" help:"Where they are served over TLS, when there is a certificate. Without it: port 443, or the port of --http where 443 is not allowed."`
 	// Announce are the addresses told to clients for media. Empty means the addresses of
 	// the interfaces that UDP listens on.
 	Announce []netip.Addr `group:"listen" placeholder:"IP" help:"Address at which clients reach the media port, when it is not one of this machine's own: behind NAT, the public one."`
+
+	// Domain are the names for which certificates are got from ACMEDirectory. Empty means none.
+	Domain []string `group:"tls" placeholder:"NAME" help:"Get a certificate for this name, such as voice.example.org, and renew it. The name must lead to this machine, and its port 443 to the TLS port."`
+	// ACMEEmail is whom the certificate authority may write to. Empty means nobody.
+	ACMEEmail string `name:"acme-email" group:"tls" placeholder:"ADDRESS" help:"Whom the certificate authority may write to."`
+	// ACMEDirectory is the directory URL of the certificate authority (RFC 8555). Empty
+	// means Let's Encrypt.
+	ACMEDirectory string `name:"acme-directory" group:"tls" placeholder:"URL" help:"The certificate authority, by its ACME directory. Without it: Let's Encrypt."`
+	// ACMERoot is a file of certificates, in PEM, by which ACMEDirectory is trusted. Empty
+	// means those of the system.
+	ACMERoot string `name:"acme-root" group:"tls" placeholder:"FILE" help:"Certificates by which a certificate authority of one's own is trusted."`
+	// TLSCert and TLSKey are the files of a certificate with its chain and of its key, in
+	// PEM. Both or none are given; they are read again when they change.
+	TLSCert string `name:"tls-cert" group:"tls" placeholder:"FILE" help:"A certificate and its chain, in PEM, instead of --domain; read again when it changes."`
+	TLSKey  string `name:"tls-key" group:"tls" placeholder:"FILE" help:"The key of --tls-cert."`
+
+	// TURN is whether clients may reach the media port through TURN.
+	TURN bool `name:"turn" negatable:"" group:"turn" help:"Let clients whose network blocks UDP reach the media port through TURN, also on the port of the page."`
+	// TURNUDP and TURNTCP are ports for TURN alone: a bare port on all interfaces, or
+	// address:port on one. Empty means none. When the default cannot be had it is done without.
+	TURNUDP string `name:"turn-udp" group:"turn" placeholder:"[HOST:]PORT" help:"The UDP port of TURN. When the default is taken, none."`
+	TURNTCP string `name:"turn-tcp" group:"turn" placeholder:"[HOST:]PORT" help:"A TCP port of TURN beside that of the page. When the default is taken, none."`
+	// TURNTTL is how long TURN credentials let a session begin something; they are
+	// refreshed twice as often.
+	TURNTTL time.Duration `name:"turn-ttl" group:"turn" placeholder:"TIME" help:"How long TURN credentials are good for; clients get new ones in time."`
 
 	// Secret signs the tokens. Empty means a generated one, kept in Data.
 	Secret string `json:"-" group:"people" placeholder:"TEXT" help:"Signs the tokens, at least 32 bytes. Better given in the environment, where other users of the machine cannot see it. Without one, a secret is generated and kept in --data."`
@@ -212,6 +241,17 @@ func (c Config) checkListening(v *mistakes) {
 	if _, err := c.MediaAddr(); err != nil {
 		v.bad("udp", c.UDP, "must be a port, such as %s, or address:port", DefaultUDP)
 	}
+	for _, setting := range []struct{ key, value string }{{"turn-udp", c.TURNUDP}, {"turn-tcp", c.TURNTCP}} {
+		if setting.value == "" {
+			continue
+		}
+		host, _, err := splitPort(setting.value)
+		if _, bad := netip.ParseAddr(host); err != nil || host != "" && bad != nil {
+			v.bad(setting.key, setting.value, "must be a port, such as %s, or address:port", DefaultTURN)
+		}
+	}
+	v.duration("turn-ttl", c.TURNTTL, minTURNTTL, maxDuration)
+	c.checkTLS(v)
 	for _, addr := range c.Announce {
 		if !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast() || addr.Zone() != "" {
 			v.bad("announce", addr, "must be an IP address that clients can send to")
@@ -225,6 +265,40 @@ func (c Config) checkListening(v *mistakes) {
 		}
 	}
 }
+
+func (c Config) checkTLS(v *mistakes) {
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		v.bad("tls-cert", c.TLSCert, "must come together with --tls-key")
+	}
+	if c.TLSCert != "" && len(c.Domain) > 0 {
+		v.bad("domain", strings.Join(c.Domain, ","), "must not be given beside --tls-cert: choose where the certificate comes from")
+	}
+	for _, name := range c.Domain {
+		if !isDomain(name) || !strings.Contains(name, ".") {
+			v.bad("domain", name, "must be a name such as voice.example.org")
+		} else if _, err := netip.ParseAddr(name); err == nil {
+			v.bad("domain", name, "must be a name: for addresses there are no certificates")
+		}
+	}
+	if len(c.Domain) > 0 && c.Data == "" {
+		v.bad("data", "", "must be a directory to keep the certificate in")
+	}
+	if u, err := url.Parse(c.ACMEDirectory); c.ACMEDirectory != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
+		v.bad("acme-directory", c.ACMEDirectory, "must be an https URL")
+	}
+	if c.HTTPS == "" {
+		return
+	}
+	if _, _, err := splitPort(c.HTTPS); err != nil || !strings.Contains(c.HTTPS, ":") {
+		v.bad("https", c.HTTPS, "must be host:port, or :443 for all interfaces")
+	}
+	if !c.hasTLS() {
+		v.bad("https", c.HTTPS, "needs a certificate: give --domain, or --tls-cert and --tls-key")
+	}
+}
+
+// hasTLS reports whether there is a certificate.
+func (c Config) hasTLS() bool { return c.TLSCert != "" || len(c.Domain) > 0 }
 
 // CheckSecret is the part of Validate that concerns Secret and Data.
 func (c Config) CheckSecret() error {
@@ -248,15 +322,23 @@ func (c Config) checkPeople(v *mistakes) {
 	// Who may come in has to be said before strangers can: a server that somebody forgot
 	// on a public address must not be an open house.
 	if c.AllowGuests == nil && c.Secret == "" && !c.onLoopback() {
-		v.bad("http", c.HTTP, "other machines can reach this address, so say who may come in: "+
+		key, value := "http", c.HTTP
+		if isLoopback(c.HTTP) {
+			key, value = "https", cmp.Or(c.HTTPS, DefaultHTTPS)
+		}
+		v.bad(key, value, "other machines can reach this address, so say who may come in: "+
 			"give --secret or --allow-guests (with --secret people need a token, with --allow-guests anybody may)")
 	}
 	v.duration("guest-ttl", c.GuestTTL, auth.MinTTL, maxGuestTTL)
 }
 
-// onLoopback reports whether HTTP listens where only this machine can connect.
+// onLoopback reports whether the page is served where only this machine can connect.
 func (c Config) onLoopback() bool {
-	host, _, err := net.SplitHostPort(c.HTTP)
+	return isLoopback(c.HTTP) && (!c.hasTLS() || isLoopback(c.HTTPS))
+}
+
+func isLoopback(hostPort string) bool {
+	host, _, err := net.SplitHostPort(hostPort)
 	if err != nil {
 		return false
 	}

@@ -17,6 +17,12 @@ const (
 	// whatever address a candidate names. 10000 is the port Jitsi's bridge made familiar
 	// to firewalls, and lies outside the ephemeral range of every common system.
 	DefaultUDP = "10000"
+	// DefaultTURN is TURN's own port, UDP and TCP, on all interfaces (RFC 8656, section 17).
+	DefaultTURN = "3478"
+	// DefaultTURNTTL is how long TURN credentials are good for.
+	DefaultTURNTTL = 10 * time.Minute
+	// DefaultHTTPS is where TLS is served when nothing is said: where browsers look for it.
+	DefaultHTTPS = ":443"
 	// DefaultSlots is how many people a listener hears at once. More than eight voices
 	// at a time are noise; a browser takes eight lines in its stride on a cheap phone.
 	DefaultSlots = 8
@@ -80,6 +86,8 @@ const (
 	// maxGuestTTL bounds how long a guest stays without asking again; there is no way to
 	// revoke a single token.
 	maxGuestTTL = 30 * 24 * time.Hour
+	// minTURNTTL leaves clients time to use new credentials before the old ones end.
+	minTURNTTL = 2 * time.Second
 	// heartbeatsPerZombie is how many heartbeat intervals the zombie timeout must hold:
 	// one heartbeat may be lost without ending anybody's call.
 	heartbeatsPerZombie = 2
@@ -103,6 +111,10 @@ func Default() Config {
 	return Config{
 		HTTP:              DefaultHTTP,
 		UDP:               DefaultUDP,
+		TURN:              true,
+		TURNUDP:           DefaultTURN,
+		TURNTCP:           DefaultTURN,
+		TURNTTL:           DefaultTURNTTL,
 		Slots:             DefaultSlots,
 		Data:              defaultDataDir(os.Getenv),
 		LogLevel:          DefaultLogLevel,

@@ -80,7 +80,7 @@ func (t *serverTarget) launch(ctx context.Context) error {
 	// Not among the arguments, where everybody on the machine can read it.
 	self.Env = append(append([]string{}, self.Env...), "LIVECHAT_SECRET="+secret)
 	t.proc, err = start(self, RoleServer, "--", "serve",
-		"--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--data="+t.dir, "--log-level=error",
+		"--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--no-turn", "--data="+t.dir, "--log-level=error",
 		fmt.Sprintf("--slots=%d", t.plan.slots),
 		"--channel-capacity=10000", "--max-channels=10000", "--max-sessions=100000",
 		"--request-rate=10000", "--request-burst=10000", "--identify-timeout=1m")

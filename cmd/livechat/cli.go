@@ -53,6 +53,8 @@ func newParser(grammar *cli, lookupEnv func(string) (string, bool)) (*kong.Kong,
 		kong.Help(printHelp),
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "listen", Title: "Where it listens:"},
+			{Key: "tls", Title: "The certificate:"},
+			{Key: "turn", Title: "Behind firewalls:"},
 			{Key: "people", Title: "Who may come in:"},
 			{Key: "channels", Title: "Channels and messages:"},
 			{Key: "sessions", Title: "Connections:"},
@@ -99,6 +101,11 @@ func formatDefault(value any) string {
 	switch v := value.(type) {
 	case string:
 		return v
+	case bool:
+		if v {
+			return "true"
+		}
+		return ""
 	case int:
 		return strconv.Itoa(v)
 	case time.Duration:

@@ -3,20 +3,18 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"syscall"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
 )
 
 // explain says what to do about an error of opening a socket; others pass unchanged.
 func explain(err error) error {
-	socket, ok := errors.AsType[*net.OpError](err)
-	if !ok || socket.Op != "listen" {
+	socket, ok := errors.AsType[*app.ListenError](err)
+	if !ok {
 		return err
 	}
-	flag := "--http"
-	if socket.Net == "udp" || socket.Net == "udp4" || socket.Net == "udp6" {
-		flag = "--udp"
-	}
+	flag := "--" + socket.Setting
 	advice := "choose another address with " + flag
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -27,5 +25,5 @@ func explain(err error) error {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		advice = "this machine does not have that address: choose one of its own with " + flag
 	}
-	return fmt.Errorf("cannot listen on %s %s: %w; %s", socket.Net, socket.Addr, socket.Err, advice)
+	return fmt.Errorf("%w; %s", socket, advice)
 }

@@ -152,7 +152,7 @@ func TestBadConfigurationExitsWith2(t *testing.T) {
 		"environment, checked":    {env: []string{"LIVECHAT_SLOTS=0"}, says: []string{"--slots=0: must be 1 to 32"}},
 		"environment, boolean":    {env: []string{"LIVECHAT_ALLOW_GUESTS=x"}, says: []string{`--allow-guests: "x" must be true or false (from LIVECHAT_ALLOW_GUESTS)`}},
 		"file":                    {file: "# ours\n\nslots: many\n", says: []string{`--slots: "many" must be a whole number (from livechat.yaml:3)`}},
-		"file, unknown key":       {file: "slots: 4\nslotz: 4\n", says: []string{`livechat.yaml:2: unknown key "slotz", did you mean "slots"?`, "the keys are: allow-guests, "}},
+		"file, unknown key":       {file: "slots: 4\nslotz: 4\n", says: []string{`livechat.yaml:2: unknown key "slotz", did you mean "slots"?`, "the keys are: acme-directory, "}},
 		"file, underscores":       {file: "max_channels: 4\n", says: []string{`did you mean "max-channels"?`}},
 		"file, twice":             {file: "slots: 4\nudp: 0\nslots: 5\n", says: []string{"livechat.yaml:3: slots was set already, at livechat.yaml:1"}},
 		"file, not flat":          {file: "slots: {a: b}\n", says: []string{"livechat.yaml:1: slots: it must be a value or a list"}},
@@ -282,12 +282,14 @@ func TestPortInUseExitsWith1(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = udp.Close() })
 	for name, test := range map[string]struct{ http, udp, address, flag string }{
-		"http": {tcp.Addr().String(), "127.0.0.1:0", tcp.Addr().String(), "--http"},
-		"udp":  {"127.0.0.1:0", udp.LocalAddr().String(), udp.LocalAddr().String(), "--udp"},
+		"http":          {tcp.Addr().String(), "127.0.0.1:0", tcp.Addr().String(), "--http"},
+		"udp":           {"127.0.0.1:0", udp.LocalAddr().String(), udp.LocalAddr().String(), "--udp"},
+		"turn over udp": {"127.0.0.1:0", "127.0.0.1:0 --turn-udp=" + udp.LocalAddr().String(), udp.LocalAddr().String(), "--turn-udp"},
+		"turn over tcp": {"127.0.0.1:0", "127.0.0.1:0 --turn-tcp=" + tcp.Addr().String(), tcp.Addr().String(), "--turn-tcp"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			stdout, stderr, code := output(t, livechat(t, nil, "--http="+test.http, "--udp="+test.udp))
+			stdout, stderr, code := output(t, livechat(t, nil, strings.Fields("--http="+test.http+" --udp="+test.udp)...))
 			require.Equal(t, exitFailure, code)
 			require.Empty(t, stdout)
 			require.Contains(t, stderr, test.address)

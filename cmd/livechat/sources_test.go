@@ -70,7 +70,10 @@ func TestEverySettingFromEverySource(t *testing.T) {
 	t.Parallel()
 	yes := true
 	want := app.Config{
-		HTTP: "0.0.0.0:80", UDP: "192.0.2.1:3478",
+		HTTP: "0.0.0.0:80", UDP: "192.0.2.1:3478", HTTPS: "0.0.0.0:8443",
+		Domain: []string{"voice.example.org", "talk.example.org"}, ACMEEmail: "ada@example.org",
+		ACMEDirectory: "https://ca.example.org/dir", ACMERoot: "/etc/ca.pem",
+		TURN: true, TURNUDP: "3479", TURNTCP: "192.0.2.1:3480", TURNTTL: time.Minute,
 		Announce: []netip.Addr{netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("2001:db8::7")},
 		Secret:   "00000000000000000000000000000042", AllowGuests: &yes,
 		AllowOrigin: []string{"https://a.example", "https://b.example"}, GuestTTL: time.Hour,
@@ -83,6 +86,15 @@ func TestEverySettingFromEverySource(t *testing.T) {
 	const file = `
 http: 0.0.0.0:80
 udp: 192.0.2.1:3478
+https: 0.0.0.0:8443
+domain: [voice.example.org, talk.example.org]
+acme-email: ada@example.org
+acme-directory: https://ca.example.org/dir
+acme-root: /etc/ca.pem
+turn: true
+turn-udp: 3479
+turn-tcp: 192.0.2.1:3480
+turn-ttl: 1m
 announce: [203.0.113.7, "2001:db8::7"]
 secret: 00000000000000000000000000000042
 allow-guests: true
@@ -109,6 +121,10 @@ data: /var/lib/livechat
 log-level: warn
 `
 	env := map[string]string{
+		"LIVECHAT_HTTPS": "0.0.0.0:8443", "LIVECHAT_DOMAIN": "voice.example.org,talk.example.org",
+		"LIVECHAT_ACME_EMAIL": "ada@example.org", "LIVECHAT_ACME_DIRECTORY": "https://ca.example.org/dir",
+		"LIVECHAT_ACME_ROOT": "/etc/ca.pem", "LIVECHAT_TURN": "true", "LIVECHAT_TURN_UDP": "3479",
+		"LIVECHAT_TURN_TCP": "192.0.2.1:3480", "LIVECHAT_TURN_TTL": "1m",
 		"LIVECHAT_HTTP": "0.0.0.0:80", "LIVECHAT_UDP": "192.0.2.1:3478", "LIVECHAT_ANNOUNCE": "203.0.113.7,2001:db8::7",
 		"LIVECHAT_SECRET": "00000000000000000000000000000042", "LIVECHAT_ALLOW_GUESTS": "true",
 		"LIVECHAT_ALLOW_ORIGIN": "https://a.example,https://b.example", "LIVECHAT_GUEST_TTL": "1h",
@@ -128,6 +144,12 @@ log-level: warn
 	require.Equal(t, want, parsed(t, file, nil), "file")
 	require.Equal(t, want, parsed(t, "", env), "environment")
 	require.Equal(t, want, parsed(t, "", nil, flags...), "flags")
+
+	// What cannot be given beside the others.
+	cert := parsed(t, "tls-cert: a.pem\ntls-key: b.pem\nturn: false\nallow-guests: true\n", nil)
+	require.Equal(t, []string{"a.pem", "b.pem"}, []string{cert.TLSCert, cert.TLSKey})
+	require.False(t, cert.TURN)
+	require.False(t, parsed(t, "", nil, "--no-turn").TURN)
 }
 
 func TestAllowGuestsHasThreeStates(t *testing.T) {

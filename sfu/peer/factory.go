@@ -79,6 +79,9 @@ func NewFactory(cfg Config) (*Factory, error) {
 // Addr returns the media port's address.
 func (f *Factory) Addr() netip.AddrPort { return f.engine.LocalAddrs()[0] }
 
+// Advertised returns the addresses at which clients are told to reach the media port.
+func (f *Factory) Advertised() []netip.AddrPort { return f.engine.Addrs() }
+
 // Close closes the media port.
 func (f *Factory) Close() error {
 	f.stop()

@@ -47,7 +47,7 @@ func TestWhoMayAllocate(t *testing.T) {
 	r := start(t)
 	good := r.grant("ada")
 	other := r.grant("ben")
-	expired := r.Grant("ada", time.Now().Add(-2*DefaultTTL))
+	expired := r.grantAt("ada", time.Now().Add(-2*DefaultTTL))
 	r.grant("gone")
 	gone := r.grant("gone")
 	r.Revoke("gone")
@@ -121,13 +121,13 @@ func TestCheckedOnEveryRequest(t *testing.T) {
 			c.nonce = nonce
 
 			// Newer credentials of the session are as good as those it began with.
-			c.use(r.Grant("ada", time.Now().Add(time.Minute)))
+			c.use(r.grantAt("ada", time.Now().Add(time.Minute)))
 			require.Zero(t, code(t, c.request(test.method, test.attrs...)))
 			// Expired ones keep what the session has, or a call would end with them …
-			c.use(r.Grant("ada", time.Now().Add(-2*DefaultTTL)))
+			c.use(r.grantAt("ada", time.Now().Add(-2*DefaultTTL)))
 			require.Zero(t, code(t, c.request(test.method, test.attrs...)))
 			// … and are worth nothing to a session that has nothing.
-			idle := r.overTCP(r.Grant("idle", time.Now().Add(-2*DefaultTTL)))
+			idle := r.overTCP(r.grantAt("idle", time.Now().Add(-2*DefaultTTL)))
 			require.Equal(t, 401, code(t, idle.request(test.method, test.attrs...)), "expired")
 
 			// A session's end is everybody's.

@@ -6,8 +6,8 @@
 // anything from anyone else; the permission handler refuses every other address before,
 // and the relay every other port (relay.go).
 //
-// Credentials are bound to a session (credentials.go): Grant makes them, and from Revoke
-// on none of that session's is accepted and its allocations are closed. Allocations are
+// Credentials are bound to a session (credentials.go): Mint makes them. They count from
+// Admit to Revoke, which closes the session's allocations as well. Allocations are
 // counted per session and in total, relayed bytes per session and second (sessions.go).
 //
 // What strangers can cause is bounded: a source address that never proved it can

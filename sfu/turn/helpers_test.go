@@ -196,7 +196,13 @@ func (r *rig) client(conn net.PacketConn, to net.Addr, c Credentials) *raws {
 	return client
 }
 
-func (r *rig) grant(session string) Credentials { return r.Grant(session, time.Now()) }
+// grant admits a session and gives it credentials.
+func (r *rig) grant(session string) Credentials { return r.grantAt(session, time.Now()) }
+
+func (r *rig) grantAt(session string, now time.Time) Credentials {
+	r.Admit(session)
+	return r.Mint(session, now)
+}
 
 // use makes later requests carry these credentials.
 func (c *raws) use(creds Credentials) {

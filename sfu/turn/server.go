@@ -166,9 +166,12 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Grant makes the session live, if it is not yet, and returns credentials for it.
-func (s *Server) Grant(session string, now time.Time) Credentials {
-	s.sessions.enter(session)
+// Admit makes the session live until Revoke. Admitting it again changes nothing.
+func (s *Server) Admit(session string) { s.sessions.enter(session) }
+
+// Mint returns credentials for the session, which are good for the configured TTL from now
+// on, while the session is live.
+func (s *Server) Mint(session string, now time.Time) Credentials {
 	return s.minter.mint(session, now.Add(s.cfg.TTL))
 }
 

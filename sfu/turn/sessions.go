@@ -27,7 +27,7 @@ type sessions struct {
 	closed bool
 }
 
-// session is one signalling session that was granted credentials.
+// session is one signalling session that was admitted.
 type session struct {
 	relays map[*relay]struct{}
 	// bytes bounds what is relayed, both directions together.

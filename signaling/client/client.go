@@ -30,9 +30,11 @@ type Client struct {
 	hello protocol.Hello
 	ready protocol.Ready
 
-	seen atomic.Uint64  // number of the last event
-	done chan struct{}  // closed when the session has ended
-	wg   sync.WaitGroup // reader, heartbeats and calls; added to under mu, before err is set
+	seen atomic.Uint64 // number of the last event
+	// iceServers are for the next call: READY's, or those of a later ICE_SERVERS.
+	iceServers atomic.Pointer[[]protocol.ICEServer]
+	done       chan struct{}  // closed when the session has ended
+	wg         sync.WaitGroup // reader, heartbeats and calls; added to under mu, before err is set
 
 	writeMu sync.Mutex // held while a frame is written
 
@@ -66,8 +68,17 @@ func (c *Client) start() {
 }
 
 // Ready returns what the server said at the end of the handshake: who the client is, the
-// session and the server's limits.
+// session and the server's limits. Its ICE servers are those of then; see ICEServers.
 func (c *Client) Ready() protocol.Ready { return c.ready }
+
+// ICEServers returns how the server's TURN relay is reached, with the newest credentials.
+// Join uses them by itself. The slice must not be changed.
+func (c *Client) ICEServers() []protocol.ICEServer {
+	if servers := c.iceServers.Load(); servers != nil {
+		return *servers
+	}
+	return c.ready.ICEServers
+}
 
 // UserID returns the token's subject.
 func (c *Client) UserID() string { return c.ready.UserID }
@@ -267,6 +278,9 @@ func (c *Client) handle(f protocol.Frame) error {
 	payload, err := eventPayload(f)
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrProtocol, f.Op, err)
+	}
+	if servers, ok := payload.(*protocol.ICEServers); ok {
+		c.iceServers.Store(&servers.ICEServers)
 	}
 	c.mu.Lock()
 	call := c.call

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/pion/ice/v4"
@@ -14,6 +15,8 @@ import (
 	"github.com/pion/logging"
 	"github.com/pion/transport/v5/packetio"
 	"github.com/pion/webrtc/v4"
+
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
 const (
@@ -32,6 +35,9 @@ const (
 	iceDisconnected = 5 * time.Second
 	iceFailed       = 15 * time.Second
 
+	// relayWait is how long a relayed path that works is held back for a direct one.
+	relayWait = 500 * time.Millisecond
+
 	// iceMaxChecks is how many checks, five a second, a candidate pair gets before it
 	// is given up. pion's 7 are too few for a network that loses half of its packets.
 	iceMaxChecks = 50
@@ -42,6 +48,11 @@ type EngineConfig struct {
 	// LocalIP says which of the machine's addresses ICE may use; nil means all,
 	// loopback included. Each one allowed costs every call a socket and a goroutine.
 	LocalIP func(net.IP) bool
+	// RelayOnly forbids every way but through the server's TURN relay.
+	RelayOnly bool
+	// UseTURN says which of the server's TURN URLs may be used, such as
+	// "turn:example.org:3478?transport=udp"; nil means all.
+	UseTURN func(url string) bool
 	// LoggerFactory makes pion's loggers. nil means silence, unless pion's PION_LOG_*
 	// environment variables ask for more.
 	LoggerFactory logging.LoggerFactory
@@ -59,6 +70,8 @@ type Engine struct {
 	media        *webrtc.MediaEngine
 	interceptors *interceptor.Registry
 	certificate  webrtc.Certificate
+	policy       webrtc.ICETransportPolicy
+	useTURN      func(url string) bool
 }
 
 // NewEngine makes an Engine. It fails when the system has no randomness to give.
@@ -83,7 +96,13 @@ func NewEngine(cfg EngineConfig) (*Engine, error) {
 	); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
+	policy := webrtc.ICETransportPolicyAll
+	if cfg.RelayOnly {
+		policy = webrtc.ICETransportPolicyRelay
+	}
 	return &Engine{
+		policy:       policy,
+		useTURN:      cfg.UseTURN,
 		settings:     settings(cfg),
 		media:        media,
 		interceptors: &interceptor.Registry{},
@@ -108,6 +127,10 @@ func settings(cfg EngineConfig) webrtc.SettingEngine {
 	s.DisableActiveTCP(true) // see Call.hasten
 	s.SetICEMaxBindingRequests(iceMaxChecks)
 	s.SetICETimeouts(iceDisconnected, iceFailed, iceKeepalive)
+	s.SetRelayAcceptanceMinWait(relayWait)
+	if cfg.RelayOnly {
+		s.SetRelayAcceptanceMinWait(0)
+	}
 	// Packets are taken in BufferFactory; without this pion would wait for the first one
 	// of each track on a goroutine of its own.
 	s.SetFireOnTrackBeforeFirstRTP(true)
@@ -129,7 +152,7 @@ func settings(cfg EngineConfig) webrtc.SettingEngine {
 // peerConnection makes a PeerConnection whose received packets go to the writers that
 // receive returns.
 func (e *Engine) peerConnection(
-	servers []webrtc.ICEServer,
+	servers []protocol.ICEServer,
 	receive func(kind packetio.BufferPacketType, ssrc uint32) io.ReadWriteCloser,
 ) (*webrtc.PeerConnection, error) {
 	s := e.settings
@@ -140,8 +163,23 @@ func (e *Engine) peerConnection(
 		webrtc.WithInterceptorRegistry(e.interceptors),
 	)
 	return api.NewPeerConnection(webrtc.Configuration{
-		ICEServers:   servers,
-		BundlePolicy: webrtc.BundlePolicyMaxBundle,
-		Certificates: []webrtc.Certificate{e.certificate},
+		ICEServers:         e.iceServers(servers),
+		ICETransportPolicy: e.policy,
+		BundlePolicy:       webrtc.BundlePolicyMaxBundle,
+		Certificates:       []webrtc.Certificate{e.certificate},
 	})
+}
+
+func (e *Engine) iceServers(servers []protocol.ICEServer) []webrtc.ICEServer {
+	out := make([]webrtc.ICEServer, 0, len(servers))
+	for _, s := range servers {
+		urls := slices.Clone(s.URLs)
+		if e.useTURN != nil {
+			urls = slices.DeleteFunc(urls, func(url string) bool { return !e.useTURN(url) })
+		}
+		if len(urls) > 0 {
+			out = append(out, webrtc.ICEServer{URLs: urls, Username: s.Username, Credential: s.Credential})
+		}
+	}
+	return out
 }

@@ -14,8 +14,8 @@ type Event struct {
 	// S is the event's number in the session, 0 for Missed.
 	S uint64
 	// Payload is one of *protocol.ChannelEvent, *protocol.MessageEvent,
-	// *protocol.VoiceStateEvent, *protocol.SlotMap, *Missed, or a json.RawMessage for an
-	// opcode this version does not know.
+	// *protocol.VoiceStateEvent, *protocol.SlotMap, *protocol.ICEServers, *Missed, or a
+	// json.RawMessage for an opcode this version does not know.
 	Payload any
 }
 
@@ -90,6 +90,8 @@ func eventPayload(f protocol.Frame) (any, error) {
 		payload = new(protocol.VoiceStateEvent)
 	case protocol.OpSlotMap:
 		payload = new(protocol.SlotMap)
+	case protocol.OpICEServers:
+		payload = new(protocol.ICEServers)
 	default:
 		return f.D, nil
 	}

@@ -83,7 +83,7 @@ func (c *Client) newCall(channelID string, opts JoinOptions) (*Call, error) {
 	if call.slotBuffer <= 0 {
 		call.slotBuffer = defaultSlotBuffer
 	}
-	if call.pc, err = engine.peerConnection(iceServers(c.ready.ICEServers), call.receiver.buffer); err != nil {
+	if call.pc, err = engine.peerConnection(c.ICEServers(), call.receiver.buffer); err != nil {
 		return nil, err
 	}
 	call.watchMedia()
@@ -238,12 +238,4 @@ func (c *Client) tellLeave(channelID string) {
 	if c.Err() == nil {
 		_ = c.writeFrame(protocol.OpChannelLeave, "", protocol.ChannelRef{ChannelID: channelID})
 	}
-}
-
-func iceServers(servers []protocol.ICEServer) []webrtc.ICEServer {
-	out := make([]webrtc.ICEServer, 0, len(servers))
-	for _, s := range servers {
-		out = append(out, webrtc.ICEServer{URLs: s.URLs, Username: s.Username, Credential: s.Credential})
-	}
-	return out
 }

@@ -31,6 +31,7 @@ const (
 	OpMessageEvent    Op = 101 // event
 	OpVoiceStateEvent Op = 102 // event
 	OpSlotMap         Op = 104 // event
+	OpICEServers      Op = 107 // event
 	OpAck             Op = 200 // reply
 	OpError           Op = 201 // reply
 )
@@ -76,6 +77,8 @@ func (o Op) String() string {
 		return "VOICE_STATE_EVENT"
 	case OpSlotMap:
 		return "SLOT_MAP"
+	case OpICEServers:
+		return "ICE_SERVERS"
 	case OpAck:
 		return "ACK"
 	case OpError:

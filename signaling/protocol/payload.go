@@ -105,6 +105,11 @@ type ICEServer struct {
 	Credential string   `json:"credential,omitempty"`
 }
 
+// ICEServers is the d of ICE_SERVERS: what takes the place of READY's ice_servers.
+type ICEServers struct {
+	ICEServers []ICEServer `json:"ice_servers"`
+}
+
 // Limits tells the client what the server accepts.
 type Limits struct {
 	FrameBytes       int `json:"frame_bytes"`

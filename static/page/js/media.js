@@ -119,6 +119,16 @@ export class Media extends EventTarget {
   }
 
   /**
+   * Gives the connection other ICE servers; they count from its next look for a path on.
+   * @param {RTCIceServer[]} iceServers
+   */
+  setIceServers(iceServers) {
+    if (this.#pc) {
+      this.#pc.setConfiguration({ ...this.#pc.getConfiguration(), iceServers });
+    }
+  }
+
+  /**
    * @param {string} sdp the server's answer to the last offer
    */
   async accept(sdp) {

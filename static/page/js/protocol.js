@@ -30,6 +30,7 @@ export const Op = Object.freeze({
   MESSAGE_EVENT: 101,
   VOICE_STATE_EVENT: 102,
   SLOT_MAP: 104,
+  ICE_SERVERS: 107,
   ACK: 200,
   ERROR: 201,
 });

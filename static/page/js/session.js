@@ -190,7 +190,11 @@ export class Session extends Store {
    * @param {any} d
    */
   #onEvent(op, d) {
-    if (op === Op.CHANNEL_EVENT && d.channel) {
+    if (op === Op.ICE_SERVERS && this.client.ready) {
+      // For the next connection, and for this one should it look for a path again.
+      this.client.ready.ice_servers = d.ice_servers;
+      this.call.media.setIceServers(d.ice_servers);
+    } else if (op === Op.CHANNEL_EVENT && d.channel) {
       this.directory.upsert(d.channel);
     } else if (op === Op.CHANNEL_EVENT && d.event === 'delete') {
       this.call.onDeleted(d.channel_id, this.directory.nameOf(d.channel_id));

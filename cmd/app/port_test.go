@@ -1,0 +1,288 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pion/stun/v4"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap/zaptest"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 10 * time.Second
+
+// writeCertificate makes a certificate for localhost with this serial number and writes it
+// to the two files that the configuration names.
+func writeCertificate(t *testing.T, cfg *Config, serial int64) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	write := func(path, kind string, der []byte) {
+		require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
+	}
+	write(cfg.TLSCert, "CERTIFICATE", der)
+	write(cfg.TLSKey, "PRIVATE KEY", keyDER)
+}
+
+// startApp runs a server on free ports of the loopback interface until the test ends.
+func startApp(t *testing.T, change ...func(*Config)) *App {
+	t.Helper()
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	cfg := Default()
+	cfg.HTTP, cfg.UDP, cfg.TURNUDP, cfg.TURNTCP = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	cfg.Data = t.TempDir()
+	for _, f := range change {
+		f(&cfg)
+	}
+	a, err := New(cfg, zaptest.NewLogger(t))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-done)
+	})
+	return a
+}
+
+// withTLS gives the server a certificate of its own and a port for it.
+func withTLS(t *testing.T) func(*Config) {
+	t.Helper()
+	dir := t.TempDir()
+	return func(cfg *Config) {
+		cfg.HTTPS, cfg.TLSCert, cfg.TLSKey = "127.0.0.1:0", filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+		writeCertificate(t, cfg, 1)
+	}
+}
+
+func dial(t *testing.T, p *port) net.Conn {
+	t.Helper()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", p.listener.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+	return conn
+}
+
+func dialTLS(t *testing.T, p *port) *tls.Conn {
+	t.Helper()
+	return tls.Client(dial(t, p), &tls.Config{InsecureSkipVerify: true})
+}
+
+// speaksTURN sends a STUN request, slowly byte by byte at first, and expects its answer.
+func speaksTURN(t *testing.T, conn net.Conn) {
+	t.Helper()
+	request := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
+	for _, part := range [][]byte{request.Raw[:1], request.Raw[1:2], request.Raw[2:]} {
+		_, err := conn.Write(part)
+		require.NoError(t, err)
+	}
+	buf := make([]byte, 1500)
+	n, err := conn.Read(buf)
+	require.NoError(t, err)
+	reply := &stun.Message{Raw: buf[:n]}
+	require.NoError(t, reply.Decode())
+	require.Equal(t, request.TransactionID, reply.TransactionID)
+}
+
+// asks sends an HTTP request and returns the response's status and Location.
+func asks(t *testing.T, conn net.Conn, path string) (status int, location string) {
+	t.Helper()
+	_, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: voice.example.org:1234\r\n\r\n")
+	require.NoError(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode, response.Header.Get("Location")
+}
+
+func asksOK(t *testing.T, conn net.Conn, message ...any) {
+	t.Helper()
+	status, _ := asks(t, conn, "/")
+	require.Equal(t, http.StatusOK, status, message...)
+}
+
+func TestOnePortWithoutTLS(t *testing.T) {
+	a := startApp(t)
+	require.Len(t, a.ports, 1)
+	asksOK(t, dial(t, a.ports[0]))
+	speaksTURN(t, dial(t, a.ports[0]))
+	// TLS is no protocol of this port.
+	require.Error(t, dialTLS(t, a.ports[0]).HandshakeContext(t.Context()))
+}
+
+func TestOnePortWithTLS(t *testing.T) {
+	a := startApp(t, withTLS(t))
+	require.Len(t, a.ports, 2)
+	secure, plain := a.ports[0], a.ports[1]
+	asksOK(t, dialTLS(t, secure))
+	status, _ := asks(t, dialTLS(t, secure), "/ws")
+	require.Equal(t, http.StatusUpgradeRequired, status)
+	speaksTURN(t, dialTLS(t, secure))
+	speaksTURN(t, dial(t, secure))
+	for _, p := range a.ports {
+		status, location := asks(t, dial(t, p), "/room?x=1")
+		require.Equal(t, http.StatusPermanentRedirect, status)
+		require.Equal(t, "https://"+joinPort("voice.example.org", portOf(secure.listener), 443)+"/room?x=1", location)
+	}
+	require.Error(t, dialTLS(t, plain).HandshakeContext(t.Context()))
+	require.True(t, strings.HasPrefix(a.URL(), "https://127.0.0.1:"), a.URL())
+}
+
+func TestWithoutTURN(t *testing.T) {
+	a := startApp(t, func(cfg *Config) { cfg.TURN = false })
+	conn := dial(t, a.ports[0])
+	_, err := conn.Write(stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw)
+	require.NoError(t, err)
+	_, err = conn.Read(make([]byte, 1))
+	require.Error(t, err)
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "it is closed")
+}
+
+// Whoever says nothing holds up neither others nor the end of the server.
+func TestSilentConnections(t *testing.T) {
+	a := startApp(t, withTLS(t))
+	for range 20 {
+		dial(t, a.ports[0])
+		half := dial(t, a.ports[0])
+		_, err := half.Write([]byte{tlsHandshake, 3, 1})
+		require.NoError(t, err)
+	}
+	asksOK(t, dialTLS(t, a.ports[0]))
+	began := time.Now()
+	t.Cleanup(func() {
+		require.Less(t, time.Since(began), sortTimeout, "shutting down does not wait for them")
+	})
+}
+
+func TestCrowdedPort(t *testing.T) {
+	a := startApp(t)
+	conns := make([]net.Conn, 0, maxUnsorted+1)
+	for range cap(conns) {
+		conns = append(conns, dial(t, a.ports[0]))
+	}
+	// The last one is closed at once, the others wait for their turn to speak.
+	_, err := conns[maxUnsorted].Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
+	asksOK(t, conns[0])
+	asksOK(t, dial(t, a.ports[0]), "there is room again")
+}
+
+// A certificate whose files change is used from the next connection on; connections that
+// stand go on, and half a change does no harm.
+func TestCertificateReloads(t *testing.T) {
+	a := startApp(t, withTLS(t))
+	serial := func() int64 {
+		conn := dialTLS(t, a.ports[0])
+		require.NoError(t, conn.HandshakeContext(t.Context()))
+		return conn.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
+	}
+	standing := dialTLS(t, a.ports[0])
+	speaksTURN(t, standing)
+	require.EqualValues(t, 1, serial())
+
+	whole, err := os.ReadFile(a.cfg.TLSKey)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(a.cfg.TLSKey, whole[:len(whole)/2], 0o600))
+	time.Sleep(reloadInterval)
+	require.EqualValues(t, 1, serial(), "the old one serves on")
+
+	writeCertificate(t, &a.cfg, 2)
+	require.Eventually(t, func() bool { return serial() == 2 }, patience, 50*time.Millisecond)
+	speaksTURN(t, standing)
+}
+
+func TestBadCertificate(t *testing.T) {
+	cfg := Default()
+	cfg.HTTP, cfg.UDP, cfg.HTTPS = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	cfg.Data = t.TempDir()
+	cfg.TLSCert, cfg.TLSKey = filepath.Join(cfg.Data, "no-cert"), filepath.Join(cfg.Data, "no-key")
+	_, err := New(cfg, zaptest.NewLogger(t))
+	require.ErrorContains(t, err, "--tls-cert "+cfg.TLSCert)
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestTURNAddresses(t *testing.T) {
+	at := func(scheme, transport, addr string) endpoint {
+		return endpoint{scheme, transport, netip.MustParseAddrPort(addr)}
+	}
+	for _, test := range []struct {
+		endpoint endpoint
+		host     string
+		want     string
+	}{
+		{at("turn", "udp", "[::]:3478"), "voice.example.org", "turn:voice.example.org:3478?transport=udp"},
+		{at("turn", "tcp", "0.0.0.0:3478"), "192.0.2.1", "turn:192.0.2.1:3478?transport=tcp"},
+		{at("turns", "tcp", "[::]:443"), "2001:db8::1", "turns:[2001:db8::1]:443?transport=tcp"},
+		{at("turn", "udp", "[::]:3478"), "", ""},
+		// A socket on one address is there, under whatever name the page was reached …
+		{at("turn", "udp", "192.0.2.1:3478"), "voice.example.org", "turn:192.0.2.1:3478?transport=udp"},
+		// … but a certificate is for the name.
+		{at("turns", "tcp", "192.0.2.1:443"), "voice.example.org", "turns:voice.example.org:443?transport=tcp"},
+		// Loopback is for clients on this machine.
+		{at("turn", "tcp", "127.0.0.1:8080"), "voice.example.org", ""},
+		{at("turn", "tcp", "127.0.0.1:8080"), "192.0.2.1", ""},
+		{at("turn", "tcp", "127.0.0.1:8080"), "localhost", "turn:127.0.0.1:8080?transport=tcp"},
+		{at("turn", "tcp", "127.0.0.1:8080"), "127.0.0.1", "turn:127.0.0.1:8080?transport=tcp"},
+		{at("turns", "tcp", "127.0.0.1:443"), "localhost", "turns:localhost:443?transport=tcp"},
+	} {
+		require.Equal(t, test.want, test.endpoint.url(test.host), "%v for %q", test.endpoint, test.host)
+	}
+}
+
+func TestHostOf(t *testing.T) {
+	for header, want := range map[string]string{
+		"voice.example.org": "voice.example.org", "voice.example.org:8080": "voice.example.org", "LOCALHOST:1": "LOCALHOST",
+		"192.0.2.1:80": "192.0.2.1", "[2001:db8::1]:80": "2001:db8::1", "[2001:db8::1]": "2001:db8::1",
+		"": "", ":80": "", "a b": "", "evil?transport=udp": "", "a/b": "", "[fe80::1%eth0]:80": "", "a..b": "", "-a": "",
+		"a@b": "", "\x00": "", strings.Repeat("a", 64): "", strings.Repeat("a.", 127) + "a": "",
+	} {
+		require.Equal(t, want, hostOf(header), "%q", header)
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	parse := func(addrs ...string) (all []netip.AddrPort) {
+		for _, a := range addrs {
+			all = append(all, netip.MustParseAddrPort(a))
+		}
+		return all
+	}
+	wild := netip.MustParseAddrPort("[::]:9")
+	got := routes(parse("127.0.0.1:9", "[::1]:9", "192.0.2.1:9", "192.0.2.2:9", "[2001:db8::1]:9"), wild)
+	require.Len(t, got, 2)
+	require.Equal(t, "192.0.2.1:9", got[0].Peer.String())
+	require.Equal(t, "127.0.0.1:9", got[0].Local.String())
+	require.Equal(t, "[2001:db8::1]:9", got[1].Peer.String())
+	require.Equal(t, "[::1]:9", got[1].Local.String())
+	got = routes(parse("[::1]:9"), netip.MustParseAddrPort("[::1]:9"))
+	require.Len(t, got, 1)
+	require.Equal(t, "[::1]:9", got[0].Peer.String())
+}

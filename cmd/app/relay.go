@@ -1,0 +1,210 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/sfu/turn"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// relay is the TURN server as the gateway knows it: with addresses. It is a
+// signaling.Relay.
+type relay struct {
+	*turn.Server
+
+	ttl       time.Duration
+	endpoints []endpoint
+}
+
+// endpoint is a socket on which TURN is spoken.
+type endpoint struct {
+	scheme    string // "turn" or "turns"
+	transport string // "udp" or "tcp"
+	bound     netip.AddrPort
+}
+
+// url is the endpoint's TURN URI (RFC 7065) for a client that knows this server as host,
+// or "" when such a client cannot reach it.
+func (e endpoint) url(host string) string {
+	addr := e.bound.Addr().Unmap()
+	client, err := netip.ParseAddr(host)
+	onLoopback := strings.EqualFold(host, "localhost") || err == nil && client.Unmap().IsLoopback()
+	switch {
+	case addr.IsLoopback() && !onLoopback, addr.IsUnspecified() && host == "":
+		return ""
+	case !addr.IsUnspecified() && e.scheme == "turn":
+		host = addr.String() // whatever the name means to the client, it is there
+	}
+	return e.scheme + ":" + net.JoinHostPort(host, strconv.Itoa(int(e.bound.Port()))) + "?transport=" + e.transport
+}
+
+// ICEServers is part of signaling.Relay.
+func (r *relay) ICEServers(session, host string, now time.Time) []protocol.ICEServer {
+	host = hostOf(host)
+	urls := make([]string, 0, len(r.endpoints))
+	for _, e := range r.endpoints {
+		if url := e.url(host); url != "" {
+			urls = append(urls, url)
+		}
+	}
+	if len(urls) == 0 {
+		return []protocol.ICEServer{}
+	}
+	creds := r.Mint(session, now)
+	return []protocol.ICEServer{{URLs: urls, Username: creds.Username, Credential: creds.Password}}
+}
+
+// RefreshInterval is part of signaling.Relay: half of the credentials' life, so that those
+// that a client has are always good for the other half.
+func (r *relay) RefreshInterval() time.Duration { return r.ttl / 2 }
+
+// newRelay opens the TURN sockets and starts the server on them and on the shared ports.
+// advertised are the media port's addresses as clients know them, bound is its socket's.
+func newRelay(cfg Config, ports []*port, advertised []netip.AddrPort, bound netip.AddrPort, log *zap.Logger) (*relay, error) {
+	r := &relay{ttl: cfg.TURNTTL}
+	config := turn.Config{Routes: routes(advertised, bound), TTL: cfg.TURNTTL}
+	fail := func(err error) (*relay, error) {
+		for _, conn := range config.PacketConns {
+			err = errors.Join(err, conn.Close())
+		}
+		for _, l := range config.Listeners {
+			err = errors.Join(err, l.Close())
+		}
+		return nil, err
+	}
+	if cfg.TURNUDP != "" {
+		conn, err := listenTURN(cfg.TURNUDP, log, func(addr string) (net.PacketConn, error) {
+			return new(net.ListenConfig).ListenPacket(context.Background(), "udp", addr)
+		})
+		if err != nil {
+			return fail(&ListenError{"turn-udp", cfg.TURNUDP, err})
+		}
+		if conn != nil {
+			config.PacketConns = append(config.PacketConns, conn)
+			r.add("turn", conn.LocalAddr())
+		}
+	}
+	if cfg.TURNTCP != "" {
+		l, err := listenTURN(cfg.TURNTCP, log, func(addr string) (net.Listener, error) {
+			return new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
+		})
+		if err != nil {
+			return fail(&ListenError{"turn-tcp", cfg.TURNTCP, err})
+		}
+		if l != nil {
+			config.Listeners = append(config.Listeners, l)
+			r.add("turn", l.Addr())
+		}
+	}
+	for _, p := range ports {
+		config.Listeners = append(config.Listeners, p.turn)
+		switch {
+		case p.tls != nil:
+			r.add("turns", p.listener.Addr())
+		case len(ports) == 1:
+			r.add("turn", p.listener.Addr())
+		}
+	}
+	var err error
+	if r.Server, err = turn.New(config); err != nil {
+		return fail(err)
+	}
+	return r, nil
+}
+
+func (r *relay) add(scheme string, addr net.Addr) {
+	switch a := addr.(type) {
+	case *net.UDPAddr:
+		r.endpoints = append(r.endpoints, endpoint{scheme, "udp", a.AddrPort()})
+	case *net.TCPAddr:
+		r.endpoints = append(r.endpoints, endpoint{scheme, "tcp", a.AddrPort()})
+	}
+}
+
+// listenTURN opens a TURN socket at a bare port, on all interfaces, or an address and
+// port. The default port is done without when it cannot be had: another TURN server may
+// be using it, and there is the shared port beside it. The result is then nil.
+func listenTURN[S any](where string, log *zap.Logger, listen func(addr string) (S, error)) (S, error) {
+	addr := where
+	if !strings.Contains(addr, ":") {
+		addr = ":" + addr
+	}
+	socket, err := listen(addr)
+	if err != nil && where == DefaultTURN && (errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EACCES)) {
+		log.Warn("TURN does without its own port", zap.String("port", where), zap.Error(err))
+		var none S
+		return none, nil
+	}
+	return socket, err
+}
+
+// routes finds for each address family an address under which clients know the media
+// port. Clients that are relayed need one of each only, and any one will do.
+func routes(advertised []netip.AddrPort, bound netip.AddrPort) []turn.Route {
+	var found []turn.Route
+	for _, v4 := range []bool{true, false} {
+		var best netip.AddrPort
+		for _, a := range advertised {
+			if a.Addr().Is4() == v4 && (!best.IsValid() || best.Addr().IsLoopback()) {
+				best = a
+			}
+		}
+		if best.IsValid() {
+			found = append(found, turn.LoopbackRoute(best, bound))
+		}
+	}
+	return found
+}
+
+// hostOf returns the host of a Host header (RFC 9110, section 7.2) without its port, or ""
+// when that is no name and no address.
+func hostOf(header string) string {
+	host := header
+	if h, _, err := net.SplitHostPort(header); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if addr, err := netip.ParseAddr(host); err == nil && addr.Zone() == "" {
+		return addr.String()
+	}
+	if !isDomain(host) {
+		return ""
+	}
+	return host
+}
+
+// isDomain reports whether name has the form of a host name (RFC 1123, section 2.1).
+func isDomain(name string) bool {
+	if name == "" || len(name) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.ContainsFunc(label, func(r rune) bool {
+				return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+			}) {
+			return false
+		}
+	}
+	return true
+}
+
+// joinPort puts host and port together as a URL has them, without the scheme's own port.
+func joinPort(host string, port, usual int) string {
+	if port != usual {
+		return net.JoinHostPort(host, strconv.Itoa(port))
+	}
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
+}

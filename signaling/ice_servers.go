@@ -1,0 +1,69 @@
+package signaling
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// Relay gives sessions a way to the media port through TURN. Its methods may be called
+// from any goroutine.
+type Relay interface {
+	// Admit lets the session use the relay from now on, until Revoke.
+	Admit(session string)
+	// ICEServers lists how the relay is reached by a client that reached this server
+	// under the given host, with fresh credentials of the session.
+	ICEServers(session, host string, now time.Time) []protocol.ICEServer
+	// Revoke ends the session's use of the relay, at once.
+	Revoke(session string)
+	// RefreshInterval is how often clients need new credentials.
+	RefreshInterval() time.Duration
+}
+
+// noRelay is the Relay of a server without TURN.
+type noRelay struct{}
+
+func (noRelay) Admit(string)  {}
+func (noRelay) Revoke(string) {}
+func (noRelay) ICEServers(string, string, time.Time) []protocol.ICEServer {
+	return []protocol.ICEServer{}
+}
+
+// RefreshInterval is a day: there is nothing to refresh.
+func (noRelay) RefreshInterval() time.Duration { return 24 * time.Hour }
+
+func (s *Session) iceServers(now time.Time) []protocol.ICEServer {
+	return s.gw.cfg.Relay.ICEServers(s.id, s.host, now)
+}
+
+// RunRefresh sends everybody new TURN credentials every RefreshInterval until ctx is done.
+func (g *Gateway) RunRefresh(ctx context.Context) {
+	ticker := time.NewTicker(g.cfg.Relay.RefreshInterval())
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			g.refreshICEServers(now)
+		}
+	}
+}
+
+func (g *Gateway) refreshICEServers(now time.Time) {
+	for _, user := range g.users.All() {
+		servers := g.cfg.Relay.ICEServers(user.SessionID, user.host, now)
+		if len(servers) == 0 {
+			continue
+		}
+		event, err := protocol.EncodeEvent(protocol.OpICEServers, protocol.ICEServers{ICEServers: servers})
+		if err != nil {
+			g.log.Error("event lost", zap.Error(err))
+			continue
+		}
+		user.tx.push(&outbound{event: event})
+	}
+}
