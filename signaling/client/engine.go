@@ -150,13 +150,18 @@ func settings(cfg EngineConfig) webrtc.SettingEngine {
 }
 
 // peerConnection makes a PeerConnection whose received packets go to the writers that
-// receive returns.
+// receive returns, for a call that ends when over is closed.
 func (e *Engine) peerConnection(
-	servers []protocol.ICEServer,
+	servers []protocol.ICEServer, over <-chan struct{},
 	receive func(kind packetio.BufferPacketType, ssrc uint32) io.ReadWriteCloser,
 ) (*webrtc.PeerConnection, error) {
 	s := e.settings
 	s.BufferFactory = receive
+	system, err := newCallNet(over)
+	if err != nil {
+		return nil, err
+	}
+	s.SetNet(system)
 	api := webrtc.NewAPI(
 		webrtc.WithSettingEngine(s),
 		webrtc.WithMediaEngine(e.media),

@@ -83,7 +83,7 @@ func (c *Client) newCall(channelID string, opts JoinOptions) (*Call, error) {
 	if call.slotBuffer <= 0 {
 		call.slotBuffer = defaultSlotBuffer
 	}
-	if call.pc, err = engine.peerConnection(c.ICEServers(), call.receiver.buffer); err != nil {
+	if call.pc, err = engine.peerConnection(c.ICEServers(), call.over, call.receiver.buffer); err != nil {
 		return nil, err
 	}
 	call.watchMedia()

@@ -57,7 +57,7 @@ func TestSlotQueueKeepsTheNewest(t *testing.T) {
 
 func TestMicrophoneTimestamps(t *testing.T) {
 	t.Parallel()
-	pc, err := testEngine(t).peerConnection(nil, (&receiver{}).buffer)
+	pc, err := testEngine(t).peerConnection(nil, nil, (&receiver{}).buffer)
 	require.NoError(t, err)
 	t.Cleanup(func() { pc.Close() })
 	m, err := newMicrophone(pc, "ada")

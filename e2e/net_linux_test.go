@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/pion/webrtc/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/signaling/client"
+)
+
+// netServer is what TestRoleServer has to do: serve, and talk in the lobby.
+type netServer struct {
+	HTTP, HTTPS, Cert, Key string
+	// URL is where the talker, who is in the same place, finds the server.
+	URL    string
+	NoTURN bool
+}
+
+// TestRoleServer is no test of its own: it plays the server of the tests below.
+func TestRoleServer(t *testing.T) {
+	var todo netServer
+	task(t, &todo)
+	s := startServer(t, func(cfg *app.Config) {
+		yes := true
+		cfg.HTTP, cfg.UDP, cfg.AllowGuests = todo.HTTP, "10000", &yes
+		cfg.TURN = !todo.NoTURN
+		cfg.TURNUDP, cfg.TURNTCP = app.DefaultTURN, app.DefaultTURN
+		cfg.HTTPS, cfg.TLSCert, cfg.TLSKey = todo.HTTPS, todo.Cert, todo.Key
+	})
+	s.URL = todo.URL
+	arrive(t, s, "Ada").join("lobby").talk()
+	say("serving")
+	cues(func(string) {})
+}
+
+// netClient is what TestRoleClient has to do: join by URL, and for each cue listen.
+type netClient struct{ URL string }
+
+// TestRoleClient is no test of its own: it plays the client of the tests below. It says by
+// which way it hears the talker: the type of its candidate, and for a relay the protocol
+// to it.
+func TestRoleClient(t *testing.T) {
+	var todo netClient
+	task(t, &todo)
+	engine, err := client.NewEngine(client.EngineConfig{})
+	require.NoError(t, err)
+	s := &server{URL: todo.URL}
+	p := arrive(t, s, "Ben", func(o *client.Options) { o.Engine = engine }).join("lobby")
+	heardAll := func() int {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		require.NoError(t, p.badness)
+		return len(p.ears)
+	}
+	cues(func(string) {
+		before := heardAll()
+		eventually(t, "the talker is heard", func() bool { return heardAll() >= before+plenty })
+		way, err := wayOf(p.call)
+		require.NoError(t, err)
+		say("%s", way)
+	})
+}
+
+// wayOf returns the type of the local candidate that a call's media goes by, and for a
+// relay the protocol to it.
+func wayOf(call *client.Call) (string, error) {
+	stats := call.PeerConnection().GetStats()
+	for _, s := range stats {
+		pair, ok := s.(webrtc.ICECandidatePairStats)
+		if !ok || !pair.Nominated {
+			continue
+		}
+		local, ok := stats[pair.LocalCandidateID].(webrtc.ICECandidateStats)
+		if !ok {
+			break
+		}
+		return strings.TrimSpace(local.CandidateType.String() + " " + local.RelayProtocol), nil
+	}
+	return "", errors.New("no path is nominated")
+}
+
+// listens tells a client to listen and returns by which way it hears.
+func (a *actor) listens() string {
+	a.t.Helper()
+	a.tell("listen")
+	return strings.TrimSpace(a.says())
+}
+
+func direct(way string) bool {
+	return way == webrtc.ICECandidateTypeHost.String() || way == webrtc.ICECandidateTypePrflx.String()
+}
+
+func TestNetDirect(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t, true, false)
+	require.Equal(t, "serving", n.play(n.server, "TestRoleServer", netServer{HTTP: ":80", URL: "http://127.0.0.1"}).says())
+	way := n.play(n.client, "TestRoleClient", netClient{URL: "http://" + netServerV4}).listens()
+	require.True(t, direct(way), way)
+}
+
+func TestNetIPv6Only(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t, false, true)
+	require.Equal(t, "serving", n.play(n.server, "TestRoleServer", netServer{HTTP: ":80", URL: "http://[::1]"}).says())
+	way := n.play(n.client, "TestRoleClient", netClient{URL: "http://[" + netServerV6 + "]"}).listens()
+	require.True(t, direct(way), way)
+}
+
+// No UDP at all gets through: TURN over TCP does.
+func TestNetNoUDP(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t, true, false)
+	n.dropUDP()
+	require.Equal(t, "serving", n.play(n.server, "TestRoleServer", netServer{HTTP: ":80", URL: "http://127.0.0.1"}).says())
+	way := n.play(n.client, "TestRoleClient", netClient{URL: "http://" + netServerV4}).listens()
+	require.Equal(t, "relay tcp", way)
+}
+
+// Over IPv6 too.
+func TestNetNoUDPv6(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t, false, true)
+	n.ip(n.router, "-6 rule add pref 10 ipproto udp blackhole")
+	require.Equal(t, "serving", n.play(n.server, "TestRoleServer", netServer{HTTP: ":80", URL: "http://[::1]"}).says())
+	way := n.play(n.client, "TestRoleClient", netClient{URL: "http://[" + netServerV6 + "]"}).listens()
+	require.Equal(t, "relay tcp", way)
+}
+
+// Only HTTPS gets through: the page, its WebSocket and TURN share its port.
+func TestNetOnlyHTTPS(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t, true, false)
+	cert, key := n.certify()
+	n.allowOnlyTCP("443")
+	require.Equal(t, "serving", n.play(n.server, "TestRoleServer",
+		netServer{HTTP: ":80", HTTPS: ":443", Cert: cert, Key: key, URL: "https://127.0.0.1"}).says())
+	way := n.play(n.client, "TestRoleClient", netClient{URL: "https://" + netServerV4}).listens()
+	require.Equal(t, "relay tls", way)
+}
