@@ -70,6 +70,12 @@ func TestBadRequestsAreAnswered(t *testing.T) {
 		"wrong field type":    {`{"op":11,"id":"a","d":{"channel_id":5}}`, "a", protocol.CodeInvalidPayload, "d.channel_id must be a string"},
 		"wrong number type":   {`{"op":10,"id":"a","d":{"channel_id":"x","capacity":"5"}}`, "a", protocol.CodeInvalidPayload, "d.capacity must be an integer"},
 		"wrong boolean":       {`{"op":40,"id":"a","d":{"self_mute":1}}`, "a", protocol.CodeInvalidPayload, "d.self_mute must be a boolean"},
+		"pin a string":        {`{"op":41,"id":"a","d":{"pin":"bob"}}`, "a", protocol.CodeInvalidPayload, "d.pin must be an array"},
+		"pin a number":        {`{"op":41,"id":"a","d":{"pin":[7]}}`, "a", protocol.CodeInvalidPayload, "d.pin"},
+		"pin nobody":          {`{"op":41,"id":"a","d":{"pin":[""]}}`, "a", protocol.CodeInvalidPayload, "0 bytes"},
+		"pin a novel":         {`{"op":41,"id":"a","d":{"pin":["` + strings.Repeat("p", 129) + `"]}}`, "a", protocol.CodeInvalidPayload, "129 bytes"},
+		"too many pins":       {`{"op":41,"id":"a","d":{"pin":["a"` + strings.Repeat(`,"a"`, 32) + `]}}`, "a", protocol.CodeInvalidPayload, "d.pin has 33 entries"},
+		"too many exclusions": {`{"op":41,"id":"a","d":{"exclude":["a"` + strings.Repeat(`,"a"`, 256) + `]}}`, "a", protocol.CodeInvalidPayload, "d.exclude has 257 entries"},
 		"channel id missing":  {`{"op":10,"id":"a"}`, "a", protocol.CodeInvalidPayload, "channel_id"},
 		"channel id letters":  {`{"op":10,"id":"a","d":{"channel_id":"a b"}}`, "a", protocol.CodeInvalidPayload, "channel_id"},
 		"channel id too long": {`{"op":10,"id":"a","d":{"channel_id":"` + strings.Repeat("x", 65) + `"}}`, "a", protocol.CodeInvalidPayload, "65 bytes"},
@@ -108,7 +114,7 @@ func TestRequestsBeforeIdentify(t *testing.T) {
 	for _, op := range []protocol.Op{
 		protocol.OpChannelCreate, protocol.OpChannelJoin, protocol.OpChannelLeave, protocol.OpChannelUpdate,
 		protocol.OpChannelDelete, protocol.OpChannelList, protocol.OpChannelInfo, protocol.OpICECandidate,
-		protocol.OpMessageCreate, protocol.OpVoiceState,
+		protocol.OpMessageCreate, protocol.OpVoiceState, protocol.OpSubscribe,
 	} {
 		c.fails(op, struct{}{}, protocol.CodeNotAuthenticated)
 	}

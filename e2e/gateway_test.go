@@ -199,6 +199,45 @@ func TestGatewayVoiceState(t *testing.T) {
 	require.False(t, state.SelfDeaf)
 }
 
+func TestGatewaySubscribe(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t)
+	ada, _ := identify(t, s, "Ada")
+	_, bobID := identify(t, s, "Bob")
+	var lists protocol.Subscribe
+	ada.ack(protocol.OpSubscribe, struct{}{}, &lists)
+	require.Equal(t, protocol.Subscribe{Pin: []string{}, Exclude: []string{}}, lists, "empty, not null")
+	ada.ack(protocol.OpSubscribe, protocol.Subscribe{Pin: []string{bobID, "nobody"}}, &lists)
+	require.Equal(t, protocol.Subscribe{Pin: []string{bobID, "nobody"}, Exclude: []string{}}, lists)
+	ada.joinChannel("lobby")
+	ada.ack(protocol.OpSubscribe, protocol.Subscribe{Exclude: []string{bobID}}, &lists)
+	require.Equal(t, []string{bobID, "nobody"}, lists.Pin, "what is absent stays")
+	require.Equal(t, []string{bobID}, lists.Exclude)
+	ada.ack(protocol.OpSubscribe, protocol.Subscribe{Pin: []string{}, Exclude: []string{}}, &lists)
+	require.Equal(t, protocol.Subscribe{Pin: []string{}, Exclude: []string{}}, lists)
+}
+
+// What follows from SUBSCRIBE is told after its reply.
+func TestGatewaySubscribeIsAnsweredBeforeTheSlotMap(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t)
+	ada, _ := identify(t, s, "Ada")
+	bob, bobID := identify(t, s, "Bob")
+	bob.joinChannel("lobby")
+	ada.joinChannel("lobby")
+	for range 20 {
+		for _, excluded := range [][]string{{bobID}, {}} {
+			ada.request(protocol.OpSubscribe, protocol.Subscribe{Exclude: excluded})
+			require.Equal(t, protocol.OpAck, ada.read().Op)
+			frame := ada.read()
+			require.Equal(t, protocol.OpSlotMap, frame.Op)
+			var slots protocol.SlotMap
+			require.NoError(t, frame.Bind(&slots))
+			require.Equal(t, len(excluded) == 1, slots.Slots[0].UserID == nil)
+		}
+	}
+}
+
 func TestGatewayTakeover(t *testing.T) {
 	verifyNoLeaks(t)
 	s := startServer(t)

@@ -78,6 +78,7 @@ type person struct {
 	badness error    // the first thing wrong with a packet, guarded by mu
 
 	said   atomic.Uint32 // frames sent so far
+	level  atomic.Int32  // of the voice in -dBov; 0: not told to the server
 	hush   context.CancelFunc
 	voices sync.WaitGroup
 }
@@ -183,7 +184,7 @@ func (p *person) talk() *person {
 		defer tick.Stop()
 		for {
 			// A call that ends under the talker is what several tests are about.
-			if err := call.WriteOpus(voiceFrame(p.UserID(), p.said.Load()), frameLength); err != nil {
+			if err := p.say(call); err != nil {
 				return
 			}
 			p.said.Add(1)
@@ -195,6 +196,15 @@ func (p *person) talk() *person {
 		}
 	})
 	return p
+}
+
+// say sends the next frame.
+func (p *person) say(call *client.Call) error {
+	frame := voiceFrame(p.UserID(), p.said.Load())
+	if level := int(p.level.Load()); level > 0 {
+		return call.WriteOpusLevel(frame, frameLength, level)
+	}
+	return call.WriteOpus(frame, frameLength)
 }
 
 // silence stops talking.

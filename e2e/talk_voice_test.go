@@ -192,20 +192,18 @@ func TestTalkMoreTalkersThanSlots(t *testing.T) {
 	s := startServer(t)
 	names := []string{"ada", "bo", "cy", "dan"}
 	talkers := make([]*person, 0, len(names))
-	for _, name := range names {
-		talkers = append(talkers, arrive(t, s, name).join("lobby", slots(-1)).talk())
+	for i, name := range names {
+		p := arrive(t, s, name).join("lobby", slots(-1))
+		p.level.Store(int32(10 * (i + 1))) // so that a busy machine, where voices falter, changes nothing
+		talkers = append(talkers, p.talk())
 	}
 	eve := arrive(t, s, "eve").join("lobby", slots(2))
-	require.Equal(t, ids(talkers[:2]...), eve.slotUsers(), "first come, first served")
-	eve.hears(talkers[:2]...)
-	eve.hearsNot(talkers[2], talkers[2].talksOn)
-	eve.check(talkers[:2]...)
+	eve.hearsOnly(talkers[:2]...)
+	eve.check(talkers...)
 
 	// Whoever has a slot keeps it; the freed one goes to the next in line.
 	talkers[0].leave()
-	eve.hears(talkers[1], talkers[2])
-	require.Equal(t, ids(talkers[2], talkers[1]), eve.slotUsers())
-	eve.hearsNot(talkers[3], talkers[3].talksOn)
+	eve.hearsOnly(talkers[1:3]...)
 
 	talkers[1].leave()
 	talkers[2].leave()

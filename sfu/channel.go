@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
+	"github.com/mini-livechat/mini-livechat/sfu/speaker"
 )
 
 // Mode is how people share a channel's air.
@@ -36,10 +38,12 @@ type MemberInfo struct {
 	Talker bool
 }
 
-// SlotInfo is one slot of a listener. UserID is empty while nobody is heard on it.
+// SlotInfo is one slot of a listener. UserID is empty while nobody is heard on it. SSRC is
+// the talker's own, which is in the CSRC list of the slot's packets; 0 until it is known.
 type SlotInfo struct {
 	MID    string
 	UserID string
+	SSRC   uint32
 }
 
 // Snapshot is a channel as one member finds it on joining.
@@ -59,6 +63,9 @@ type Channel struct {
 	answer    Answer
 	notifier  Notifier
 	peers     *MediaPeerHub
+	decider   *decider
+	// awake says that the decider looks after the channel.
+	awake atomic.Bool
 
 	mu         sync.Mutex // guards the fields below and the marked ones of each Member
 	name       string
@@ -67,6 +74,10 @@ type Channel struct {
 	order      []*Member          // as they joined
 	emptySince time.Time
 	deleted    bool
+	room       speaker.Room
+	told       toldSpeakers
+	// touched has the sources whose fan-out may have changed since connectLocked.
+	touched map[*forward.Source]struct{}
 }
 
 // Member is somebody in a channel, from Join until Leave. It is a handle: once the
@@ -79,7 +90,10 @@ type Member struct {
 
 	// Guarded by channel.mu.
 	selfMute, selfDeaf bool
-	hears              []*Member // by slot; nil where the slot is free
+	talker             *speaker.Talker   // nil without a microphone
+	listener           *speaker.Listener // who is on which slot
+	ssrc               uint32            // the microphone's, as the others were told
+	connected          []*forward.Source // by slot: what the slot takes packets from; nil for none
 }
 
 // JoinRequest says who joins and how.
@@ -87,6 +101,8 @@ type JoinRequest struct {
 	UserID, Name       string
 	Offer              string // SDP
 	SelfMute, SelfDeaf bool
+	// Pin and Exclude are user ids, as for Member.Subscribe.
+	Pin, Exclude []string
 	// OnJoined is called with the channel as the member finds it, before anything that
 	// happens later is told to anybody. Like Notifier, it must neither block nor call back.
 	OnJoined func(Snapshot)
@@ -110,16 +126,16 @@ func (c *Channel) Join(ctx context.Context, req JoinRequest) (*Member, error) {
 	m := &Member{
 		channel: c, userID: req.UserID, name: req.Name,
 		selfMute: req.SelfMute, selfDeaf: req.SelfDeaf,
-		hears: make([]*Member, len(conn.Slots())),
+		connected: make([]*forward.Source, len(conn.Slots())),
 	}
 	m.peer = &MediaPeer{Conn: conn, UserID: req.UserID, ChannelID: c.id, leave: m.Leave}
-	if err := c.enter(m, req.OnJoined); err != nil {
+	if err := c.enter(m, &req); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return m, nil
 }
 
-func (c *Channel) enter(m *Member, onJoined func(Snapshot)) error {
+func (c *Channel) enter(m *Member, req *JoinRequest) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.admitLocked(m.userID); err != nil {
@@ -128,15 +144,24 @@ func (c *Channel) enter(m *Member, onJoined func(Snapshot)) error {
 	c.members[m.userID] = m
 	c.order = append(c.order, m)
 	c.peers.Register(m.peer)
+	if m.peer.Talker() {
+		m.talker = c.room.Add(m.userID, m.peer.Meter())
+		m.peer.OnSpeech(c.rouse)
+	}
+	m.listener = c.room.NewListener(len(m.connected), m.talker)
+	m.listener.Subscribe(req.Pin, req.Exclude)
 	m.applyVoiceLocked()
-	changed := c.assignLocked()
-	if onJoined != nil {
-		onJoined(Snapshot{
+	changed := c.assignLocked(time.Now())
+	if req.OnJoined != nil {
+		req.OnJoined(Snapshot{
 			Channel: c.infoLocked(), Members: c.memberInfosLocked(), Slots: m.slotsLocked(), Answer: m.peer.Answer(),
 		})
 	}
 	c.notifier.Notify(c.userIDsLocked(), m.userID, MemberJoined{ChannelID: c.id, Member: m.infoLocked()})
 	c.notifySlotsLocked(changed, m)
+	if len(c.told.speakers) > 0 {
+		c.notifier.Notify([]string{m.userID}, "", SpeakersChanged{ChannelID: c.id, Speakers: c.told.speakers})
+	}
 	return nil
 }
 
@@ -170,7 +195,7 @@ func (m *Member) Leave(cause LeaveCause) bool {
 	told := c.userIDsLocked()
 	c.removeLocked(m)
 	c.notifier.Notify(told, except, MemberLeft{ChannelID: c.id, Member: m.infoLocked(), Cause: cause})
-	c.notifySlotsLocked(c.assignLocked(), m)
+	c.notifySlotsLocked(c.assignLocked(time.Now()), m)
 	c.mu.Unlock()
 	m.hangUp()
 	return true
@@ -193,9 +218,37 @@ func (m *Member) SetVoiceState(selfMute, selfDeaf *bool) bool {
 		m.selfDeaf = *selfDeaf
 	}
 	m.applyVoiceLocked()
-	c.connectLocked()
+	c.connectLocked(time.Now())
+	c.rouse() // one who talked while muted may be heard now, and one who talked not any more
 	if after := m.infoLocked(); after != before {
 		c.notifier.Notify(c.userIDsLocked(), m.userID, VoiceStateChanged{ChannelID: c.id, Member: after})
+	}
+	return true
+}
+
+// Subscribe replaces whom the member wants to hear in any case, as many as there are slots
+// in that order, and whom never. Both are user ids, of members or not; who is in both is
+// excluded. acknowledge, if not nil, is called when it has taken effect, before anything
+// that follows from it is told; like Notifier, it must neither block nor call back. It
+// reports false, without having called, when the member is out of the channel.
+func (m *Member) Subscribe(pin, exclude []string, acknowledge func()) bool {
+	c := m.channel
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.members[m.userID] != m {
+		return false
+	}
+	m.listener.Subscribe(pin, exclude)
+	now := time.Now()
+	changed := m.listener.Select(now)
+	if changed {
+		c.connectLocked(now)
+	}
+	if acknowledge != nil {
+		acknowledge()
+	}
+	if changed {
+		c.notifySlotsLocked([]*Member{m}, nil)
 	}
 	return true
 }
@@ -254,7 +307,7 @@ func (c *Channel) removeLocked(m *Member) {
 	if len(c.members) == 0 {
 		c.emptySince = time.Now()
 	}
-	m.peer.Source().SetSlots(nil)
+	c.disconnectLocked(m)
 }
 
 // hangUp closes what the member held. Called without the lock: closing a connection waits
@@ -273,14 +326,29 @@ func (m *Member) infoLocked() MemberInfo {
 	}
 }
 
-func (m *Member) applyVoiceLocked() { m.peer.Source().SetMuted(m.selfMute || m.selfDeaf) }
+func (m *Member) applyVoiceLocked() {
+	muted := m.selfMute || m.selfDeaf
+	m.peer.Source().SetMuted(muted)
+	if m.talker != nil {
+		m.talker.SetMuted(muted)
+	}
+}
+
+// hearsLocked returns who has the member's slot i, or nil.
+func (m *Member) hearsLocked(i int) *Member {
+	if talker := m.listener.Slot(i); talker != nil {
+		return m.channel.members[talker.ID]
+	}
+	return nil
+}
 
 func (m *Member) slotsLocked() []SlotInfo {
-	slots := make([]SlotInfo, len(m.hears))
+	slots := make([]SlotInfo, len(m.connected))
 	for i, slot := range m.peer.Slots() {
 		slots[i].MID = slot.MID
-		if m.hears[i] != nil {
-			slots[i].UserID = m.hears[i].userID
+		if talker := m.hearsLocked(i); talker != nil {
+			slots[i].UserID = talker.userID
+			slots[i].SSRC, _ = talker.peer.SSRC()
 		}
 	}
 	return slots
@@ -314,62 +382,5 @@ func (c *Channel) notifySlotsLocked(changed []*Member, except *Member) {
 		if m != except {
 			c.notifier.Notify([]string{m.userID}, "", SlotsChanged{ChannelID: c.id, Slots: m.slotsLocked()})
 		}
-	}
-}
-
-// assignLocked gives free slots to talkers, first come first served, takes them from
-// talkers who are gone, and connects the result. It returns the listeners whose slots
-// changed.
-func (c *Channel) assignLocked() []*Member {
-	var changed []*Member
-	for _, listener := range c.order {
-		if c.assignSlotsLocked(listener) {
-			changed = append(changed, listener)
-		}
-	}
-	c.connectLocked()
-	return changed
-}
-
-func (c *Channel) assignSlotsLocked(listener *Member) (changed bool) {
-	for i, talker := range listener.hears {
-		if talker != nil && c.members[talker.userID] != talker {
-			listener.hears[i] = nil
-			changed = true
-		}
-	}
-	free := slices.Index(listener.hears, nil)
-	for _, talker := range c.order {
-		if free < 0 {
-			break
-		}
-		if talker == listener || !talker.peer.Talker() || slices.Contains(listener.hears, talker) {
-			continue
-		}
-		listener.hears[free] = talker
-		changed = true
-		free = slices.Index(listener.hears, nil)
-	}
-	return changed
-}
-
-// connectLocked makes the media follow what was decided: each slot takes packets from the
-// talker heard on it, and each talker's Source offers them to those slots. A deaf
-// listener's slots are free for that time, so that they go on without a gap.
-func (c *Channel) connectLocked() {
-	fanOut := make(map[*Member][]*forward.Slot, len(c.order))
-	for _, listener := range c.order {
-		slots := listener.peer.Slots()
-		for i, talker := range listener.hears {
-			if talker == nil || listener.selfDeaf {
-				slots[i].Assign(nil)
-				continue
-			}
-			slots[i].Assign(talker.peer.Source())
-			fanOut[talker] = append(fanOut[talker], slots[i].Slot)
-		}
-	}
-	for _, talker := range c.order {
-		talker.peer.Source().SetSlots(fanOut[talker])
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -56,12 +57,12 @@ func TestJoinTellsTheJoinerBeforeAnythingLater(t *testing.T) {
 		{UserID: "ada", Name: "ada", Talker: true},
 		{UserID: "bob", Name: "Bob", Talker: true, SelfMute: true},
 	}, found.Members)
-	require.Equal(t, []SlotInfo{{MID: "a", UserID: "ada"}, {MID: "b"}}, found.Slots)
+	require.Equal(t, []SlotInfo{{MID: "a", UserID: "ada", SSRC: 1}, {MID: "b"}}, found.Slots)
 	calls := notifier.take()
 	require.Len(t, calls, 2)
 	require.IsType(t, MemberJoined{}, calls[0].event)
 	require.Equal(t, told{[]string{"ada"}, "", SlotsChanged{
-		ChannelID: "lobby", Slots: []SlotInfo{{MID: "a", UserID: "bob"}, {MID: "b"}},
+		ChannelID: "lobby", Slots: []SlotInfo{{MID: "a", UserID: "bob", SSRC: 2}, {MID: "b"}},
 	}}, calls[1])
 }
 
@@ -114,7 +115,7 @@ func TestLeaveFreesTheSlotForTheNext(t *testing.T) {
 	}, calls[0].event)
 	require.Equal(t, "ada", calls[0].except)
 	require.Equal(t, SlotsChanged{
-		ChannelID: "lobby", Slots: []SlotInfo{{MID: "a", UserID: "cyd"}, {MID: "b", UserID: "bob"}},
+		ChannelID: "lobby", Slots: []SlotInfo{{MID: "a", UserID: "cyd", SSRC: 3}, {MID: "b", UserID: "bob", SSRC: 2}},
 	}, calls[1].event)
 }
 
@@ -212,7 +213,9 @@ func TestJoinThatLosesTheRaceIsClosed(t *testing.T) {
 }
 
 func TestManyComeAndGoAtOnce(t *testing.T) {
-	c, peers, _ := newChannel(t, 1000)
+	hub, peers, _ := newHub(t, 1000)
+	c := create(t, hub)
+	decideUntilEnd(t, hub)
 	var all sync.WaitGroup
 	for i := range 16 {
 		all.Go(func() {
@@ -220,9 +223,11 @@ func TestManyComeAndGoAtOnce(t *testing.T) {
 			for range 30 {
 				media := newConn(t, uint32(i+1), 4)
 				m := join(t, c, user, media)
-				media.talk()
+				media.say(20, time.Now())
+				media.say(20, time.Now())
 				m.SetVoiceState(new(i%2 == 0), new(i%3 == 0))
-				media.talk()
+				m.Subscribe([]string{"user1", "user2"}, []string{"user3"}, nil)
+				media.say(30, time.Now())
 				if !m.Leave(LeaveLeft) {
 					t.Error("a member was out before it left")
 				}

@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ type ChannelHub struct {
 	notifier Notifier
 	peers    *MediaPeerHub
 	limits   ChannelLimits
+	decider  *decider
 
 	mu       sync.RWMutex // guards channels; taken before a Channel's
 	channels map[string]*Channel
@@ -40,9 +42,14 @@ type ChannelSpec struct {
 // register it in peers.
 func NewChannelHub(limits ChannelLimits, answer Answer, peers *MediaPeerHub, notifier Notifier) *ChannelHub {
 	return &ChannelHub{
-		answer: answer, notifier: notifier, peers: peers, limits: limits, channels: make(map[string]*Channel),
+		answer: answer, notifier: notifier, peers: peers, limits: limits, decider: newDecider(),
+		channels: make(map[string]*Channel),
 	}
 }
+
+// RunDecisions decides until ctx is done who is speaking, and who is heard where there are
+// more talkers than slots. Without it everybody is silent to that end. It may run once.
+func (h *ChannelHub) RunDecisions(ctx context.Context) { h.decider.run(ctx) }
 
 // Create adds a channel and tells everybody but its owner. It fails with
 // ErrChannelExists or ErrTooManyChannels.
@@ -52,7 +59,7 @@ func (h *ChannelHub) Create(spec ChannelSpec, now time.Time) (ChannelInfo, error
 	}
 	c := &Channel{
 		id: spec.ID, mode: ModeConference, ownerID: spec.OwnerID, createdAt: now,
-		answer: h.answer, notifier: h.notifier, peers: h.peers,
+		answer: h.answer, notifier: h.notifier, peers: h.peers, decider: h.decider,
 		name: spec.Name, capacity: spec.Capacity, members: make(map[string]*Member), emptySince: now,
 	}
 	h.mu.Lock()
@@ -162,7 +169,7 @@ func (h *ChannelHub) deleteIf(c *Channel, except string, condition func() bool) 
 	c.order = nil
 	clear(c.members)
 	for _, m := range members {
-		m.peer.Source().SetSlots(nil)
+		c.disconnectLocked(m)
 	}
 	c.mu.Unlock()
 	h.notifier.NotifyAll(except, ChannelDeleted{ChannelID: c.id})

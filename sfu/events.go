@@ -33,10 +33,19 @@ type VoiceStateChanged struct {
 	Member    MemberInfo
 }
 
-// SlotsChanged says that somebody else is heard on a listener's slots. Told to that listener.
+// SlotsChanged says that somebody else is heard on a listener's slots, or that one's SSRC
+// has become known. Told to that listener.
 type SlotsChanged struct {
 	ChannelID string
 	Slots     []SlotInfo
+}
+
+// SpeakersChanged says who speaks now, the loudest first, at most 32; nobody is in it who
+// cannot be heard. Told to all members, at most every 100 ms. Missing one does no harm: the
+// next one has everybody again.
+type SpeakersChanged struct {
+	ChannelID string
+	Speakers  []SpeakerInfo
 }
 
 // ChannelCreated says that there is a new channel. Told to everybody.
@@ -53,6 +62,7 @@ func (MemberJoined) isEvent()      {}
 func (MemberLeft) isEvent()        {}
 func (VoiceStateChanged) isEvent() {}
 func (SlotsChanged) isEvent()      {}
+func (SpeakersChanged) isEvent()   {}
 func (ChannelCreated) isEvent()    {}
 func (ChannelUpdated) isEvent()    {}
 func (ChannelDeleted) isEvent()    {}

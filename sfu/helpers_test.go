@@ -12,6 +12,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/peer"
+	"github.com/mini-livechat/mini-livechat/sfu/speaker"
 )
 
 // capture is a forward.Writer that remembers whose packets it was given.
@@ -47,6 +48,8 @@ type conn struct {
 	source   *forward.Source
 	slots    []peer.Slot
 	heard    []*capture
+	meter    *speaker.Meter
+	began    atomic.Pointer[func()]
 	lastSeen atomic.Int64
 	closed   atomic.Int32
 	seq      uint16
@@ -58,7 +61,7 @@ var lastConnID atomic.Uint64
 // newConn makes a connection with a microphone, unless ssrc is 0, and k slots.
 func newConn(tb testing.TB, ssrc uint32, k int) *conn {
 	tb.Helper()
-	c := &conn{id: lastConnID.Add(1), ssrc: ssrc, source: forward.NewSource()}
+	c := &conn{id: lastConnID.Add(1), ssrc: ssrc, source: forward.NewSource(), meter: speaker.NewMeter(time.Now())}
 	c.lastSeen.Store(time.Now().UnixNano())
 	for i := range k {
 		writer := &capture{}
@@ -76,6 +79,8 @@ func (c *conn) ID() uint64                 { return c.id }
 func (c *conn) Talker() bool               { return c.ssrc != 0 }
 func (c *conn) Source() *forward.Source    { return c.source }
 func (c *conn) Slots() []peer.Slot         { return c.slots }
+func (c *conn) Meter() *speaker.Meter      { return c.meter }
+func (c *conn) OnSpeech(began func())      { c.began.Store(&began) }
 func (c *conn) SSRC() (uint32, bool)       { return c.ssrc, c.ssrc != 0 }
 func (c *conn) LastSeen() time.Time        { return time.Unix(0, c.lastSeen.Load()) }
 func (c *conn) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
@@ -83,11 +88,30 @@ func (c *conn) AddCandidate(string) error  { return nil }
 func (c *conn) Close() error               { c.closed.Add(1); return nil }
 
 // talk sends one packet from the connection's microphone.
-func (c *conn) talk() {
+func (c *conn) talk() { c.talkAt(time.Now()) }
+
+func (c *conn) talkAt(now time.Time) {
 	c.seq++
 	c.source.Forward(&forward.Packet{
 		SSRC: c.ssrc, SequenceNumber: c.seq, Timestamp: uint32(c.seq) * 960, PayloadType: 111, Payload: []byte{1},
-	}, time.Now())
+	}, now)
+}
+
+// say sends one packet of this level, as a Peer does.
+func (c *conn) say(level speaker.Level, now time.Time) {
+	if began := c.began.Load(); c.meter.Observe(level, now) && began != nil {
+		(*began)()
+	}
+	c.talkAt(now)
+}
+
+// hears returns who is heard on which slot since the last call, by SSRC.
+func (c *conn) hears() [][]uint32 {
+	heard := make([][]uint32, len(c.heard))
+	for i, slot := range c.heard {
+		heard[i] = slot.take()
+	}
+	return heard
 }
 
 // told is one call of the Notifier.
@@ -133,12 +157,33 @@ func newHub(tb testing.TB, capacity int) (*ChannelHub, *MediaPeerHub, *recorder)
 func newChannel(tb testing.TB, capacity int) (*Channel, *MediaPeerHub, *recorder) {
 	tb.Helper()
 	hub, peers, notifier := newHub(tb, capacity)
+	channel := create(tb, hub)
+	notifier.take()
+	return channel, peers, notifier
+}
+
+func create(tb testing.TB, hub *ChannelHub) *Channel {
+	tb.Helper()
 	_, err := hub.Create(ChannelSpec{ID: "lobby", Name: "Lobby"}, time.Now())
 	require.NoError(tb, err)
 	channel, err := hub.Get("lobby")
 	require.NoError(tb, err)
-	notifier.take()
-	return channel, peers, notifier
+	return channel
+}
+
+// decideUntilEnd runs the hub's decisions for as long as the test.
+func decideUntilEnd(tb testing.TB, hub *ChannelHub) {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		hub.RunDecisions(ctx)
+	}()
+	tb.Cleanup(func() {
+		cancel()
+		<-done
+	})
 }
 
 func join(tb testing.TB, c *Channel, user string, media *conn) *Member {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/peer"
+	"github.com/mini-livechat/mini-livechat/sfu/speaker"
 )
 
 // Conn is what this package needs of a connection; *peer.Peer is one.
@@ -21,6 +22,10 @@ type Conn interface {
 	// Source is what the client says, Slots what it hears.
 	Source() *forward.Source
 	Slots() []peer.Slot
+	// Meter measures the microphone. OnSpeech sets what is called each time somebody
+	// begins to speak into it; that must neither block nor call back.
+	Meter() *speaker.Meter
+	OnSpeech(began func())
 	// SSRC is the microphone's; ok is false until it was heard.
 	SSRC() (ssrc uint32, ok bool)
 	// LastSeen is when the media path last gave a sign of life.

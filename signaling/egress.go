@@ -38,14 +38,20 @@ func newEgress(limit int, overflow func()) *egress {
 }
 
 // push queues a frame and reports whether there was room. After the first overflow
-// nothing is queued any more: the client has a gap, and its session ends.
+// nothing is queued any more: the client has a gap, and its session ends. A droppable event
+// is left out while the queue is half full, so that it never is what fills it.
 func (e *egress) push(frame *outbound) bool {
 	e.mu.Lock()
 	if e.full {
 		e.mu.Unlock()
 		return false
 	}
-	if len(e.waiting)-e.head >= e.limit {
+	queued := len(e.waiting) - e.head
+	if frame.event != nil && frame.event.Droppable() && queued >= e.limit/2 {
+		e.mu.Unlock()
+		return false
+	}
+	if queued >= e.limit {
 		e.full = true
 		e.mu.Unlock()
 		e.overflow()

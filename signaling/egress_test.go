@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
 func TestEgressKeepsOrderAndItsLimit(t *testing.T) {
@@ -42,4 +44,25 @@ func TestEgressKeepsOrderAndItsLimit(t *testing.T) {
 	pop(100)
 	require.False(t, e.push(&outbound{}), "after a gap nothing follows")
 	require.Nil(t, e.pop())
+}
+
+// What may be left out is, before it could fill the queue.
+func TestEgressLeavesOutWhatIsDroppable(t *testing.T) {
+	e := newEgress(8, func() { t.Error("overflow") })
+	speakers, err := protocol.EncodeEvent(protocol.OpSpeakers, protocol.Speakers{})
+	require.NoError(t, err)
+	message, err := protocol.EncodeEvent(protocol.OpMessageEvent, protocol.MessageEvent{})
+	require.NoError(t, err)
+	for range 4 {
+		require.True(t, e.push(&outbound{event: speakers}))
+	}
+	require.False(t, e.push(&outbound{event: speakers}))
+	for range 4 {
+		require.True(t, e.push(&outbound{event: message}), "there is room for what matters")
+	}
+	require.Equal(t, 8, e.len())
+	for range 5 {
+		e.pop()
+	}
+	require.True(t, e.push(&outbound{event: speakers}))
 }

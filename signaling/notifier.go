@@ -56,6 +56,8 @@ func wireEvent(event sfu.Event) (protocol.Op, any) {
 		}
 	case sfu.SlotsChanged:
 		return protocol.OpSlotMap, protocol.SlotMap{ChannelID: e.ChannelID, Slots: wireSlots(e.Slots)}
+	case sfu.SpeakersChanged:
+		return protocol.OpSpeakers, protocol.Speakers{ChannelID: e.ChannelID, Speakers: wireSpeakers(e.Speakers)}
 	case sfu.ChannelCreated:
 		return protocol.OpChannelEvent, protocol.ChannelEvent{
 			Event: protocol.ChannelEventCreate, ChannelID: e.Channel.ID, Channel: new(wireChannel(e.Channel)),
@@ -102,10 +104,18 @@ func wireMembers(members []sfu.MemberInfo) []protocol.Member {
 func wireSlots(slots []sfu.SlotInfo) []protocol.Slot {
 	wire := make([]protocol.Slot, len(slots))
 	for i, slot := range slots {
-		wire[i] = protocol.Slot{Slot: i, MID: slot.MID}
+		wire[i] = protocol.Slot{Slot: i, MID: slot.MID, SSRC: slot.SSRC}
 		if slot.UserID != "" {
 			wire[i].UserID = &slot.UserID
 		}
+	}
+	return wire
+}
+
+func wireSpeakers(speakers []sfu.SpeakerInfo) []protocol.Speaker {
+	wire := make([]protocol.Speaker, len(speakers))
+	for i, s := range speakers {
+		wire[i] = protocol.Speaker{UserID: s.UserID, Level: s.Level}
 	}
 	return wire
 }

@@ -125,6 +125,7 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	}
 	member, err := channel.Join(ctx, sfu.JoinRequest{
 		UserID: s.user.ID, Name: s.user.Name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf,
+		Pin: s.pin, Exclude: s.exclude,
 		OnJoined: func(found sfu.Snapshot) {
 			r.ack(protocol.Joined{
 				ChannelID: found.Channel.ID, ChannelName: found.Channel.Name,

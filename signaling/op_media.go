@@ -49,3 +49,43 @@ func voiceState(_ context.Context, s *Session, r *request) error {
 	r.ack(data)
 	return nil
 }
+
+func subscribe(_ context.Context, s *Session, r *request) error {
+	var d protocol.Subscribe
+	if err := r.frame.Bind(&d); err != nil {
+		return err
+	}
+	if err := checkUserIDs("pin", d.Pin, protocol.MaxPins); err != nil {
+		return err
+	}
+	if err := checkUserIDs("exclude", d.Exclude, protocol.MaxExclusions); err != nil {
+		return err
+	}
+	if d.Pin != nil {
+		s.pin = d.Pin
+	}
+	if d.Exclude != nil {
+		s.exclude = d.Exclude
+	}
+	answer := func() {
+		// Lists, not null, whatever was never set.
+		r.ack(protocol.Subscribe{Pin: append([]string{}, s.pin...), Exclude: append([]string{}, s.exclude...)})
+	}
+	if s.member == nil || !s.member.Subscribe(s.pin, s.exclude, answer) {
+		answer()
+	}
+	return nil
+}
+
+// checkUserIDs checks a list of people, whether there are such or not.
+func checkUserIDs(field string, ids []string, most int) error {
+	if len(ids) > most {
+		return payloadError("d.%s has %d entries; at most %d are taken", field, len(ids), most)
+	}
+	for _, id := range ids {
+		if id == "" || len(id) > protocol.MaxUserIDBytes {
+			return payloadError("d.%s has a user id of %d bytes; allowed are 1 to %d", field, len(id), protocol.MaxUserIDBytes)
+		}
+	}
+	return nil
+}

@@ -39,6 +39,7 @@ var ops = map[protocol.Op]op{
 	protocol.OpICECandidate:  {handle: iceCandidate},
 	protocol.OpMessageCreate: {handle: messageCreate},
 	protocol.OpVoiceState:    {handle: voiceState},
+	protocol.OpSubscribe:     {handle: subscribe},
 }
 
 // request is a frame that wants exactly one reply.

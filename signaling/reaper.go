@@ -23,6 +23,10 @@ func (g *Gateway) RunReaper(ctx context.Context) {
 	}
 }
 
+// RunDecisions decides until ctx is done who is speaking and who gets a slot. It may run
+// once.
+func (g *Gateway) RunDecisions(ctx context.Context) { g.channels.RunDecisions(ctx) }
+
 // Sweep ends the sessions and removes the media peers that have shown no sign of life
 // for the zombie timeout as of now, and deletes idle channels. The members are told.
 // Sessions that missed a heartbeat are sent a WebSocket ping, which a browser answers

@@ -50,6 +50,7 @@ type Session struct {
 	user               *User       // nil until IDENTIFY
 	member             *sfu.Member // of the last channel joined; may be out of it again
 	selfMute, selfDeaf bool
+	pin, exclude       []string
 	limiter            *rate.Limiter
 	refused            int // requests refused in a row
 }
@@ -204,8 +205,12 @@ func (s *Session) write(buf []byte, frame *outbound, deadline time.Time) ([]byte
 	}
 	data := frame.reply
 	if frame.event != nil {
-		// Counted before it is written: a heartbeat may name it as soon as it arrives.
-		buf = frame.event.Append(buf[:0], s.events.Add(1))
+		number := uint64(0)
+		if !frame.event.Droppable() {
+			// Counted before it is written: a heartbeat may name it as soon as it arrives.
+			number = s.events.Add(1)
+		}
+		buf = frame.event.Append(buf[:0], number)
 		data = buf
 	}
 	if err := s.conn.SetWriteDeadline(deadline); err != nil {

@@ -215,6 +215,10 @@ func (a *App) Run(ctx context.Context) error {
 		return nil
 	})
 	running.Go(func() error {
+		a.gateway.RunDecisions(ctx)
+		return nil
+	})
+	running.Go(func() error {
 		<-ctx.Done()
 		a.log.Info("shutting down")
 		return a.Close() //nolint:contextcheck // what ends must not depend on what has ended

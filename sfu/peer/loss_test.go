@@ -13,6 +13,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
+	"github.com/mini-livechat/mini-livechat/sfu/speaker"
 )
 
 const (
@@ -326,7 +327,7 @@ func FuzzMicrophone(f *testing.F) {
 	f.Add([]byte{0x80, testOpus, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 9}, []byte{0x80, testRED, 0, 4, 0, 0, 11, 0x60, 0, 0, 0, 1, 0xed, 0x0f, 0, 1, testOpus, 1, 2})
 	f.Add([]byte{0xb0, testRED, 0, 1}, []byte{0x81, 205, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 9, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, first, second []byte) {
-		p := &Peer{mic: &line{opus: testOpus, red: testRED}, source: forward.NewSource()}
+		p := &Peer{mic: &line{opus: testOpus, red: testRED}, source: forward.NewSource(), meter: speaker.NewMeter(time.Unix(1e9, 0)), levelID: 1}
 		for i, b := range [][]byte{first, second, first, second} {
 			before := p.dropped.Load()
 			now := time.Unix(1e9, 0).Add(time.Duration(i) * 20 * time.Millisecond)

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/pion/ice/v4"
+	"github.com/pion/sdp/v3"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
+	"github.com/mini-livechat/mini-livechat/sfu/speaker"
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
@@ -35,12 +37,16 @@ type Peer struct {
 	mic    *line // nil for one who only listens
 	source *forward.Source
 	slots  []Slot
+	meter  *speaker.Meter
+	// levelID is the id of the audio-level header extension, 0 for none.
+	levelID uint8
 
 	microphone microphone // the receiving loop's own
 	listening  listening  // likewise
 	reported   []uint64   // the reporter's own: packets of each slot at its last report
 	network    network
 
+	onSpeech   atomic.Pointer[func()]
 	dead       atomic.Bool   // nothing can bring the connection back
 	ssrc       atomic.Uint32 // of the microphone, 0 until it was heard
 	candidates atomic.Int32
@@ -59,8 +65,13 @@ func (f *Factory) Answer(offer string) (*Peer, error) {
 		return nil, err
 	}
 	p := &Peer{id: f.lastID.Add(1), factory: f, mic: asked.mic, source: forward.NewSource()}
+	now := time.Now()
+	p.meter = speaker.NewMeter(now)
+	if p.mic != nil {
+		p.levelID = p.mic.extensions[sdp.AudioLevelURI]
+	}
 	p.endpoint = f.engine.NewEndpoint(p)
-	p.endpoint.Touch(time.Now())
+	p.endpoint.Touch(now)
 	ssrcs := newSSRCs(asked.slots)
 	if err = p.makeSlots(&asked, ssrcs); err != nil {
 		return nil, err
@@ -114,6 +125,13 @@ func (p *Peer) Source() *forward.Source { return p.source }
 // Slots are what the client hears, in the order of the offer. The slice is not to be
 // changed.
 func (p *Peer) Slots() []Slot { return p.slots }
+
+// Meter measures what the client says.
+func (p *Peer) Meter() *speaker.Meter { return p.meter }
+
+// OnSpeech sets what is called each time the client begins to speak, on the loop that
+// received the packet. It must not block.
+func (p *Peer) OnSpeech(began func()) { p.onSpeech.Store(&began) }
 
 // SSRC returns the microphone's SSRC; ok is false until its first packet.
 func (p *Peer) SSRC() (ssrc uint32, ok bool) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
+	"github.com/mini-livechat/mini-livechat/sfu/speaker"
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
@@ -42,6 +43,7 @@ func (p *Peer) OnRTP(out *wire.Batch, _ *wire.Endpoint, packet []byte, at time.T
 		p.ssrc.Store(m.ssrc)
 	}
 	m.heardAt = at
+	p.measure(at)
 	p.recover(out, at)
 	if fanout, ok := p.source.Prepare(&m.packet, at); ok {
 		p.fanOut(out, &fanout, m.packet.Payload)
@@ -64,6 +66,20 @@ func (m *microphone) open(negotiated *line) bool {
 	primary := m.red.Primary()
 	m.packet.Payload = primary.Data
 	return primary.PayloadType == negotiated.opus
+}
+
+// measure takes the audio level of the packet in hand, or guesses it.
+func (p *Peer) measure(at time.Time) {
+	packet := &p.microphone.packet
+	level, ok := speaker.ParseLevel(packet.Extension(p.levelID))
+	if !ok {
+		level = speaker.GuessLevel(len(packet.Payload))
+	}
+	if p.meter.Observe(level, at) {
+		if began := p.onSpeech.Load(); began != nil {
+			(*began)()
+		}
+	}
 }
 
 // recover hears out of the packet's redundancy what the network lost.

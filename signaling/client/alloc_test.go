@@ -17,7 +17,7 @@ import (
 func TestReceiveDoesNotAllocate(t *testing.T) {
 	call := &Call{slotBuffer: 4, over: make(chan struct{})}
 	s := newSlot(call, 0, "0")
-	s.assign("bo", time.Now())
+	s.assign("bo", 0, time.Now())
 	r := &receiver{bySSRC: map[uint32]*Slot{5: s}, now: time.Now}
 	in := r.buffer(1, 5)
 	raw, err := (&rtp.Packet{

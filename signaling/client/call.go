@@ -303,6 +303,6 @@ func (c *Call) assign(slots []protocol.Slot) {
 		if s.UserID != nil {
 			userID = *s.UserID
 		}
-		c.slots[s.Slot].assign(userID, now)
+		c.slots[s.Slot].assign(userID, s.SSRC, now)
 	}
 }

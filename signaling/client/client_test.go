@@ -264,12 +264,13 @@ func TestEvents(t *testing.T) {
 			c.send(`{"op":106,"d":{"state":"lost"}}`) // unknown and without a number
 			c.event(protocol.OpVoiceStateEvent, protocol.VoiceStateEvent{UserID: "bo"})
 			c.event(protocol.OpSlotMap, protocol.SlotMap{ChannelID: "a"})
+			c.send(`{"op":103,"d":{"channel_id":"a","speakers":[{"user_id":"bo","level":30}]}}`)
 			c.ack(f, nil)
 		})
 	})
 	c := srv.dial(Options{Token: "ada"})
 	require.NoError(t, c.Request(testContext(t), protocol.OpChannelList, nil, nil))
-	got := make([]string, 0, 5)
+	got := make([]string, 0, 6)
 	for range cap(got) {
 		ev := <-c.Events()
 		got = append(got, fmt.Sprintf("%d %T", ev.S, ev.Payload))
@@ -277,6 +278,7 @@ func TestEvents(t *testing.T) {
 	require.Equal(t, []string{
 		"1 *protocol.ChannelEvent", "2 *protocol.MessageEvent", "0 json.RawMessage",
 		"3 *protocol.VoiceStateEvent", "4 *protocol.SlotMap",
+		"0 *protocol.Speakers",
 	}, got)
 }
 

@@ -28,6 +28,9 @@ const (
 	// midURI names the header extension that carries a packet's m-line (RFC 8843,
 	// section 15). Slots are told apart by it when the answer declares no SSRCs.
 	midURI = "urn:ietf:params:rtp-hdrext:sdes:mid"
+	// levelURI names the header extension that carries a packet's audio level (RFC 6464,
+	// section 4).
+	levelURI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 
 	// ICE timing: consent is checked every 2 s; 5 s without an answer is a disturbance
 	// that may pass, 15 s more an end.
@@ -91,10 +94,12 @@ func NewEngine(cfg EngineConfig) (*Engine, error) {
 	}, webrtc.RTPCodecTypeAudio); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	if err := media.RegisterHeaderExtension(
-		webrtc.RTPHeaderExtensionCapability{URI: midURI}, webrtc.RTPCodecTypeAudio,
-	); err != nil {
-		return nil, fmt.Errorf("engine: %w", err)
+	for _, uri := range []string{midURI, levelURI} {
+		if err := media.RegisterHeaderExtension(
+			webrtc.RTPHeaderExtensionCapability{URI: uri}, webrtc.RTPCodecTypeAudio,
+		); err != nil {
+			return nil, fmt.Errorf("engine: %w", err)
+		}
 	}
 	policy := webrtc.ICETransportPolicyAll
 	if cfg.RelayOnly {

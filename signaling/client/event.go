@@ -11,11 +11,12 @@ const defaultEventBuffer = 64
 // Event is something the server told without being asked.
 type Event struct {
 	Op protocol.Op
-	// S is the event's number in the session, 0 for Missed.
+	// S is the event's number in the session, 0 for Missed and for events that have none.
 	S uint64
 	// Payload is one of *protocol.ChannelEvent, *protocol.MessageEvent,
-	// *protocol.VoiceStateEvent, *protocol.SlotMap, *protocol.ICEServers, *Missed, or a
-	// json.RawMessage for an opcode this version does not know.
+	// *protocol.VoiceStateEvent, *protocol.Speakers, *protocol.SlotMap,
+	// *protocol.ICEServers, *Missed, or a json.RawMessage for an opcode this version does
+	// not know.
 	Payload any
 }
 
@@ -88,6 +89,8 @@ func eventPayload(f protocol.Frame) (any, error) {
 		payload = new(protocol.MessageEvent)
 	case protocol.OpVoiceStateEvent:
 		payload = new(protocol.VoiceStateEvent)
+	case protocol.OpSpeakers:
+		payload = new(protocol.Speakers)
 	case protocol.OpSlotMap:
 		payload = new(protocol.SlotMap)
 	case protocol.OpICEServers:

@@ -9,14 +9,15 @@ const settleTime = time.Second
 // occupant is whom SLOT_MAP names for a slot. Immutable.
 type occupant struct {
 	userID  string
+	ssrc    uint32    // the user's own source; 0: not told
 	version uint64    // counts the changes
 	since   time.Time // when this one was told
 }
 
-// binding remembers which user the packets of a CSRC belong to. SLOT_MAP names users and
-// packets name sources, and nothing names both, so the pair is learned: when the map has
-// moved on since the last pair, a source not seen before is the map's new user. It is
-// not safe for concurrent use.
+// binding remembers which user the packets of a CSRC belong to. SLOT_MAP names users, and
+// their sources as soon as the server knows them; packets name sources. Where the map does
+// not say it, the pair is learned: when the map has moved on since the last pair, a source
+// not seen before is the map's new user. It is not safe for concurrent use.
 type binding struct {
 	csrc    uint32
 	userID  string
@@ -32,14 +33,17 @@ func (b *binding) resolve(csrc uint32, o *occupant, now func() time.Time) string
 	if csrc == 0 {
 		return o.userID
 	}
+	if csrc == o.ssrc {
+		return b.learn(csrc, o)
+	}
 	if csrc == b.csrc {
 		// A packet of the talker before may come late, after the map has moved on.
-		if b.version == o.version || now().Sub(o.since) < settleTime {
+		if b.version == o.version || o.ssrc != 0 || now().Sub(o.since) < settleTime {
 			return b.userID
 		}
 		return b.learn(csrc, o)
 	}
-	if b.version != o.version {
+	if b.version != o.version && o.ssrc == 0 {
 		return b.learn(csrc, o)
 	}
 	// The map has introduced one source, and this is another: the next talker, ahead of

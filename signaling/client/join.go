@@ -220,8 +220,13 @@ func (c *Call) answer(sdp string) error {
 				}
 			case "extmap":
 				id, uri, _ := strings.Cut(a.Value, " ")
-				if n, err := strconv.ParseUint(id, 10, 8); err == nil && uri == midURI {
+				n, err := strconv.ParseUint(id, 10, 8)
+				switch {
+				case err != nil:
+				case uri == midURI:
 					r.midID = uint8(n)
+				case uri == levelURI && slot == nil && c.mic != nil:
+					c.mic.sendLevels(uint8(n))
 				}
 			}
 		}

@@ -78,15 +78,43 @@ func TestMicrophoneTimestamps(t *testing.T) {
 		{5001 * time.Millisecond, 0, 4800 + 4940*48 + 120, false},
 	}
 	for i, step := range steps {
-		require.NoError(t, m.write(start.Add(step.at), opusFrame(1), step.length))
+		require.NoError(t, m.write(start.Add(step.at), opusFrame(1), step.length, noLevel))
 		require.Equal(t, step.ticks, m.packet.Timestamp-base, "step %d", i)
 		require.Equal(t, uint16(i), m.packet.SequenceNumber-seq)
 		require.Equal(t, step.marker, m.packet.Marker)
 	}
 	for _, bad := range [][]byte{nil, make([]byte, maxOpusFrameBytes+1), {3}} {
-		require.ErrorIs(t, m.write(start, bad, 0), ErrFrame)
+		require.ErrorIs(t, m.write(start, bad, 0, noLevel), ErrFrame)
 	}
-	require.ErrorIs(t, m.write(start, opusFrame(1), time.Second), ErrFrame)
+	require.ErrorIs(t, m.write(start, opusFrame(1), time.Second, noLevel), ErrFrame)
+	require.ErrorIs(t, m.write(start, opusFrame(1), 0, 128), ErrFrame)
+}
+
+// Levels go out once the answer has taken the header extension, and only with frames of
+// which the level is known.
+func TestMicrophoneLevels(t *testing.T) {
+	t.Parallel()
+	pc, err := testEngine(t).peerConnection(nil, (&receiver{}).buffer)
+	require.NoError(t, err)
+	t.Cleanup(func() { pc.Close() })
+	m, err := newMicrophone(pc, "ada")
+	require.NoError(t, err)
+	sent := func(level int) []byte {
+		require.NoError(t, m.write(time.Now(), opusFrame(1), 0, level))
+		data, err := m.packet.Header.Marshal()
+		require.NoError(t, err)
+		var h rtp.Header
+		_, err = h.Unmarshal(data)
+		require.NoError(t, err)
+		return h.GetExtension(3)
+	}
+	require.Nil(t, sent(20), "not negotiated")
+	m.sendLevels(3)
+	require.Equal(t, []byte{20}, sent(20))
+	require.Nil(t, sent(noLevel))
+	require.Equal(t, []byte{0}, sent(0))
+	require.Equal(t, []byte{127}, sent(127))
+	require.ErrorIs(t, m.write(time.Now(), opusFrame(1), 0, 128), ErrFrame)
 }
 
 // FuzzReceive feeds a slot whatever a server may send inside valid SRTP.

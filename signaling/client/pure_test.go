@@ -111,43 +111,64 @@ func TestWhoIsHeard(t *testing.T) {
 		user string
 		csrc uint32 // 0: a slot map
 		none bool   // a packet without a CSRC
+		ssrc uint32 // in the slot map
 	}
 	const ms, s = time.Millisecond, time.Second
 	tests := map[string][]step{
-		"map first":       {{0, "bo", 0, false}, {5 * ms, "bo", 1, false}, {9 * s, "bo", 1, false}},
-		"packet first":    {{0, "", 1, false}, {5 * ms, "bo", 0, false}, {6 * ms, "bo", 1, false}},
-		"without a CSRC":  {{0, "bo", 0, false}, {1, "bo", 0, true}},
-		"nobody":          {{0, "", 0, true}},
-		"new talker, map": {{0, "bo", 0, false}, {1, "bo", 1, false}, {2 * s, "cy", 0, false}, {2*s + 1, "cy", 2, false}},
+		"map first":       {{0, "bo", 0, false, 0}, {5 * ms, "bo", 1, false, 0}, {9 * s, "bo", 1, false, 0}},
+		"packet first":    {{0, "", 1, false, 0}, {5 * ms, "bo", 0, false, 0}, {6 * ms, "bo", 1, false, 0}},
+		"without a CSRC":  {{0, "bo", 0, false, 0}, {1, "bo", 0, true, 0}},
+		"nobody":          {{0, "", 0, true, 0}},
+		"new talker, map": {{0, "bo", 0, false, 0}, {1, "bo", 1, false, 0}, {2 * s, "cy", 0, false, 0}, {2*s + 1, "cy", 2, false, 0}},
 		"new talker, packet first": {
-			{0, "bo", 0, false},
-			{1, "bo", 1, false},
-			{2 * s, "", 2, false},
-			{2*s + 20*ms, "", 2, false},
-			{2*s + 30*ms, "cy", 0, false},
-			{2*s + 40*ms, "cy", 2, false},
+			{0, "bo", 0, false, 0},
+			{1, "bo", 1, false, 0},
+			{2 * s, "", 2, false, 0},
+			{2*s + 20*ms, "", 2, false, 0},
+			{2*s + 30*ms, "cy", 0, false, 0},
+			{2*s + 40*ms, "cy", 2, false, 0},
 		},
 		"straggler": {
-			{0, "bo", 0, false},
-			{1, "bo", 1, false},
-			{2 * s, "cy", 0, false},
-			{2*s + 1, "bo", 1, false},
-			{2*s + 2, "cy", 2, false},
+			{0, "bo", 0, false, 0},
+			{1, "bo", 1, false, 0},
+			{2 * s, "cy", 0, false, 0},
+			{2*s + 1, "bo", 1, false, 0},
+			{2*s + 2, "cy", 2, false, 0},
 		},
 		"emptied, then reused by the same user with another source": {
-			{0, "bo", 0, false},
-			{1, "bo", 1, false},
-			{2 * s, "", 0, false},
-			{3 * s, "bo", 0, false},
-			{3*s + 1, "bo", 5, false},
-			{9 * s, "bo", 5, false},
+			{0, "bo", 0, false, 0},
+			{1, "bo", 1, false, 0},
+			{2 * s, "", 0, false, 0},
+			{3 * s, "bo", 0, false, 0},
+			{3*s + 1, "bo", 5, false, 0},
+			{9 * s, "bo", 5, false, 0},
 		},
 		"same source under another name": { // one user's SSRC is another's by chance
-			{0, "bo", 0, false}, {1, "bo", 1, false}, {2 * s, "cy", 0, false}, {9 * s, "cy", 1, false},
+			{0, "bo", 0, false, 0}, {1, "bo", 1, false, 0}, {2 * s, "cy", 0, false, 0}, {9 * s, "cy", 1, false, 0},
 		},
 		"a straggler taken for the new talker heals": {
-			{0, "bo", 0, false}, {1 * s, "cy", 0, false}, {1*s + 1, "cy", 1, false}, // in truth bo's
-			{1*s + 5*ms, "", 2, false}, {3 * s, "cy", 2, false}, {3*s + 1, "cy", 2, false},
+			{0, "bo", 0, false, 0}, {1 * s, "cy", 0, false, 0}, {1*s + 1, "cy", 1, false, 0}, // in truth bo's
+			{1*s + 5*ms, "", 2, false, 0}, {3 * s, "cy", 2, false, 0}, {3*s + 1, "cy", 2, false, 0},
+		},
+		"told by the map": {
+			{0, "bo", 0, false, 1},
+			{1, "bo", 1, false, 0},
+			{2 * s, "cy", 0, false, 2},
+			{2*s + 1, "bo", 1, false, 0}, // a straggler
+			{2*s + 2, "cy", 2, false, 0},
+			{2*s + 3, "", 3, false, 0}, // ahead of the map
+			{2*s + 4, "cy", 2, false, 0},
+			{2*s + 5, "dan", 0, false, 3},
+			{2*s + 6, "dan", 3, false, 0},
+			{2*s + 7, "", 2, false, 0},
+		},
+		"told late by the map": {
+			{0, "bo", 0, false, 0},
+			{1, "bo", 1, false, 0},
+			{2, "bo", 0, false, 1},
+			{3, "bo", 1, false, 0},
+			{4, "bo", 0, false, 9}, // another microphone
+			{5, "bo", 9, false, 0},
 		},
 	}
 	for name, steps := range tests {
@@ -159,7 +180,7 @@ func TestWhoIsHeard(t *testing.T) {
 			for i, st := range steps {
 				now := start.Add(st.at)
 				if st.csrc == 0 && !st.none {
-					slot.assign(st.user, now)
+					slot.assign(st.user, st.ssrc, now)
 					continue
 				}
 				got := slot.binding.resolve(st.csrc, slot.occupant.Load(), func() time.Time { return now })

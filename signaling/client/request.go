@@ -178,3 +178,12 @@ func (c *Client) SetVoiceState(ctx context.Context, d protocol.VoiceState) (prot
 	})
 	return state, err
 }
+
+// Subscribe says who is heard in any case, the most important first, and who never, now and
+// in later calls. Both list user ids, at most protocol.MaxPins and MaxExclusions; a nil list
+// stays as it is, an empty one is emptied. It returns both as they are now.
+func (c *Client) Subscribe(ctx context.Context, d protocol.Subscribe) (protocol.Subscribe, error) {
+	var now protocol.Subscribe
+	err := c.Request(ctx, protocol.OpSubscribe, d, &now)
+	return now, err
+}

@@ -195,12 +195,13 @@ func (s *Slot) signal() {
 
 // assign notes whom the server put on the slot. Only the goroutine that reads the
 // WebSocket calls it.
-func (s *Slot) assign(userID string, now time.Time) {
-	old := s.occupant.Load()
-	if old.userID == userID {
-		return
+func (s *Slot) assign(userID string, ssrc uint32, now time.Time) {
+	next := *s.occupant.Load()
+	if next.userID != userID {
+		next.userID, next.version, next.since = userID, next.version+1, now
 	}
-	s.occupant.Store(&occupant{userID: userID, version: old.version + 1, since: now})
+	next.ssrc = ssrc
+	s.occupant.Store(&next)
 }
 
 // extent is the span of sequence numbers seen, from the first to the highest.

@@ -35,4 +35,8 @@ const (
 	// MaxSlots is the most receiving audio lines a client may offer, whatever the
 	// server is configured to.
 	MaxSlots = 32
+	// MaxPins is how many people may be pinned: no more are ever heard at once.
+	MaxPins = MaxSlots
+	// MaxExclusions is how many people one may exclude from being heard.
+	MaxExclusions = 256
 )

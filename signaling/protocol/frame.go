@@ -158,13 +158,19 @@ func EncodeEvent(op Op, d any) (*Event, error) {
 // Op returns the event's opcode.
 func (e *Event) Op() Op { return e.op }
 
-// Append appends the event's whole text frame, numbered s, to dst and returns the
-// extended slice.
+// Droppable reports whether the event may be left out for a client that is behind. Such
+// events have no number.
+func (e *Event) Droppable() bool { return e.op == OpSpeakers }
+
+// Append appends the event's whole text frame, numbered s or, with 0, not numbered, to dst
+// and returns the extended slice.
 func (e *Event) Append(dst []byte, s uint64) []byte {
 	dst = append(dst, `{"op":`...)
 	dst = strconv.AppendInt(dst, int64(e.op), 10)
-	dst = append(dst, `,"s":`...)
-	dst = strconv.AppendUint(dst, s, 10)
+	if s != 0 {
+		dst = append(dst, `,"s":`...)
+		dst = strconv.AppendUint(dst, s, 10)
+	}
 	dst = append(dst, `,"d":`...)
 	dst = append(dst, e.d...)
 	return append(dst, '}')

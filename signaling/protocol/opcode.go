@@ -20,6 +20,7 @@ const (
 	OpICECandidate  Op = 18 // → OpAck
 	OpMessageCreate Op = 20 // → OpAck
 	OpVoiceState    Op = 40 // → OpAck
+	OpSubscribe     Op = 41 // → OpAck
 )
 
 // Opcodes the server sends: replies, which carry the request's id, and events.
@@ -30,6 +31,7 @@ const (
 	OpChannelEvent    Op = 100 // event
 	OpMessageEvent    Op = 101 // event
 	OpVoiceStateEvent Op = 102 // event
+	OpSpeakers        Op = 103 // event without a number, may be left out
 	OpSlotMap         Op = 104 // event
 	OpICEServers      Op = 107 // event
 	OpAck             Op = 200 // reply
@@ -69,12 +71,16 @@ func (o Op) String() string {
 		return "MESSAGE_CREATE"
 	case OpVoiceState:
 		return "VOICE_STATE"
+	case OpSubscribe:
+		return "SUBSCRIBE"
 	case OpChannelEvent:
 		return "CHANNEL_EVENT"
 	case OpMessageEvent:
 		return "MESSAGE_EVENT"
 	case OpVoiceStateEvent:
 		return "VOICE_STATE_EVENT"
+	case OpSpeakers:
+		return "SPEAKERS"
 	case OpSlotMap:
 		return "SLOT_MAP"
 	case OpICEServers:

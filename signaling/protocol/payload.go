@@ -77,6 +77,15 @@ type VoiceState struct {
 	SelfDeaf *bool `json:"self_deaf,omitempty"`
 }
 
+// Subscribe is the d of SUBSCRIBE and, with both lists, the data of its ACK: user ids of
+// people in the channel or not. Nil lists stay as they are, empty ones are emptied.
+type Subscribe struct {
+	// Pin lists who is heard in any case, the most important first.
+	Pin []string `json:"pin"`
+	// Exclude lists who is never heard, pinned or not.
+	Exclude []string `json:"exclude"`
+}
+
 // Hello is the d of HELLO.
 type Hello struct {
 	// HeartbeatInterval in milliseconds.
@@ -175,12 +184,28 @@ type Slot struct {
 	MID string `json:"mid"`
 	// UserID is nil while nobody is assigned.
 	UserID *string `json:"user_id"`
+	// SSRC is the user's own, as in the CSRC list of the slot's packets; 0 until the
+	// server knows it.
+	SSRC uint32 `json:"ssrc,omitempty"`
 }
 
 // SlotMap is the d of SLOT_MAP: all slots of the listener, not only the changed ones.
 type SlotMap struct {
 	ChannelID string `json:"channel_id"`
 	Slots     []Slot `json:"slots"`
+}
+
+// Speakers is the d of SPEAKERS: everyone who speaks now, the loudest first.
+type Speakers struct {
+	ChannelID string    `json:"channel_id"`
+	Speakers  []Speaker `json:"speakers"`
+}
+
+// Speaker is one who speaks.
+type Speaker struct {
+	UserID string `json:"user_id"`
+	// Level is smoothed, in -dBov (RFC 6464): 0 is the loudest, 127 silence.
+	Level uint8 `json:"level"`
 }
 
 // MessageCreated is the data of the ACK to MESSAGE_CREATE.
