@@ -1,0 +1,82 @@
+package e2e
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
+)
+
+// relayOnly makes every connection of the pages to come use one of the server's TURN URLs
+// and nothing else.
+func (b *participant) relayOnly(prefix, transport string) {
+	b.t.Helper()
+	script := fmt.Sprintf(`{
+		const Native = RTCPeerConnection;
+		window.RTCPeerConnection = class extends Native {
+			constructor(config) {
+				const iceServers = config.iceServers.map((server) => ({
+					...server, urls: server.urls.filter((url) => url.startsWith(%q) && url.endsWith(%q)).slice(0, 1),
+				}));
+				super({ ...config, iceServers, iceTransportPolicy: 'relay' });
+				window.connection = this;
+			}
+		};
+	}`, prefix, transport)
+	_, err := chromedp.Call(b.tab, page.AddScriptToEvaluateOnNewDocument,
+		page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	require.NoError(b.t, err)
+}
+
+// way returns the type of the local candidate in use, and the protocol to the relay.
+func (b *participant) way() string {
+	b.t.Helper()
+	return evaluate[string](b, `(async () => {
+		const stats = await window.connection.getStats();
+		const transport = [...stats.values()].find((s) => s.type === 'transport');
+		const local = stats.get(stats.get(transport.selectedCandidatePairId).localCandidateId);
+		return local.candidateType + ' ' + local.relayProtocol;
+	})()`)
+}
+
+// TestBrowserRelay has a page that is relayed over TCP talk with one that is relayed over
+// TLS.
+func TestBrowserRelay(t *testing.T) {
+	verifyNoLeaks(t)
+	cert, key := certify(t, t.TempDir(), "127.0.0.1")
+	s := startServer(t, func(cfg *app.Config) {
+		cfg.HTTPS, cfg.TLSCert, cfg.TLSKey = "127.0.0.1:0", cert, key
+	})
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	require.NoError(t, err)
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	require.NoError(t, err)
+	pin := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
+	trust := func(flags map[string]any) {
+		flags["ignore-certificate-errors-spki-list"] = base64.StdEncoding.EncodeToString(pin[:])
+	}
+	ada := startBrowser(t, "Ada", toneAda, trust)
+	ada.relayOnly("turn:", "transport=tcp")
+	ben := startBrowser(t, "Ben", toneBen, trust)
+	ben.relayOnly("turns:", "transport=tcp")
+	all := []*participant{ada, ben}
+	for _, one := range all {
+		one.signIn(s)
+		one.join("lobby")
+	}
+	require.Equal(t, "relay tcp", ada.way())
+	require.Equal(t, "relay tls", ben.way())
+	ada.hears(all, ben)
+	ben.hears(all, ada)
+	for _, one := range all {
+		one.noComplaints()
+	}
+}
