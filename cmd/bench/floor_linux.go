@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"runtime/debug"
 )
 
 // The floor: one socket, one thread, and for each packet that comes one decryption, one
@@ -103,6 +104,7 @@ func (f *floor) open(argument json.RawMessage) (any, error) {
 // run forwards until the process ends.
 func (f *floor) run() {
 	runtime.LockOSThread()
+	debug.SetGCPercent(-1) // a collection would wait for this thread, which waits in the kernel
 	in, out := newInbound(floorReadBatch), newOutbound(floorWriteBatch)
 	arena, used := make([]byte, floorWriteBatch*2*maxFrameBytes), 0
 	for {

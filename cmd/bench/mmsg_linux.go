@@ -10,7 +10,8 @@ import (
 )
 
 // What the kernel reads and writes in recvmmsg(2) and sendmmsg(2). golang.org/x/sys/unix has
-// no wrapper for them. IPv4 only.
+// no wrapper for them. IPv4 only. The calls are hidden from Go's scheduler, whose monitor
+// thread they would wake: it cost more than the packets did.
 
 // mmsghdr is struct mmsghdr; the compiler pads it as C does.
 type mmsghdr struct {
@@ -61,10 +62,11 @@ func newInbound(size int) *inbound {
 }
 
 // read receives what there is and returns how many packets that are. Without flags it
-// waits for the first.
+// waits for the first, and holds up the scheduler meanwhile: only the floor may do that,
+// which has nothing else to schedule.
 func (b *inbound) read(fd, flags int) (int, error) {
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd),
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd),
 			uintptr(unsafe.Pointer(&b.msgs[0])), //nolint:gosec // used within the call only
 			uintptr(len(b.msgs)), uintptr(flags|unix.MSG_WAITFORONE), 0, 0)
 		switch errno {
@@ -112,7 +114,7 @@ func (b *outbound) add(packet []byte, to *sockaddr) {
 // send sends what was gathered. What the kernel has no room for is lost.
 func (b *outbound) send(fd int) {
 	for at := 0; at < b.n; {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd),
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd),
 			uintptr(unsafe.Pointer(&b.msgs[at])), //nolint:gosec // used within the call only
 			uintptr(b.n-at), unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
@@ -129,7 +131,7 @@ func (b *outbound) send(fd int) {
 // sendTo sends one packet without waiting.
 func sendTo(fd int, packet []byte, to *sockaddr) error {
 	for {
-		_, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(fd),
+		_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
 			uintptr(unsafe.Pointer(&packet[0])), //nolint:gosec // used within the call only
 			uintptr(len(packet)), unix.MSG_DONTWAIT,
 			uintptr(unsafe.Pointer(to)), unix.SizeofSockaddrInet4) //nolint:gosec // same
