@@ -94,7 +94,7 @@ func TestMicrophoneTimestamps(t *testing.T) {
 // which the level is known.
 func TestMicrophoneLevels(t *testing.T) {
 	t.Parallel()
-	pc, err := testEngine(t).peerConnection(nil, (&receiver{}).buffer)
+	pc, err := testEngine(t).peerConnection(nil, nil, (&receiver{}).buffer)
 	require.NoError(t, err)
 	t.Cleanup(func() { pc.Close() })
 	m, err := newMicrophone(pc, "ada")
