@@ -11,6 +11,7 @@
 
 import { showChannelInAddress } from './account.js';
 import { Chats } from './chat.js';
+import { Hearing } from './hearing.js';
 import { MicrophoneError } from './microphone.js';
 import { ConnectionLostError, Op } from './protocol.js';
 import { Retry } from './retry.js';
@@ -70,10 +71,13 @@ export class Call extends Store {
     this.media = media;
     this.microphone = media.microphone;
     this.voice = new Voice(client, media);
+    this.hearing = new Hearing(client);
     this.#directory = directory;
     this.#chats = new Chats(client);
     this.#chats.addEventListener('change', () => this.changed());
     this.voice.addEventListener('change', () => this.changed());
+    this.hearing.addEventListener('change', () => this.changed());
+    this.hearing.addEventListener('refused', (e) => this.report('voice', '', /** @type {CustomEvent} */ (e).detail));
     this.voice.addEventListener('refused', (e) => this.report('voice', '', /** @type {CustomEvent} */ (e).detail));
     this.voice.addEventListener('told', (e) => {
       this.room?.applyVoiceState(/** @type {CustomEvent} */ (e).detail);
@@ -83,7 +87,6 @@ export class Call extends Store {
     media.addEventListener('blocked', () => this.changed());
     this.microphone.addEventListener('change', () => this.changed());
     this.microphone.addEventListener('lost', () => this.report('microphone-lost', this.room?.name ?? '', null));
-    media.addEventListener('levels', (e) => this.#onLevels(/** @type {CustomEvent} */ (e).detail));
   }
 
   /** The channel one is in as far as the server knows. */
@@ -173,6 +176,7 @@ export class Call extends Store {
   onReady(myId) {
     this.#myId = myId;
     this.voice.forget();
+    this.hearing.forget();
     this.#settle();
   }
 
@@ -210,6 +214,11 @@ export class Call extends Store {
       return;
     }
     switch (op) {
+      case Op.SPEAKERS:
+        // Ten times a second in a lively channel: nothing else on the screen depends on it.
+        room.applySpeakers(d.speakers);
+        this.dispatchEvent(new CustomEvent('speaking'));
+        return;
       case Op.CHANNEL_EVENT:
         this.#onChannelEvent(room, d);
         break;
@@ -314,7 +323,7 @@ export class Call extends Store {
     }
     try {
       const offer = await this.media.offer(ready.limits.slots, ready.ice_servers);
-      await this.voice.tell();
+      await Promise.all([this.voice.tell(), this.hearing.tell()]);
       const joined = await this.#client.request(Op.CHANNEL_JOIN, { channel_id: channelId, sdp_offer: offer });
       // Before anything else is awaited: the next event is about this room already.
       this.#arrive(joined);
@@ -393,19 +402,5 @@ export class Call extends Store {
   #clearProblems() {
     this.problem = null;
     this.trouble = null;
-  }
-
-  /** @param {import('./meter.js').Levels} levels */
-  #onLevels({ own, received }) {
-    if (!this.room) {
-      return;
-    }
-    const levels = new Map([[this.#myId, this.voice.silent ? 0 : own]]);
-    for (const { userId, receiver } of this.media.slots) {
-      levels.set(userId ?? '', received.get(receiver.track.id) ?? 0);
-    }
-    if (this.room.applyLevels(levels, performance.now())) {
-      this.dispatchEvent(new CustomEvent('speaking'));
-    }
   }
 }

@@ -7,7 +7,7 @@
  * Events:
  *  - `state`: {@link Media#state} changed;
  *  - `blocked`: {@link Media#blocked} changed;
- *  - `levels`, `quality`: see meter.js.
+ *  - `quality`: see meter.js.
  * @module
  */
 
@@ -31,6 +31,7 @@ const CONNECT_TIMEOUT_MS = 20_000;
  * @property {number} slot counts from 0
  * @property {string | null} mid the line's a=mid; null before the offer is made
  * @property {string | null} userId who is heard here, as SLOT_MAP says
+ * @property {number} ssrc of that person's microphone, as SLOT_MAP says; 0 for unknown
  * @property {MediaStream} stream what is heard
  * @property {RTCRtpReceiver} receiver
  * @property {RTCRtpTransceiver} transceiver
@@ -137,11 +138,9 @@ export class Media extends EventTarget {
       return;
     }
     this.#meter = new Meter(pc);
-    for (const type of ['levels', 'quality']) {
-      this.#meter.addEventListener(type, (e) => {
-        this.dispatchEvent(new CustomEvent(type, { detail: /** @type {CustomEvent} */ (e).detail }));
-      });
-    }
+    this.#meter.addEventListener('quality', (e) => {
+      this.dispatchEvent(new CustomEvent('quality', { detail: /** @type {CustomEvent} */ (e).detail }));
+    });
     // Browsers differ in when they give up, and some never do.
     this.#connectTimer = setTimeout(() => this.#setState('failed'), CONNECT_TIMEOUT_MS);
     await pc.setRemoteDescription({ type: 'answer', sdp });
@@ -151,10 +150,20 @@ export class Media extends EventTarget {
    * @param {import('./protocol.js').Slot[]} slots who is heard on which line
    */
   assign(slots) {
-    const byMid = new Map(slots.map((s) => [s.mid, s.user_id]));
+    const byMid = new Map(slots.map((s) => [s.mid, s]));
     for (const slot of this.slots) {
-      slot.userId = byMid.get(slot.mid ?? '') ?? null;
+      const told = byMid.get(slot.mid ?? '');
+      slot.userId = told?.user_id ?? null;
+      slot.ssrc = told?.ssrc ?? 0;
     }
+  }
+
+  /**
+   * @param {string} userId
+   * @returns {boolean} whether a line is given to this person
+   */
+  hears(userId) {
+    return this.slots.some((slot) => slot.userId === userId);
   }
 
   /** Ends the connection. The microphone stays open for the next one. */
@@ -214,7 +223,7 @@ export class Media extends EventTarget {
     audio.srcObject = stream;
     this.#host.append(audio);
     this.#play(audio);
-    return { slot, mid: null, userId: null, stream, receiver, transceiver, audio };
+    return { slot, mid: null, userId: null, ssrc: 0, stream, receiver, transceiver, audio };
   }
 
   /** @param {HTMLAudioElement} audio */

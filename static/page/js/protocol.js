@@ -22,6 +22,7 @@ export const Op = Object.freeze({
   ICE_CANDIDATE: 18,
   MESSAGE_CREATE: 20,
   VOICE_STATE: 40,
+  SUBSCRIBE: 41,
 
   HELLO: 0,
   HEARTBEAT_ACK: 2,
@@ -29,6 +30,7 @@ export const Op = Object.freeze({
   CHANNEL_EVENT: 100,
   MESSAGE_EVENT: 101,
   VOICE_STATE_EVENT: 102,
+  SPEAKERS: 103,
   SLOT_MAP: 104,
   ICE_SERVERS: 107,
   ACK: 200,
@@ -110,6 +112,30 @@ export class ConnectionLostError extends Error {
   constructor() {
     super('the connection to the server was lost');
     this.name = 'ConnectionLostError';
+  }
+}
+
+/** The wait when the server asks for one without saying how long, in milliseconds. */
+const RATE_LIMIT_WAIT_MS = 1_000;
+
+/**
+ * Sends a request, again and again while the server says that it is one too many.
+ * @param {{request: (op: number, d: object) => Promise<any>}} client
+ * @param {number} op
+ * @param {object} d
+ * @returns {Promise<any>} the data of the answer
+ * @throws {RequestError | ConnectionLostError}
+ */
+export async function requestPatiently(client, op, d) {
+  for (;;) {
+    try {
+      return await client.request(op, d);
+    } catch (err) {
+      if (!(err instanceof RequestError) || err.code !== ErrorCode.RATE_LIMITED) {
+        throw err;
+      }
+      await new Promise((resolve) => setTimeout(resolve, err.retryAfterMs || RATE_LIMIT_WAIT_MS));
+    }
   }
 }
 
@@ -200,6 +226,13 @@ export function charCount(text) {
  * @property {number} slot
  * @property {string} mid
  * @property {string | null} user_id
+ * @property {number} [ssrc] the user's own, as in the CSRC list of what comes on the line
+ */
+
+/**
+ * @typedef {object} Speaker
+ * @property {string} user_id
+ * @property {number} level in -dBov, 0 the loudest
  */
 
 /**

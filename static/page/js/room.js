@@ -3,21 +3,13 @@
  * @module
  */
 
-import { isSpeech } from './meter.js';
-
-/** How long someone counts as speaking after the last loud reading, in milliseconds. */
-const SPEAKING_HOLD_MS = 500;
-
 export class Room {
   /** False while the channel is shown but one is not in it: the connection was lost. */
   live = true;
   /** @type {Map<string, import('./protocol.js').Member>} by user id, in order of joining */
   members = new Map();
-  /** @type {Set<string>} user ids */
+  /** @type {Set<string>} user ids of who speaks, as the server hears it */
   speaking = new Set();
-
-  /** @type {Map<string, number>} when each was last loud, by user id */
-  #lastLoud = new Map();
 
   /**
    * @param {import('./protocol.js').Joined} joined
@@ -42,7 +34,6 @@ export class Room {
   remove(userId) {
     this.members.delete(userId);
     this.speaking.delete(userId);
-    this.#lastLoud.delete(userId);
   }
 
   /** @param {import('./protocol.js').VoiceState} state */
@@ -53,29 +44,8 @@ export class Room {
     }
   }
 
-  /**
-   * Takes a reading of everybody's level.
-   * @param {Map<string, number>} levels by user id
-   * @param {number} now milliseconds
-   * @returns {boolean} whether anything changed
-   */
-  applyLevels(levels, now) {
-    let changed = false;
-    for (const [userId, member] of this.members) {
-      if (isSpeech(levels.get(userId) ?? 0) && !member.self_mute) {
-        this.#lastLoud.set(userId, now);
-      }
-      const last = this.#lastLoud.get(userId) ?? -Infinity;
-      const speaking = now - last < SPEAKING_HOLD_MS && !member.self_mute;
-      if (speaking !== this.speaking.has(userId)) {
-        changed = true;
-        if (speaking) {
-          this.speaking.add(userId);
-        } else {
-          this.speaking.delete(userId);
-        }
-      }
-    }
-    return changed;
+  /** @param {import('./protocol.js').Speaker[]} speakers everyone who speaks */
+  applySpeakers(speakers) {
+    this.speaking = new Set(speakers.map((s) => s.user_id));
   }
 }

@@ -6,11 +6,8 @@
  * @module
  */
 
-import { ConnectionLostError, ErrorCode, Op, RequestError } from './protocol.js';
+import { ConnectionLostError, Op, requestPatiently } from './protocol.js';
 import { Store } from './store.js';
-
-/** The wait when the server asks for one without saying how long, in milliseconds. */
-const RATE_LIMIT_WAIT_MS = 1_000;
 
 export class Voice extends Store {
   /** Chosen by the person. Deafening mutes too, without touching this choice. */
@@ -97,16 +94,9 @@ export class Voice extends Store {
       if (wish.self_mute === told.self_mute && wish.self_deaf === told.self_deaf) {
         return;
       }
-      try {
-        const state = await this.#client.request(Op.VOICE_STATE, wish);
-        this.#told = wish;
-        this.dispatchEvent(new CustomEvent('told', { detail: state }));
-      } catch (err) {
-        if (!(err instanceof RequestError) || err.code !== ErrorCode.RATE_LIMITED) {
-          throw err;
-        }
-        await new Promise((resolve) => setTimeout(resolve, err.retryAfterMs || RATE_LIMIT_WAIT_MS));
-      }
+      const state = await requestPatiently(this.#client, Op.VOICE_STATE, wish);
+      this.#told = wish;
+      this.dispatchEvent(new CustomEvent('told', { detail: state }));
     }
   }
 }

@@ -50,6 +50,7 @@ function mark(member) {
  */
 export function mountPeople(session) {
   const { call } = session;
+  const { hearing, media } = call;
   const list = byId('people');
 
   /** @param {Member} member */
@@ -62,7 +63,32 @@ export function mountPeople(session) {
       h('span', { class: 'person__face' }, avatar, h('span', { class: 'person__mark', hidden: true }, icon('mic-off'))),
       h('span', { class: 'person__name' }),
       h('span', { class: 'person__note' }),
+      h(
+        'span',
+        { class: 'person__actions', hidden: true },
+        h('button', { class: 'person__action', type: 'button', click: () => hearing.togglePin(member.user_id) }, icon('pin')),
+        h(
+          'button',
+          { class: 'person__action', type: 'button', click: () => hearing.toggleExclusion(member.user_id) },
+          icon('sound-off'),
+        ),
+      ),
     );
+  };
+
+  /**
+   * @param {Member} member
+   * @param {boolean} mine
+   * @returns {string} whether this person is heard, if that is worth a word
+   */
+  const heard = (member, mine) => {
+    if (mine || !member.talker || !call.here || call.voice.deaf) {
+      return '';
+    }
+    if (hearing.excluded.has(member.user_id)) {
+      return 'Muted for you';
+    }
+    return media.slots.length > 0 && !media.hears(member.user_id) ? 'Not heard now' : '';
   };
 
   /**
@@ -70,7 +96,7 @@ export function mountPeople(session) {
    * @param {Member} member
    */
   const update = (item, member) => {
-    const [face, name, note] = item.children;
+    const [face, name, note, actions] = item.children;
     const badge = /** @type {HTMLElement} */ (face.lastElementChild);
     const marked = mark(member);
     badge.hidden = marked === null;
@@ -81,8 +107,15 @@ export function mountPeople(session) {
     const mine = member.user_id === session.me?.userId;
     setText(name, member.name);
     setAttribute(name, 'title', member.name);
-    setText(note, [mine ? 'You' : '', marked?.text ?? ''].filter(Boolean).join(' · '));
+    const unheard = heard(member, mine);
+    setText(note, [mine ? 'You' : '', marked?.text ?? unheard].filter(Boolean).join(' · '));
+    item.classList.toggle('person--unheard', unheard !== '');
     item.dataset.userId = member.user_id;
+
+    /** @type {HTMLElement} */ (actions).hidden = mine || !member.talker;
+    const [pin, exclude] = actions.children;
+    label(pin, `Always hear ${member.name}`, hearing.pinned.has(member.user_id));
+    label(exclude, `Mute ${member.name} for me`, hearing.excluded.has(member.user_id));
   };
 
   const renderSpeaking = () => {
@@ -101,6 +134,17 @@ export function mountPeople(session) {
     renderList(list, room ? [...room.members.values()] : [], (m) => m.user_id, create, update);
     renderSpeaking();
   };
+}
+
+/**
+ * @param {Element} button one that stays pressed
+ * @param {string} words
+ * @param {boolean} pressed
+ */
+function label(button, words, pressed) {
+  setAttribute(button, 'title', words);
+  setAttribute(button, 'aria-label', words);
+  setAttribute(button, 'aria-pressed', String(pressed));
 }
 
 /**
