@@ -90,6 +90,10 @@ bin/bench.txt:
 	@mkdir -p bin
 	$(GO) test -run '^$$' -bench '$(HOT_PATH)' -benchmem -benchtime $(BENCHTIME) -count $(BENCHCOUNT) ./sfu/forward ./sfu/wire | tee $@
 
+.PHONY: impair
+impair: ## the matrix of lossy networks, or with ONLY=100ms-RED+NACK a part; a quarter of an hour on a quiet machine
+	LIVECHAT_IMPAIR='$(or $(ONLY),all)' $(GO) test -v -count=1 -timeout 60m -parallel 100 -run '^TestImpairMatrix$$' ./e2e | grep -vE '^=== '
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (1m)
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file func; do \

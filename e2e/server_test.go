@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 type server struct {
 	// URL is where its page is, such as http://127.0.0.1:40123.
 	URL string
+	// media is where its media port is.
+	media netip.AddrPort
 	// stop shuts it down and waits; the end of the test does so too.
 	stop func()
 }
@@ -39,7 +42,7 @@ func startServer(tb testing.TB, configure ...func(*app.Config)) *server {
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
 	stopped := false
-	s := &server{URL: a.URL()}
+	s := &server{URL: a.URL(), media: a.MediaAddr()}
 	s.stop = func() {
 		if stopped {
 			return

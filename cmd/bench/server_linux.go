@@ -45,7 +45,7 @@ type serverTarget struct {
 
 func (t *serverTarget) open(ctx context.Context, g *generator, p *plan) (err error) {
 	t.gen, t.plan = g, p
-	if t.engine, err = client.NewEngine(client.EngineConfig{Adjust: g.adjust}); err != nil {
+	if t.engine, err = client.NewEngine(client.EngineConfig{Adjust: g.adjust, WithoutRED: true, WithoutNACK: true}); err != nil {
 		return err
 	}
 	var name [8]byte

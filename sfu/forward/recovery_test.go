@@ -273,7 +273,7 @@ func block(data []byte, offset uint16, payloadType uint8) repair.Block {
 
 func firstOf(r *recorder) *sentPacket { return &r.sent[0] }
 
-func must(r Reception, ok bool) Reception {
+func must(r repair.Reception, ok bool) repair.Reception {
 	if !ok {
 		panic("no report")
 	}

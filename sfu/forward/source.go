@@ -162,7 +162,7 @@ func (s *Source) SetMuted(muted bool) {
 
 // Reception returns what to report to the publisher of the packets since the last call;
 // ok is false when there were none. Muted packets count as received. From any goroutine.
-func (s *Source) Reception() (r Reception, ok bool) { return s.reception.report() }
+func (s *Source) Reception() (r repair.Reception, ok bool) { return s.reception.report() }
 
 // Stats returns the counters so far. Read while Forward runs they may be one packet
 // apart. From any goroutine.

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mini-livechat/mini-livechat/sfu/forward"
+	"github.com/mini-livechat/mini-livechat/sfu/repair"
 )
 
 // Network is what the reports of both sides say of a client's network. Zero values mean
@@ -45,7 +45,7 @@ func (n *network) sent(ntp uint32, now time.Time) {
 
 // received notes what is reported to the client of its packets, and returns what that
 // report has to say of the client's last one.
-func (n *network) received(r *forward.Reception, now time.Time) (lastReport, delay uint32) {
+func (n *network) received(r *repair.Reception, now time.Time) (lastReport, delay uint32) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.state.LossUp, n.state.JitterUp = float64(r.FractionLost)/256, fromTicks(r.Jitter)

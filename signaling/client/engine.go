@@ -13,6 +13,7 @@ import (
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
 	"github.com/pion/logging"
+	"github.com/pion/transport/v5"
 	"github.com/pion/transport/v5/packetio"
 	"github.com/pion/webrtc/v4"
 
@@ -23,8 +24,12 @@ const (
 	// opusClockRate is the RTP clock of Opus in hertz, whatever the sound's own sample
 	// rate (RFC 7587, section 4.1).
 	opusClockRate = 48000
-	// opusPayloadType is the dynamic RTP payload type offered, the one browsers use.
+	// opusPayloadType and redPayloadType are the dynamic RTP payload types offered, those
+	// browsers use.
 	opusPayloadType = 111
+	redPayloadType  = 63
+	// redMIME is redundant audio (RFC 2198); pion has no name for it.
+	redMIME = "audio/red"
 	// midURI names the header extension that carries a packet's m-line (RFC 8843,
 	// section 15). Slots are told apart by it when the answer declares no SSRCs.
 	midURI = "urn:ietf:params:rtp-hdrext:sdes:mid"
@@ -59,7 +64,14 @@ type EngineConfig struct {
 	// LoggerFactory makes pion's loggers. nil means silence, unless pion's PION_LOG_*
 	// environment variables ask for more.
 	LoggerFactory logging.LoggerFactory
-	// Adjust, if set, changes pion's settings last. It must not set a BufferFactory.
+	// WithoutRED and WithoutNACK leave redundancy (RFC 2198) and negative acknowledgements
+	// (RFC 4585) out of the offer, for peers that want packets as the server sends them and
+	// not mended, such as a load generator.
+	WithoutRED, WithoutNACK bool
+	// Net, if set, stands between the calls and the system's network, which it is given.
+	Net func(system transport.Net) transport.Net
+	// Adjust, if set, changes pion's settings last. It must set neither a BufferFactory nor
+	// a Net.
 	Adjust func(*webrtc.SettingEngine)
 }
 
@@ -75,6 +87,7 @@ type Engine struct {
 	certificate  webrtc.Certificate
 	policy       webrtc.ICETransportPolicy
 	useTURN      func(url string) bool
+	net          func(transport.Net) transport.Net
 }
 
 // NewEngine makes an Engine. It fails when the system has no randomness to give.
@@ -88,11 +101,10 @@ func NewEngine(cfg EngineConfig) (*Engine, error) {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	media := &webrtc.MediaEngine{}
-	if err := media.RegisterCodec(webrtc.RTPCodecParameters{
-		RTPCodecCapability: opusCodec(),
-		PayloadType:        opusPayloadType,
-	}, webrtc.RTPCodecTypeAudio); err != nil {
-		return nil, fmt.Errorf("engine: %w", err)
+	for _, codec := range codecs(cfg) {
+		if err := media.RegisterCodec(codec, webrtc.RTPCodecTypeAudio); err != nil {
+			return nil, fmt.Errorf("engine: %w", err)
+		}
 	}
 	for _, uri := range []string{midURI, levelURI} {
 		if err := media.RegisterHeaderExtension(
@@ -108,11 +120,26 @@ func NewEngine(cfg EngineConfig) (*Engine, error) {
 	return &Engine{
 		policy:       policy,
 		useTURN:      cfg.UseTURN,
+		net:          cfg.Net,
 		settings:     settings(cfg),
 		media:        media,
 		interceptors: &interceptor.Registry{},
 		certificate:  *certificate,
 	}, nil
+}
+
+// codecs are those to offer, in the order of preference: who offers RED first sends it.
+func codecs(cfg EngineConfig) []webrtc.RTPCodecParameters {
+	opus := webrtc.RTPCodecParameters{RTPCodecCapability: opusCodec(), PayloadType: opusPayloadType}
+	red := webrtc.RTPCodecParameters{RTPCodecCapability: opusCodec(), PayloadType: redPayloadType}
+	red.MimeType, red.SDPFmtpLine = redMIME, fmt.Sprintf("%d/%d", opusPayloadType, opusPayloadType)
+	if !cfg.WithoutNACK {
+		opus.RTCPFeedback = []webrtc.RTCPFeedback{{Type: webrtc.TypeRTCPFBNACK}}
+	}
+	if cfg.WithoutRED {
+		return []webrtc.RTPCodecParameters{opus}
+	}
+	return []webrtc.RTPCodecParameters{red, opus}
 }
 
 func opusCodec() webrtc.RTPCodecCapability {
@@ -167,6 +194,9 @@ func (e *Engine) peerConnection(
 		return nil, err
 	}
 	s.SetNet(system)
+	if e.net != nil {
+		s.SetNet(e.net(system))
+	}
 	api := webrtc.NewAPI(
 		webrtc.WithSettingEngine(s),
 		webrtc.WithMediaEngine(e.media),

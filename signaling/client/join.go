@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -134,7 +136,7 @@ func (c *Call) addLines(opts JoinOptions) error {
 		if err != nil {
 			return err
 		}
-		c.mic = mic
+		c.mic, c.receiver.mic = mic, mic
 	}
 	slots := opts.Slots
 	if slots == 0 {
@@ -209,33 +211,36 @@ func (c *Call) answer(sdp string) error {
 		r.byMID[s.mid] = s
 	}
 	for _, media := range parsed.MediaDescriptions {
-		mid, _ := media.Attribute("mid")
-		slot := r.byMID[mid]
-		for _, a := range media.Attributes {
-			switch a.Key {
-			case "ssrc":
-				id, _, _ := strings.Cut(a.Value, " ")
-				if ssrc, err := strconv.ParseUint(id, 10, 32); err == nil && slot != nil {
-					r.bySSRC[uint32(ssrc)] = slot
-				}
-			case "extmap":
-				id, uri, _ := strings.Cut(a.Value, " ")
-				n, err := strconv.ParseUint(id, 10, 8)
-				switch {
-				case err != nil:
-				case uri == midURI:
-					r.midID = uint8(n)
-				case uri == levelURI && slot == nil && c.mic != nil:
-					c.mic.sendLevels(uint8(n))
-				}
-			}
-		}
+		r.learn(media)
 	}
+	r.reports.write = c.pc.WriteRTCP
 	if err := c.pc.SetRemoteDescription(description); err != nil {
 		return err
 	}
 	close(c.answered)
 	return nil
+}
+
+// learn takes from an answered line what its packets are known by.
+func (r *receiver) learn(media *sdp.MediaDescription) {
+	mid, _ := media.Attribute("mid")
+	slot := r.byMID[mid]
+	for _, a := range media.Attributes {
+		number, rest, _ := strings.Cut(a.Value, " ")
+		switch n, err := strconv.ParseUint(number, 10, 32); {
+		case a.Key == "extmap" && err == nil && n <= math.MaxUint8 && rest == midURI:
+			r.midID = uint8(n)
+		case a.Key == "extmap" && err == nil && n <= math.MaxUint8 && rest == levelURI && slot == nil && r.mic != nil:
+			r.mic.sendLevels(uint8(n))
+		case slot == nil:
+		case a.Key == "ssrc" && err == nil:
+			r.bySSRC[uint32(n)] = slot
+		case a.Key == "rtpmap" && err == nil && n <= math.MaxInt8 && strings.HasPrefix(strings.ToLower(rest), "red/"):
+			slot.loss.red = uint8(n)
+		case a.Key == "rtcp-fb" && rest == "nack":
+			slot.loss.nack = true
+		}
+	}
 }
 
 // tellLeave asks the server to forget the membership without waiting for its answer.

@@ -3,67 +3,134 @@ package client
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
+
+	"github.com/mini-livechat/mini-livechat/sfu/repair"
 )
 
 const (
 	// maxOpusFrameBytes is the largest Opus frame (RFC 6716, section 3.2.1). With RTP,
 	// SRTP, UDP and IP around it, it still fits an Ethernet packet.
 	maxOpusFrameBytes = 1275
+	// maxPayloadBytes is the most that an Ethernet packet holds beside those headers: a
+	// frame gets less redundancy rather than two packets.
+	maxPayloadBytes = 1400
 	// talkspurtGap is how much later than expected a frame may be and still count as
 	// the next one of the same talkspurt. It is larger than any scheduler's hiccup and
 	// smaller than a pause someone would hear as one.
 	talkspurtGap = 200 * time.Millisecond
 	// maxLevel is silence (RFC 6464, section 3).
 	maxLevel = 127
+	// lossPeriod is over how many packets the server's NACKs are summed up.
+	lossPeriod = 50
 )
 
-// microphone makes RTP packets of Opus frames.
+// microphone makes RTP packets of Opus frames, with redundancy when the answer took it, and
+// sends them again when the server asks. It is the webrtc.TrackLocal of its line, since
+// pion's own tracks know one payload type only.
 type microphone struct {
-	track *webrtc.TrackLocalStaticRTP
-	ssrc  uint32
+	userID string
+	ssrc   uint32
 
 	mu      sync.Mutex
-	packet  rtp.Packet    // the last one sent, reused for the next; guarded by mu
+	writer  webrtc.TrackLocalWriter // nil while not bound; guarded by mu
+	opus    uint8                   // payload types; red is 0 for none; guarded by mu
+	red     uint8
+	header  rtp.Header    // of the last packet sent, reused for the next; guarded by mu
 	levelID uint8         // of the header extension, 0: not negotiated; guarded by mu
-	level   [1]byte       // what the extension in packet points to; guarded by mu
+	level   [1]byte       // what the extension in headers points to; guarded by mu
 	started bool          // guarded by mu
 	sentAt  time.Time     // when the last one was sent; guarded by mu
 	length  time.Duration // how much sound was in the last one; guarded by mu
+
+	// Guarded by mu: packets sent, the newest at (count-1)%AnswerWindow, and how much of
+	// them the network loses.
+	count   uint64
+	octets  uint64
+	sent    [repair.AnswerWindow]sentPacket
+	payload []byte // a RED payload, reused
+	answers repair.Answers
+	depth   repair.Depth
+	asked   int // different packets the server wanted again in this lossPeriod
+}
+
+// sentPacket is a packet that may be asked for again.
+type sentPacket struct {
+	header rtp.Header
+	level  byte   // in the header's extension, if it has one
+	frame  []byte // the Opus packet alone, reused
+	blocks int    // redundant blocks it was sent with
 }
 
 func newMicrophone(pc *webrtc.PeerConnection, userID string) (*microphone, error) {
-	track, err := webrtc.NewTrackLocalStaticRTP(opusCodec(), "microphone", userID)
-	if err != nil {
-		return nil, err
-	}
-	transceiver, err := pc.AddTransceiverFromTrack(track, webrtc.RTPTransceiverInit{
+	m := &microphone{userID: userID}
+	transceiver, err := pc.AddTransceiverFromTrack(m, webrtc.RTPTransceiverInit{
 		Direction: webrtc.RTPTransceiverDirectionSendonly,
 	})
 	if err != nil {
 		return nil, err
 	}
-	m := &microphone{track: track}
 	if encodings := transceiver.Sender().GetParameters().Encodings; len(encodings) > 0 {
 		m.ssrc = uint32(encodings[0].SSRC)
 	}
-	m.packet.Version = 2
+	m.header = rtp.Header{Version: 2, SSRC: m.ssrc}
 	// RFC 3711, section 3.3.1: the first sequence number stays below 2^15, or the
 	// rollover counters of the two ends may come to differ.
-	m.packet.SequenceNumber = uint16(rand.N(1 << 15)) //nolint:gosec // not a secret
-	m.packet.Timestamp = rand.Uint32()                //nolint:gosec // not a secret
+	m.header.SequenceNumber = uint16(rand.N(1 << 15)) //nolint:gosec // not a secret
+	m.header.Timestamp = rand.Uint32()                //nolint:gosec // not a secret
 	return m, nil
 }
+
+// Bind implements webrtc.TrackLocal: the answer is applied.
+func (m *microphone) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var opus webrtc.RTPCodecParameters
+	for _, codec := range ctx.CodecParameters() {
+		switch {
+		case strings.EqualFold(codec.MimeType, webrtc.MimeTypeOpus):
+			opus = codec
+		case strings.EqualFold(codec.MimeType, redMIME):
+			m.red = uint8(codec.PayloadType)
+		}
+	}
+	if opus.MimeType == "" {
+		return opus, webrtc.ErrUnsupportedCodec
+	}
+	m.opus, m.writer = uint8(opus.PayloadType), ctx.WriteStream()
+	return opus, nil
+}
+
+// Unbind implements webrtc.TrackLocal.
+func (m *microphone) Unbind(webrtc.TrackLocalContext) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.writer = nil
+	return nil
+}
+
+// ID implements webrtc.TrackLocal.
+func (*microphone) ID() string { return "microphone" }
+
+// RID implements webrtc.TrackLocal.
+func (*microphone) RID() string { return "" }
+
+// StreamID implements webrtc.TrackLocal.
+func (m *microphone) StreamID() string { return m.userID }
+
+// Kind implements webrtc.TrackLocal.
+func (*microphone) Kind() webrtc.RTPCodecType { return webrtc.RTPCodecTypeAudio }
 
 // sendLevels has audio levels sent in the header extension with this id.
 func (m *microphone) sendLevels(id uint8) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.packet.SetExtension(id, m.level[:]) == nil {
+	if m.header.SetExtension(id, m.level[:]) == nil {
 		m.levelID = id
 	}
 }
@@ -86,25 +153,124 @@ func (m *microphone) write(now time.Time, frame []byte, length time.Duration, le
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.packet.Extension = m.levelID != 0 && level != noLevel
-	if m.packet.Extension {
+	m.header.Extension = m.levelID != 0 && level != noLevel
+	if m.header.Extension {
 		m.level[0] = byte(level) //nolint:gosec // 0 to maxLevel
 	}
-	m.packet.Marker = !m.started
+	m.header.Marker = !m.started
 	if m.started {
-		m.packet.SequenceNumber++
+		m.header.SequenceNumber++
 		step := m.length
 		if pause := now.Sub(m.sentAt); pause > step+talkspurtGap {
 			step = pause
-			m.packet.Marker = true
+			m.header.Marker = true
 		}
-		m.packet.Timestamp += rtpTicks(step)
+		m.header.Timestamp += rtpTicks(step)
 	}
 	m.started, m.sentAt, m.length = true, now, length
-	m.packet.Payload = frame
-	err := m.track.WriteRTP(&m.packet)
-	m.packet.Payload = nil
+	return m.send(frame)
+}
+
+// send sends a frame under m.header. Caller holds mu.
+func (m *microphone) send(frame []byte) error {
+	index := m.count
+	m.count++
+	m.octets += uint64(len(frame))
+	if index%lossPeriod == lossPeriod-1 {
+		// What the server recovered by itself it did not ask for, so that this only ever
+		// tells of more loss than its reports did.
+		if loss := float64(m.asked) / lossPeriod; loss > m.depth.Loss() {
+			m.depth.Report(loss)
+		}
+		m.asked = 0
+	}
+	p := &m.sent[index%repair.AnswerWindow]
+	p.header, p.level, p.frame = m.header, m.level[0], append(p.frame[:0], frame...)
+	p.blocks = 0
+	if m.red != 0 {
+		p.blocks = m.redundant(index, m.depth.Blocks())
+	}
+	return m.transmit(index)
+}
+
+// redundant returns how many frames before the one with this index can go with it, at most
+// limit. Caller holds mu.
+func (m *microphone) redundant(index uint64, limit int) int {
+	p := m.at(index)
+	size := len(p.frame)
+	for n := range min(limit, int(min(index, repair.MaxDepth))) {
+		before := m.at(index - uint64(n) - 1)
+		offset := p.header.Timestamp - before.header.Timestamp
+		size += len(before.frame)
+		if offset > repair.MaxOffset || len(before.frame) > repair.MaxBlockLen || size > maxPayloadBytes {
+			return n
+		}
+	}
+	return min(limit, int(min(index, repair.MaxDepth)))
+}
+
+// transmit makes the packet with this index and sends it, always the same one. Caller
+// holds mu.
+func (m *microphone) transmit(index uint64) error {
+	if m.writer == nil {
+		return nil // the line is not up yet, or no longer
+	}
+	p := m.at(index)
+	m.level[0] = p.level
+	p.header.PayloadType = m.opus
+	payload := p.frame
+	if p.blocks > 0 {
+		var blocks [repair.MaxDepth + 1]repair.Block
+		for i := range p.blocks {
+			before := m.at(index - uint64(p.blocks-i)) //nolint:gosec // not negative
+			blocks[i] = repair.Block{
+				Data: before.frame, PayloadType: m.opus,
+				Offset: uint16(p.header.Timestamp - before.header.Timestamp), //nolint:gosec // redundant has checked it
+			}
+		}
+		blocks[p.blocks] = repair.Block{Data: p.frame, PayloadType: m.opus}
+		m.payload = repair.AppendRED(m.payload[:0], blocks[:p.blocks+1]...)
+		p.header.PayloadType, payload = m.red, m.payload
+	}
+	_, err := m.writer.WriteRTP(&p.header, payload)
 	return err
+}
+
+func (m *microphone) at(index uint64) *sentPacket { return &m.sent[index%repair.AnswerWindow] }
+
+// resend sends the packet with this number once more, if it is among the newest and was not
+// sent too often.
+func (m *microphone) resend(seq uint16, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	age := uint64(m.header.SequenceNumber - seq)
+	if age >= m.count || age >= repair.AnswerWindow-repair.MaxDepth { // with what it carries
+		return
+	}
+	index := m.count - 1 - age
+	first, ok := m.answers.Allow(int64(index), now) //nolint:gosec // not as many
+	if first {
+		m.asked++
+	}
+	if ok {
+		_ = m.transmit(index) // a packet that the socket does not take is a lost one
+	}
+}
+
+// reported takes what the server reports of the packets it got.
+func (m *microphone) reported(loss float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.depth.Report(loss)
+}
+
+// totals is what a sender report tells (RFC 3550, section 6.4.1); ok is false when nothing
+// was sent yet. timestamp is what the clock of the stream shows at now.
+func (m *microphone) totals(now time.Time) (packets, octets, timestamp uint32, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	since := min(max(now.Sub(m.sentAt), 0), time.Hour)
+	return uint32(m.count), uint32(m.octets), m.header.Timestamp + rtpTicks(since), m.started //nolint:gosec // they wrap
 }
 
 // rtpTicks converts a duration to ticks of the RTP clock, rounding down.

@@ -47,7 +47,10 @@ func TestSlotQueueKeepsTheNewest(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, raw, buf[:n])
 	require.Equal(t, uint32(5), info.SSRC)
+	_, _ = in.Write(raw) // a duplicate
+	raw[3] = 4
 	_, _ = in.Write(raw)
+	require.Equal(t, SlotStats{Received: 7, Dropped: 2}, s.Stats())
 	_, _, err = s.ReadOpus(t.Context(), buf[:1])
 	require.ErrorIs(t, err, io.ErrShortBuffer)
 
@@ -63,7 +66,7 @@ func TestMicrophoneTimestamps(t *testing.T) {
 	m, err := newMicrophone(pc, "ada")
 	require.NoError(t, err)
 	require.NotZero(t, m.ssrc)
-	base, seq := m.packet.Timestamp, m.packet.SequenceNumber
+	base, seq := m.header.Timestamp, m.header.SequenceNumber
 	start := time.Now()
 	steps := []struct {
 		at, length time.Duration // sent at, holding
@@ -79,9 +82,9 @@ func TestMicrophoneTimestamps(t *testing.T) {
 	}
 	for i, step := range steps {
 		require.NoError(t, m.write(start.Add(step.at), opusFrame(1), step.length, noLevel))
-		require.Equal(t, step.ticks, m.packet.Timestamp-base, "step %d", i)
-		require.Equal(t, uint16(i), m.packet.SequenceNumber-seq)
-		require.Equal(t, step.marker, m.packet.Marker)
+		require.Equal(t, step.ticks, m.header.Timestamp-base, "step %d", i)
+		require.Equal(t, uint16(i), m.header.SequenceNumber-seq)
+		require.Equal(t, step.marker, m.header.Marker)
 	}
 	for _, bad := range [][]byte{nil, make([]byte, maxOpusFrameBytes+1), {3}} {
 		require.ErrorIs(t, m.write(start, bad, 0, noLevel), ErrFrame)
@@ -101,7 +104,7 @@ func TestMicrophoneLevels(t *testing.T) {
 	require.NoError(t, err)
 	sent := func(level int) []byte {
 		require.NoError(t, m.write(time.Now(), opusFrame(1), 0, level))
-		data, err := m.packet.Header.Marshal()
+		data, err := m.header.Marshal()
 		require.NoError(t, err)
 		var h rtp.Header
 		_, err = h.Unmarshal(data)

@@ -1,19 +1,23 @@
 package client
 
 import (
+	"encoding/binary"
 	"io"
 	"sync/atomic"
 	"time"
 
 	"github.com/pion/rtp"
 	"github.com/pion/transport/v5/packetio"
+
+	"github.com/mini-livechat/mini-livechat/sfu/repair"
 )
 
-// receiver takes decrypted packets from pion and gives them to the slots. pion asks its
-// buffer method for a place to put the packets of each SSRC and then writes there, on
-// the one goroutine per connection that decrypts.
+// receiver takes decrypted packets from pion, mends their losses and gives them to the
+// slots. pion asks its buffer method for a place to put the packets of each SSRC and then
+// writes there, RTP on the one goroutine per connection that decrypts it, RTCP on another.
 type receiver struct {
 	onPacket func(*Slot, Packet)
+	mic      *microphone // nil without one
 
 	// Set before the answer is applied and read-only from then on, when the first
 	// packet can arrive.
@@ -22,8 +26,11 @@ type receiver struct {
 	midID  uint8 // the negotiated id of the MID header extension, 0 for none
 
 	// Used by the receiving goroutine only.
-	header rtp.Header // reused, so that parsing CSRCs allocates nothing
-	now    func() time.Time
+	header  rtp.Header // reused, so that parsing CSRCs allocates nothing
+	red     repair.RED
+	scratch []byte // a packet taken out of RED
+	now     func() time.Time
+	reports reporter
 
 	strangers atomic.Uint64 // packets of no known slot
 }
@@ -31,13 +38,15 @@ type receiver struct {
 // buffer implements pion's BufferFactory.
 func (r *receiver) buffer(kind packetio.BufferPacketType, ssrc uint32) io.ReadWriteCloser {
 	if kind != packetio.RTPBufferPacket {
-		return discard{} // the server's reports
+		return &feedback{receiver: r, ssrc: ssrc}
 	}
 	return &stream{receiver: r, ssrc: ssrc}
 }
 
 // stream is where pion writes the packets of one SSRC.
 type stream struct {
+	noReader
+
 	receiver *receiver
 	ssrc     uint32
 	slot     *Slot // found at the first packet; used by the receiving goroutine only
@@ -49,12 +58,15 @@ func (s *stream) Write(packet []byte) (int, error) {
 	return len(packet), nil
 }
 
+// noReader is the other half of what only takes packets.
+type noReader struct{}
+
 // Read has nothing to give: the packets went to the slot. pion reads only to guess what
 // the packets of an SSRC are that the answer did not declare.
-func (s *stream) Read([]byte) (int, error) { return 0, io.EOF }
+func (noReader) Read([]byte) (int, error) { return 0, io.EOF }
 
-// Close does nothing: a stream holds no resources.
-func (s *stream) Close() error { return nil }
+// Close does nothing: there are no resources.
+func (noReader) Close() error { return nil }
 
 func (r *receiver) take(from *stream, packet []byte) {
 	h := &r.header
@@ -68,7 +80,7 @@ func (r *receiver) take(from *stream, packet []byte) {
 			return
 		}
 	}
-	slot := from.slot
+	slot, now := from.slot, r.now()
 	end := len(packet)
 	if h.Padding && end > size {
 		end = max(size, end-int(packet[end-1]))
@@ -80,13 +92,73 @@ func (r *receiver) take(from *stream, packet []byte) {
 		p.CSRC = h.CSRC[0]
 	}
 	p.UserID = slot.binding.resolve(p.CSRC, slot.occupant.Load(), r.now)
-	slot.received.Add(1)
-	slot.span.Store(slot.extent.add(h.SequenceNumber))
-	if r.onPacket != nil {
-		r.onPacket(slot, p)
+	slot.loss.arrivals.Observe(h.SSRC, h.SequenceNumber, h.Timestamp, now)
+	if !r.open(slot, &p, now) {
 		return
 	}
-	slot.push(&p, size)
+	if slot.loss.received(p.Sequence, now) {
+		r.deliver(slot, &p, size)
+	}
+	r.afterwards(slot, now)
+}
+
+// open takes a packet out of its redundancy, after what that recovers of the packets before
+// it. It reports whether there is a packet.
+func (r *receiver) open(slot *Slot, p *Packet, now time.Time) bool {
+	if slot.loss.red == 0 || p.PayloadType != slot.loss.red {
+		return true
+	}
+	if r.red.Unmarshal(p.Payload) != nil {
+		return false
+	}
+	blocks := r.red.Redundant()
+	for i, block := range blocks {
+		before := *p
+		before.Sequence -= uint16(len(blocks) - i) //nolint:gosec // at most MaxBlocks
+		before.Timestamp -= uint32(block.Offset)
+		before.Marker = false
+		if len(block.Data) == 0 || !slot.loss.gaps.Lacks(before.Sequence, p.Sequence) || !slot.loss.received(before.Sequence, now) {
+			continue
+		}
+		slot.recovered.Add(1)
+		r.wrap(&before, block)
+		r.deliver(slot, &before, recoveredHeaderLen)
+	}
+	r.wrap(p, r.red.Primary())
+	return true
+}
+
+// recoveredHeaderLen is the length of the header of a packet that was taken out of RED, in
+// bytes: without extensions, and with one CSRC.
+const recoveredHeaderLen = 16
+
+// wrap makes p the RTP packet that a block would have been without RED. It aliases
+// r.scratch.
+func (r *receiver) wrap(p *Packet, block repair.Block) {
+	p.PayloadType = block.PayloadType
+	kind := block.PayloadType
+	if p.Marker {
+		kind |= 0x80
+	}
+	b := r.scratch[:0]
+	b = append(b, 0x81, kind) // version 2, one CSRC
+	b = binary.BigEndian.AppendUint16(b, p.Sequence)
+	b = binary.BigEndian.AppendUint32(b, p.Timestamp)
+	b = binary.BigEndian.AppendUint32(b, p.SSRC)
+	b = binary.BigEndian.AppendUint32(b, p.CSRC)
+	b = append(b, block.Data...)
+	r.scratch, p.RTP, p.Payload = b, b, b[recoveredHeaderLen:]
+}
+
+// deliver gives a packet, with a header of so many bytes, to whoever reads the slot.
+func (r *receiver) deliver(slot *Slot, p *Packet, header int) {
+	slot.delivered.Add(1)
+	slot.span.Store(slot.extent.add(p.Sequence))
+	if r.onPacket != nil {
+		r.onPacket(slot, *p)
+		return
+	}
+	slot.push(p, header)
 }
 
 // find returns the slot of an SSRC: by the answer's a=ssrc lines, else by the packet's
@@ -97,10 +169,3 @@ func (r *receiver) find(ssrc uint32) *Slot {
 	}
 	return r.byMID[string(r.header.GetExtension(r.midID))]
 }
-
-// discard swallows what is written to it.
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
-func (discard) Read([]byte) (int, error)    { return 0, io.EOF }
-func (discard) Close() error                { return nil }

@@ -44,8 +44,12 @@ type Packet struct {
 
 // SlotStats count a slot's packets since the call began.
 type SlotStats struct {
-	// Received is how many packets arrived.
+	// Received is how many packets there were to read, however they came.
 	Received uint64
+	// Recovered is how many of them came out of the redundancy of others (RFC 2198).
+	Recovered uint64
+	// Asked is how often the server was asked for a packet again (RFC 4585).
+	Asked uint64
 	// Lost is how many of the sequence are missing so far; late ones bring it down.
 	Lost uint64
 	// Dropped is how many were discarded here because nobody read them in time.
@@ -61,13 +65,16 @@ type Slot struct {
 	mid   string
 
 	occupant atomic.Pointer[occupant] // never nil; set by the goroutine reading the WebSocket
-	received atomic.Uint64
-	span     atomic.Uint64 // sequence numbers from the first to the highest
-	dropped  atomic.Uint64
+	// How many packets were delivered, out of redundancy, asked for, discarded unread.
+	delivered, recovered, asked, dropped atomic.Uint64
+
+	span   atomic.Uint64 // sequence numbers from the first to the highest
+	sender senderReport
 
 	// Used by the receiving goroutine only.
 	binding binding
 	extent  extent
+	loss    loss
 
 	ready chan struct{} // holds a token while the queue may have something
 
@@ -104,7 +111,9 @@ func (s *Slot) UserID() string { return s.occupant.Load().userID }
 func (s *Slot) Stats() SlotStats {
 	// The span first: it never counts a packet before it was counted as received.
 	span := s.span.Load()
-	stats := SlotStats{Received: s.received.Load(), Dropped: s.dropped.Load()}
+	stats := SlotStats{
+		Received: s.delivered.Load(), Recovered: s.recovered.Load(), Asked: s.asked.Load(), Dropped: s.dropped.Load(),
+	}
 	if span > stats.Received {
 		stats.Lost = span - stats.Received
 	}

@@ -1,4 +1,4 @@
-package forward
+package repair
 
 import (
 	"testing"
@@ -9,65 +9,65 @@ import (
 
 // listen feeds packets with these numbers, 20 ms apart in time and timestamp, each late
 // by so many milliseconds.
-func listen(r *reception, late func(i int) int, numbers ...uint16) {
+func listen(r *Arrivals, late func(i int) int, numbers ...uint16) {
 	for i, number := range numbers {
 		at := time.UnixMilli(1_700_000_000_000 + int64(i)*20 + int64(late(i)))
-		r.observe(&Packet{SSRC: 7, SequenceNumber: number, Timestamp: 4_294_960_000 + uint32(i)*960}, at)
+		r.Observe(7, number, 4_294_960_000+uint32(i)*960, at)
 	}
 }
 
 func onTime(int) int { return 0 }
 
 func TestReceptionOfAPerfectStream(t *testing.T) {
-	var r reception
-	_, ok := r.report()
+	var r Arrivals
+	_, ok := r.Report()
 	require.False(t, ok, "nothing to report of nothing")
 	listen(&r, onTime, 65534, 65535, 0, 1)
-	report, ok := r.report()
+	report, ok := r.Report()
 	require.True(t, ok)
 	require.Equal(t, Reception{SSRC: 7, HighestSequenceNumber: 1<<16 + 1}, report, "a wrap is counted")
-	_, ok = r.report()
+	_, ok = r.Report()
 	require.False(t, ok, "nothing since")
 }
 
 func TestReceptionOfLoss(t *testing.T) {
-	var r reception
+	var r Arrivals
 	listen(&r, onTime, 10, 11, 13, 12, 16) // 14 and 15 are missing, 12 only late
-	report, _ := r.report()
+	report, _ := r.Report()
 	require.Equal(t, Reception{
 		SSRC: 7, FractionLost: 2 * 256 / 7, TotalLost: 2, HighestSequenceNumber: 16, Jitter: report.Jitter,
 	}, report)
 	listen(&r, onTime, 17, 18)
-	report, _ = r.report()
+	report, _ = r.Report()
 	require.Zero(t, report.FractionLost, "none of the last two")
 	require.EqualValues(t, 2, report.TotalLost)
 	listen(&r, onTime, 14, 15, 18) // late ones and a duplicate
-	report, _ = r.report()
+	report, _ = r.Report()
 	require.Zero(t, report.TotalLost, "never negative")
 }
 
 func TestReceptionBeginsAnewWithAnotherStream(t *testing.T) {
-	var r reception
+	var r Arrivals
 	listen(&r, onTime, 10, 20)
-	r.report()
+	r.Report()
 	listen(&r, onTime, 20_000, 20_001)
-	report, _ := r.report()
+	report, _ := r.Report()
 	require.Zero(t, report.TotalLost)
 	require.EqualValues(t, 20_001, report.HighestSequenceNumber)
-	r.observe(&Packet{SSRC: 8, SequenceNumber: 5}, time.UnixMilli(0))
-	report, _ = r.report()
+	r.Observe(8, 5, 0, time.UnixMilli(0))
+	report, _ = r.Report()
 	require.EqualValues(t, 8, report.SSRC)
 	require.EqualValues(t, 5, report.HighestSequenceNumber)
 }
 
 func TestReceptionJitter(t *testing.T) {
-	var r reception
+	var r Arrivals
 	numbers := make([]uint16, 500)
 	for i := range numbers {
 		numbers[i] = uint16(i)
 	}
 	// Every second packet is 10 ms late: each differs from the one before by 480 ticks.
 	listen(&r, func(i int) int { return i % 2 * 10 }, numbers...)
-	report, _ := r.report()
+	report, _ := r.Report()
 	require.InDelta(t, 480, report.Jitter, 2)
 }

@@ -1,0 +1,226 @@
+package client
+
+import (
+	"sync"
+	"time"
+
+	"github.com/pion/rtcp"
+
+	"github.com/mini-livechat/mini-livechat/sfu/repair"
+)
+
+const (
+	// reportInterval is how often a call that hears or talks reports to the server, which
+	// chooses the redundancy of what it sends by that.
+	reportInterval = time.Second
+	// duplicateWindow is how many of a slot's newest packets are known by number; SRTP
+	// remembers no more either.
+	duplicateWindow = 64
+)
+
+// loss is what a slot knows of the packets it did not get. It belongs to the receiving
+// goroutine.
+type loss struct {
+	red  uint8 // the payload type of RED, 0 for none; set with the answer
+	nack bool  // the server sends packets again; set with the answer
+
+	gaps     repair.Gaps
+	arrivals repair.Arrivals
+	// Bit i of seen says that packet highest-i was delivered.
+	started bool
+	highest uint16
+	seen    uint64
+	wanted  []uint16 // reused
+	packet  []byte   // the NACK, reused
+}
+
+// received notes that a packet is here, by itself or recovered, and reports whether that
+// is news.
+func (l *loss) received(seq uint16, now time.Time) bool {
+	l.gaps.Receive(seq, now)
+	ahead := seq - l.highest
+	switch {
+	case !l.started:
+		l.started, l.highest, l.seen = true, seq, 1
+	case ahead != 0 && ahead < 1<<15: // by RFC 1982's arithmetic
+		l.seen = l.seen<<ahead | 1 // a shift by 64 or more leaves 0
+		l.highest = seq
+	default:
+		age := l.highest - seq
+		if age >= duplicateWindow || l.seen&(1<<age) != 0 {
+			return false
+		}
+		l.seen |= 1 << age
+	}
+	return true
+}
+
+// reporter sends RTCP. It belongs to the receiving goroutine, so that a call that hears
+// nothing costs nothing.
+type reporter struct {
+	write func([]rtcp.Packet) error // set with the answer
+	at    time.Time                 // of the last report
+}
+
+// afterwards asks for what is missing and reports, when it is time to.
+func (r *receiver) afterwards(slot *Slot, now time.Time) {
+	l := &slot.loss
+	if r.reports.write == nil {
+		return
+	}
+	if l.nack && !l.gaps.Complete() {
+		if rtt := slot.sender.roundTrip(); rtt > 0 {
+			l.gaps.SetRTT(rtt)
+		}
+		if l.wanted = l.gaps.Due(now, l.wanted[:0]); len(l.wanted) > 0 {
+			slot.asked.Add(uint64(len(l.wanted)))
+			l.packet = repair.AppendNACK(l.packet[:0], r.ssrc(), r.header.SSRC, l.wanted)
+			raw := rtcp.RawPacket(l.packet)
+			_ = r.reports.write([]rtcp.Packet{&raw}) // as good as lost
+		}
+	}
+	if now.Sub(r.reports.at) >= reportInterval {
+		r.reports.at = now
+		r.report(now)
+	}
+}
+
+// ssrc is what the call reports under: its microphone's, or 1 for one that only listens,
+// which is what WebRTC endpoints do that send nothing.
+func (r *receiver) ssrc() uint32 {
+	if r.mic != nil {
+		return r.mic.ssrc
+	}
+	return 1
+}
+
+// report sends what arrived on the slots, and what the microphone sent.
+func (r *receiver) report(now time.Time) {
+	var blocks []rtcp.ReceptionReport
+	for _, slot := range r.byMID {
+		received, ok := slot.loss.arrivals.Report()
+		if !ok {
+			continue
+		}
+		block := rtcp.ReceptionReport{
+			SSRC: received.SSRC, FractionLost: received.FractionLost, TotalLost: received.TotalLost,
+			LastSequenceNumber: received.HighestSequenceNumber, Jitter: received.Jitter,
+		}
+		block.LastSenderReport, block.Delay = slot.sender.last(now)
+		blocks = append(blocks, block)
+	}
+	const most = 31 // blocks in a report, which counts them in five bits
+	first := blocks[:min(len(blocks), most)]
+	var packets []rtcp.Packet
+	if sr, ok := r.senderReport(now); ok {
+		sr.Reports = first
+		packets = append(packets, sr)
+	} else {
+		packets = append(packets, &rtcp.ReceiverReport{SSRC: r.ssrc(), Reports: first})
+	}
+	if rest := blocks[len(first):]; len(rest) > 0 {
+		packets = append(packets, &rtcp.ReceiverReport{SSRC: r.ssrc(), Reports: rest})
+	}
+	_ = r.reports.write(packets)
+}
+
+func (r *receiver) senderReport(now time.Time) (*rtcp.SenderReport, bool) {
+	if r.mic == nil {
+		return nil, false
+	}
+	packets, octets, timestamp, ok := r.mic.totals(now)
+	return &rtcp.SenderReport{
+		SSRC: r.mic.ssrc, NTPTime: repair.NTP(now), RTPTime: timestamp, PacketCount: packets, OctetCount: octets,
+	}, ok
+}
+
+// senderReport is what is known of the server's last report on a slot, and the round trip
+// to it. The goroutine that reads RTCP writes, the one that reads RTP asks.
+type senderReport struct {
+	mu  sync.Mutex // guards the fields below
+	ntp uint32     // the middle of the report's NTP timestamp
+	at  time.Time  // when it came
+	rtt time.Duration
+}
+
+func (s *senderReport) note(ntp uint32, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ntp, s.at = ntp, now
+}
+
+// last returns what a report has to say of it (RFC 3550, section 6.4.1).
+func (s *senderReport) last(now time.Time) (ntp, delay uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.at.IsZero() {
+		return 0, 0
+	}
+	return s.ntp, uint32(now.Sub(s.at).Seconds() * 65536) // in 1/65536 s
+}
+
+func (s *senderReport) setRoundTrip(rtt time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rtt = rtt
+}
+
+func (s *senderReport) roundTrip() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rtt
+}
+
+// feedback is where pion writes the RTCP packets that name one SSRC: a compound that names
+// several comes several times.
+type feedback struct {
+	noReader
+
+	receiver *receiver
+	ssrc     uint32
+}
+
+// Write takes one decrypted compound packet. It never fails: pion would log it and go on.
+func (f *feedback) Write(packet []byte) (int, error) {
+	if compound, err := repair.ParseRTCP(packet); err == nil {
+		f.take(compound)
+	}
+	return len(packet), nil
+}
+
+func (f *feedback) take(compound repair.Compound) {
+	r := f.receiver
+	now := r.now()
+	for p := range compound.Packets() {
+		switch {
+		case p.Kind == repair.KindNACK:
+			if r.mic == nil || p.Media != r.mic.ssrc || f.ssrc != p.Media {
+				continue
+			}
+			for seq := range p.Numbers() {
+				r.mic.resend(seq, now)
+			}
+		case p.FromSender && p.Sender == f.ssrc:
+			if slot := r.bySSRC[p.Sender]; slot != nil {
+				slot.sender.note(p.NTP, now)
+			}
+		}
+		for block := range p.Blocks() {
+			if r.mic != nil && block.SSRC == r.mic.ssrc && f.ssrc == block.SSRC {
+				r.heard(&block, now)
+			}
+		}
+	}
+}
+
+// heard takes what the server reports of the microphone.
+func (r *receiver) heard(block *repair.ReportBlock, now time.Time) {
+	r.mic.reported(float64(block.FractionLost) / 256)
+	rtt, ok := block.RTT(uint32(repair.NTP(now) >> 16)) //nolint:gosec // the middle 32 bits are meant
+	if !ok {
+		return
+	}
+	for _, slot := range r.byMID {
+		slot.sender.setRoundTrip(rtt)
+	}
+}
