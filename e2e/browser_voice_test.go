@@ -46,6 +46,10 @@ func TestBrowserVoice(t *testing.T) {
 		during(t, three...)
 		checkSources(t, three)
 	})
+	t.Run("help against loss is negotiated", func(t *testing.T) {
+		during(t, three...)
+		checkHelp(t, three)
+	})
 	t.Run("the mute button", func(t *testing.T) {
 		during(t, three...)
 		ben.click("#mute")
@@ -112,6 +116,17 @@ func checkSources(t *testing.T, all []*participant) {
 		for _, s := range sources {
 			require.Equal(t, []uint32{ssrcs[s.User]}, s.CSRCs, "%s, slot of %s", listener.name, s.User)
 		}
+	}
+}
+
+// checkHelp looks whether each browser was granted RED before Opus, and NACK, on every line.
+func checkHelp(t *testing.T, all []*participant) {
+	t.Helper()
+	for _, b := range all {
+		require.True(t, evaluate[bool](b, `(() => {
+			const count = (pattern) => livechat.media.answer.match(pattern)?.length ?? 0;
+			return count(/^m=audio .* 63 111\r$/gm) === 9 && count(/^a=rtcp-fb:111 nack\r$/gm) === 9;
+		})()`), evaluate[string](b, "livechat.media.answer"))
 	}
 }
 

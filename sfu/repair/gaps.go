@@ -16,6 +16,8 @@ const (
 	// trip assumed before one was measured.
 	minPace    = 20 * time.Millisecond
 	defaultRTT = 100 * time.Millisecond
+	// maxAhead is how many packets are asked for that nothing shows to have been sent.
+	maxAhead = 8
 )
 
 // Gaps keeps track of the packets of one RTP stream that did not arrive, and says which of
@@ -27,6 +29,9 @@ type Gaps struct {
 	// missing[:n] is ordered by sequence number.
 	missing [maxMissing]absent
 	n       int
+	// ahead[:nAhead] are the packets after highest that were asked for all the same.
+	ahead  [maxAhead]absent
+	nAhead int
 }
 
 // absent is one missing packet.
@@ -38,7 +43,7 @@ type absent struct {
 }
 
 // Reset forgets the stream but not the round trip: the next packet is a new beginning.
-func (g *Gaps) Reset() { g.started, g.n = false, 0 }
+func (g *Gaps) Reset() { g.started, g.n, g.nAhead = false, 0, 0 }
 
 // SetRTT tells the measured round trip time, which paces the requests.
 func (g *Gaps) SetRTT(rtt time.Duration) { g.rtt = rtt }
@@ -50,12 +55,18 @@ func (g *Gaps) Receive(seq uint16, now time.Time) (requested bool) {
 	step := int(int16(seq - g.highest)) //nolint:gosec // modular difference, RFC 1982
 	switch {
 	case !g.started || step > maxMissing:
-		g.started, g.highest, g.n = true, seq, 0
+		g.started, g.highest, g.n, g.nAhead = true, seq, 0, 0
 		return false
 	case step > 0:
-		for missing := g.highest + 1; missing != seq; missing++ {
-			g.add(absent{seq: missing, noticed: now})
+		for i := range step - 1 {
+			if i < g.nAhead {
+				g.add(g.ahead[i])
+			} else {
+				g.add(absent{seq: g.highest + 1 + uint16(i), noticed: now})
+			}
 		}
+		copy(g.ahead[:], g.ahead[min(step, g.nAhead):g.nAhead])
+		g.nAhead -= min(step, g.nAhead)
 		g.highest = seq
 		return false
 	default:
@@ -101,6 +112,27 @@ func (g *Gaps) Due(now time.Time, dst []uint16) []uint16 {
 		kept++
 	}
 	g.n = kept
+	return dst
+}
+
+// Overdue is Due for when nothing comes although n packets should have since the newest: it
+// appends the numbers of these, at most eight, and notes that they are asked for. If they
+// were never sent, nobody answers.
+func (g *Gaps) Overdue(now time.Time, n int, dst []uint16) []uint16 {
+	if !g.started {
+		return dst
+	}
+	for i := range min(n, maxAhead) {
+		if i >= g.nAhead {
+			g.ahead[i] = absent{seq: g.highest + 1 + uint16(i), noticed: now}
+			g.nAhead++
+		}
+		if m := &g.ahead[i]; m.requests < maxRequests && (m.requests == 0 || now.Sub(m.asked) >= g.pace()) {
+			m.requests++
+			m.asked = now
+			dst = append(dst, m.seq)
+		}
+	}
 	return dst
 }
 

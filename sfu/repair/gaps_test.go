@@ -225,3 +225,38 @@ func TestDepth(t *testing.T) {
 		}
 	}
 }
+
+// TestGapsOverdue: what should have come is asked for before anything shows that it was
+// sent, and not again as soon as that does show.
+func TestGapsOverdue(t *testing.T) {
+	var g Gaps
+	if got := g.Overdue(at(0), 3, nil); got != nil {
+		t.Errorf("asks for %v before anything came", got)
+	}
+	arrive(&g, at(0), 65_533)
+	for _, step := range []struct {
+		ms, n int
+		want  []uint16
+	}{
+		{50, 2, []uint16{65_534, 65_535}},
+		{100, 4, []uint16{0, 1}},
+		{150, 4, []uint16{65_534, 65_535}}, // a round trip later
+		{160, 100, []uint16{2, 3, 4, 5}},
+	} {
+		if got := g.Overdue(at(step.ms), step.n, nil); !slices.Equal(got, step.want) {
+			t.Fatalf("at %d ms: asks for %v, want %v", step.ms, got, step.want)
+		}
+	}
+	if got := arrive(&g, at(170), 65_535); got != nil { // an answer; 65_534 was asked for
+		t.Errorf("asks for %v", got)
+	}
+	if got := arrive(&g, at(180), 6); !slices.Equal(got, nil) {
+		t.Errorf("asks for %v, all of which were asked for", got)
+	}
+	if got := arrive(&g, at(200), 7); !slices.Equal(got, []uint16{0, 1}) {
+		t.Errorf("asks for %v", got)
+	}
+	if !g.Receive(65_534, at(210)) {
+		t.Error("not known as an answer")
+	}
+}

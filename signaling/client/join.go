@@ -75,7 +75,7 @@ func (c *Client) newCall(channelID string, opts JoinOptions) (*Call, error) {
 		client:     c,
 		channelID:  channelID,
 		slotBuffer: opts.SlotBuffer,
-		receiver:   &receiver{onPacket: opts.OnPacket, now: time.Now},
+		receiver:   &receiver{onPacket: opts.OnPacket, now: time.Now, after: time.AfterFunc},
 		answered:   make(chan struct{}),
 		connected:  make(chan struct{}),
 		mediaEnded: make(chan struct{}),

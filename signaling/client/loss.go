@@ -16,13 +16,21 @@ const (
 	// duplicateWindow is how many of a slot's newest packets are known by number; SRTP
 	// remembers no more either.
 	duplicateWindow = 64
+	// lossyFor is how long after a loss the next one is expected: then a packet that does
+	// not come in time is asked for before a later one shows that it was lost. On a
+	// network that loses nothing a silence is taken for one.
+	lossyFor = 5 * time.Second
+	// overdueTurns is how often packets are asked for without such a sign.
+	overdueTurns = 3
+	// defaultFrame is how far packets are apart until it is known.
+	defaultFrame = 20 * time.Millisecond
 )
 
-// loss is what a slot knows of the packets it did not get. It belongs to the receiving
-// goroutine.
+// loss is what a slot knows of the packets it did not get. receiver.mu guards it.
 type loss struct {
-	red  uint8 // the payload type of RED, 0 for none; set with the answer
-	nack bool  // the server sends packets again; set with the answer
+	ssrc uint32 // of the slot
+	red  uint8  // the payload type of RED, 0 for none; set with the answer
+	nack bool   // the server sends packets again; set with the answer
 
 	gaps     repair.Gaps
 	arrivals repair.Arrivals
@@ -32,6 +40,50 @@ type loss struct {
 	seen    uint64
 	wanted  []uint16 // reused
 	packet  []byte   // the NACK, reused
+
+	// When the newest packet came, its timestamp, and how far it was from the one before.
+	newestAt time.Time
+	newestTS uint32
+	frame    time.Duration
+	lostAt   time.Time   // when something was last found missing
+	overdue  *time.Timer // nil until there was a loss; takes receiver.mu
+	turns    int         // since the newest packet
+}
+
+// arrived notes when packets come and how far they are apart. It is to be called before
+// received.
+func (l *loss) arrived(seq uint16, timestamp uint32, now time.Time) {
+	ahead := seq - l.highest
+	if l.started && (ahead == 0 || ahead >= 1<<15) {
+		return
+	}
+	if l.started {
+		frame := time.Duration(timestamp-l.newestTS) * time.Second / opusClockRate / time.Duration(ahead)
+		if frame = max(frame, time.Millisecond); frame <= maxOpusDuration { // else there was a pause
+			l.frame = frame
+		}
+		if ahead > 1 {
+			l.lostAt = now
+		}
+	} else {
+		l.frame = defaultFrame
+	}
+	l.newestAt, l.newestTS, l.turns = now, timestamp, 0
+}
+
+// watch has overdue called when the slot's next packets are, if the network is one that
+// loses some.
+func (r *receiver) watch(slot *Slot, now time.Time) {
+	l := &slot.loss
+	if r.after == nil || l.lostAt.IsZero() || now.Sub(l.lostAt) > lossyFor {
+		return
+	}
+	wait := 5 * l.frame / 2
+	if l.overdue == nil {
+		l.overdue = r.after(wait, func() { r.overdue(slot) })
+		return
+	}
+	l.overdue.Reset(wait)
 }
 
 // received notes that a packet is here, by itself or recovered, and reports whether that
@@ -55,8 +107,8 @@ func (l *loss) received(seq uint16, now time.Time) bool {
 	return true
 }
 
-// reporter sends RTCP. It belongs to the receiving goroutine, so that a call that hears
-// nothing costs nothing.
+// reporter sends RTCP when packets come, so that a call that hears nothing costs nothing.
+// receiver.mu guards it.
 type reporter struct {
 	write func([]rtcp.Packet) error // set with the answer
 	at    time.Time                 // of the last report
@@ -72,17 +124,43 @@ func (r *receiver) afterwards(slot *Slot, now time.Time) {
 		if rtt := slot.sender.roundTrip(); rtt > 0 {
 			l.gaps.SetRTT(rtt)
 		}
-		if l.wanted = l.gaps.Due(now, l.wanted[:0]); len(l.wanted) > 0 {
-			slot.asked.Add(uint64(len(l.wanted)))
-			l.packet = repair.AppendNACK(l.packet[:0], r.ssrc(), r.header.SSRC, l.wanted)
-			raw := rtcp.RawPacket(l.packet)
-			_ = r.reports.write([]rtcp.Packet{&raw}) // as good as lost
-		}
+		l.wanted = l.gaps.Due(now, l.wanted[:0])
+		r.ask(slot)
+	}
+	if l.nack {
+		r.watch(slot, now)
 	}
 	if now.Sub(r.reports.at) >= reportInterval {
 		r.reports.at = now
 		r.report(now)
 	}
+}
+
+// ask sends a NACK for slot.loss.wanted.
+func (r *receiver) ask(slot *Slot) {
+	l := &slot.loss
+	if len(l.wanted) == 0 {
+		return
+	}
+	slot.asked.Add(uint64(len(l.wanted)))
+	l.packet = repair.AppendNACK(l.packet[:0], r.ssrc(), l.ssrc, l.wanted)
+	raw := rtcp.RawPacket(l.packet)
+	_ = r.reports.write([]rtcp.Packet{&raw}) // as good as lost
+}
+
+// overdue asks for the packets that should have come on a slot since its newest one.
+func (r *receiver) overdue(slot *Slot) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l, now := &slot.loss, r.now()
+	since := now.Sub(l.newestAt)
+	if since < 2*l.frame || l.turns >= overdueTurns {
+		return // one came after all, or nobody is speaking
+	}
+	l.turns++
+	l.wanted = l.gaps.Overdue(now, int(since/l.frame), l.wanted[:0])
+	r.ask(slot)
+	r.watch(slot, now)
 }
 
 // ssrc is what the call reports under: its microphone's, or 1 for one that only listens,

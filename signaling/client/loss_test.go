@@ -197,6 +197,52 @@ func TestSlotMendsLosses(t *testing.T) {
 	require.Equal(t, SlotStats{Received: 9, Recovered: 4, Asked: 1}, in.slot.Stats())
 }
 
+// TestSlotAsksForWhatIsOverdue: on a network that loses packets the next ones are asked for
+// when they should be here, a few times; on others a silence is one.
+func TestSlotAsksForWhatIsOverdue(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1e9, 0)
+	in, _, asked := listenTo(t, &now)
+	var fire func()
+	in.receiver.after = func(_ time.Duration, f func()) *time.Timer {
+		fire = f
+		return time.NewTimer(time.Hour)
+	}
+	numbers := func() (all []uint16) {
+		for _, packet := range *asked {
+			if nack, ok := packet.(*rtcp.TransportLayerNack); ok {
+				for _, pair := range nack.Nacks {
+					all = append(all, pair.PacketList()...)
+				}
+			}
+		}
+		*asked = nil
+		return all
+	}
+	_, _ = in.Write(redPacket(t, 10, "a"))
+	now = now.Add(20 * time.Millisecond)
+	_, _ = in.Write(redPacket(t, 11, "a"))
+	require.Nil(t, fire, "nothing was lost so far")
+	now = now.Add(40 * time.Millisecond)
+	_, _ = in.Write(redPacket(t, 13, "b", "c"))
+	require.NotNil(t, fire)
+	require.Nil(t, numbers(), "RED had it")
+	fire()
+	require.Nil(t, numbers(), "too early")
+	now = now.Add(50 * time.Millisecond)
+	fire()
+	require.Equal(t, []uint16{14, 15}, numbers())
+	now = now.Add(50 * time.Millisecond)
+	fire()
+	require.Equal(t, []uint16{16, 17, 18}, numbers())
+	now = now.Add(50 * time.Millisecond)
+	fire()
+	require.Equal(t, []uint16{14, 15, 19, 20}, numbers())
+	now = now.Add(50 * time.Millisecond)
+	fire()
+	require.Nil(t, numbers(), "nobody is speaking")
+}
+
 func TestSlotReports(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_700_000_000, 0)

@@ -3,6 +3,7 @@ package client
 import (
 	"encoding/binary"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,11 +26,14 @@ type receiver struct {
 	byMID  map[string]*Slot
 	midID  uint8 // the negotiated id of the MID header extension, 0 for none
 
-	// Used by the receiving goroutine only.
+	// mu is contended only when packets are overdue. It guards the fields below and the
+	// slots' loss.
+	mu      sync.Mutex
 	header  rtp.Header // reused, so that parsing CSRCs allocates nothing
 	red     repair.RED
 	scratch []byte // a packet taken out of RED
 	now     func() time.Time
+	after   func(time.Duration, func()) *time.Timer // nil: packets are never overdue
 	reports reporter
 
 	strangers atomic.Uint64 // packets of no known slot
@@ -69,6 +73,8 @@ func (noReader) Read([]byte) (int, error) { return 0, io.EOF }
 func (noReader) Close() error { return nil }
 
 func (r *receiver) take(from *stream, packet []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	h := &r.header
 	size, err := h.Unmarshal(packet)
 	if err != nil {
@@ -79,6 +85,7 @@ func (r *receiver) take(from *stream, packet []byte) {
 			r.strangers.Add(1)
 			return
 		}
+		from.slot.loss.ssrc = from.ssrc
 	}
 	slot, now := from.slot, r.now()
 	end := len(packet)
@@ -93,6 +100,7 @@ func (r *receiver) take(from *stream, packet []byte) {
 	}
 	p.UserID = slot.binding.resolve(p.CSRC, slot.occupant.Load(), r.now)
 	slot.loss.arrivals.Observe(h.SSRC, h.SequenceNumber, h.Timestamp, now)
+	slot.loss.arrived(h.SequenceNumber, h.Timestamp, now)
 	if !r.open(slot, &p, now) {
 		return
 	}

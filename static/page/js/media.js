@@ -107,12 +107,12 @@ export class Media extends EventTarget {
     if (this.microphone.track) {
       const mine = pc.addTransceiver(this.microphone.track, { direction: 'sendonly' });
       this.#sender = mine.sender;
-      preferOpus(mine);
+      preferRedundancy(mine);
     }
     for (let slot = 0; slot < slotCount; slot++) {
       this.slots.push(this.#addSlot(pc, slot));
     }
-    await pc.setLocalDescription(await pc.createOffer());
+    await setOffer(pc);
     for (const slot of this.slots) {
       slot.mid = slot.transceiver.mid;
     }
@@ -199,6 +199,11 @@ export class Media extends EventTarget {
     return this.#pc?.getStats() ?? new Map();
   }
 
+  /** @returns {string} the server's answer in force; empty without one */
+  get answer() {
+    return this.#pc?.remoteDescription?.sdp ?? '';
+  }
+
   /** Plays what the browser held back. Call it from a click. */
   unblock() {
     this.#setBlocked(false);
@@ -214,7 +219,7 @@ export class Media extends EventTarget {
    */
   #addSlot(pc, slot) {
     const transceiver = pc.addTransceiver('audio', { direction: 'recvonly' });
-    preferOpus(transceiver);
+    preferRedundancy(transceiver);
     const { receiver } = transceiver;
     const stream = new MediaStream([receiver.track]);
     const audio = document.createElement('audio');
@@ -266,14 +271,40 @@ export class Media extends EventTarget {
 }
 
 /**
- * Offers Opus alone: the server carries nothing else, and an offer with the browser's
- * whole list is four times as long.
+ * Offers Opus, and before it Opus with redundancy (RFC 2198), which makes the browser send
+ * that. The server carries nothing else, and an offer with the browser's whole list is four
+ * times as long.
  * @param {RTCRtpTransceiver} transceiver
  */
-function preferOpus(transceiver) {
+function preferRedundancy(transceiver) {
   const codecs = RTCRtpReceiver.getCapabilities?.('audio')?.codecs ?? [];
-  const opus = codecs.filter((codec) => codec.mimeType.toLowerCase() === 'audio/opus');
-  if (opus.length > 0) {
-    transceiver.setCodecPreferences?.(opus);
+  const wanted = ['audio/red', 'audio/opus'].flatMap(
+    (type) => codecs.filter((codec) => codec.mimeType.toLowerCase() === type),
+  );
+  if (wanted.some((codec) => codec.mimeType.toLowerCase() === 'audio/opus')) {
+    transceiver.setCodecPreferences?.(wanted);
+  }
+}
+
+/**
+ * Offers negative acknowledgements (RFC 4585) for Opus, which browsers can but do not offer
+ * of themselves.
+ * @param {string} sdp
+ * @returns {string}
+ */
+function withNack(sdp) {
+  return sdp.replace(/^a=rtpmap:(\d+) opus\/48000\/2\r\n/gim, '$&a=rtcp-fb:$1 nack\r\n');
+}
+
+/**
+ * Sets the offer with NACK, or as it was made in a browser that minds.
+ * @param {RTCPeerConnection} pc
+ */
+async function setOffer(pc) {
+  const offer = await pc.createOffer();
+  try {
+    await pc.setLocalDescription({ type: 'offer', sdp: withNack(offer.sdp ?? '') });
+  } catch {
+    await pc.setLocalDescription(offer);
   }
 }
