@@ -19,8 +19,9 @@ import (
 )
 
 // impatient makes the server give up the silent soon. Three keep-alives of a client's ICE
-// (2 s each) fit in the timeout.
+// (2 s each) fit in the timeout. There is no relay, by which media would find another way.
 func impatient(c *app.Config) {
+	c.TURN = false
 	c.HeartbeatInterval, c.ZombieTimeout, c.ReaperInterval = 3*time.Second, 6*time.Second, 100*time.Millisecond
 }
 

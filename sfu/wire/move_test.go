@@ -190,6 +190,9 @@ func TestICERestartMovesTheEndpoint(t *testing.T) {
 	require.Eventually(t, func() bool { return in.ep.Remote().IsValid() && in.ep.Remote() != first }, pollTimeout, tick,
 		"no new pair was nominated")
 	require.Len(t, ufrags(e), 2, "the old credentials ended")
+	// Until the answer to its nomination is there, pion drops what it is given to send.
+	require.Eventually(t, func() bool { return talker.pc.ICEConnectionState() == webrtc.ICEConnectionStateConnected },
+		pollTimeout, tick)
 	hear(21, 20)
 	require.Zero(t, in.ep.Stats().AuthFailed+in.ep.Stats().Replayed)
 }
