@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
+	"golang.org/x/time/rate"
 )
 
 // httpsDefaultPort is the one that a URL need not name (RFC 9110, section 4.2.2).
@@ -52,18 +54,36 @@ func newCertificates(cfg Config, log *zap.Logger) (*certificates, error) {
 		if err != nil {
 			return nil, err
 		}
-		certs.config.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			if hello.ServerName == "" { // TURN clients need not send one
-				hello.ServerName = cfg.Domain[0]
-			}
-			return manager.GetCertificate(hello)
-		}
+		certs.config.GetCertificate = acmeCertificate(manager, cfg.Domain, log)
 		certs.config.NextProtos = append(certs.config.NextProtos, acme.ALPNProto)
 		certs.challenges = manager.HTTPHandler
 	default:
 		return nil, nil //nolint:nilnil // documented
 	}
 	return certs, nil
+}
+
+// acmeLogInterval is how often at most it is logged that there is no certificate: clients
+// ask for one again and again.
+const acmeLogInterval = 10 * time.Second
+
+// acmeCertificate is the manager's GetCertificate with a word to the operator when it fails.
+func acmeCertificate(manager *autocert.Manager, domains []string, log *zap.Logger) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	sometimes := &rate.Sometimes{Interval: acmeLogInterval}
+	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if hello.ServerName == "" { // TURN clients need not send one
+			hello.ServerName = domains[0]
+		}
+		cert, err := manager.GetCertificate(hello)
+		// Names that are not ours are asked for by scanners all day.
+		if err != nil && slices.Contains(domains, hello.ServerName) {
+			sometimes.Do(func() {
+				log.Warn("no certificate from the authority; does the name lead here, and its port 443 to the TLS port?",
+					zap.String("domain", hello.ServerName), zap.Error(err))
+			})
+		}
+		return cert, err //nolint:wrapcheck // crypto/tls only tells the client that it failed
+	}
 }
 
 // newACME returns a manager that gets certificates for the configured domains and renews
