@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -107,7 +108,7 @@ func startPebble(t *testing.T, tlsPort, resolver string) (directory, root string
 	quiet := log.New(os.Stdout, "", 0)
 	store := db.NewMemoryStore()
 	authority := ca.New(quiet, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {ValidityPeriod: acmeValidity}})
-	validation, err := net.LookupPort("tcp", tlsPort)
+	validation, err := strconv.Atoi(tlsPort)
 	require.NoError(t, err)
 	frontend := wfe.New(quiet, store, va.New(quiet, 0, validation, false, resolver, store), authority,
 		[]string{"pebble.letsencrypt.org"}, false, false, 1, 1)

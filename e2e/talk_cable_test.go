@@ -8,9 +8,6 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/pion/transport/v5"
-	"github.com/pion/transport/v5/stdnet"
-	"github.com/pion/webrtc/v4"
-	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/signaling/client"
 )
@@ -24,14 +21,14 @@ type cable struct {
 // plug makes a client use the cable.
 func (c *cable) plug(t *testing.T) func(*client.Options) {
 	t.Helper()
-	std, err := stdnet.NewNet()
-	require.NoError(t, err)
 	return func(o *client.Options) {
 		o.Dialer = &websocket.Dialer{NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 			return &cutConn{Conn: conn, cut: &c.webSocket}, err
 		}}
-		o.Engine = loopbackEngine(t, func(s *webrtc.SettingEngine) { s.SetNet(&cutNet{Net: std, cut: &c.media}) })
+		o.Engine = loopbackEngine(t, func(cfg *client.EngineConfig) {
+			cfg.Net = func(system transport.Net) transport.Net { return &cutNet{Net: system, cut: &c.media} }
+		})
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/signaling/client"
@@ -87,11 +86,11 @@ type person struct {
 func onLoopback(ip net.IP) bool { return ip.IsLoopback() && ip.To4() != nil }
 
 // loopbackEngine makes an engine for the clients of a test.
-func loopbackEngine(t *testing.T, adjust ...func(*webrtc.SettingEngine)) *client.Engine {
+func loopbackEngine(t *testing.T, change ...func(*client.EngineConfig)) *client.Engine {
 	t.Helper()
 	cfg := client.EngineConfig{LocalIP: onLoopback}
-	for _, f := range adjust {
-		cfg.Adjust = f
+	for _, f := range change {
+		f(&cfg)
 	}
 	engine, err := client.NewEngine(cfg)
 	require.NoError(t, err)
