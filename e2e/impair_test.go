@@ -95,7 +95,6 @@ func TestLinkReordersDuplicatesAndBlacksOut(t *testing.T) {
 
 // TestProxyCarries sends packets through real sockets and counts what comes out.
 func TestProxyCarries(t *testing.T) {
-	t.Parallel()
 	verifyNoLeaks(t)
 	server, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
