@@ -70,6 +70,7 @@ func TestBadRequestsAreAnswered(t *testing.T) {
 		"wrong field type":    {`{"op":11,"id":"a","d":{"channel_id":5}}`, "a", protocol.CodeInvalidPayload, "d.channel_id must be a string"},
 		"wrong number type":   {`{"op":10,"id":"a","d":{"channel_id":"x","capacity":"5"}}`, "a", protocol.CodeInvalidPayload, "d.capacity must be an integer"},
 		"wrong boolean":       {`{"op":40,"id":"a","d":{"self_mute":1}}`, "a", protocol.CodeInvalidPayload, "d.self_mute must be a boolean"},
+		"probe with no SDP":   {`{"op":19,"id":"a","d":{"sdp_offer":"hello"}}`, "a", protocol.CodeBadSDP, "SDP"},
 		"pin a string":        {`{"op":41,"id":"a","d":{"pin":"bob"}}`, "a", protocol.CodeInvalidPayload, "d.pin must be an array"},
 		"pin a number":        {`{"op":41,"id":"a","d":{"pin":[7]}}`, "a", protocol.CodeInvalidPayload, "d.pin"},
 		"pin nobody":          {`{"op":41,"id":"a","d":{"pin":[""]}}`, "a", protocol.CodeInvalidPayload, "0 bytes"},

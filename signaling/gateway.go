@@ -63,6 +63,7 @@ type Gateway struct {
 	auth     *auth.Authority
 	users    *UserHub
 	channels *sfu.ChannelHub
+	answer   sfu.Answer
 	peers    *sfu.MediaPeerHub
 	upgrader websocket.Upgrader
 
@@ -79,7 +80,7 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 		cfg.Relay = noRelay{}
 	}
 	g := &Gateway{
-		cfg: cfg, log: log, auth: authority,
+		cfg: cfg, log: log, auth: authority, answer: answer,
 		users: NewUserHub(), peers: sfu.NewMediaPeerHub(),
 		sessions: make(map[*Session]struct{}),
 	}

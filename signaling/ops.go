@@ -37,6 +37,7 @@ var ops = map[protocol.Op]op{
 	protocol.OpChannelList:   {handle: channelList},
 	protocol.OpChannelInfo:   {handle: channelInfo},
 	protocol.OpICECandidate:  {handle: iceCandidate},
+	protocol.OpMediaProbe:    {handle: mediaProbe},
 	protocol.OpMessageCreate: {handle: messageCreate},
 	protocol.OpVoiceState:    {handle: voiceState},
 	protocol.OpSubscribe:     {handle: subscribe},

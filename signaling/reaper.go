@@ -28,7 +28,8 @@ func (g *Gateway) RunReaper(ctx context.Context) {
 func (g *Gateway) RunDecisions(ctx context.Context) { g.channels.RunDecisions(ctx) }
 
 // Sweep ends the sessions and removes the media peers that have shown no sign of life
-// for the zombie timeout as of now, and deletes idle channels. The members are told.
+// for the zombie timeout as of now, ends old probes and deletes idle channels. The members
+// are told.
 // Sessions that missed a heartbeat are sent a WebSocket ping, which a browser answers
 // even when it has put the page to sleep; those that keep theirs need none.
 func (g *Gateway) Sweep(now time.Time) {
@@ -42,6 +43,7 @@ func (g *Gateway) Sweep(now time.Time) {
 		user.evict(protocol.CloseTimedOut)
 	}
 	peers := g.peers.Reap(now, g.cfg.ZombieTimeout)
+	g.reapProbes(now)
 	channels := g.channels.ReapIdle(now, g.cfg.ChannelIdle)
 	if zombies+peers+channels > 0 {
 		g.log.Info("reaped", zap.Int("sessions", zombies), zap.Int("media_peers", peers), zap.Int("channels", channels))

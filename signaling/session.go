@@ -46,6 +46,8 @@ type Session struct {
 	// gone is closed when the session is out of every hub.
 	gone chan struct{}
 
+	probes probes
+
 	// The reader's own.
 	user               *User       // nil until IDENTIFY
 	member             *sfu.Member // of the last channel joined; may be out of it again
@@ -96,6 +98,7 @@ func (s *Session) detach() {
 	if s.member != nil {
 		s.member.Leave(sfu.LeaveGone)
 	}
+	s.probes.close()
 	if s.user != nil {
 		s.gw.users.Unregister(s.user)
 	}

@@ -18,6 +18,7 @@ const (
 	OpChannelList   Op = 15 // → OpAck
 	OpChannelInfo   Op = 16 // → OpAck
 	OpICECandidate  Op = 18 // → OpAck
+	OpMediaProbe    Op = 19 // → OpAck
 	OpMessageCreate Op = 20 // → OpAck
 	OpVoiceState    Op = 40 // → OpAck
 	OpSubscribe     Op = 41 // → OpAck
@@ -67,6 +68,8 @@ func (o Op) String() string {
 		return "CHANNEL_INFO"
 	case OpICECandidate:
 		return "ICE_CANDIDATE"
+	case OpMediaProbe:
+		return "MEDIA_PROBE"
 	case OpMessageCreate:
 		return "MESSAGE_CREATE"
 	case OpVoiceState:

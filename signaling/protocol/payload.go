@@ -65,6 +65,16 @@ type ICECandidateInit struct {
 	UsernameFragment *string `json:"usernameFragment,omitempty"`
 }
 
+// MediaProbe is the d of MEDIA_PROBE.
+type MediaProbe struct {
+	SDPOffer string `json:"sdp_offer"`
+}
+
+// MediaProbed is the data of the ACK to MEDIA_PROBE.
+type MediaProbed struct {
+	SDPAnswer string `json:"sdp_answer"`
+}
+
 // MessageCreate is the d of MESSAGE_CREATE.
 type MessageCreate struct {
 	ChannelID string `json:"channel_id"`

@@ -20,6 +20,7 @@ export const Op = Object.freeze({
   CHANNEL_LIST: 15,
   CHANNEL_INFO: 16,
   ICE_CANDIDATE: 18,
+  MEDIA_PROBE: 19,
   MESSAGE_CREATE: 20,
   VOICE_STATE: 40,
   SUBSCRIBE: 41,

@@ -1,0 +1,105 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// probing is a media connection that belongs to no channel.
+type probing struct {
+	*webrtc.PeerConnection
+
+	connected, closed chan struct{}
+}
+
+// probe makes a media connection by MEDIA_PROBE.
+func (c *raw) probe() *probing {
+	c.t.Helper()
+	var settings webrtc.SettingEngine
+	settings.SetIncludeLoopbackCandidate(true)
+	settings.SetIPFilter(onLoopback)
+	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(webrtc.Configuration{})
+	require.NoError(c.t, err)
+	c.t.Cleanup(func() { _ = pc.Close() })
+	p := &probing{PeerConnection: pc, connected: make(chan struct{}), closed: make(chan struct{})}
+	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
+		switch state {
+		case webrtc.PeerConnectionStateConnected:
+			close(p.connected)
+		case webrtc.PeerConnectionStateClosed:
+			close(p.closed)
+		default:
+		}
+	})
+	_, err = pc.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio,
+		webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
+	require.NoError(c.t, err)
+	offer, err := pc.CreateOffer(nil)
+	require.NoError(c.t, err)
+	require.NoError(c.t, pc.SetLocalDescription(offer))
+	var answered protocol.MediaProbed
+	c.ack(protocol.OpMediaProbe, protocol.MediaProbe{SDPOffer: offer.SDP}, &answered)
+	require.NoError(c.t, pc.SetRemoteDescription(webrtc.SessionDescription{
+		Type: webrtc.SDPTypeAnswer, SDP: answered.SDPAnswer,
+	}))
+	return p
+}
+
+// wait waits for one of a probe's states.
+func (c *raw) wait(state <-chan struct{}, reason string) {
+	c.t.Helper()
+	select {
+	case <-state:
+	case <-time.After(patience):
+		c.t.Fatal("not " + reason)
+	}
+}
+
+// A probe connects in a channel and outside of one, and nobody else notices.
+func TestProbe(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t, func(c *app.Config) { c.TURN = false })
+	bo, _ := identify(t, s, "Bo")
+	bo.joinChannel("lobby")
+	ada, _ := identify(t, s, "Ada")
+	ada.wait(ada.probe().connected, "connected")
+	var list protocol.ChannelList
+	ada.ack(protocol.OpChannelList, struct{}{}, &list)
+	require.Len(t, list.Channels, 1)
+	require.Equal(t, 1, list.Channels[0].MemberCount)
+	bo.wait(bo.probe().connected, "connected beside a channel")
+	bo.quiet()
+}
+
+// A probe ends by the server's DTLS alert: when there are too many, and with the session.
+func TestProbesEnd(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t, func(c *app.Config) { c.TURN = false })
+	ada, _ := identify(t, s, "Ada")
+	all := make([]*probing, 0, 8)
+	for range 8 {
+		p := ada.probe()
+		ada.wait(p.connected, "connected")
+		all = append(all, p)
+	}
+	for _, p := range all {
+		select {
+		case <-p.closed:
+			t.Fatal("ended too early")
+		default:
+		}
+	}
+	next := ada.probe()
+	ada.wait(next.connected, "connected")
+	ada.wait(all[0].closed, "closed by the ninth")
+	require.NoError(t, ada.conn.Close())
+	for _, p := range append(all[1:], next) {
+		ada.wait(p.closed, "closed with the session")
+	}
+}

@@ -1,0 +1,53 @@
+package signaling
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu"
+)
+
+// closable is a connection of which nothing matters but its end.
+type closable struct {
+	sfu.Conn
+
+	closed int
+}
+
+func (c *closable) Close() error {
+	c.closed++
+	return nil
+}
+
+func TestProbesEnd(t *testing.T) {
+	t.Parallel()
+	begin := time.Unix(1_700_000_000, 0)
+	var p probes
+	conns := make([]*closable, maxProbes+2)
+	for i := range conns {
+		conns[i] = &closable{}
+		p.add(conns[i], begin.Add(time.Duration(i)*time.Second))
+	}
+	ended := func() (n int) {
+		for i, c := range conns {
+			require.LessOrEqual(t, c.closed, 1, "closed once")
+			if c.closed == 1 {
+				require.Equal(t, n, i, "the oldest first")
+				n++
+			}
+		}
+		return n
+	}
+	require.Equal(t, 2, ended(), "newer ones take the place of the oldest")
+	p.reap(begin.Add(probeLife + time.Second))
+	require.Equal(t, 2, ended(), "none is old yet")
+	p.reap(begin.Add(probeLife + 4*time.Second))
+	require.Equal(t, 5, ended(), "the old ones are reaped")
+	p.close()
+	require.Equal(t, len(conns), ended())
+	p.reap(begin.Add(time.Hour))
+	p.close()
+	require.Equal(t, len(conns), ended(), "nothing is closed twice")
+}
