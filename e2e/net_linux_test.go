@@ -37,12 +37,19 @@ func TestRoleServer(t *testing.T) {
 	cues(func(string) {})
 }
 
-// netClient is what TestRoleClient has to do: join by URL, and for each cue listen.
+// netClient is what TestRoleClient has to do: join by URL, and do what the cues say.
 type netClient struct{ URL string }
 
-// TestRoleClient is no test of its own: it plays the client of the tests below. It says by
-// which way it hears the talker: the type of its candidate, and for a relay the protocol
-// to it.
+// Cues for TestRoleClient.
+const (
+	// cueListen has it say by which way it hears the talker: the type of its candidate, and
+	// for a relay the protocol to it.
+	cueListen = "listen"
+	// cueCandidates has it say at which addresses the server says it is.
+	cueCandidates = "candidates"
+)
+
+// TestRoleClient is no test of its own: it plays the client of the tests below.
 func TestRoleClient(t *testing.T) {
 	var todo netClient
 	task(t, &todo)
@@ -56,7 +63,11 @@ func TestRoleClient(t *testing.T) {
 		require.NoError(t, p.badness)
 		return len(p.ears)
 	}
-	cues(func(string) {
+	cues(func(cue string) {
+		if cue == cueCandidates {
+			say("%s", candidatesOf(p.call))
+			return
+		}
 		before := heardAll()
 		eventually(t, "the talker is heard", func() bool { return heardAll() >= before+plenty })
 		way, err := wayOf(p.call)
@@ -83,10 +94,22 @@ func wayOf(call *client.Call) (string, error) {
 	return "", errors.New("no path is nominated")
 }
 
+// candidatesOf returns the addresses of the server's candidates, without the media port's
+// number, in the order of the answer.
+func candidatesOf(call *client.Call) []string {
+	var told []string
+	for line := range strings.Lines(call.PeerConnection().RemoteDescription().SDP) {
+		if rest, ok := strings.CutPrefix(line, "a=candidate:"); ok {
+			told = append(told, strings.Fields(rest)[4])
+		}
+	}
+	return told
+}
+
 // listens tells a client to listen and returns by which way it hears.
 func (a *actor) listens() string {
 	a.t.Helper()
-	a.tell("listen")
+	a.tell(cueListen)
 	return strings.TrimSpace(a.says())
 }
 
@@ -140,4 +163,35 @@ func TestNetOnlyHTTPS(t *testing.T) {
 		netServer{HTTP: ":80", HTTPS: ":443", Cert: cert, Key: key, URL: "https://127.0.0.1"}).says())
 	way := n.play(n.client, "TestRoleClient", netClient{URL: "https://" + netServerV4}).listens()
 	require.Equal(t, "relay tls", way)
+}
+
+// A server with several networks tells a client its address on the way to others, and the
+// one by which the client came, but none of its others; also when it has moved.
+func TestNetAddresses(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t, true, true)
+	// Networks that are not the clients' business, such as those of containers.
+	n.ip(n.server, "link add docker0 type veth peer name container", "addr add 172.17.0.1/16 dev docker0",
+		"addr add fd17::1/64 dev docker0 nodad", "link set docker0 up", "link set container up",
+		"addr add 10.9.7.7/32 dev lo")
+	n.ip(n.router, "route add 10.9.7.7 via "+netServerV4)
+	require.Equal(t, "serving", n.play(n.server, "TestRoleServer", netServer{HTTP: ":80", URL: "http://127.0.0.1"}).says())
+	for _, test := range []struct{ host, want string }{
+		{netServerV4, "[10.9.1.2 fd09:1::2]"},
+		{"[" + netServerV6 + "]", "[fd09:1::2 10.9.1.2]"},
+		{"10.9.7.7", "[10.9.7.7 10.9.1.2 fd09:1::2]"},
+	} {
+		c := n.play(n.client, "TestRoleClient", netClient{URL: "http://" + test.host})
+		c.tell(cueCandidates)
+		require.Equal(t, test.want, c.says(), test.host)
+		way := c.listens()
+		require.True(t, direct(way), way)
+	}
+	n.ip(n.server, "addr del "+netServerV4+"/24 dev to-router", "addr add 10.9.1.3/24 dev to-router",
+		"route add default via 10.9.1.1")
+	c := n.play(n.client, "TestRoleClient", netClient{URL: "http://10.9.1.3"})
+	c.tell(cueCandidates)
+	require.Equal(t, "[10.9.1.3 fd09:1::2]", c.says(), "the machine has moved")
+	way := c.listens()
+	require.True(t, direct(way), way)
 }

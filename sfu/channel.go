@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -98,8 +99,10 @@ type Member struct {
 
 // JoinRequest says who joins and how.
 type JoinRequest struct {
-	UserID, Name       string
-	Offer              string // SDP
+	UserID, Name string
+	Offer        string // SDP
+	// MediaAddrs are the addresses at which the client reaches the media port.
+	MediaAddrs         []netip.AddrPort
 	SelfMute, SelfDeaf bool
 	// Pin and Exclude are user ids, as for Member.Subscribe.
 	Pin, Exclude []string
@@ -119,7 +122,7 @@ func (c *Channel) Join(ctx context.Context, req JoinRequest) (*Member, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := c.answer(ctx, req.Offer)
+	conn, err := c.answer(ctx, req.Offer, req.MediaAddrs)
 	if err != nil {
 		return nil, err
 	}

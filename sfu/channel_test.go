@@ -3,6 +3,7 @@ package sfu
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -201,7 +202,7 @@ func TestMediaTimeoutIsToldToTheMemberToo(t *testing.T) {
 func TestJoinThatLosesTheRaceIsClosed(t *testing.T) {
 	c, peers, _ := newChannel(t, 1)
 	media := newConn(t, 2, 1)
-	c.answer = func(context.Context, string) (Conn, error) {
+	c.answer = func(context.Context, string, []netip.AddrPort) (Conn, error) {
 		c.answer = answerFromContext
 		join(t, c, "ada", newConn(t, 1, 1)) //nolint:contextcheck // another member's join
 		return media, nil

@@ -196,7 +196,7 @@ func join(tb testing.TB, c *Channel, user string, media *conn) *Member {
 // connKey is under which a context carries the connection that a join is to get.
 type connKey struct{}
 
-func answerFromContext(ctx context.Context, offer string) (Conn, error) {
+func answerFromContext(ctx context.Context, offer string, _ []netip.AddrPort) (Conn, error) {
 	media, ok := ctx.Value(connKey{}).(*conn)
 	if !ok || offer == "bad" {
 		return nil, ErrBadSDP

@@ -37,14 +37,15 @@ type Conn interface {
 	Close() error
 }
 
-// Answer makes a connection for a client's SDP offer. Its errors wrap ErrBadSDP or
+// Answer makes a connection for a client's SDP offer; at are the addresses at which the
+// client reaches the media port. Its errors wrap ErrBadSDP or
 // ErrUnsupportedMedia; then nothing is left behind. It may be called from any goroutine.
-type Answer func(ctx context.Context, offer string) (Conn, error)
+type Answer func(ctx context.Context, offer string, at []netip.AddrPort) (Conn, error)
 
 // AnswerWith returns the Answer of a media port.
 func AnswerWith(f *peer.Factory) Answer {
-	return func(_ context.Context, offer string) (Conn, error) {
-		p, err := f.Answer(offer)
+	return func(_ context.Context, offer string, at []netip.AddrPort) (Conn, error) {
+		p, err := f.Answer(offer, at...)
 		if err != nil {
 			return nil, err
 		}

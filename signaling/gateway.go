@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -52,6 +53,9 @@ type Config struct {
 	Slots int
 	// AllowOrigin lists web origins besides the server's own that may connect.
 	AllowOrigin []string
+	// MediaAddrs are the addresses at which a client reaches the media port, the preferred
+	// first. It may be called from any goroutine.
+	MediaAddrs func(Arrival) []netip.AddrPort
 	// Relay is the TURN server. Nil: there is none.
 	Relay Relay
 }
@@ -117,7 +121,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this is the WebSocket endpoint: connect with ws:// or wss://", http.StatusUpgradeRequired)
 		return
 	}
-	s := newSession(g, r.Host)
+	s := newSession(g, arrivalOf(r))
 	if !g.add(s) {
 		http.Error(w, "the server has no room for another connection", http.StatusServiceUnavailable)
 		return

@@ -12,11 +12,12 @@ import (
 // Relay gives sessions a way to the media port through TURN. Its methods may be called
 // from any goroutine.
 type Relay interface {
-	// Admit lets the session use the relay from now on, until Revoke.
-	Admit(session string)
-	// ICEServers lists how the relay is reached by a client that reached this server
-	// under the given host, with fresh credentials of the session.
-	ICEServers(session, host string, now time.Time) []protocol.ICEServer
+	// Admit lets the session use the relay from now on, until Revoke, as a way to where its
+	// client reaches the media port. Admitting it again brings that up to date.
+	Admit(session string, via Arrival)
+	// ICEServers lists how the client reaches the relay, with fresh credentials of the
+	// session.
+	ICEServers(session string, via Arrival, now time.Time) []protocol.ICEServer
 	// Revoke ends the session's use of the relay, at once.
 	Revoke(session string)
 	// RefreshInterval is how often clients need new credentials.
@@ -26,9 +27,9 @@ type Relay interface {
 // noRelay is the Relay of a server without TURN.
 type noRelay struct{}
 
-func (noRelay) Admit(string)  {}
-func (noRelay) Revoke(string) {}
-func (noRelay) ICEServers(string, string, time.Time) []protocol.ICEServer {
+func (noRelay) Admit(string, Arrival) {}
+func (noRelay) Revoke(string)         {}
+func (noRelay) ICEServers(string, Arrival, time.Time) []protocol.ICEServer {
 	return []protocol.ICEServer{}
 }
 
@@ -36,7 +37,7 @@ func (noRelay) ICEServers(string, string, time.Time) []protocol.ICEServer {
 func (noRelay) RefreshInterval() time.Duration { return 24 * time.Hour }
 
 func (s *Session) iceServers(now time.Time) []protocol.ICEServer {
-	return s.gw.cfg.Relay.ICEServers(s.id, s.host, now)
+	return s.gw.cfg.Relay.ICEServers(s.id, s.via, now)
 }
 
 // RunRefresh sends everybody new TURN credentials every RefreshInterval until ctx is done.
@@ -55,7 +56,7 @@ func (g *Gateway) RunRefresh(ctx context.Context) {
 
 func (g *Gateway) refreshICEServers(now time.Time) {
 	for _, user := range g.users.All() {
-		servers := g.cfg.Relay.ICEServers(user.SessionID, user.host, now)
+		servers := g.cfg.Relay.ICEServers(user.SessionID, user.via, now)
 		if len(servers) == 0 {
 			continue
 		}

@@ -124,7 +124,8 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 		return err
 	}
 	member, err := channel.Join(ctx, sfu.JoinRequest{
-		UserID: s.user.ID, Name: s.user.Name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf,
+		MediaAddrs: s.mediaAddrs(),
+		UserID:     s.user.ID, Name: s.user.Name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf,
 		Pin: s.pin, Exclude: s.exclude,
 		OnJoined: func(found sfu.Snapshot) {
 			r.ack(protocol.Joined{

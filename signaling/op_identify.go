@@ -51,7 +51,7 @@ func identify(ctx context.Context, s *Session, r *request) error {
 	}
 	user := &User{
 		ID: identity.UserID, Name: identity.Name, Admin: identity.Admin,
-		SessionID: s.id, host: s.host, tx: s.out, evict: s.close, gone: s.gone,
+		SessionID: s.id, via: s.via, tx: s.out, evict: s.close, gone: s.gone,
 	}
 	user.touch(now)
 	for {
@@ -60,7 +60,7 @@ func identify(ctx context.Context, s *Session, r *request) error {
 		}
 		// READY goes first: as soon as the user is registered, events come.
 		if !r.replied {
-			s.gw.cfg.Relay.Admit(s.id)
+			s.gw.cfg.Relay.Admit(s.id, s.via)
 			r.reply(protocol.OpReady, s.ready(user, now))
 		}
 		if _, ok := s.gw.users.Register(user); ok {

@@ -79,7 +79,7 @@ func mediaProbe(ctx context.Context, s *Session, r *request) error {
 	if err := r.frame.Bind(&d); err != nil {
 		return err
 	}
-	conn, err := s.gw.answer(ctx, d.SDPOffer)
+	conn, err := s.gw.answer(ctx, d.SDPOffer, s.mediaAddrs())
 	if err != nil {
 		return err
 	}

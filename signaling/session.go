@@ -30,12 +30,11 @@ const (
 // Session is one WebSocket. close may be called from any goroutine; everything else
 // belongs to the reader, or, where said, to the writer.
 type Session struct {
-	id string
-	// host is the server's name as the client knows it (the Host header).
-	host string
-	gw   *Gateway
-	log  *zap.Logger
-	out  *egress
+	id  string
+	via Arrival
+	gw  *Gateway
+	log *zap.Logger
+	out *egress
 	// events is how many events the writer has numbered.
 	events atomic.Uint64
 
@@ -57,9 +56,9 @@ type Session struct {
 	refused            int // requests refused in a row
 }
 
-func newSession(g *Gateway, host string) *Session {
+func newSession(g *Gateway, via Arrival) *Session {
 	s := &Session{
-		id: ulid.Make().String(), host: host, gw: g,
+		id: ulid.Make().String(), via: via, gw: g,
 		done: make(chan struct{}), gone: make(chan struct{}),
 		limiter: rate.NewLimiter(rate.Limit(g.cfg.RequestRate), g.cfg.RequestBurst),
 	}

@@ -16,8 +16,8 @@ type User struct {
 	SessionID string
 	Admin     bool
 
-	// host is the server's name as the user's client knows it.
-	host     string
+	// via is how the client reached the server.
+	via      Arrival
 	tx       *egress
 	lastSeen atomic.Int64 // Unix nanoseconds
 	// evict asks the session to end; gone is closed when it has cleaned up after itself.

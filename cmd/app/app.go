@@ -39,11 +39,13 @@ const (
 
 // App is an assembled server. Its methods may be called from any goroutine.
 type App struct {
-	cfg     Config
-	log     *zap.Logger
-	media   *peer.Factory
-	relay   *relay // nil: no TURN
-	gateway *signaling.Gateway
+	cfg   Config
+	log   *zap.Logger
+	media *peer.Factory
+	// announcer knows where clients reach it.
+	announcer *announcer
+	relay     *relay // nil: no TURN
+	gateway   *signaling.Gateway
 	// ports are the TCP ports of the page: one, and with TLS perhaps another in the clear,
 	// the last.
 	ports []*port
@@ -92,13 +94,16 @@ func (a *App) open(authority *auth.Authority) error {
 		return err
 	}
 	a.media, err = peer.NewFactory(peer.Config{
-		Listen: listen, Announce: a.cfg.Announce, MaxSlots: a.cfg.Slots, MaxSDPBytes: protocol.MaxSDPBytes,
+		Listen: listen, MaxSlots: a.cfg.Slots, MaxSDPBytes: protocol.MaxSDPBytes,
 		OnPanic: func(value any, stack []byte) {
 			a.log.Error("panic in the media path", zap.Any("cause", value), zap.ByteString("stack", stack))
 		},
 	})
 	if err != nil {
 		return &ListenError{"udp", a.cfg.UDP, err}
+	}
+	if a.announcer, err = newAnnouncer(a.cfg, a.media.Addr()); err != nil {
+		return err
 	}
 	certs, err := newCertificates(a.cfg, a.log)
 	if err != nil {
@@ -108,7 +113,7 @@ func (a *App) open(authority *auth.Authority) error {
 		return err
 	}
 	if a.cfg.TURN {
-		a.relay, err = newRelay(a.cfg, a.ports, a.media.Advertised(), a.media.Addr(), a.log)
+		a.relay, err = newRelay(a.cfg, a.ports, a.announcer, a.log)
 		if err != nil {
 			return err
 		}
@@ -147,6 +152,7 @@ func (a *App) openGateway(authority *auth.Authority) error {
 		Presets:           specs,
 		Slots:             a.cfg.Slots,
 		AllowOrigin:       a.cfg.AllowOrigin,
+		MediaAddrs:        a.announcer.mediaAddrs,
 	}
 	if a.relay != nil {
 		cfg.Relay = a.relay
@@ -193,6 +199,7 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 // once.
 func (a *App) Run(ctx context.Context) error {
 	a.log.Info("serving", zap.String("url", a.URL()), zap.Stringer("media", a.MediaAddr()),
+		zap.Stringer("announced", a.announcer),
 		zap.Bool("guests", a.cfg.GuestsAllowed()))
 	running, ctx := errgroup.WithContext(ctx)
 	for _, p := range a.ports {
@@ -256,7 +263,7 @@ func (a *App) Close() error {
 // socket, or this machine when that is every address.
 func (a *App) URL() string {
 	l := a.ports[0].listener
-	scheme, usual := "http", 80
+	scheme, usual := "http", httpDefaultPort
 	if a.ports[0].tls != nil {
 		scheme, usual = "https", httpsDefaultPort
 	}

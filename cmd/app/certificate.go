@@ -18,8 +18,11 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// httpsDefaultPort is the one that a URL need not name (RFC 9110, section 4.2.2).
-const httpsDefaultPort = 443
+// Ports that a URL need not name (RFC 9110, sections 4.2.1 and 4.2.2).
+const (
+	httpDefaultPort  = 80
+	httpsDefaultPort = 443
+)
 
 // reloadInterval is how often at most the certificate's files are looked at.
 const reloadInterval = time.Second

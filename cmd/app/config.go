@@ -44,9 +44,10 @@ type Config struct {
 	// HTTPS is the address and port of the same over TLS. Empty means, with a certificate,
 	// port 443 of all interfaces, or HTTP's port where that is not allowed.
 	HTTPS string `name:"https" group:"listen" placeholder:"HOST:PORT" help:"Where they are served over TLS, when there is a certificate. Without it: port 443, or the port of --http where 443 is not allowed."`
-	// Announce are the addresses told to clients for media. Empty means the addresses of
-	// the interfaces that UDP listens on.
-	Announce []netip.Addr `group:"listen" placeholder:"IP" help:"Address at which clients reach the media port, when it is not one of this machine's own: behind NAT, the public one."`
+	// Announce are the addresses told to clients for media, beside the one in the URL that
+	// they use: "auto" for those by which the machine reaches the Internet, an IP address, or
+	// IP:port where the port differs from UDP's. Empty means auto.
+	Announce []string `group:"listen" placeholder:"ADDRESS" help:"Where clients reach the media port: auto for the address by which this machine reaches the Internet, or an IP address, such as the public one behind NAT, with :port where NAT changes that."`
 
 	// Domain are the names for which certificates are got from ACMEDirectory. Empty means none.
 	Domain []string `group:"tls" placeholder:"NAME" help:"Get a certificate for this name, such as voice.example.org, and renew it. The name must lead to this machine, and its port 443 to the TLS port."`
@@ -252,9 +253,9 @@ func (c Config) checkListening(v *mistakes) {
 	}
 	v.duration("turn-ttl", c.TURNTTL, minTURNTTL, maxDuration)
 	c.checkTLS(v)
-	for _, addr := range c.Announce {
-		if !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast() || addr.Zone() != "" {
-			v.bad("announce", addr, "must be an IP address that clients can send to")
+	for _, s := range c.Announce {
+		if _, err := parseAnnouncement(s); err != nil {
+			v.add(err)
 		}
 	}
 	for _, origin := range c.AllowOrigin {

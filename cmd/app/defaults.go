@@ -111,6 +111,7 @@ func Default() Config {
 	return Config{
 		HTTP:              DefaultHTTP,
 		UDP:               DefaultUDP,
+		Announce:          []string{announceAuto},
 		TURN:              true,
 		TURNUDP:           DefaultTURN,
 		TURNTCP:           DefaultTURN,

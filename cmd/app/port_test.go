@@ -24,6 +24,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"go.uber.org/zap/zaptest"
+
+	"github.com/mini-livechat/mini-livechat/signaling"
 )
 
 // patience is how long a test waits for what must happen.
@@ -231,29 +233,50 @@ func TestBadCertificate(t *testing.T) {
 
 func TestTURNAddresses(t *testing.T) {
 	at := func(scheme, transport, addr string) endpoint {
-		return endpoint{scheme, transport, netip.MustParseAddrPort(addr)}
+		return endpoint{scheme, transport, netip.MustParseAddrPort(addr), false}
 	}
+	page := func(scheme, addr string) endpoint {
+		return endpoint{scheme, "tcp", netip.MustParseAddrPort(addr), true}
+	}
+	via := func(host, local string) signaling.Arrival {
+		return signaling.Arrival{Host: host, Local: netip.MustParseAddrPort(local)}
+	}
+	proxied := func(host, local string) signaling.Arrival {
+		a := via(host, local)
+		a.Proxied = true
+		return a
+	}
+	const inside = "10.1.2.3:80"
 	for _, test := range []struct {
 		endpoint endpoint
-		host     string
+		via      signaling.Arrival
 		want     string
 	}{
-		{at("turn", "udp", "[::]:3478"), "voice.example.org", "turn:voice.example.org:3478?transport=udp"},
-		{at("turn", "tcp", "0.0.0.0:3478"), "192.0.2.1", "turn:192.0.2.1:3478?transport=tcp"},
-		{at("turns", "tcp", "[::]:443"), "2001:db8::1", "turns:[2001:db8::1]:443?transport=tcp"},
-		{at("turn", "udp", "[::]:3478"), "", ""},
+		{at("turn", "udp", "[::]:3478"), via("voice.example.org", inside), "turn:voice.example.org:3478?transport=udp"},
+		{at("turn", "udp", "[::]:3478"), proxied("voice.example.org", inside), "turn:voice.example.org:3478?transport=udp"},
+		{at("turn", "tcp", "0.0.0.0:3478"), via("192.0.2.1", inside), "turn:192.0.2.1:3478?transport=tcp"},
+		{page("turns", "[::]:443"), via("[2001:db8::1]", "[2001:db8::1]:443"), "turns:[2001:db8::1]:443?transport=tcp"},
+		{at("turn", "udp", "[::]:3478"), via("", inside), ""},
 		// A socket on one address is there, under whatever name the page was reached …
-		{at("turn", "udp", "192.0.2.1:3478"), "voice.example.org", "turn:192.0.2.1:3478?transport=udp"},
+		{at("turn", "udp", "192.0.2.1:3478"), via("voice.example.org", inside), "turn:192.0.2.1:3478?transport=udp"},
 		// … but a certificate is for the name.
-		{at("turns", "tcp", "192.0.2.1:443"), "voice.example.org", "turns:voice.example.org:443?transport=tcp"},
+		{page("turns", "192.0.2.1:443"), via("voice.example.org", "192.0.2.1:443"), "turns:voice.example.org:443?transport=tcp"},
 		// Loopback is for clients on this machine.
-		{at("turn", "tcp", "127.0.0.1:8080"), "voice.example.org", ""},
-		{at("turn", "tcp", "127.0.0.1:8080"), "192.0.2.1", ""},
-		{at("turn", "tcp", "127.0.0.1:8080"), "localhost", "turn:127.0.0.1:8080?transport=tcp"},
-		{at("turn", "tcp", "127.0.0.1:8080"), "127.0.0.1", "turn:127.0.0.1:8080?transport=tcp"},
-		{at("turns", "tcp", "127.0.0.1:443"), "localhost", "turns:localhost:443?transport=tcp"},
+		{page("turn", "127.0.0.1:8080"), via("voice.example.org", "127.0.0.1:8080"), ""},
+		{page("turn", "127.0.0.1:8080"), via("192.0.2.1", "127.0.0.1:8080"), ""},
+		{page("turn", "127.0.0.1:8080"), via("localhost:8080", "127.0.0.1:8080"), "turn:localhost:8080?transport=tcp"},
+		{page("turn", "127.0.0.1:8080"), via("127.0.0.1:8080", "127.0.0.1:8080"), "turn:127.0.0.1:8080?transport=tcp"},
+		{page("turns", "127.0.0.1:443"), via("localhost", "127.0.0.1:443"), "turns:localhost:443?transport=tcp"},
+		// The page's port is where the client found the page, however it was forwarded …
+		{page("turns", "[::]:8443"), via("voice.example.org", "10.1.2.3:8443"), "turns:voice.example.org:443?transport=tcp"},
+		{page("turns", "[::]:443"), via("voice.example.org:8443", "172.17.0.2:443"), "turns:voice.example.org:8443?transport=tcp"},
+		{page("turn", "[::]:8080"), via("192.0.2.1", "172.17.0.2:8080"), "turn:192.0.2.1:80?transport=tcp"},
+		{page("turn", "10.1.2.3:8080"), via("192.0.2.1:8000", "10.1.2.3:8080"), "turn:192.0.2.1:8000?transport=tcp"},
+		// … unless it came by another port, or through a proxy that passes only HTTP.
+		{page("turns", "[::]:443"), via("voice.example.org:8080", "10.1.2.3:8080"), "turns:voice.example.org:443?transport=tcp"},
+		{page("turn", "[::]:8080"), proxied("voice.example.org", "10.1.2.3:8080"), ""},
 	} {
-		require.Equal(t, test.want, test.endpoint.url(test.host), "%v for %q", test.endpoint, test.host)
+		require.Equal(t, test.want, test.endpoint.url(test.via), "%v for %v", test.endpoint, test.via)
 	}
 }
 
@@ -266,23 +289,4 @@ func TestHostOf(t *testing.T) {
 	} {
 		require.Equal(t, want, hostOf(header), "%q", header)
 	}
-}
-
-func TestRoutes(t *testing.T) {
-	parse := func(addrs ...string) (all []netip.AddrPort) {
-		for _, a := range addrs {
-			all = append(all, netip.MustParseAddrPort(a))
-		}
-		return all
-	}
-	wild := netip.MustParseAddrPort("[::]:9")
-	got := routes(parse("127.0.0.1:9", "[::1]:9", "192.0.2.1:9", "192.0.2.2:9", "[2001:db8::1]:9"), wild)
-	require.Len(t, got, 2)
-	require.Equal(t, "192.0.2.1:9", got[0].Peer.String())
-	require.Equal(t, "127.0.0.1:9", got[0].Local.String())
-	require.Equal(t, "[2001:db8::1]:9", got[1].Peer.String())
-	require.Equal(t, "[::1]:9", got[1].Local.String())
-	got = routes(parse("[::1]:9"), netip.MustParseAddrPort("[::1]:9"))
-	require.Len(t, got, 1)
-	require.Equal(t, "[::1]:9", got[0].Peer.String())
 }

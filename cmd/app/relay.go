@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/sfu/turn"
+	"github.com/mini-livechat/mini-livechat/signaling"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -22,6 +23,7 @@ type relay struct {
 	*turn.Server
 
 	ttl       time.Duration
+	announcer *announcer
 	endpoints []endpoint
 }
 
@@ -30,29 +32,54 @@ type endpoint struct {
 	scheme    string // "turn" or "turns"
 	transport string // "udp" or "tcp"
 	bound     netip.AddrPort
+	page      bool // the page is served there as well
 }
 
-// url is the endpoint's TURN URI (RFC 7065) for a client that knows this server as host,
-// or "" when such a client cannot reach it.
-func (e endpoint) url(host string) string {
-	addr := e.bound.Addr().Unmap()
+// url is the endpoint's TURN URI (RFC 7065) for a client that reached this server in a
+// certain way, or "" when such a client cannot reach it.
+func (e endpoint) url(via signaling.Arrival) string {
+	addr, port := e.bound.Addr().Unmap(), int(e.bound.Port())
+	host := hostOf(via.Host)
 	client, err := netip.ParseAddr(host)
 	onLoopback := strings.EqualFold(host, "localhost") || err == nil && client.Unmap().IsLoopback()
 	switch {
 	case addr.IsLoopback() && !onLoopback, addr.IsUnspecified() && host == "":
 		return ""
+	case e.page && via.Proxied:
+		return "" // proxies pass HTTP only
+	case e.page && host != "" && via.Local.Port() == e.bound.Port():
+		// The client is there already: what it calls the place is right even if ports are
+		// forwarded on the way, as to containers.
+		port = e.portOf(via.Host)
 	case !addr.IsUnspecified() && e.scheme == "turn":
 		host = addr.String() // whatever the name means to the client, it is there
 	}
-	return e.scheme + ":" + net.JoinHostPort(host, strconv.Itoa(int(e.bound.Port()))) + "?transport=" + e.transport
+	return e.scheme + ":" + net.JoinHostPort(host, strconv.Itoa(port)) + "?transport=" + e.transport
+}
+
+// portOf is the port in a Host header, or the page's usual one.
+func (e endpoint) portOf(header string) int {
+	if _, text, err := net.SplitHostPort(header); err == nil {
+		if port, err := strconv.ParseUint(text, 10, 16); err == nil && port > 0 {
+			return int(port)
+		}
+	}
+	if e.scheme == "turns" {
+		return httpsDefaultPort
+	}
+	return httpDefaultPort
+}
+
+// Admit is part of signaling.Relay.
+func (r *relay) Admit(session string, via signaling.Arrival) {
+	r.Server.Admit(session, r.announcer.relayAddrs(via))
 }
 
 // ICEServers is part of signaling.Relay.
-func (r *relay) ICEServers(session, host string, now time.Time) []protocol.ICEServer {
-	host = hostOf(host)
+func (r *relay) ICEServers(session string, via signaling.Arrival, now time.Time) []protocol.ICEServer {
 	urls := make([]string, 0, len(r.endpoints))
 	for _, e := range r.endpoints {
-		if url := e.url(host); url != "" {
+		if url := e.url(via); url != "" {
 			urls = append(urls, url)
 		}
 	}
@@ -68,10 +95,9 @@ func (r *relay) ICEServers(session, host string, now time.Time) []protocol.ICESe
 func (r *relay) RefreshInterval() time.Duration { return r.ttl / 2 }
 
 // newRelay opens the TURN sockets and starts the server on them and on the shared ports.
-// advertised are the media port's addresses as clients know them, bound is its socket's.
-func newRelay(cfg Config, ports []*port, advertised []netip.AddrPort, bound netip.AddrPort, log *zap.Logger) (*relay, error) {
-	r := &relay{ttl: cfg.TURNTTL}
-	config := turn.Config{Routes: routes(advertised, bound), TTL: cfg.TURNTTL}
+func newRelay(cfg Config, ports []*port, announcer *announcer, log *zap.Logger) (*relay, error) {
+	r := &relay{ttl: cfg.TURNTTL, announcer: announcer}
+	config := turn.Config{Media: announcer.loopbacks(), TTL: cfg.TURNTTL}
 	fail := func(err error) (*relay, error) {
 		for _, conn := range config.PacketConns {
 			err = errors.Join(err, conn.Close())
@@ -90,7 +116,7 @@ func newRelay(cfg Config, ports []*port, advertised []netip.AddrPort, bound neti
 		}
 		if conn != nil {
 			config.PacketConns = append(config.PacketConns, conn)
-			r.add("turn", conn.LocalAddr())
+			r.add("turn", conn.LocalAddr(), false)
 		}
 	}
 	if cfg.TURNTCP != "" {
@@ -102,16 +128,16 @@ func newRelay(cfg Config, ports []*port, advertised []netip.AddrPort, bound neti
 		}
 		if l != nil {
 			config.Listeners = append(config.Listeners, l)
-			r.add("turn", l.Addr())
+			r.add("turn", l.Addr(), false)
 		}
 	}
 	for _, p := range ports {
 		config.Listeners = append(config.Listeners, p.turn)
 		switch {
 		case p.tls != nil:
-			r.add("turns", p.listener.Addr())
+			r.add("turns", p.listener.Addr(), true)
 		case len(ports) == 1:
-			r.add("turn", p.listener.Addr())
+			r.add("turn", p.listener.Addr(), true)
 		}
 	}
 	var err error
@@ -121,12 +147,12 @@ func newRelay(cfg Config, ports []*port, advertised []netip.AddrPort, bound neti
 	return r, nil
 }
 
-func (r *relay) add(scheme string, addr net.Addr) {
+func (r *relay) add(scheme string, addr net.Addr, page bool) {
 	switch a := addr.(type) {
 	case *net.UDPAddr:
-		r.endpoints = append(r.endpoints, endpoint{scheme, "udp", a.AddrPort()})
+		r.endpoints = append(r.endpoints, endpoint{scheme, "udp", a.AddrPort(), page})
 	case *net.TCPAddr:
-		r.endpoints = append(r.endpoints, endpoint{scheme, "tcp", a.AddrPort()})
+		r.endpoints = append(r.endpoints, endpoint{scheme, "tcp", a.AddrPort(), page})
 	}
 }
 
@@ -145,24 +171,6 @@ func listenTURN[S any](where string, log *zap.Logger, listen func(addr string) (
 		return none, nil
 	}
 	return socket, err
-}
-
-// routes finds for each address family an address under which clients know the media
-// port. Clients that are relayed need one of each only, and any one will do.
-func routes(advertised []netip.AddrPort, bound netip.AddrPort) []turn.Route {
-	var found []turn.Route
-	for _, v4 := range []bool{true, false} {
-		var best netip.AddrPort
-		for _, a := range advertised {
-			if a.Addr().Is4() == v4 && (!best.IsValid() || best.Addr().IsLoopback()) {
-				best = a
-			}
-		}
-		if best.IsValid() {
-			found = append(found, turn.LoopbackRoute(best, bound))
-		}
-	}
-	return found
 }
 
 // hostOf returns the host of a Host header (RFC 9110, section 7.2) without its port, or ""

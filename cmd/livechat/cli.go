@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"reflect"
 	"strconv"
 	"time"
@@ -47,7 +46,6 @@ func newParser(grammar *cli, lookupEnv func(string) (string, bool)) (*kong.Kong,
 		kong.Bind(src),
 		kong.Resolvers(src),
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)),
-		kong.TypeMapper(reflect.TypeFor[netip.Addr](), kong.MapperFunc(decodeAddr)),
 		kong.KindMapper(reflect.Bool, boolDecoder{}),
 		kong.KindMapper(reflect.Int, kong.MapperFunc(decodeInt)),
 		kong.Help(printHelp),
@@ -150,19 +148,6 @@ func decodeDuration(ctx *kong.DecodeContext, target reflect.Value) error {
 		return fmt.Errorf("%q must be a number with a unit, such as 500ms, 15s or 10m", text)
 	}
 	target.SetInt(int64(d))
-	return nil
-}
-
-func decodeAddr(ctx *kong.DecodeContext, target reflect.Value) error {
-	var text string
-	if err := ctx.Scan.PopValueInto("address", &text); err != nil {
-		return err //nolint:wrapcheck // "expected address value but got ..."
-	}
-	addr, err := netip.ParseAddr(text)
-	if err != nil {
-		return fmt.Errorf("%q must be an IP address, such as 203.0.113.7 or 2001:db8::7", text)
-	}
-	target.Set(reflect.ValueOf(addr))
 	return nil
 }
 

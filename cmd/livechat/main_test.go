@@ -141,7 +141,7 @@ func TestBadConfigurationExitsWith2(t *testing.T) {
 		"not a number":            {args: []string{"--slots=many"}, says: []string{`--slots: "many" must be a whole number`}},
 		"a number beyond":         {args: []string{"--slots=99999999999999999999"}, says: []string{"--slots: 99999999999999999999 is too large"}},
 		"not a duration":          {args: []string{"--zombie-timeout=45"}, says: []string{`--zombie-timeout: "45" must be a number with a unit, such as`}},
-		"not an address":          {args: []string{"--announce=example.org"}, says: []string{`--announce: "example.org" must be an IP address`}},
+		"not an address":          {args: []string{"--announce=example.org"}, says: []string{`--announce=example.org: must be auto, or an IP address`}},
 		"not a boolean":           {args: []string{"--allow-guests=perhaps"}, says: []string{`--allow-guests: "perhaps" must be true or false`}},
 		"several at once":         {args: []string{"--slots=0", "--log-level=loud"}, says: []string{"--slots=0: must be", "--log-level=loud: must be one of debug,"}},
 		"zombies before beats":    {args: []string{"--heartbeat-interval=30s"}, says: []string{"--zombie-timeout=45s: must be at least 1m, twice --heartbeat-interval"}},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,9 +42,6 @@ func TestDefaultsAreTheEmbeddedOnes(t *testing.T) {
 
 // normal makes empty lists nil, which mean the same.
 func normal(cfg app.Config) app.Config {
-	if len(cfg.Announce) == 0 {
-		cfg.Announce = nil
-	}
 	if len(cfg.AllowOrigin) == 0 {
 		cfg.AllowOrigin = nil
 	}
@@ -74,7 +70,7 @@ func TestEverySettingFromEverySource(t *testing.T) {
 		Domain: []string{"voice.example.org", "talk.example.org"}, ACMEEmail: "ada@example.org",
 		ACMEDirectory: "https://ca.example.org/dir", ACMERoot: "/etc/ca.pem",
 		TURN: true, TURNUDP: "3479", TURNTCP: "192.0.2.1:3480", TURNTTL: time.Minute,
-		Announce: []netip.Addr{netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("2001:db8::7")},
+		Announce: []string{"203.0.113.7", "2001:db8::7"},
 		Secret:   "00000000000000000000000000000042", AllowGuests: &yes,
 		AllowOrigin: []string{"https://a.example", "https://b.example"}, GuestTTL: time.Hour,
 		Channels: []string{"lobby", "ops=Ops: all"}, Slots: 4, ChannelCapacity: 20, MaxChannels: 30,

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -24,9 +25,16 @@ const (
 //nolint:gochecknoglobals // constant
 var readExtensions = [...]string{sdp.SDESMidURI, sdp.AudioLevelURI}
 
+// transport is how the client gets to us: by which credentials, and where.
+type transport struct {
+	wire.Credentials
+
+	at []netip.AddrPort
+}
+
 // answer writes the SDP answer (RFC 8829, section 5.3): every line of the offer is taken, in the opposite direction, and
 // all share the transport that the first one describes (RFC 8843). ssrcs are those of the slots, in their order.
-func (f *Factory) answer(asked *offered, ssrcs []uint32, credentials wire.Credentials) (string, error) {
+func (f *Factory) answer(asked *offered, ssrcs []uint32, way transport) (string, error) {
 	id := make([]byte, 8)
 	_, _ = rand.Read(id)
 	desc := &sdp.SessionDescription{
@@ -49,7 +57,7 @@ func (f *Factory) answer(asked *offered, ssrcs []uint32, credentials wire.Creden
 		l := &asked.lines[i]
 		media := mediaLine(l)
 		if i == 0 {
-			f.describeTransport(media, credentials)
+			f.describeTransport(media, way)
 		}
 		if !l.mic {
 			// Every slot is a stream of its own, so that a browser does not hold one back for another's sake.
@@ -111,11 +119,11 @@ func mediaLine(l *line) *sdp.MediaDescription {
 }
 
 // describeTransport adds ICE and DTLS to the line that stands for the group.
-func (f *Factory) describeTransport(media *sdp.MediaDescription, credentials wire.Credentials) {
+func (f *Factory) describeTransport(media *sdp.MediaDescription, way transport) {
 	media.WithValueAttribute("setup", "passive")
-	media.WithValueAttribute("ice-ufrag", credentials.Ufrag)
-	media.WithValueAttribute("ice-pwd", credentials.Pwd)
-	for _, candidate := range f.engine.Candidates() {
+	media.WithValueAttribute("ice-ufrag", way.Ufrag)
+	media.WithValueAttribute("ice-pwd", way.Pwd)
+	for _, candidate := range wire.Candidates(way.at) {
 		media.WithValueAttribute("candidate", candidate)
 	}
 	media.WithPropertyAttribute("end-of-candidates")

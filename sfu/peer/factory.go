@@ -22,8 +22,6 @@ import (
 type Config struct {
 	// Listen is the UDP address for media. Port 0 takes any free one, no address all.
 	Listen netip.AddrPort
-	// Announce lists the addresses put into candidates instead of the socket's own.
-	Announce []netip.Addr
 	// MaxSlots is the most recvonly lines an offer may have, 1 to 32.
 	MaxSlots int
 	// MaxSDPBytes is the largest offer that is parsed.
@@ -59,7 +57,7 @@ func NewFactory(cfg Config) (*Factory, error) {
 		listen = netip.AddrPortFrom(netip.IPv6Unspecified(), listen.Port())
 	}
 	engine, err := wire.Listen(wire.Config{
-		Addrs: []netip.AddrPort{listen}, Advertise: cfg.Announce,
+		Addrs: []netip.AddrPort{listen},
 		OnPanic: func(_ *wire.Endpoint, value any, stack []byte) {
 			if cfg.OnPanic == nil {
 				panic(value)
@@ -78,9 +76,6 @@ func NewFactory(cfg Config) (*Factory, error) {
 
 // Addr returns the media port's address.
 func (f *Factory) Addr() netip.AddrPort { return f.engine.LocalAddrs()[0] }
-
-// Advertised returns the addresses at which clients are told to reach the media port.
-func (f *Factory) Advertised() []netip.AddrPort { return f.engine.Addrs() }
 
 // Close closes the media port.
 func (f *Factory) Close() error {

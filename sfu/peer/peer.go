@@ -58,8 +58,10 @@ type Peer struct {
 }
 
 // Answer checks an offer, prepares a connection for it and returns it with its answer
-// ready. Errors wrap ErrBadSDP or ErrUnsupportedMedia; then nothing is left behind.
-func (f *Factory) Answer(offer string) (*Peer, error) {
+// ready. The answer's candidates are at, the addresses at which this client reaches the
+// media port, the preferred first; without any, the one it is bound to. Errors wrap
+// ErrBadSDP or ErrUnsupportedMedia; then nothing is left behind.
+func (f *Factory) Answer(offer string, at ...netip.AddrPort) (*Peer, error) {
 	asked, err := inspect(offer, f.cfg.MaxSDPBytes, f.cfg.MaxSlots)
 	if err != nil {
 		return nil, err
@@ -80,7 +82,10 @@ func (f *Factory) Answer(offer string) (*Peer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open connection: %w", err)
 	}
-	if p.answer, err = f.answer(&asked, ssrcs, credentials); err != nil {
+	if len(at) == 0 {
+		at = f.engine.LocalAddrs()
+	}
+	if p.answer, err = f.answer(&asked, ssrcs, transport{credentials, at}); err != nil {
 		p.endpoint.Close()
 		return nil, err
 	}

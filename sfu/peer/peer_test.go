@@ -3,7 +3,9 @@ package peer
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"regexp"
 	"strconv"
@@ -269,37 +271,34 @@ func TestPeerWithoutDTLSIsDead(t *testing.T) {
 }
 
 func TestCandidates(t *testing.T) {
-	candidates := func(f *Factory) []string {
+	f := newFactory(t)
+	candidates := func(at ...string) (told []string) {
+		addrs := make([]netip.AddrPort, len(at))
+		for i, addr := range at {
+			addrs[i] = netip.MustParseAddrPort(addr)
+		}
 		_, offer := newClient(t, 1)
-		p, err := f.Answer(offer)
+		p, err := f.Answer(offer, addrs...)
 		require.NoError(t, err)
 		require.NoError(t, p.Close())
-		seen := map[string]bool{}
-		var hosts []string
+		priority := math.MaxInt
 		for line := range strings.Lines(p.Answer()) {
-			if fields := strings.Fields(line); strings.HasPrefix(line, "a=candidate:") && !seen[fields[4]] {
-				seen[fields[4]] = true
-				require.Equal(t, f.Addr().Port(), netip.MustParseAddrPort("127.0.0.1:"+fields[5]).Port())
-				require.Equal(t, "host", fields[7])
-				hosts = append(hosts, fields[4])
+			fields := strings.Fields(line)
+			if !strings.HasPrefix(line, "a=candidate:") {
+				continue
 			}
+			require.Equal(t, "host", fields[7])
+			own, err := strconv.Atoi(fields[3])
+			require.NoError(t, err)
+			require.Less(t, own, priority, "the first is preferred")
+			priority = own
+			told = append(told, net.JoinHostPort(fields[4], fields[5]))
 		}
 		require.Contains(t, p.Answer(), "a=end-of-candidates")
-		return hosts
+		return told
 	}
-	require.Equal(t, []string{"127.0.0.1"}, candidates(newFactory(t)), "where it listens")
-	announced := newFactory(t, func(c *Config) {
-		c.Listen = netip.AddrPort{}
-		c.Announce = []netip.Addr{netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::7")}
-	})
-	require.Equal(t, []string{"192.0.2.7", "2001:db8::7"}, candidates(announced), "only what is announced")
-	translated := newFactory(t, func(c *Config) { c.Announce = []netip.Addr{netip.MustParseAddr("192.0.2.7")} })
-	require.Equal(t, []string{"192.0.2.7"}, candidates(translated), "not the address it is bound to")
-	everywhere := newFactory(t, func(c *Config) { c.Listen = netip.AddrPort{} })
-	require.Contains(t, candidates(everywhere), "127.0.0.1")
-	for _, addr := range candidates(everywhere) {
-		require.False(t, netip.MustParseAddr(addr).IsLinkLocalUnicast())
-	}
+	require.Equal(t, []string{f.Addr().String()}, candidates(), "where it listens")
+	require.Equal(t, []string{"192.0.2.7:1", "[2001:db8::7]:2"}, candidates("192.0.2.7:1", "[2001:db8::7]:2"), "what it is told, no more")
 }
 
 func TestAddCandidateIsBounded(t *testing.T) {

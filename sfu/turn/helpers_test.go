@@ -152,7 +152,7 @@ func start(t *testing.T, change ...func(*Config)) *rig {
 	pc := listenUDP(t, "127.0.0.1:0")
 	l := listenTCP(t, "127.0.0.1:0")
 	cfg := Config{
-		Routes:      []Route{{Peer: publicV4(), Local: m.addr()}},
+		Media:       []netip.AddrPort{m.addr()},
 		PacketConns: []net.PacketConn{pc}, Listeners: []net.Listener{l},
 	}
 	for _, f := range change {
@@ -200,7 +200,7 @@ func (r *rig) client(conn net.PacketConn, to net.Addr, c Credentials) *raws {
 func (r *rig) grant(session string) Credentials { return r.grantAt(session, time.Now()) }
 
 func (r *rig) grantAt(session string, now time.Time) Credentials {
-	r.Admit(session)
+	r.Admit(session, []netip.AddrPort{publicV4(), publicV6()})
 	return r.Mint(session, now)
 }
 

@@ -11,23 +11,14 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Route is the way to the media port in one address family.
-type Route struct {
-	// Peer is the media port as clients know it: an address of the SFU's ICE candidates.
-	Peer netip.AddrPort
-	// Local is where this machine reaches it, in the same family. Behind NAT it differs
-	// from Peer.
-	Local netip.AddrPort
-}
-
 var (
-	errFamily      = errors.New("the media port has no address of that family")
+	errFamily      = errors.New("the client knows no address of the media port of that family")
 	errNotRelaying = errors.New("only UDP is relayed, and to any port of our choice")
 )
 
 // generator makes relays; it is what pion asks for sockets.
 type generator struct {
-	routes   []Route
+	media    []netip.AddrPort
 	sessions *sessions
 	stat     *counters
 }
@@ -43,27 +34,29 @@ func (g *generator) AllocatePacketConn(cfg turn.AllocateListenerConfig) (net.Pac
 	if cfg.UserID == "" || cfg.RequestedPort != 0 {
 		return nil, nil, errNotRelaying
 	}
-	for _, route := range g.routes {
-		if route.Peer.Addr().Is4() == (cfg.Network == "udp4") {
-			return g.open(cfg.UserID, route)
+	for _, local := range g.media {
+		peer := g.sessions.peer(cfg.UserID, local.Addr().Is4())
+		if local.Addr().Is4() == (cfg.Network == "udp4") && peer.IsValid() {
+			return g.open(cfg.UserID, peer, local)
 		}
 	}
 	return nil, nil, errFamily
 }
 
-func (g *generator) open(session string, route Route) (net.PacketConn, net.Addr, error) {
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(route.Local))
+// open makes a relay to the media port, which the client knows as peer and this machine
+// reaches at local. Behind NAT they differ.
+func (g *generator) open(session string, peer, local netip.AddrPort) (net.PacketConn, net.Addr, error) {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(local))
 	if err != nil {
 		return nil, nil, fmt.Errorf("open a relay: %w", err)
 	}
 	r := &relay{
-		UDPConn: conn, sessions: g.sessions, stat: g.stat,
-		peer: route.Peer, peerAddr: net.UDPAddrFromAddrPort(route.Peer),
+		UDPConn: conn, sessions: g.sessions, stat: g.stat, peer: peer, peerAddr: net.UDPAddrFromAddrPort(peer),
 	}
 	// The relayed address is told as one of the host that clients know. Nothing can be
 	// sent to it: the socket is connected.
-	if local, ok := conn.LocalAddr().(*net.UDPAddr); ok {
-		r.relayed = &net.UDPAddr{IP: route.Peer.Addr().AsSlice(), Port: local.Port}
+	if own, ok := conn.LocalAddr().(*net.UDPAddr); ok {
+		r.relayed = &net.UDPAddr{IP: peer.Addr().AsSlice(), Port: own.Port}
 	}
 	if err := g.sessions.acquire(session, r); err != nil {
 		g.stat.quota.Add(1)
@@ -83,16 +76,12 @@ func (g *generator) AllocateConn(turn.AllocateConnConfig) (net.Conn, error) {
 }
 
 // permits is the turn.PermissionHandler: the media port's address and no other. IPv4
-// counts in its own form only; the mapped form of an address is another one.
+// counts in its own form only; the mapped form of an address is another one. pion does not
+// say whose request it is; the port, and the address as that client knows it, are the
+// relay's to check.
 func (g *generator) permits(_ net.Addr, peer net.IP) bool {
-	addr, ok := netip.AddrFromSlice(peer)
-	if !ok {
-		return false
-	}
-	for _, route := range g.routes {
-		if route.Peer.Addr() == addr {
-			return true
-		}
+	if addr, ok := netip.AddrFromSlice(peer); ok && g.sessions.leadTo(addr) {
+		return true
 	}
 	g.stat.refused.Add(1)
 	return false

@@ -45,7 +45,7 @@ func specialPurpose() []string {
 func dual(t *testing.T) func(*Config) {
 	t.Helper()
 	v6 := startMedia(t, "[::1]:0")
-	return func(cfg *Config) { cfg.Routes = append(cfg.Routes, Route{Peer: publicV6(), Local: v6.addr()}) }
+	return func(cfg *Config) { cfg.Media = append(cfg.Media, v6.addr()) }
 }
 
 func family6() stun.Setter { return raw(stun.AttrRequestedAddressFamily, 2, 0, 0, 0) }
@@ -98,8 +98,8 @@ func TestRelaysNowhereElse(t *testing.T) {
 	// Counted are: each address once by CreatePermission and once by ChannelBind, on the
 	// client of its family; the one beside the permitted; and the packets to other ports.
 	require.EqualValues(t, 2*len(specialPurpose())+1+2*(len(ports)-1), r.Stats().Refused)
-	for _, route := range r.cfg.Routes {
-		require.Contains(t, r.remotes(), route.Local.String())
+	for _, addr := range r.cfg.Media {
+		require.Contains(t, r.remotes(), addr.String())
 	}
 	require.Len(t, r.remotes(), 2, "each relay's socket is connected to the media port")
 
@@ -269,35 +269,80 @@ func TestMediaPortAway(t *testing.T) {
 	})
 }
 
-func TestLoopbackRoute(t *testing.T) {
-	for _, test := range []struct{ peer, local, want string }{
-		{"198.51.100.7:1", "[::]:2", "127.0.0.1:2"},
-		{"198.51.100.7:1", "0.0.0.0:2", "127.0.0.1:2"},
-		{"[2001:db8::7]:1", "[::]:2", "[::1]:2"},
-		{"198.51.100.7:1", "192.0.2.1:2", "192.0.2.1:2"},
-		{"198.51.100.7:1", "[::ffff:192.0.2.1]:2", "192.0.2.1:2"},
-	} {
-		got := LoopbackRoute(netip.MustParseAddrPort(test.peer), netip.MustParseAddrPort(test.local))
-		require.Equal(t, test.peer, got.Peer.String())
-		require.Equal(t, test.want, got.Local.String())
-	}
-}
-
 func TestConfig(t *testing.T) {
-	route := Route{Peer: publicV4(), Local: netip.MustParseAddrPort("127.0.0.1:1")}
-	mixed := Route{Peer: publicV6(), Local: netip.MustParseAddrPort("127.0.0.1:1")}
+	media := netip.MustParseAddrPort("127.0.0.1:1")
 	pc := listenUDP(t, "127.0.0.1:0")
 	defer pc.Close()
 	for _, cfg := range []Config{
-		{Routes: []Route{route}},
+		{Media: []netip.AddrPort{media}},
 		{PacketConns: []net.PacketConn{pc}},
-		{PacketConns: []net.PacketConn{pc}, Routes: []Route{route, route}},
-		{PacketConns: []net.PacketConn{pc}, Routes: []Route{mixed}},
-		{PacketConns: []net.PacketConn{pc}, Routes: []Route{{}}},
+		{PacketConns: []net.PacketConn{pc}, Media: []netip.AddrPort{media, media}},
+		{PacketConns: []net.PacketConn{pc}, Media: []netip.AddrPort{{}}},
+		{PacketConns: []net.PacketConn{pc}, Media: []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:1")}},
+		{PacketConns: []net.PacketConn{pc}, Media: []netip.AddrPort{netip.MustParseAddrPort("[::ffff:127.0.0.1]:1")}},
 	} {
 		_, err := New(cfg)
 		require.Error(t, err)
 	}
+}
+
+// Each session's relays lead to the media port by the address that its client knows. When
+// it learns of another, that goes for new allocations; those that are there stay.
+func TestEachClientsOwnAddress(t *testing.T) {
+	r := start(t, dual(t))
+	one, two := publicV4(), netip.MustParseAddrPort("203.0.113.9:10000")
+	reaches := func(c *raws, to netip.AddrPort, word string) {
+		t.Helper()
+		require.Zero(t, code(t, c.request(stun.MethodCreatePermission, peer(to))))
+		before := r.media.heard(word)
+		eventually(t, "the media port is reached at "+to.String(), func() bool {
+			c.indicate(to, word)
+			return r.media.heard(word) > before
+		})
+	}
+	ada := r.overTCP(r.grant("ada")).mustAllocate()
+	r.Admit("ben", []netip.AddrPort{two, one, publicV6()})
+	ben := r.overTCP(r.Mint("ben", time.Now())).mustAllocate()
+	reaches(ada, one, "ada")
+	reaches(ben, two, "ben")
+	// The other's address has a permission, but leads nowhere.
+	require.Zero(t, code(t, ada.request(stun.MethodCreatePermission, peer(two))))
+	refused := r.Stats().Refused
+	ada.indicate(two, "not ada's")
+	eventually(t, "it is refused", func() bool { return r.Stats().Refused == refused+1 })
+	require.Zero(t, r.media.heard("not ada's"))
+
+	moved := netip.MustParseAddrPort("192.0.2.44:10000")
+	r.Admit("ada", []netip.AddrPort{moved})
+	reaches(ada, one, "still the old one")
+	reaches(r.overTCP(r.Mint("ada", time.Now())).mustAllocate(), moved, "the new one")
+	v6 := r.overTCP(r.Mint("ada", time.Now()))
+	require.Equal(t, 508, code(t, v6.request(stun.MethodAllocate, requestedTransport(), family6())), "ada knows none of IPv6")
+
+	// Nothing is left of addresses that nobody has any more.
+	r.Revoke("ada")
+	require.Equal(t, 403, code(t, ben.request(stun.MethodCreatePermission, peer(moved))))
+	r.Revoke("ben")
+	require.Empty(t, r.sessions.peers)
+}
+
+// A client that comes by IPv6 to a media port without it gets a relay of IPv4, unless it
+// insists.
+func TestClientOfAnotherFamily(t *testing.T) {
+	var addr string
+	r := start(t, func(cfg *Config) {
+		l := listenTCP(t, "[::1]:0")
+		cfg.Listeners = append(cfg.Listeners, l)
+		addr = l.Addr().String()
+	})
+	r.tcp = addr
+	c := r.overTCP(r.grant("ada")).mustAllocate()
+	require.Zero(t, code(t, c.request(stun.MethodCreatePermission, peer(publicV4()))))
+	eventually(t, "the media port is reached", func() bool {
+		c.indicate(publicV4(), "from IPv6")
+		return r.media.heard("from IPv6") > 0
+	})
+	require.Equal(t, 508, code(t, r.overTCP(r.grant("ada")).request(stun.MethodAllocate, requestedTransport(), family6())))
 }
 
 // As many allocations as ask at once, exactly the quota is granted.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,10 +36,11 @@ const (
 	maxChannels = 16
 )
 
-// Config is what a Server needs. Routes and one socket are required.
+// Config is what a Server needs. Media and one socket are required.
 type Config struct {
-	// Routes are the ways to the media port, at most one per address family.
-	Routes []Route
+	// Media is where this machine reaches the media port, at most one address of each
+	// family. Relays lead there and nowhere else.
+	Media []netip.AddrPort
 	// PacketConns are UDP sockets and Listeners TCP or TLS ones on which TURN is spoken.
 	// The Server closes them.
 	PacketConns []net.PacketConn
@@ -59,7 +61,7 @@ type Config struct {
 // Errors of Config.
 var (
 	errNoSocket = errors.New("turn: no socket to listen on")
-	errRoutes   = errors.New("turn: needs one or two routes to the media port, each in a family of its own")
+	errMedia    = errors.New("turn: needs one or two addresses of the media port, each in a family of its own")
 )
 
 // withDefaults returns the configuration with its zero values filled in.
@@ -67,13 +69,12 @@ func (c Config) withDefaults() (Config, error) {
 	if len(c.PacketConns)+len(c.Listeners) == 0 {
 		return c, errNoSocket
 	}
-	if len(c.Routes) == 0 || len(c.Routes) > 2 || len(c.Routes) == 2 && family(c.Routes[0]) == family(c.Routes[1]) {
-		return c, errRoutes
+	if len(c.Media) == 0 || len(c.Media) > 2 || len(c.Media) == 2 && c.Media[0].Addr().Is4() == c.Media[1].Addr().Is4() {
+		return c, errMedia
 	}
-	for _, r := range c.Routes {
-		if !r.Peer.IsValid() || !r.Local.IsValid() || r.Peer.Addr().Is4In6() || r.Local.Addr().Is4In6() ||
-			r.Peer.Addr().Is4() != r.Local.Addr().Is4() {
-			return c, fmt.Errorf("%w: %v by %v", errRoutes, r.Peer, r.Local)
+	for _, addr := range c.Media {
+		if !addr.IsValid() || addr.Addr().Is4In6() || addr.Addr().IsUnspecified() || addr.Port() == 0 {
+			return c, fmt.Errorf("%w: %v", errMedia, addr)
 		}
 	}
 	orDefault := func(n *int, def int) {
@@ -93,8 +94,6 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.BytesPerSecond, DefaultBytesPerSecond)
 	return c, nil
 }
-
-func family(r Route) bool { return r.Peer.Addr().Is4() }
 
 // Stats counts what the server did since its start, Allocations excepted, which is how
 // many there are now.
@@ -133,10 +132,14 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.close = sync.OnceValue(s.shutDown)
 
-	relays := &generator{routes: cfg.Routes, sessions: s.sessions, stat: s.stat}
+	relays := &generator{media: cfg.Media, sessions: s.sessions, stat: s.stat}
 	config := turn.ServerConfig{
 		Realm: realm, LoggerFactory: quietLogs(), AuthHandler: s.authenticate,
 		QuotaHandler: s.withinQuota,
+		// RFC 8656, section 7.2: without REQUESTED-ADDRESS-FAMILY an allocation is of IPv4. pion
+		// by itself makes it of the family that the client came by, which is of more use, but
+		// not where the media port has no IPv6.
+		StrictAddressFamily: !slices.ContainsFunc(cfg.Media, func(a netip.AddrPort) bool { return a.Addr().Is6() }),
 		EventHandler: turn.EventHandler{
 			OnAllocationCreated: func(src, dst net.Addr, _, _, _ string, _ net.Addr, _ int) {
 				s.streams.allocated(src, dst, +1)
@@ -166,8 +169,10 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Admit makes the session live until Revoke. Admitting it again changes nothing.
-func (s *Server) Admit(session string) { s.sessions.enter(session) }
+// Admit makes the session live until Revoke. at are the addresses by which its client knows
+// the media port, IPv4 not mapped into IPv6; of each family the first is the one that its
+// relays lead to. Admitting it again replaces them, for allocations to come.
+func (s *Server) Admit(session string, at []netip.AddrPort) { s.sessions.enter(session, at) }
 
 // Mint returns credentials for the session, which are good for the configured TTL from now
 // on, while the session is live.
@@ -237,17 +242,4 @@ func quietLogs() logging.LoggerFactory {
 	factory.DefaultLogLevel = logging.LogLevelDisabled
 	factory.ScopeLevels = map[string]logging.LogLevel{}
 	return factory
-}
-
-// LoopbackRoute returns the route to a media port that is bound to local and known to
-// clients as peer: the socket's own address, or that of the loopback interface when the
-// socket takes all.
-func LoopbackRoute(peer, local netip.AddrPort) Route {
-	addr := local.Addr().Unmap()
-	if addr.IsUnspecified() {
-		if addr = netip.IPv6Loopback(); peer.Addr().Is4() {
-			addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-		}
-	}
-	return Route{Peer: peer, Local: netip.AddrPortFrom(addr, local.Port())}
 }

@@ -3,6 +3,8 @@ package turn
 import (
 	"errors"
 	"net"
+	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,12 +26,16 @@ type sessions struct {
 	mu     sync.Mutex // guards the fields below and those of every session
 	live   map[string]*session
 	relays int // of all sessions
+	// peers counts the sessions and relays that lead to an address.
+	peers  map[netip.Addr]int
 	closed bool
 }
 
 // session is one signalling session that was admitted.
 type session struct {
 	relays map[*relay]struct{}
+	// v4 and v6 are the media port as the client knows it; not valid where it does not.
+	v4, v6 netip.AddrPort
 	// bytes bounds what is relayed, both directions together.
 	bytes *rate.Limiter
 }
@@ -37,21 +43,72 @@ type session struct {
 func newSessions(cfg Config) *sessions {
 	return &sessions{
 		perSession: cfg.AllocationsPerSession, total: cfg.Allocations, bytesPerSecond: cfg.BytesPerSecond,
-		live: make(map[string]*session),
+		live: make(map[string]*session), peers: make(map[netip.Addr]int),
 	}
 }
 
-// enter makes the session live, unless it is already.
-func (s *sessions) enter(id string) {
+// enter makes the session live and sets where its relays to come lead: to the first
+// address of each family.
+func (s *sessions) enter(id string, at []netip.AddrPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.live[id] != nil {
+	if s.closed {
 		return
 	}
-	s.live[id] = &session{
-		relays: make(map[*relay]struct{}),
-		// A burst of a second: a browser sends what it has in bunches.
-		bytes: rate.NewLimiter(rate.Limit(s.bytesPerSecond), s.bytesPerSecond),
+	entered := s.live[id]
+	if entered == nil {
+		entered = &session{
+			relays: make(map[*relay]struct{}),
+			// A burst of a second: a browser sends what it has in bunches.
+			bytes: rate.NewLimiter(rate.Limit(s.bytesPerSecond), s.bytesPerSecond),
+		}
+		s.live[id] = entered
+	}
+	s.leadLocked(entered.v4, -1)
+	s.leadLocked(entered.v6, -1)
+	entered.v4, entered.v6 = firstOf(at, netip.Addr.Is4), firstOf(at, netip.Addr.Is6)
+	s.leadLocked(entered.v4, +1)
+	s.leadLocked(entered.v6, +1)
+}
+
+// firstOf returns the first address of a family, or one that is not valid.
+func firstOf(addrs []netip.AddrPort, family func(netip.Addr) bool) netip.AddrPort {
+	i := slices.IndexFunc(addrs, func(a netip.AddrPort) bool { return family(a.Addr()) })
+	if i < 0 {
+		return netip.AddrPort{}
+	}
+	return addrs[i]
+}
+
+// leadLocked notes that one session or relay more (+1) or less (-1) leads to an address.
+func (s *sessions) leadLocked(to netip.AddrPort, change int) {
+	if !to.IsValid() {
+		return
+	}
+	if s.peers[to.Addr()] += change; s.peers[to.Addr()] == 0 {
+		delete(s.peers, to.Addr())
+	}
+}
+
+// leadTo reports whether any session's relay leads, or may lead, to an address.
+func (s *sessions) leadTo(addr netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peers[addr] > 0
+}
+
+// peer is the media port as the session's client knows it; not valid when it does not, or
+// when the session has ended.
+func (s *sessions) peer(id string, v4 bool) netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch live := s.live[id]; {
+	case live == nil:
+		return netip.AddrPort{}
+	case v4:
+		return live.v4
+	default:
+		return live.v6
 	}
 }
 
@@ -60,6 +117,10 @@ func (s *sessions) end(id string) {
 	s.mu.Lock()
 	ended := s.live[id]
 	delete(s.live, id)
+	if ended != nil {
+		s.leadLocked(ended.v4, -1)
+		s.leadLocked(ended.v6, -1)
+	}
 	s.mu.Unlock()
 	if ended == nil {
 		return
@@ -133,6 +194,7 @@ func (s *sessions) acquire(id string, r *relay) error {
 	}
 	live.relays[r] = struct{}{}
 	s.relays++
+	s.leadLocked(r.peer, +1)
 	r.session, r.bytes = live, live.bytes
 	return nil
 }
@@ -146,6 +208,7 @@ func (s *sessions) release(r *relay) {
 	}
 	delete(r.session.relays, r)
 	s.relays--
+	s.leadLocked(r.peer, -1)
 }
 
 // channelCreated notes a channel binding of the relay that clients know as relayed. One

@@ -186,7 +186,7 @@ func BenchmarkWaiting(b *testing.B) {
 func engineRig(b *testing.B, p pattern) *rig {
 	b.Helper()
 	e := startEngine(b, Config{})
-	r, listeners := newRig(b, p, e.Addrs()[0])
+	r, listeners := newRig(b, p, e.LocalAddrs()[0])
 	f := &fan{}
 	_, o := boundEndpoint(b, e, f, r.talker.addr, dtls.SRTP_AEAD_AES_128_GCM)
 	to := make([]*Sender, 0, len(listeners))

@@ -89,9 +89,6 @@ type Config struct {
 	// for all. On a host with several addresses name them one by one: replies leave with the address a socket is bound
 	// to, and a wildcard socket leaves that choice to the kernel's routes.
 	Addrs []netip.AddrPort
-	// Advertise are the addresses to offer as ICE candidates. Zero: the one a socket is bound to, and for a wildcard
-	// those of all interfaces except link-local ones.
-	Advertise []netip.Addr
 	// Loops is how many sockets and loops each address gets. Zero: one per core. Systems other than Linux get one.
 	Loops int
 	// Lanes is how many goroutines share large fan-outs. Zero: one per core.

@@ -57,7 +57,7 @@ func crowdLatency(b *testing.B, inline bool, talkers int) {
 	defer stop.Store(true)
 	for i := range talkers {
 		talker := newClient(b, 0)
-		talker.connect(b, e.Addrs()[0])
+		talker.connect(b, e.LocalAddrs()[0])
 		_, o := boundEndpoint(b, e, audience(uint32(i+1)), talker.addr, dtls.SRTP_AEAD_AES_128_GCM)
 		next := packets(b, o)
 		wg.Go(func() {
@@ -70,7 +70,7 @@ func crowdLatency(b *testing.B, inline bool, talkers int) {
 
 	f := &fan{}
 	talker, listener := newClient(b, 0), newClient(b, 0)
-	talker.connect(b, e.Addrs()[0])
+	talker.connect(b, e.LocalAddrs()[0])
 	_, o := boundEndpoint(b, e, f, talker.addr, dtls.SRTP_AEAD_AES_128_GCM)
 	ep, _ := boundEndpoint(b, e, f, listener.addr, dtls.SRTP_AEAD_AES_128_GCM)
 	f.to.Store(&[]*Sender{ep.Sender(5)})

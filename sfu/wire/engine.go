@@ -36,10 +36,9 @@ type Engine struct {
 
 // listener is one listen address and the sockets that share it.
 type listener struct {
-	index     int
-	addr      netip.AddrPort // as bound
-	advertise []netip.AddrPort
-	socks     []*socket
+	index int
+	addr  netip.AddrPort // as bound
+	socks []*socket
 }
 
 // reaches reports whether packets to a remote address can leave by this listener.
@@ -80,10 +79,6 @@ func Listen(cfg Config) (*Engine, error) {
 		}
 		port = l.addr.Port()
 		e.listeners = append(e.listeners, l)
-		if l.advertise, err = advertised(l.addr, e.cfg.Advertise); err != nil {
-			e.closeSockets()
-			return nil, err
-		}
 	}
 	for i := range e.cfg.Lanes {
 		e.lanes = append(e.lanes, e.newLane(i))
@@ -127,49 +122,6 @@ func listen(index int, addr netip.AddrPort, sockets int) (*listener, error) {
 	return l, nil
 }
 
-// advertised lists the addresses a peer can reach a listener at.
-func advertised(bound netip.AddrPort, configured []netip.Addr) ([]netip.AddrPort, error) {
-	candidates := configured
-	if len(candidates) == 0 && !bound.Addr().IsUnspecified() {
-		return []netip.AddrPort{bound}, nil
-	}
-	if len(candidates) == 0 {
-		var err error
-		if candidates, err = interfaceAddrs(); err != nil {
-			return nil, err
-		}
-	}
-	var out []netip.AddrPort
-	for _, a := range candidates {
-		a = a.Unmap()
-		if a.Is6() && bound.Addr().Is4() {
-			continue
-		}
-		out = append(out, netip.AddrPortFrom(a, bound.Port()))
-	}
-	return out, nil
-}
-
-// interfaceAddrs are the addresses of this host. Loopback is among them: a browser on the same machine may have no other
-// way. Link-local ones are not, since they need a zone.
-func interfaceAddrs() ([]netip.Addr, error) {
-	all, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil, fmt.Errorf("wire: interface addresses: %w", err)
-	}
-	var addrs []netip.Addr
-	for _, a := range all {
-		n, ok := a.(*net.IPNet)
-		if !ok {
-			continue
-		}
-		if ip, ok := netip.AddrFromSlice(n.IP); ok && (ip.IsLoopback() || ip.IsGlobalUnicast()) {
-			addrs = append(addrs, ip.Unmap())
-		}
-	}
-	return addrs, nil
-}
-
 // certify makes the DTLS certificate, if none is configured, and its fingerprint.
 func (e *Engine) certify() error {
 	if len(e.cfg.Certificate.Certificate) == 0 {
@@ -186,15 +138,6 @@ func (e *Engine) certify() error {
 
 // Fingerprint is our certificate's, as the value of a=fingerprint (RFC 8122).
 func (e *Engine) Fingerprint() string { return e.fingerprint }
-
-// Addrs are the addresses peers can reach the media port at.
-func (e *Engine) Addrs() []netip.AddrPort {
-	var out []netip.AddrPort
-	for _, l := range e.listeners {
-		out = append(out, l.advertise...)
-	}
-	return out
-}
 
 // LocalAddrs are the addresses the sockets are bound to, in the order of Config.Addrs.
 func (e *Engine) LocalAddrs() []netip.AddrPort {

@@ -271,9 +271,8 @@ func (ep *Endpoint) lose(l *listener, remote netip.AddrPort) {
 	}
 }
 
-// Candidates are the host candidates of the media port as values of a=candidate (RFC 8839 §5.1), the preferred first.
-func (e *Engine) Candidates() []string {
-	addrs := e.Addrs()
+// Candidates are host candidates at these addresses as values of a=candidate (RFC 8839 §5.1), the preferred first.
+func Candidates(addrs []netip.AddrPort) []string {
 	list := make([]string, len(addrs))
 	for i, a := range addrs {
 		// RFC 8445 §5.1.2.1: type preference 126 for host candidates, component 1.

@@ -37,7 +37,7 @@ func bindingRequest(username string) []byte {
 // remote is a plain socket that plays a peer.
 func remote(tb testing.TB, e *Engine) *net.UDPConn {
 	tb.Helper()
-	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(e.Addrs()[0]))
+	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(e.LocalAddrs()[0]))
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = c.Close() })
 	return c

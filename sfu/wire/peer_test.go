@@ -40,6 +40,22 @@ func startEngine(tb testing.TB, cfg Config) *Engine {
 	return e
 }
 
+// onLoopback are the addresses by which this machine reaches the engine.
+func onLoopback(e *Engine) []netip.AddrPort {
+	var reached []netip.AddrPort
+	for _, a := range e.LocalAddrs() {
+		if !a.Addr().IsUnspecified() {
+			reached = append(reached, a)
+			continue
+		}
+		reached = append(reached, netip.AddrPortFrom(loopback().Addr(), a.Port()))
+		if a.Addr().Is6() {
+			reached = append(reached, netip.AddrPortFrom(netip.IPv6Loopback(), a.Port()))
+		}
+	}
+	return reached
+}
+
 // receiverFunc is a Receiver of RTP.
 type receiverFunc func(b *Batch, ep *Endpoint, packet []byte, at time.Time)
 
@@ -113,7 +129,7 @@ func (p *serverPeer) describe(c Credentials) webrtc.SessionDescription {
 	for mid, direction := range []string{"recvonly", "sendonly"} {
 		fmt.Fprintf(&b, "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=setup:passive\r\na=mid:%d\r\na=rtcp-mux\r\n"+
 			"a=rtpmap:111 opus/48000/2\r\na=%s\r\na=ice-ufrag:%s\r\na=ice-pwd:%s\r\n", mid, direction, c.Ufrag, c.Pwd)
-		for _, candidate := range p.engine.Candidates() {
+		for _, candidate := range Candidates(onLoopback(p.engine)) {
 			fmt.Fprintf(&b, "a=candidate:%s\r\n", candidate)
 		}
 		if direction == "sendonly" {
