@@ -134,6 +134,15 @@ func (n *network) sh(ns, script string) {
 	require.NoError(n.t, err, "%s: %s", script, out)
 }
 
+// names gives an address a name in the client's place.
+func (n *network) names(name, addr string) {
+	n.t.Helper()
+	dir := filepath.Join("/etc/netns", n.client) // ip netns exec puts what is in there over /etc
+	require.NoError(n.t, os.MkdirAll(dir, 0o755))
+	n.t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	require.NoError(n.t, os.WriteFile(filepath.Join(dir, "hosts"), []byte(addr+" "+name+"\n"), 0o600))
+}
+
 // dropUDP makes the router lose all UDP.
 func (n *network) dropUDP() {
 	n.t.Helper()
@@ -274,6 +283,13 @@ func (n *network) certify() (cert, key string) {
 // certify writes ca.pem, cert.pem and key.pem to dir, for a server at these addresses.
 func certify(t *testing.T, dir string, addrs ...string) (cert, key string) {
 	t.Helper()
+	return certifyUntil(t, dir, time.Now().Add(time.Hour), addrs...)
+}
+
+// certifyUntil is certify with a certificate that is valid for two hours, until end. Its
+// authority lives longer.
+func certifyUntil(t *testing.T, dir string, end time.Time, addrs ...string) (cert, key string) {
+	t.Helper()
 	newKey := func() *ecdsa.PrivateKey {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		require.NoError(t, err)
@@ -288,11 +304,11 @@ func certify(t *testing.T, dir string, addrs ...string) (cert, key string) {
 	caKey, leafKey := newKey(), newKey()
 	ca := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test CA"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		NotBefore: end.Add(-2 * time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
 	leaf := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "server"}, DNSNames: []string{"localhost"},
-		NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
+		NotBefore: ca.NotBefore, NotAfter: end,
 	}
 	for _, addr := range addrs {
 		leaf.IPAddresses = append(leaf.IPAddresses, net.ParseIP(addr))

@@ -18,6 +18,8 @@ type netServer struct {
 	// URL is where the talker, who is in the same place, finds the server.
 	URL    string
 	NoTURN bool
+	// Announce, if given, is the address that the server tells clients.
+	Announce string
 }
 
 // TestRoleServer is no test of its own: it plays the server of the tests below.
@@ -28,11 +30,16 @@ func TestRoleServer(t *testing.T) {
 		yes := true
 		cfg.HTTP, cfg.UDP, cfg.AllowGuests = todo.HTTP, "10000", &yes
 		cfg.TURN = !todo.NoTURN
+		if todo.Announce != "" {
+			cfg.Announce = []string{todo.Announce}
+		}
 		cfg.TURNUDP, cfg.TURNTCP = app.DefaultTURN, app.DefaultTURN
 		cfg.HTTPS, cfg.TLSCert, cfg.TLSKey = todo.HTTPS, todo.Cert, todo.Key
 	})
 	s.URL = todo.URL
-	arrive(t, s, "Ada").join("lobby").talk()
+	if todo.Announce == "" {
+		arrive(t, s, "Ada").join("lobby").talk()
+	}
 	say("serving")
 	cues(func(string) {})
 }

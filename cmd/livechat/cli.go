@@ -20,6 +20,7 @@ type cli struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the server."`
 	Token   tokenCommand   `cmd:"" help:"Print a token that lets a person in."`
 	Bench   benchCommand   `cmd:"" help:"Measure what the server costs on this machine."`
+	Doctor  doctorCommand  `cmd:"" help:"Check whether voice works with a server from here."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
@@ -60,6 +61,7 @@ func newParser(grammar *cli, lookupEnv func(string) (string, bool)) (*kong.Kong,
 			{Key: "token", Title: "The token:"},
 			{Key: "secret", Title: "The secret:"},
 			{Key: "bench", Title: "The measurement:"},
+			{Key: "doctor", Title: "The check:"},
 			{Key: "more", Title: "More:"},
 		}),
 	)

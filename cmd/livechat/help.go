@@ -26,6 +26,7 @@ const overview = `Mini LiveChat: voice chat on your own machine. One program tha
 Usage: livechat [flags]                    run the server
        livechat token --user=ID [flags]    print a token that lets a person in
        livechat bench SCENARIO... [flags]  measure what the server costs
+       livechat doctor [URL]               check whether voice works, and why not
        livechat version                    print the version`
 
 const settings = `Every setting may also be given as an environment variable, LIVECHAT_ and the flag's name (LIVECHAT_LOG_LEVEL=debug), or as a key of the --config file (log-level: debug). A flag goes before the environment, the environment before the file. TIME is a number with a unit: 500ms, 15s, 10m, 24h. Where there may be several values, separate them by commas or repeat the flag.
@@ -72,6 +73,10 @@ func printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 		page.WriteString(wrapAll(benchOverview) + "\n" + wrapAll(benchScenarios))
 		writeFlags(&page, ctx.Model, command)
 		page.WriteString("\n" + wrapAll(benchExamples))
+	case "doctor":
+		page.WriteString(wrapAll(doctorOverview))
+		writeFlags(&page, ctx.Model, command)
+		page.WriteString("\n" + wrapAll(doctorExamples))
 	default:
 		page.WriteString("Usage: livechat " + command.Name + "\n\n" + wrapAll(command.Help))
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/cmd/doctor"
 )
 
 // Exit codes. That of bad flags is the shell's own; service managers may be told not to
@@ -31,8 +32,13 @@ func run(args []string) int {
 	if err == nil {
 		err, code = command.Run(), exitFailure
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		return exitOK
+	case errors.Is(err, errNoVoice):
+		return exitFailure // the report says it all
+	case errors.Is(err, doctor.ErrURL):
+		code = exitUsage
 	}
 	if wrong, ok := errors.AsType[*app.ConfigError](err); ok {
 		// Kong put the command in front, which the flags speak for.
