@@ -32,6 +32,8 @@ type Conn interface {
 	LastSeen() time.Time
 	// RemoteAddr is the ICE-selected address; not valid before there is one.
 	RemoteAddr() netip.AddrPort
+	// Stats is what was counted of the media, and what is known of the client's network.
+	Stats() peer.Stats
 	// AddCandidate adds a trickled remote candidate.
 	AddCandidate(candidate string) error
 	Close() error

@@ -38,7 +38,7 @@ type progress struct {
 func (p *Peer) OnRTCP(out *wire.Batch, _ *wire.Endpoint, raw []byte, now time.Time) {
 	compound, err := repair.ParseRTCP(raw)
 	if err != nil {
-		p.dropped.Add(1)
+		p.drops.rtcp.Add(1)
 		return
 	}
 	for feedback := range compound.Packets() {
@@ -57,12 +57,12 @@ func (p *Peer) OnRTCP(out *wire.Batch, _ *wire.Endpoint, raw []byte, now time.Ti
 func (p *Peer) onNACK(out *wire.Batch, nack *repair.Feedback, now time.Time) {
 	slot := p.slotOf(nack.Media)
 	if slot < 0 || !p.slots[slot].nack {
-		p.dropped.Add(1)
+		p.drops.nack.Add(1)
 		return
 	}
 	for number := range nack.Numbers() {
 		if !p.listening.budget.take(now) {
-			p.dropped.Add(1)
+			p.drops.nackRate.Add(1)
 			return
 		}
 		p.slots[slot].Resend(number, now, out)

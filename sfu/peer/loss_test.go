@@ -160,13 +160,13 @@ func TestBrokenREDIsDropped(t *testing.T) {
 		"", "\xed", "\xed\x0f\x00\xff\x6d123", "\xed\x0f\x00\x01", wrapped("a"), strings.Repeat("\xff", 100),
 		"\x08primary of another codec",
 	} {
-		before := adaPeer.dropped.Load()
+		before := adaPeer.drops.read().Total()
 		ada.say(t, ada.ssrc(), uint16(1+i), testRED, payload)
 		if payload == wrapped("a") {
 			eventually(t, "sound RED to pass", func() bool { return adaPeer.Source().Stats().Packets == 1 })
 			continue
 		}
-		eventually(t, "broken RED to be dropped", func() bool { return adaPeer.dropped.Load() == before+1 })
+		eventually(t, "broken RED to be dropped", func() bool { return adaPeer.drops.read().Total() == before+1 })
 	}
 	require.EqualValues(t, 1, adaPeer.Source().Stats().Packets)
 }
@@ -190,9 +190,8 @@ func TestListenerAsks(t *testing.T) {
 	slot := bobPeer.Slots()[0]
 	ask(first.SSRC, first.SequenceNumber)
 	eventually(t, "the packet to be sent again", func() bool { return slot.Stats().Resent == 1 })
-	dropped := bobPeer.dropped.Load()
 	ask(first.SSRC+1, first.SequenceNumber)
-	eventually(t, "a NACK of an unknown stream to be dropped", func() bool { return bobPeer.dropped.Load() == dropped+1 })
+	eventually(t, "a NACK of an unknown stream to be dropped", func() bool { return bobPeer.drops.read() == Drops{NACK: 1} })
 
 	// A storm: a thousand compounds that ask for everything.
 	all := make([]uint16, 2000)
@@ -202,7 +201,7 @@ func TestListenerAsks(t *testing.T) {
 	for range 1000 {
 		ask(first.SSRC, all...)
 	}
-	eventually(t, "the storm to be cut off", func() bool { return bobPeer.dropped.Load() > dropped+100 })
+	eventually(t, "the storm to be cut off", func() bool { return bobPeer.drops.read().NACKRate > 100 })
 	ada.say(t, ada.ssrc(), 2, testOpus, "still here")
 	require.Equal(t, "still here", func() string { all := opened(t, bob.hear(t)); return all[len(all)-1] }())
 	require.LessOrEqual(t, slot.Stats().Resent, uint64(6))
@@ -220,7 +219,7 @@ func TestListenerWithoutNACKIsNotAnswered(t *testing.T) {
 	require.NoError(t, bob.pc.WriteRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{
 		MediaSSRC: first.SSRC, Nacks: []rtcp.NackPair{{PacketID: first.SequenceNumber}},
 	}}))
-	eventually(t, "the NACK to be dropped", func() bool { return bobPeer.dropped.Load() == 1 })
+	eventually(t, "the NACK to be dropped", func() bool { return bobPeer.drops.read() == Drops{NACK: 1} })
 	require.Zero(t, bobPeer.Slots()[0].Stats().Resent)
 }
 
@@ -274,21 +273,21 @@ func TestReportsChooseRedundancy(t *testing.T) {
 		bobPeer.endpoint.Touch(now)
 		bobPeer.OnRTCP(nil, nil, raw, now.Add(time.Second+later))
 	}
-	require.Equal(t, Network{}, bobPeer.Network())
+	require.Equal(t, Network{}, bobPeer.network.read())
 	report(10, say(50), 200*time.Millisecond)
-	got := bobPeer.Network()
+	got := bobPeer.network.read()
 	require.InDelta(t, 0.2, got.LossDown, 0.001)
 	require.Equal(t, 3, got.Redundancy)
 	require.Equal(t, 10*time.Millisecond, got.JitterDown)
 	require.InDelta(t, 0.2, got.RTT.Seconds(), 0.001)
 	report(10, say(5), 0) // of too few packets to tell
-	require.Equal(t, 3, bobPeer.Network().Redundancy)
-	require.InDelta(t, 0.2*7/8, bobPeer.Network().RTT.Seconds(), 0.001)
+	require.Equal(t, 3, bobPeer.network.read().Redundancy)
+	require.InDelta(t, 0.2*7/8, bobPeer.network.read().RTT.Seconds(), 0.001)
 	for range 20 {
 		report(10, say(20), 0)
 	}
-	require.Zero(t, bobPeer.Network().Redundancy)
-	require.Zero(t, bobPeer.Network().LossDown)
+	require.Zero(t, bobPeer.network.read().Redundancy)
+	require.Zero(t, bobPeer.network.read().LossDown)
 	require.Len(t, opened(t, say(70)), 1)
 
 	// What the talker's network lost is not the listener's loss.
@@ -300,7 +299,7 @@ func TestReportsChooseRedundancy(t *testing.T) {
 	require.NotZero(t, missing)
 	ada.say(t, ada.ssrc(), uint16(2+2*adaPeer.Source().Stats().Packets), testOpus, "x")
 	report(10+missing, bob.hear(t), 0)
-	require.Zero(t, bobPeer.Network().Redundancy)
+	require.Zero(t, bobPeer.network.read().Redundancy)
 }
 
 // TestBrokenRTCPIsDropped: compounds cut short do nothing, and do no harm.
@@ -314,11 +313,12 @@ func TestBrokenRTCPIsDropped(t *testing.T) {
 	require.NoError(t, err)
 	first := 28 + 24 // the sender report alone is sound
 	for n := range raw {
-		before := p.dropped.Load()
+		want := p.drops.read()
 		p.OnRTCP(nil, nil, raw[:n], time.Now())
 		if n != first {
-			require.Equal(t, before+1, p.dropped.Load(), "%d of %d bytes", n, len(raw))
+			want.RTCP++
 		}
+		require.Equal(t, want, p.drops.read(), "%d of %d bytes", n, len(raw))
 	}
 }
 
@@ -329,11 +329,11 @@ func FuzzMicrophone(f *testing.F) {
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		p := &Peer{mic: &line{opus: testOpus, red: testRED}, source: forward.NewSource(), meter: speaker.NewMeter(time.Unix(1e9, 0)), levelID: 1}
 		for i, b := range [][]byte{first, second, first, second} {
-			before := p.dropped.Load()
+			before := p.drops.read().Total()
 			now := time.Unix(1e9, 0).Add(time.Duration(i) * 20 * time.Millisecond)
 			p.OnRTP(nil, nil, b, now)
 			stats := p.source.Stats()
-			if d := p.dropped.Load() - before; d > 1 || stats.Recovered > stats.Packets+stats.Dropped.Late+stats.Dropped.Duplicate {
+			if d := p.drops.read().Total() - before; d > 1 || stats.Recovered > stats.Packets+stats.Dropped.Late+stats.Dropped.Duplicate {
 				t.Errorf("dropped %d, %+v", d, stats)
 			}
 			p.OnRTCP(nil, nil, b, now)

@@ -110,8 +110,22 @@ func TestReportsToTalkerAndListener(t *testing.T) {
 		require.Less(t, float64(block.Delay)/65536, patience.Seconds())
 		require.InDelta(t, 0.25, float64(block.FractionLost)/256, 0.1)
 		require.Positive(t, block.TotalLost)
-		return
+		break
 	}
+	// The same is kept for statistics, and what Bob's engine reported.
+	stats := adaPeer.Stats()
+	require.InDelta(t, 0.25, stats.Network.LossUp, 0.1)
+	require.Positive(t, stats.Network.JitterUp)
+	require.Positive(t, stats.Source.Packets)
+	require.Positive(t, stats.Endpoint.PacketsIn)
+	require.Empty(t, stats.Slots)
+	eventually(t, "Bob's round trip to be known", func() bool { return bobPeer.Stats().Network.RTT > 0 })
+	stats = bobPeer.Stats()
+	require.Positive(t, stats.Slots[0].Packets)
+	require.Positive(t, stats.Slots[0].Missing, "Ada's loss is not Bob's")
+	require.Less(t, stats.Network.LossDown, 0.1)
+	eventually(t, "Bob's jitter to be known", func() bool { return bobPeer.Stats().Network.JitterDown > 0 })
+	require.Equal(t, Drops{}, stats.Dropped)
 }
 
 func TestSilentPeersAreSentNoReports(t *testing.T) {
@@ -139,9 +153,8 @@ func TestSecondSSRCTakesOverAfterSilence(t *testing.T) {
 	first, second := ada.ssrc(), ada.ssrc()+1
 	ada.say(t, first, 1, 109, "a")
 	require.Equal(t, []uint32{first}, bob.hear(t).CSRC)
-	dropped := adaPeer.dropped.Load()
 	ada.say(t, second, 1, 109, "b")
-	eventually(t, "a second SSRC beside the first to be dropped", func() bool { return adaPeer.dropped.Load() > dropped })
+	eventually(t, "a second SSRC beside the first to be dropped", func() bool { return adaPeer.drops.read() == Drops{SecondSSRC: 1} })
 	time.Sleep(ssrcTakeover)
 	ada.say(t, second, 2, 109, "c")
 	packet := bob.hear(t)
@@ -195,5 +208,5 @@ func TestListenerCannotTalk(t *testing.T) {
 	defer p.Close()
 	require.False(t, p.Talker())
 	p.OnRTP(nil, nil, []byte{0x80, 111, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0}, time.Now())
-	require.EqualValues(t, 1, p.dropped.Load())
+	require.Equal(t, Drops{NoMicrophone: 1}, p.drops.read())
 }

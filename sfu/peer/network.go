@@ -77,9 +77,8 @@ func fromTicks(ticks uint32) time.Duration {
 	return time.Duration(ticks) * time.Second / opusClockRate
 }
 
-// Network returns what is known of the client's network.
-func (p *Peer) Network() Network {
-	p.network.mu.Lock()
-	defer p.network.mu.Unlock()
-	return p.network.state
+func (n *network) read() Network {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.state
 }

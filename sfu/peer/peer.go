@@ -50,7 +50,7 @@ type Peer struct {
 	dead       atomic.Bool   // nothing can bring the connection back
 	ssrc       atomic.Uint32 // of the microphone, 0 until it was heard
 	candidates atomic.Int32
-	dropped    atomic.Uint64 // packets that are not what was negotiated
+	drops      drops
 
 	mu        sync.Mutex // guards the fields below
 	connected bool

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
@@ -30,13 +31,21 @@ type microphone struct {
 // authenticated.
 func (p *Peer) OnRTP(out *wire.Batch, _ *wire.Endpoint, packet []byte, at time.Time) {
 	m := &p.microphone
-	if p.mic == nil || m.packet.Unmarshal(packet) != nil || !m.open(p.mic) {
-		p.dropped.Add(1)
+	if p.mic == nil {
+		p.drops.noMicrophone.Add(1)
+		return
+	}
+	if m.packet.Unmarshal(packet) != nil {
+		p.drops.malformed.Add(1)
+		return
+	}
+	if reason := p.open(); reason != nil {
+		reason.Add(1)
 		return
 	}
 	if m.packet.SSRC != m.ssrc {
 		if m.ssrc != 0 && at.Sub(m.heardAt) < ssrcTakeover {
-			p.dropped.Add(1)
+			p.drops.secondSSRC.Add(1)
 			return
 		}
 		m.ssrc = m.packet.SSRC
@@ -54,18 +63,26 @@ func (p *Peer) OnRTP(out *wire.Batch, _ *wire.Endpoint, packet []byte, at time.T
 }
 
 // open looks whether the packet is of a payload type that was negotiated, and takes it out
-// of its redundancy, which stays in m.red.
-func (m *microphone) open(negotiated *line) bool {
+// of its redundancy, which stays in microphone.red. If it cannot, it returns the counter of
+// the reason.
+func (p *Peer) open() *atomic.Uint64 {
+	m := &p.microphone
 	m.red.Reset()
-	if m.packet.PayloadType == negotiated.opus {
-		return true
+	if m.packet.PayloadType == p.mic.opus {
+		return nil
 	}
-	if negotiated.red == 0 || m.packet.PayloadType != negotiated.red || m.red.Unmarshal(m.packet.Payload) != nil {
-		return false
+	if p.mic.red == 0 || m.packet.PayloadType != p.mic.red {
+		return &p.drops.payloadType
+	}
+	if m.red.Unmarshal(m.packet.Payload) != nil {
+		return &p.drops.malformed
 	}
 	primary := m.red.Primary()
+	if primary.PayloadType != p.mic.opus {
+		return &p.drops.payloadType
+	}
 	m.packet.Payload = primary.Data
-	return primary.PayloadType == negotiated.opus
+	return nil
 }
 
 // measure takes the audio level of the packet in hand, or guesses it.
