@@ -33,14 +33,17 @@ func (s *Slot) catchUpLocked(source *Source, f *frame, now time.Time, out Batch)
 	if oldest := now.Add(-maxHistoryAge); since.Before(oldest) {
 		since = oldest
 	}
-	s.since = time.Time{}
 	mutes := source.mutes.Load()
 	first, last := source.history.span(mutes, since)
 	newest, scratch, ok := source.history.get(last, mutes, now, s.scratch[:0])
 	s.scratch = scratch
 	if !ok || newest.epoch != f.epoch || f.index < first || f.index > last {
+		if !f.late {
+			s.since = time.Time{} // the stream begins with f
+		}
 		return false // f is none of them
 	}
+	s.since = time.Time{}
 	for i := first; i <= last; i++ {
 		past, payload, ok := source.history.get(i, mutes, now, s.scratch[:0])
 		if !ok {
