@@ -193,10 +193,24 @@ func TestGatewayVoiceState(t *testing.T) {
 	bob.event(protocol.OpVoiceStateEvent, &state)
 	// Between: true,false → true,true. Deaf implies mute, so only self_deaf changed.
 	require.Equal(t, want, state)
+
+	// Late joiners see everyone's state in the ACK: the deaf, the muted and the others.
+	seen := func(c *raw) (flags [][2]bool) {
+		for _, m := range c.joinChannel("lobby").ActiveMembers {
+			flags = append(flags, [2]bool{m.SelfMute, m.SelfDeaf})
+		}
+		return flags
+	}
+	cyd, _ := identify(t, s, "Cyd")
+	cyd.ack(protocol.OpVoiceState, protocol.VoiceState{SelfMute: new(true)}, &state)
+	require.Equal(t, [][2]bool{{true, true}, {false, false}, {true, false}}, seen(cyd))
+
 	ada.ack(protocol.OpVoiceState, protocol.VoiceState{SelfDeaf: new(false)}, &state)
 	require.False(t, state.SelfMute)
 	bob.event(protocol.OpVoiceStateEvent, &state)
 	require.False(t, state.SelfDeaf)
+	dan, _ := identify(t, s, "Dan")
+	require.Equal(t, [][2]bool{{false, false}, {false, false}, {true, false}, {false, false}}, seen(dan))
 }
 
 func TestGatewaySubscribe(t *testing.T) {

@@ -178,6 +178,15 @@ func TestTalkSelfDeaf(t *testing.T) {
 		ada.talksOn()
 		bo.hears(cy)
 	})
+	told(bo, "ada is deaf", func(e *protocol.VoiceStateEvent) bool { return e.UserID == ada.UserID() && e.SelfDeaf && e.SelfMute })
+	late := arrive(t, s, "late").join("lobby")
+	for i, deaf := range []bool{true, false, false, false} {
+		m := late.call.Members()[i]
+		require.Equal(t, [2]bool{deaf, deaf}, [2]bool{m.SelfDeaf, m.SelfMute}, "%s as the one who came late sees it", m.UserID)
+	}
+	late.hears(bo, cy)
+	late.hearsNot(ada, ada.talksOn)
+	late.leave()
 
 	_, err = ada.SetVoiceState(soon(t), protocol.VoiceState{SelfDeaf: &off})
 	require.NoError(t, err)
