@@ -122,11 +122,13 @@ func (m *Meter) Observe(level Level, now time.Time) (began bool) {
 // hear takes the level that two packets in a row have reached.
 func (m *Meter) hear(level Level, at time.Duration) (began bool) {
 	loud, now := loudness(level), m.loudness(at)
-	if loud > 0 && loud >= now-soundRange {
-		m.sound.Store(int64(at))
+	sound := loud > 0 && loud >= now-soundRange
+	if peak := max(loud, now); loud > now || sound && m.quiet(at) > 0 {
+		// What has fallen fast stays there, though there is sound again.
+		m.peak.Store(uint64(at.Milliseconds())<<peakBits | uint64(peak)) //nolint:gosec // neither is negative
 	}
-	if loud > now {
-		m.peak.Store(uint64(at.Milliseconds())<<peakBits | uint64(loud)) //nolint:gosec // neither is negative
+	if sound {
+		m.sound.Store(int64(at))
 	}
 	speaking := m.speaking(at)
 	if level > pauseLevel || !speaking && level > speechLevel {
@@ -167,11 +169,16 @@ func (m *Meter) speaking(at time.Duration) bool {
 	return spoke != 0 && at-time.Duration(spoke) <= hangover
 }
 
+// quiet is for how many milliseconds there has been no sound, but for the first hangover.
+func (m *Meter) quiet(at time.Duration) int64 {
+	return max((at - time.Duration(m.sound.Load()) - hangover).Milliseconds(), 0)
+}
+
 // loudness is that of the last peak less what it has fallen since.
 func (m *Meter) loudness(at time.Duration) Loudness {
 	peak := m.peak.Load()
 	since := max(at.Milliseconds()-int64(peak>>peakBits), 0)
-	quiet := min(max((at-time.Duration(m.sound.Load())-hangover).Milliseconds(), 0), since)
+	quiet := min(m.quiet(at), since)
 	fallen := (Loudness(since-quiet)*slowRelease + Loudness(quiet)*fastRelease) / 1000
 	return max(Loudness(peak&(1<<peakBits-1))-fallen, 0)
 }

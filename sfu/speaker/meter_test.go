@@ -170,6 +170,22 @@ func TestLoudnessFallsSlowly(t *testing.T) {
 	require.Equal(t, loudness(30), v.Read(v.now.Add(-frameLen)).Loudness)
 }
 
+// Who goes on much softer is soon no louder than that, and never becomes louder by it.
+func TestLoudnessFollowsWhoGoesOnSofter(t *testing.T) {
+	for _, softer := range []Level{25, 30, 37, 50, 60, 90} {
+		v := newVoice()
+		v.say(9, time.Second)
+		last := v.Read(v.now).Loudness
+		for range time.Second / frameLen {
+			v.say(softer, frameLen)
+			r := v.Read(v.now)
+			require.LessOrEqual(t, r.Loudness, last, "from 9 to %d", softer)
+			last = r.Loudness
+		}
+		require.LessOrEqual(t, last, max(loudness(softer)+soundRange, loudness(9)-(fastRelease*6/10)), "from 9 to %d", softer)
+	}
+}
+
 // One packet of a second ago and one of now are not two in a row.
 func TestOnePacketASecondIsNotSpeech(t *testing.T) {
 	v := newVoice()
