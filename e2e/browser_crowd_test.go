@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/signaling/client"
 )
 
 // crowdSlots is how many of the others each of the crowd hears.
@@ -18,7 +19,8 @@ const crowdSlots = 4
 
 // crowdScript puts people into one page: each has the page's own session, media and
 // connections, and an oscillator for a microphone, but no screen. Twelve browsers with
-// screens are more than a small machine can draw.
+// screens are more than a small machine can draw; twelve times the WebRTC of one, with
+// encoders, decoders and jitter buffers of their own, is what two cores can do.
 const crowdScript = `(async () => {
 	const [{ Client }, { Media }, { Microphone }, { Session }] =
 		await Promise.all(['client', 'media', 'microphone', 'session'].map((name) => import('/js/' + name + '.js')));
@@ -73,6 +75,15 @@ const crowdScript = `(async () => {
 		}
 		return sum;
 	}));
+	window.crowdLog = [];
+	(async () => {
+		for (;;) {
+			const due = performance.now() + %d;
+			await new Promise((elapsed) => setTimeout(elapsed, due - performance.now()));
+			const people = await crowdStats();
+			crowdLog.push({ late: performance.now() - due, people });
+		}
+	})();
 })().then(() => undefined)`
 
 // voiceInCrowd is one of the crowd.
@@ -98,6 +109,67 @@ type statsInCrowd struct {
 	SSRC      uint32  `json:"ssrc"`
 	Total     float64 `json:"total"`
 	Concealed float64 `json:"concealed"`
+}
+
+const (
+	// momentInterval is how often the page writes down everybody's counters.
+	momentInterval = 250 * time.Millisecond
+	// lateMoment is how much later than due, in milliseconds, a moment was that the machine
+	// had no time for: it takes 10 to write one down. Then jitter buffers may run empty too,
+	// at once or soon after.
+	lateMoment = 60
+	soonAfter  = int(time.Second / momentInterval)
+	// muchConcealed is what share of the samples may be made up.
+	muchConcealed = 0.02
+)
+
+// momentInCrowd is everybody's counters at one time, and how late that was.
+type momentInCrowd struct {
+	Late   float64        `json:"late"` // in milliseconds
+	People []statsInCrowd `json:"people"`
+}
+
+// stretch is a part of the run in which nobody changes slots.
+type stretch struct {
+	last             *momentInCrowd
+	late             int                                    // moments until those of a late one are over
+	moments, settled int                                    // how many there were, and how many of these the machine had time for
+	all, calm        [12]struct{ total, concealed float64 } // what was played to each then
+}
+
+// add takes the moments that followed.
+func (s *stretch) add(moments []momentInCrowd) {
+	for _, m := range moments {
+		if s.late--; m.Late > lateMoment {
+			s.late = soonAfter
+		}
+		if s.last != nil {
+			s.moments++
+			if s.late <= 0 {
+				s.settled++
+			}
+			for i := range m.People {
+				total, concealed := m.People[i].Total-s.last.People[i].Total, m.People[i].Concealed-s.last.People[i].Concealed
+				s.all[i].total += total
+				s.all[i].concealed += concealed
+				if s.late <= 0 {
+					s.calm[i].total += total
+					s.calm[i].concealed += concealed
+				}
+			}
+		}
+		s.last = &m
+	}
+}
+
+// worst is the largest share that anybody had concealed, in all and while the machine had
+// time.
+func (s *stretch) worst() (all, calm float64) {
+	for i := range s.all {
+		all = max(all, s.all[i].concealed/max(s.all[i].total, 1))
+		calm = max(calm, s.calm[i].concealed/max(s.calm[i].total, 1))
+	}
+	return all, calm
 }
 
 // wrongInCrowd compares what a listener hears with the loudest others, slot by slot: by
@@ -148,7 +220,7 @@ func TestBrowserCrowd(t *testing.T) {
 	host.open(s, "")
 	people, err := json.Marshal(all)
 	require.NoError(t, err)
-	evaluate[chromedp.Void](host, fmt.Sprintf(crowdScript, people))
+	evaluate[chromedp.Void](host, fmt.Sprintf(crowdScript, people, momentInterval.Milliseconds()))
 	host.until("all are in", "crowd.every(({ session, media }) => session.call.here && media.state === 'connected')")
 	statistics := func() []statsInCrowd { return evaluate[[]statsInCrowd](host, "crowdStats()") }
 	for i, one := range statistics() {
@@ -177,25 +249,43 @@ func TestBrowserCrowd(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 	}
-	// Nothing is lost here, but twelve encoders share the machine with whatever else runs
-	// on it: one calm stretch is asked for, out of a few.
+	// What the server sends is seen without a browser too.
+	ear := arrive(t, s, "ear").join("lobby", listenOnly, slots(crowdSlots), func(o *client.JoinOptions) { o.OnPacket = nil })
+	sent := func() (received, lost uint64) {
+		for _, slot := range ear.call.Slots() {
+			received, lost = received+slot.Stats().Received, lost+slot.Stats().Lost
+		}
+		return received, lost
+	}
+	// The whole of each stretch counts. Only where that is too much, and the machine had no
+	// time for the page, the stretch goes on until there is enough of it without.
 	littleIsConcealed := func() {
 		t.Helper()
-		const attempts, most = 5, 0.02
-		worst := 1.0
-		for range attempts {
-			before := statistics()
-			time.Sleep(3 * time.Second)
-			worst = 0
-			for i, after := range statistics() {
-				worst = max(worst, (after.Concealed-before[i].Concealed)/(after.Total-before[i].Total))
-			}
-			t.Logf("the worst off had %.2f %% concealed", 100*worst)
-			if worst < most {
+		const enough = int(5 * time.Second / momentInterval)
+		evaluate[chromedp.Void](host, "void crowdLog.splice(0)")
+		var s stretch
+		received, lost := sent()
+		defer func() {
+			nowReceived, nowLost := sent()
+			t.Logf("meanwhile a native listener got %d packets and lost %d", nowReceived-received, nowLost-lost)
+		}()
+		for began := time.Now(); ; {
+			time.Sleep(momentInterval)
+			s.add(evaluate[[]momentInCrowd](host, "crowdLog.splice(0)"))
+			all, calm := s.worst()
+			switch {
+			case s.moments >= enough && all < muchConcealed:
+				t.Logf("of the %d moments all count: the worst off had %.2f %% concealed", s.moments, 100*all)
 				return
+			case s.settled >= enough:
+				t.Logf("the worst off had %.2f %% concealed, and %.2f %% in the %d of %d moments that the machine had time for",
+					100*all, 100*calm, s.settled, s.moments)
+				require.Less(t, calm, muchConcealed)
+				return
+			case time.Since(began) > browserPatience:
+				host.fatalf("the worst off had %.2f %% concealed, and the machine had time for %d of %d moments only", 100*all, s.settled, s.moments)
 			}
 		}
-		require.Less(t, worst, most)
 	}
 
 	everyoneHearsTheLoudest()
