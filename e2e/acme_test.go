@@ -19,6 +19,7 @@ import (
 	"github.com/letsencrypt/pebble/v2/va"
 	"github.com/letsencrypt/pebble/v2/wfe"
 	"github.com/miekg/dns"
+	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
@@ -34,8 +35,9 @@ const (
 	acmeRole = "LIVECHAT_E2E_ACME"
 )
 
-// A call goes on while the certificate is renewed, twice. It runs in a
-// process of its own, because the authority's root has to be the system's for it.
+// Calls go on while the certificate is renewed, twice, one of them inside TLS by the first
+// certificate. It runs in a process of its own, because the authority's root has to be the
+// system's for it.
 func TestACME(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRoleACME$", "-test.v", "-test.timeout=100s")
@@ -61,7 +63,7 @@ func TestRoleACME(t *testing.T) {
 	require.Equal(t, "https://"+acmeDomain+":"+port, s.URL)
 
 	ada := arrive(t, s, "Ada").join("lobby").talk()
-	ben := arrive(t, s, "Ben").join("lobby").talk()
+	ben := arrive(t, s, "Ben", relayed(t, "turns:")).join("lobby").talk()
 	ben.hears(ada)
 	ada.hears(ben)
 	for serial, renewals := serialOf(t, s), 0; renewals < 2; {
@@ -73,6 +75,9 @@ func TestRoleACME(t *testing.T) {
 		}
 	}
 	ben.hears(ada)
+	require.Equal(t, webrtc.ICECandidateTypeRelay, selected(t, ben.call).Typ)
+	cyd := arrive(t, s, "Cyd", relayed(t, "turns:")).join("lobby")
+	cyd.hears(ada)
 	ben.check(ada)
 	ada.check(ben)
 	require.NoError(t, ben.Err())

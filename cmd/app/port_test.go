@@ -267,6 +267,9 @@ func TestTURNAddresses(t *testing.T) {
 		{page("turn", "127.0.0.1:8080"), via("localhost:8080", "127.0.0.1:8080"), "turn:localhost:8080?transport=tcp"},
 		{page("turn", "127.0.0.1:8080"), via("127.0.0.1:8080", "127.0.0.1:8080"), "turn:127.0.0.1:8080?transport=tcp"},
 		{page("turns", "127.0.0.1:443"), via("localhost", "127.0.0.1:443"), "turns:localhost:443?transport=tcp"},
+		{page("turns", "127.0.0.1:443"), via("voice.test", "127.0.0.1:443"), "turns:voice.test:443?transport=tcp"},
+		{page("turns", "127.0.0.1:443"), via("voice.example.org", "127.0.0.1:8080"), ""},
+		{page("turns", "127.0.0.1:443"), proxied("voice.example.org", "127.0.0.1:443"), ""},
 		// The page's port is where the client found the page, however it was forwarded …
 		{page("turns", "[::]:8443"), via("voice.example.org", "10.1.2.3:8443"), "turns:voice.example.org:443?transport=tcp"},
 		{page("turns", "[::]:443"), via("voice.example.org:8443", "172.17.0.2:443"), "turns:voice.example.org:8443?transport=tcp"},

@@ -42,15 +42,15 @@ func (e endpoint) url(via signaling.Arrival) string {
 	host := hostOf(via.Host)
 	client, err := netip.ParseAddr(host)
 	onLoopback := strings.EqualFold(host, "localhost") || err == nil && client.Unmap().IsLoopback()
+	// The client is there already: what it calls the place is right, whatever the name means
+	// and even if ports are forwarded on the way, as to containers. Proxies pass HTTP only; one
+	// that does not show itself is in the same place and speaks to us without TLS.
+	there := e.page && host != "" && !via.Proxied && via.Local.Port() == e.bound.Port()
 	switch {
-	case addr.IsLoopback() && !onLoopback, addr.IsUnspecified() && host == "":
-		return ""
-	case e.page && via.Proxied:
-		return "" // proxies pass HTTP only
-	case e.page && host != "" && via.Local.Port() == e.bound.Port():
-		// The client is there already: what it calls the place is right even if ports are
-		// forwarded on the way, as to containers.
+	case there && (e.scheme == "turns" || !addr.IsLoopback() || onLoopback):
 		port = e.portOf(via.Host)
+	case e.page && via.Proxied, addr.IsLoopback() && !onLoopback, addr.IsUnspecified() && host == "":
+		return ""
 	case !addr.IsUnspecified() && e.scheme == "turn":
 		host = addr.String() // whatever the name means to the client, it is there
 	}
