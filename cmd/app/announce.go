@@ -5,7 +5,10 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/pion/stun/v4"
 
 	"github.com/mini-livechat/mini-livechat/signaling"
 )
@@ -16,6 +19,8 @@ const announceAuto = "auto"
 // announcement is one value of --announce: an address, or how it is found out.
 type announcement struct {
 	auto bool
+	// stun is a STUN server's host and port, "" for none.
+	stun string
 	// at is where clients reach the media port; port 0 is that of the socket.
 	at netip.AddrPort
 }
@@ -23,6 +28,13 @@ type announcement struct {
 func parseAnnouncement(s string) (announcement, error) {
 	if s == announceAuto {
 		return announcement{auto: true}, nil
+	}
+	if strings.HasPrefix(s, "stun:") {
+		uri, err := stun.ParseURI(s)
+		if err != nil || hostOf(uri.Host) == "" || uri.Port <= 0 || uri.Port > 1<<16-1 {
+			return announcement{}, badValue("announce", s, "must name a STUN server as stun:host or stun:host:port")
+		}
+		return announcement{stun: net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port))}, nil
 	}
 	at, err := netip.ParseAddrPort(s)
 	if err != nil {
@@ -33,7 +45,7 @@ func parseAnnouncement(s string) (announcement, error) {
 	}
 	if at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port()); !reachable(at.Addr()) || at.Addr().Zone() != "" {
 		return announcement{}, badValue("announce", s,
-			"must be auto, or an IP address at which clients reach the media port, such as 203.0.113.7, or 203.0.113.7:20000 where it has another port there")
+			"must be auto, or an IP address at which clients reach the media port, such as 203.0.113.7, or 203.0.113.7:20000 where it has another port there, or a STUN server, such as stun:stun.example.org")
 	}
 	return announcement{at: at}, nil
 }
@@ -49,6 +61,8 @@ type announcer struct {
 	announce []announcement
 	// outbound is the package's function, but in tests.
 	outbound func(far netip.AddrPort) netip.Addr
+
+	learned learned
 }
 
 // newAnnouncer takes a configuration that is valid.
@@ -121,6 +135,8 @@ func (a *announcer) announced(via signaling.Arrival) []netip.AddrPort {
 	var all []netip.AddrPort
 	for _, one := range a.announce {
 		switch {
+		case one.stun != "":
+			all = append(all, a.learned.of(one.stun, a.bound.Port())...)
 		case !one.auto && one.at.Port() == 0:
 			all = append(all, a.at(one.at.Addr()))
 		case !one.auto:
@@ -221,7 +237,7 @@ func (a *announcer) loopbacks() []netip.AddrPort {
 	var found []netip.AddrPort
 	for _, addr := range []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()} {
 		told := slices.ContainsFunc(a.announce, func(one announcement) bool {
-			return one.auto || one.at.Addr().Is4() == addr.Is4()
+			return one.auto || one.stun != "" || one.at.Addr().Is4() == addr.Is4()
 		})
 		if told && a.takes(addr) {
 			found = append(found, a.at(addr))

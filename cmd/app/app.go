@@ -105,6 +105,9 @@ func (a *App) open(authority *auth.Authority) error {
 	if a.announcer, err = newAnnouncer(a.cfg, a.media.Addr()); err != nil {
 		return err
 	}
+	if err = a.announcer.discover(context.Background(), a.media, a.log); err != nil {
+		return err
+	}
 	certs, err := newCertificates(a.cfg, a.log)
 	if err != nil {
 		return err
@@ -223,6 +226,10 @@ func (a *App) Run(ctx context.Context) error {
 	})
 	running.Go(func() error {
 		a.gateway.RunDecisions(ctx)
+		return nil
+	})
+	running.Go(func() error {
+		a.announcer.keepDiscovering(ctx, a.media, a.log)
 		return nil
 	})
 	running.Go(func() error {

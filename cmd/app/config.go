@@ -45,9 +45,10 @@ type Config struct {
 	// port 443 of all interfaces, or HTTP's port where that is not allowed.
 	HTTPS string `name:"https" group:"listen" placeholder:"HOST:PORT" help:"Where they are served over TLS, when there is a certificate. Without it: port 443, or the port of --http where 443 is not allowed."`
 	// Announce are the addresses told to clients for media, beside the one in the URL that
-	// they use: "auto" for those by which the machine reaches the Internet, an IP address, or
-	// IP:port where the port differs from UDP's. Empty means auto.
-	Announce []string `group:"listen" placeholder:"ADDRESS" help:"Where clients reach the media port: auto for the address by which this machine reaches the Internet, or an IP address, such as the public one behind NAT, with :port where NAT changes that."`
+	// they use: "auto" for those by which the machine reaches the Internet, an IP address,
+	// IP:port where the port differs from UDP's, or stun:host:port for what that STUN server
+	// says. Empty means auto.
+	Announce []string `group:"listen" placeholder:"ADDRESS" help:"Where clients reach the media port: auto for the address by which this machine reaches the Internet, or an IP address, such as the public one behind NAT, with :port where NAT changes that; or stun:HOST[:PORT], a server to ask for it."`
 
 	// Domain are the names for which certificates are got from ACMEDirectory. Empty means none.
 	Domain []string `group:"tls" placeholder:"NAME" help:"Get a certificate for this name, such as voice.example.org, and renew it. The name must lead to this machine, and its port 443 to the TLS port."`

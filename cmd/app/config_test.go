@@ -57,9 +57,13 @@ func TestValidate(t *testing.T) {
 		"announce": {change: func(c *Config) {
 			c.Announce = []string{"auto", "203.0.113.7", "203.0.113.7:20000", "2001:db8::7", "[2001:db8::7]:1"}
 		}},
-		"announce any":             {change: func(c *Config) { c.Announce = []string{"::"} }, says: []string{"--announce=::: must be auto, or an IP address"}},
-		"announce a network":       {change: func(c *Config) { c.Announce = []string{"fe80::1", "224.0.0.1", "192.0.2.0/24"} }, says: []string{"--announce=fe80::1: ", "--announce=224.0.0.1: ", "--announce=192.0.2.0/24: "}},
-		"announce a name":          {change: func(c *Config) { c.Announce = []string{"voice.example.org"} }, says: []string{"--announce=voice.example.org: "}},
+		"announce any":       {change: func(c *Config) { c.Announce = []string{"::"} }, says: []string{"--announce=::: must be auto, or an IP address"}},
+		"announce a network": {change: func(c *Config) { c.Announce = []string{"fe80::1", "224.0.0.1", "192.0.2.0/24"} }, says: []string{"--announce=fe80::1: ", "--announce=224.0.0.1: ", "--announce=192.0.2.0/24: "}},
+		"announce a name":    {change: func(c *Config) { c.Announce = []string{"voice.example.org"} }, says: []string{"--announce=voice.example.org: "}},
+		"announce by STUN": {change: func(c *Config) {
+			c.Announce = []string{"stun:stun.example.org", "stun:192.0.2.1:3479", "stun:[2001:db8::1]:1"}
+		}},
+		"announce by no STUN":      {change: func(c *Config) { c.Announce = []string{"stun:", "stun:a b", "stun:host:99999", "stun:host:x"} }, says: []string{"--announce=stun:: must name", "--announce=stun:a b: ", "--announce=stun:host:99999: ", "--announce=stun:host:x: "}},
 		"announce no port":         {change: func(c *Config) { c.Announce = []string{"203.0.113.7:0"} }, says: []string{"--announce=203.0.113.7:0: "}},
 		"announce nothing":         {change: func(c *Config) { c.Announce = []string{""} }, says: []string{"--announce=: "}},
 		"origin":                   {change: func(c *Config) { c.AllowOrigin = []string{"https://example.org", "http://localhost:3000"} }},

@@ -77,6 +77,12 @@ func NewFactory(cfg Config) (*Factory, error) {
 // Addr returns the media port's address.
 func (f *Factory) Addr() netip.AddrPort { return f.engine.LocalAddrs()[0] }
 
+// Mapped asks a STUN server, from the media port, at which address it sees that port. It
+// takes until ctx is done, at most 40 s.
+func (f *Factory) Mapped(ctx context.Context, server netip.AddrPort) (netip.AddrPort, error) {
+	return f.engine.Mapped(ctx, server)
+}
+
 // Close closes the media port.
 func (f *Factory) Close() error {
 	f.stop()

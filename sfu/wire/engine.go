@@ -23,6 +23,7 @@ type Engine struct {
 	lanes     []*lane
 	table     table
 	logins    logins
+	queries   queries
 	// fingerprint is of cfg.Certificate.
 	fingerprint string
 	logs        logging.LoggerFactory

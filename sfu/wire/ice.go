@@ -74,13 +74,15 @@ func (l *logins) close() []*Endpoint {
 	return eps
 }
 
-// check answers one STUN message: a binding request that names an endpoint and proves its password (RFC 8445 §7.3,
-// RFC 8489 §9.1.3).
+// check takes one STUN message: the answer to a question of ours (mapped.go) or, to be answered itself, a binding
+// request that names an endpoint and proves its password (RFC 8445 §7.3, RFC 8489 §9.1.3).
 func (l *loop) check(packet []byte, from netip.AddrPort, now time.Time) {
 	e := l.engine
 	ufrag, ok := stunUfrag(packet)
 	if !ok {
-		e.stat.stunRefused.Add(1)
+		if !e.queries.settle(packet, from) {
+			e.stat.stunRefused.Add(1)
+		}
 		return
 	}
 	found, ok := e.logins.find(ufrag)
