@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -157,28 +156,11 @@ func newRig(tb testing.TB, p pattern, server netip.AddrPort) (*rig, []*client) {
 func BenchmarkFanout(b *testing.B) {
 	for _, p := range patterns() {
 		b.Run(p.String(), func(b *testing.B) {
-			bare, ours := floorRig(b, blocking, p), engineRig(b, p)
+			bare, ours := floorRig(b, p), engineRig(b, p)
 			drive(b, bare, ours)
 			b.ReportMetric(bare.perPacket(), "floor-cpu-ns/fwd")
 			b.ReportMetric(ours.perPacket(), "cpu-ns/fwd")
 			b.ReportMetric(ours.perPacket()/bare.perPacket(), "ratio")
-		})
-	}
-}
-
-// BenchmarkWaiting compares ways to wait for packets, on the floor.
-func BenchmarkWaiting(b *testing.B) {
-	for _, p := range patterns() {
-		b.Run(p.String(), func(b *testing.B) {
-			ways := []reader{blocking, blockingLocked, poller}
-			rigs := make([]*rig, 0, len(ways))
-			for _, w := range ways {
-				rigs = append(rigs, floorRig(b, w, p))
-			}
-			drive(b, rigs...)
-			for i, w := range ways {
-				b.ReportMetric(rigs[i].perPacket(), string(w)+"-ns/fwd")
-			}
 		})
 	}
 }
@@ -200,16 +182,7 @@ func engineRig(b *testing.B, p pattern) *rig {
 	return r
 }
 
-// reader is a way to wait for packets.
-type reader string
-
-const (
-	blocking       reader = "blocking"
-	blockingLocked reader = "locked"
-	poller         reader = "poller"
-)
-
-func floorRig(b *testing.B, way reader, p pattern) *rig {
+func floorRig(b *testing.B, p pattern) *rig {
 	b.Helper()
 	s, at, err := openSocket(loopback())
 	require.NoError(b, err)
@@ -219,7 +192,7 @@ func floorRig(b *testing.B, way reader, p pattern) *rig {
 	r.next = packets(b, o)
 	in, err := derive(keys.m.profile, &keys.m.inbound)
 	require.NoError(b, err)
-	fl := &floor{s: s, in: in, read: s.read}
+	fl := &floor{s: s, in: in}
 	for _, c := range listeners {
 		d := &dest{listener: l, addr: c.addr}
 		require.NoError(b, d.sa.set(l, c.addr))
@@ -231,24 +204,9 @@ func floorRig(b *testing.B, way reader, p pattern) *rig {
 		require.NoError(b, err)
 		fl.out = append(fl.out, out)
 	}
-	if way == poller {
-		require.NoError(b, unix.SetNonblock(s.fd, true))
-		f := os.NewFile(uintptr(s.fd), "udp")
-		b.Cleanup(func() { _ = f.Close() })
-		rc, err := f.SyscallConn()
-		require.NoError(b, err)
-		fl.read = pollRead(rc)
-	} else {
-		b.Cleanup(s.close)
-	}
+	b.Cleanup(s.close)
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		if way == blockingLocked {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-		}
-		fl.run()
-	})
+	wg.Go(fl.run)
 	b.Cleanup(func() {
 		fl.stop.Store(true)
 		_ = r.talker.send([]byte("end"))
@@ -257,30 +215,8 @@ func floorRig(b *testing.B, way reader, p pattern) *rig {
 	return r
 }
 
-// pollRead reads through Go's poller.
-func pollRead(rc syscall.RawConn) func(*recvVec) (int, error) {
-	var v *recvVec
-	var n uintptr
-	var errno syscall.Errno
-	try := func(fd uintptr) bool {
-		n, _, errno = unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&v.msgs[0])), readBatch, unix.MSG_DONTWAIT, 0, 0)
-		return errno != unix.EAGAIN
-	}
-	return func(to *recvVec) (int, error) {
-		v = to
-		if err := rc.Read(try); err != nil {
-			return 0, err
-		}
-		if errno != 0 {
-			return 0, errno
-		}
-		return int(n), nil
-	}
-}
-
 type floor struct {
 	s    *socket
-	read func(*recvVec) (int, error)
 	to   []*dest
 	in   *suite
 	out  []cipher.AEAD
@@ -293,10 +229,10 @@ func (f *floor) run() {
 	nonce := make([]byte, 12)
 	var x scratch
 	var c engineCounters
-	for {
-		n, err := f.read(v)
-		if f.stop.Load() || err != nil {
-			return
+	turn := func() (bool, error) {
+		n, err := f.s.read(v)
+		if n == 0 || err != nil {
+			return false, err
 		}
 		used := 0
 		for i := range n {
@@ -319,5 +255,11 @@ func (f *floor) run() {
 		}
 		f.s.send(out, &c)
 		out.n = 0
+		return true, nil
+	}
+	for !f.stop.Load() {
+		if f.s.wait(turn) != nil {
+			return
+		}
 	}
 }

@@ -84,14 +84,17 @@ func Listen(cfg Config) (*Engine, error) {
 	for i := range e.cfg.Lanes {
 		e.lanes = append(e.lanes, e.newLane(i))
 	}
-	for _, ln := range e.lanes {
-		e.running.Go(func() { ln.run(e.stop) })
-	}
 	for _, l := range e.listeners {
 		for i, s := range l.socks {
 			lp := &loop{engine: e, listener: l, sock: s, in: newRecvVec(), out: e.newBatch(i)}
+			if i < len(e.lanes) {
+				e.lanes[i].loops = append(e.lanes[i].loops, lp)
+			}
 			e.running.Go(lp.run)
 		}
+	}
+	for _, ln := range e.lanes {
+		e.running.Go(func() { ln.run(e.stop) })
 	}
 	return e, nil
 }
@@ -179,46 +182,70 @@ func (e *Engine) closeSockets() {
 	}
 }
 
-// loop reads one socket.
+// loop works off what comes to one socket. Its own goroutine waits for packets; a lane that is at work lends a hand,
+// because Go asks its poller only every 10 ms while every processor has a goroutine to run.
 type loop struct {
 	engine   *Engine
 	listener *listener
 	sock     *socket
-	in       *recvVec
-	out      *Batch
+
+	mu  sync.Mutex // makes a turn one goroutine's; guards in and out
+	in  *recvVec
+	out *Batch
 }
 
-// run reads batches until the engine closes, and works each packet to its end: it is decrypted, handed over and
-// encrypted for its listeners before the next one is looked at, and all that came of a batch leaves at its end.
+// run takes turns until the engine closes.
 func (l *loop) run() {
-	e := l.engine
+	turn := l.turn
 	for {
-		n, err := l.sock.read(l.in)
-		if e.closing.Load() {
+		err := l.sock.wait(turn)
+		if l.engine.closing.Load() {
 			return
 		}
 		if err != nil {
-			e.stat.readErrors.Add(1)
+			l.engine.stat.readErrors.Add(1)
 			time.Sleep(readErrorPause)
-			continue
 		}
-		if n == 0 {
-			continue
-		}
-		now := time.Now()
-		l.out.budget = turnBudget
-		for i := range n {
-			packet, from, ok := l.in.packet(i)
-			if !ok {
-				e.stat.truncated.Add(1)
-				continue
-			}
-			l.handle(packet, from, now)
-		}
-		l.out.Flush()
-		e.stat.reads.Add(1)
-		e.stat.received.Add(int64(n))
 	}
+}
+
+func (l *loop) turn() (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.turnLocked()
+}
+
+// lend takes a turn if nobody else does. It never waits.
+func (l *loop) lend() {
+	if l.mu.TryLock() { // which fails where read waits for packets, with mu held
+		_, _ = l.turnLocked() // an error comes again when it is run's turn
+		l.mu.Unlock()
+	}
+}
+
+// turnLocked reads a batch and works each packet to its end: it is decrypted, handed over and encrypted for its
+// listeners before the next one is looked at, and all that came of the batch leaves at its end. It reports whether there
+// was anything.
+func (l *loop) turnLocked() (bool, error) {
+	e := l.engine
+	n, err := l.sock.read(l.in)
+	if n == 0 || err != nil {
+		return false, err
+	}
+	now := time.Now()
+	l.out.budget = turnBudget
+	for i := range n {
+		packet, from, ok := l.in.packet(i)
+		if !ok {
+			e.stat.truncated.Add(1)
+			continue
+		}
+		l.handle(packet, from, now)
+	}
+	l.out.Flush()
+	e.stat.reads.Add(1)
+	e.stat.received.Add(int64(n))
+	return true, nil
 }
 
 func (l *loop) handle(packet []byte, from netip.AddrPort, now time.Time) {

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -168,6 +169,61 @@ func TestFullLaneDropsAndCloseDropsTheRest(t *testing.T) {
 	require.NoError(t, e.Close())
 	require.EqualValues(t, n, dropped.Load(), "every job ends in Drop or in a last Step")
 	require.False(t, b.Defer(0, stuckJob{&dropped, &steps}), "after Close")
+}
+
+// busyJob has the processor for itself. It sends packets to the engine, one after another, and counts the steps that
+// each takes until it is handled.
+type busyJob struct {
+	send    func()
+	handled *atomic.Int64
+	sent    int64
+	since   int
+	took    []int
+	done    chan []int
+}
+
+func (j *busyJob) Step(*Batch, int) bool {
+	j.since++
+	if j.handled.Load() == j.sent {
+		j.took = append(j.took, j.since)
+		j.since = 0
+		j.sent++
+		j.send()
+	}
+	if len(j.took) > 20 || j.since > 1000 {
+		j.done <- append(j.took, j.since)
+		return false
+	}
+	end := time.Now().Add(100 * time.Microsecond)
+	for busy := true; busy; busy = time.Now().Before(end) { // as encrypting would be
+		runtime.KeepAlive(j)
+	}
+	return true
+}
+func (j *busyJob) Drop() { close(j.done) }
+
+// TestLaneLooksAfterTheSocket keeps the only processor busy with a crowd. Go alone would then ask its poller for packets
+// every 10 ms, which are 100 steps.
+func TestLaneLooksAfterTheSocket(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	e := startEngine(t, Config{Lanes: 1, Loops: 1})
+	j := &busyJob{handled: new(atomic.Int64), done: make(chan []int, 1)}
+	talker := remote(t, e)
+	_, o := boundEndpoint(t, e, receiverFunc(func(*Batch, *Endpoint, []byte, time.Time) { j.handled.Add(1) }),
+		local(talker), dtls.SRTP_AEAD_AES_128_GCM)
+	j.send = func() {
+		sealed, err := o.write.EncryptRTP(nil, rtpPacket(t, rtp.Header{SequenceNumber: uint16(j.sent)}, []byte("x")), nil)
+		if err == nil {
+			_, _ = talker.Write(sealed)
+		}
+	}
+	require.True(t, e.NewBatch().Defer(0, j))
+	select {
+	case took := <-j.done:
+		require.LessOrEqual(t, slices.Max(took), 3, "steps until a packet was handled: %v", took)
+	case <-time.After(pollTimeout):
+		require.Fail(t, "the lane is stuck")
+	}
 }
 
 // panicJob panics.

@@ -34,9 +34,10 @@ func (b *Batch) Defer(part uint32, j Job) bool {
 
 // lane is a goroutine that runs jobs, so that the loops stay at their sockets.
 type lane struct {
-	jobs chan Job
-	out  *Batch
-	turn []Job
+	jobs  chan Job
+	out   *Batch
+	turn  []Job
+	loops []*loop // those it looks after between two steps
 }
 
 func (e *Engine) newLane(i int) *lane {
@@ -76,9 +77,12 @@ func (l *lane) run(stop <-chan struct{}) {
 	}
 }
 
-// yield sends what is queued and lets a loop with packets waiting go first.
+// yield sends what is queued and lets packets that wait at the sockets, and other goroutines, go first.
 func (l *lane) yield() {
 	l.out.Flush()
+	for _, lp := range l.loops {
+		lp.lend()
+	}
 	runtime.Gosched()
 }
 

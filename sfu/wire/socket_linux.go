@@ -28,11 +28,10 @@ type socket struct {
 
 	file *os.File        // owns fd
 	poll syscall.RawConn // of file
-	// The reader's own, for a callback that is made once.
-	try   func(fd uintptr) bool
-	vec   *recvVec
-	n     int
-	errno syscall.Errno
+	// The waiter's own, for a callback that is made once.
+	ready func(fd uintptr) bool
+	try   func() (bool, error)
+	err   error
 }
 
 func openSocket(addr netip.AddrPort) (*socket, netip.AddrPort, error) {
@@ -50,7 +49,7 @@ func openSocket(addr netip.AddrPort) (*socket, netip.AddrPort, error) {
 		s.close()
 		return nil, addr, err
 	}
-	s.try = s.tryRead
+	s.ready = s.onReady
 	if err = s.configure(addr); err != nil {
 		s.close()
 		return nil, addr, err
@@ -103,7 +102,7 @@ func (s *socket) configure(addr netip.AddrPort) error {
 		unix.Bind(s.fd, &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16(), ZoneId: scope}))
 }
 
-// wake makes a waiting read return.
+// wake ends wait.
 func (s *socket) wake() { _ = s.file.SetReadDeadline(time.Unix(1, 0)) }
 
 func (s *socket) close() {
@@ -136,27 +135,31 @@ func newRecvVec() *recvVec {
 	return v
 }
 
-// read waits for packets and takes as many as there are. After wake it returns none.
-func (s *socket) read(v *recvVec) (int, error) {
-	s.vec, s.n, s.errno = v, 0, 0
-	if err := s.poll.Read(s.try); err != nil {
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return 0, nil
-		}
-		return 0, err
+// wait calls try, at once and whenever packets have come since, until it returns true or an error, or until wake.
+func (s *socket) wait(try func() (bool, error)) error {
+	s.try, s.err = try, nil
+	if err := s.poll.Read(s.ready); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
 	}
-	if s.errno != 0 {
-		return 0, s.errno
-	}
-	return s.n, nil
+	return s.err
 }
 
-// tryRead reports whether there is something to return.
-func (s *socket) tryRead(fd uintptr) bool {
+func (s *socket) onReady(uintptr) (done bool) {
+	done, s.err = s.try()
+	return done || s.err != nil
+}
+
+// read takes what packets there are, if any. It must not run at the same time as close.
+func (s *socket) read(v *recvVec) (int, error) {
 	for {
-		s.n, s.errno = recvmmsg(int(fd), s.vec.msgs[:], unix.MSG_DONTWAIT)
-		if s.errno != unix.EINTR {
-			return s.errno != unix.EAGAIN
+		switch n, errno := recvmmsg(s.fd, v.msgs[:], unix.MSG_DONTWAIT); errno {
+		case 0:
+			return n, nil
+		case unix.EAGAIN:
+			return 0, nil
+		case unix.EINTR:
+		default:
+			return 0, errno
 		}
 	}
 }

@@ -37,7 +37,7 @@ func openSocket(addr netip.AddrPort) (*socket, netip.AddrPort, error) {
 	return &socket{conn: conn}, addr, nil
 }
 
-// wake makes a blocked read return.
+// wake ends read.
 func (s *socket) wake() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) }
 
 func (s *socket) close() { _ = s.conn.Close() }
@@ -51,6 +51,13 @@ type recvVec struct {
 
 func newRecvVec() *recvVec { return new(recvVec) }
 
+// wait is for systems whose read does not wait.
+func (s *socket) wait(try func() (bool, error)) error {
+	_, err := try()
+	return err
+}
+
+// read waits for a packet, or for wake.
 func (s *socket) read(v *recvVec) (int, error) {
 	n, from, err := s.conn.ReadFromUDPAddrPort(v.buf[:])
 	switch {
