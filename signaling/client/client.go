@@ -113,10 +113,6 @@ func (c *Client) Call() *Call {
 // of both have ended. The other members see the cause "gone"; call Leave first to leave
 // politely. Closing twice is fine. The error is always nil.
 func (c *Client) Close() error {
-	if c.Err() == nil {
-		bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
-		_ = c.conn.WriteControl(websocket.CloseMessage, bye, time.Now().Add(drainTimeout))
-	}
 	c.end(ErrClosed)
 	c.wg.Wait()
 	return nil
@@ -135,6 +131,10 @@ func (c *Client) end(err error) {
 	close(c.done)
 	c.mu.Unlock()
 
+	if errors.Is(err, ErrClosed) { // after err is set, since the server's answer ends the session too
+		bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+		_ = c.conn.WriteControl(websocket.CloseMessage, bye, time.Now().Add(drainTimeout))
+	}
 	_ = c.conn.Close() // wakes the reading goroutine
 	if call != nil {
 		call.end(err)
