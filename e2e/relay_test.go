@@ -1,10 +1,15 @@
 package e2e
 
 import (
+	"net"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/pion/stun/v4"
+	"github.com/pion/turn/v5"
 	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
 
@@ -63,6 +68,78 @@ func TestRelayEndsWithSession(t *testing.T) {
 	servers := ben.ICEServers()
 	require.NotEqual(t, servers[0].Username, again.ICEServers()[0].Username)
 	require.Equal(t, protocol.LeaveGone, ada.toldLeft(ben))
+}
+
+// However a session ends: within a second its credentials start nothing any more, and
+// what they had started is over.
+func TestRelayIsDeadWithItsSession(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, func(cfg *app.Config) {
+		cfg.HeartbeatInterval, cfg.ZombieTimeout, cfg.ReaperInterval = time.Second, 2*time.Second, 100*time.Millisecond
+	})
+	for name, end := range map[string]func(t *testing.T, c *raw, token string){
+		"closed":   func(_ *testing.T, c *raw, _ string) { _ = c.conn.Close() },
+		"replaced": func(t *testing.T, _ *raw, token string) { t.Helper(); arriveAs(t, s, token) },
+		"silent": func(t *testing.T, c *raw, _ string) {
+			t.Helper()
+			c.conn.SetPingHandler(func(string) error { return nil })
+			require.Equal(t, protocol.CloseTimedOut, c.closed())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			token, _ := guest(t, s, "Ada")
+			c := dial(t, s)
+			var ready protocol.Ready
+			c.reply(protocol.OpIdentify, protocol.Identify{Token: token, V: protocol.Version}, protocol.OpReady, &ready)
+			media := net.UDPAddrFromAddrPort(s.media)
+			clients := []*turn.Client{turnClient(t, &ready, "udp"), turnClient(t, &ready, "tcp")}
+			for _, client := range clients {
+				_, err := client.Allocate()
+				require.NoError(t, err)
+				require.NoError(t, client.CreatePermission(media))
+			}
+			end(t, c, token)
+			ended := time.Now()
+			for _, client := range clients {
+				for client.CreatePermission(media) == nil {
+					require.Less(t, time.Since(ended), time.Second, "the allocation lives")
+				}
+			}
+			for _, transport := range []string{"udp", "tcp"} {
+				_, err := turnClient(t, &ready, transport).Allocate()
+				require.ErrorContains(t, err, "401", "the credentials live")
+			}
+			require.Less(t, time.Since(ended), 2*time.Second)
+		})
+	}
+}
+
+// turnClient is a TURN client with a session's credentials, by the first URL of a transport.
+func turnClient(t *testing.T, ready *protocol.Ready, transport string) *turn.Client {
+	t.Helper()
+	server := ready.ICEServers[0]
+	i := slices.IndexFunc(server.URLs, func(url string) bool { return strings.HasSuffix(url, transport) })
+	require.GreaterOrEqual(t, i, 0)
+	uri, err := stun.ParseURI(server.URLs[i])
+	require.NoError(t, err)
+	addr := net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port))
+	var conn net.PacketConn
+	if transport == "udp" {
+		conn, err = new(net.ListenConfig).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
+		require.NoError(t, err)
+	} else {
+		stream, dialErr := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
+		require.NoError(t, dialErr)
+		conn = turn.NewSTUNConn(stream)
+	}
+	client, err := turn.NewClient(&turn.ClientConfig{
+		TURNServerAddr: addr, STUNServerAddr: addr, Conn: conn, Username: server.Username, Password: server.Credential,
+	})
+	require.NoError(t, err)
+	require.NoError(t, client.Listen())
+	t.Cleanup(func() { client.Close(); _ = conn.Close() })
+	return client
 }
 
 // New credentials come before the old ones end, and the next call uses them.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pion/stun/v4"
+
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
@@ -71,6 +73,9 @@ type Config struct {
 	// address:port on one. Empty means none. When the default cannot be had it is done without.
 	TURNUDP string `name:"turn-udp" group:"turn" placeholder:"[HOST:]PORT" help:"The UDP port of TURN. When the default is taken, none."`
 	TURNTCP string `name:"turn-tcp" group:"turn" placeholder:"[HOST:]PORT" help:"A TCP port of TURN beside that of the page. When the default is taken, none."`
+	// TURNURL are the TURN URIs (RFC 7065) that clients are told. Empty means those of the
+	// sockets above and the page, as the client sees them.
+	TURNURL []string `name:"turn-url" group:"turn" placeholder:"URI" help:"Where clients find TURN when it is not where the page is, such as turns:turn.example.org:443?transport=tcp behind a load balancer that forwards it."`
 	// TURNTTL is how long TURN credentials let a session begin something; they are
 	// refreshed twice as often.
 	TURNTTL time.Duration `name:"turn-ttl" group:"turn" placeholder:"TIME" help:"How long TURN credentials are good for; clients get new ones in time."`
@@ -250,6 +255,15 @@ func (c Config) checkListening(v *mistakes) {
 		host, _, err := splitPort(setting.value)
 		if _, bad := netip.ParseAddr(host); err != nil || host != "" && bad != nil {
 			v.bad(setting.key, setting.value, "must be a port, such as %s, or address:port", DefaultTURN)
+		}
+	}
+	for _, s := range c.TURNURL {
+		uri, err := stun.ParseURI(s)
+		switch {
+		case err != nil || uri.Scheme != stun.SchemeTypeTURN && uri.Scheme != stun.SchemeTypeTURNS || hostOf(uri.Host) == "":
+			v.bad("turn-url", s, "must be a TURN URI, such as turn:turn.example.org:3478?transport=udp")
+		case !c.TURN:
+			v.bad("turn-url", s, "needs TURN, which --no-turn turns off")
 		}
 	}
 	v.duration("turn-ttl", c.TURNTTL, minTURNTTL, maxDuration)

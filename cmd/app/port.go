@@ -89,7 +89,8 @@ func openPorts(cfg Config, certs *certificates, log *zap.Logger) ([]*port, error
 	case err == nil:
 		return []*port{newPort(secure, certs.config, cfg.TURN), newPort(plain, nil, cfg.TURN)}, nil
 	case cfg.HTTPS == "" && errors.Is(err, syscall.EACCES):
-		log.Warn("port 443 is not allowed; TLS shares the HTTP port", zap.Stringer("port", plain.Addr()))
+		log.Warn("port 443 is not allowed; TLS shares the HTTP port. Allow it (CAP_NET_BIND_SERVICE), or choose with --https",
+			zap.Stringer("port", plain.Addr()))
 		return []*port{newPort(plain, certs.config, cfg.TURN)}, nil
 	default:
 		return nil, errors.Join(err, plain.Close())

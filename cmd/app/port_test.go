@@ -283,6 +283,18 @@ func TestTURNAddresses(t *testing.T) {
 	}
 }
 
+// What is configured is told to everybody as it stands.
+func TestTURNElsewhere(t *testing.T) {
+	urls := []string{"turns:turn.example.org:443?transport=tcp"}
+	a := startApp(t, func(cfg *Config) { cfg.TURNURL = urls })
+	for _, host := range []string{"voice.example.org", "127.0.0.1", ""} {
+		servers := a.relay.ICEServers("session", signaling.Arrival{Host: host, Proxied: true}, time.Now())
+		require.Len(t, servers, 1)
+		require.Equal(t, urls, servers[0].URLs)
+		require.NotEmpty(t, servers[0].Credential)
+	}
+}
+
 func TestHostOf(t *testing.T) {
 	for header, want := range map[string]string{
 		"voice.example.org": "voice.example.org", "voice.example.org:8080": "voice.example.org", "LOCALHOST:1": "LOCALHOST",

@@ -24,6 +24,7 @@ type relay struct {
 
 	ttl       time.Duration
 	announcer *announcer
+	urls      []string // told to everybody; empty: those of the endpoints
 	endpoints []endpoint
 }
 
@@ -77,10 +78,12 @@ func (r *relay) Admit(session string, via signaling.Arrival) {
 
 // ICEServers is part of signaling.Relay.
 func (r *relay) ICEServers(session string, via signaling.Arrival, now time.Time) []protocol.ICEServer {
-	urls := make([]string, 0, len(r.endpoints))
-	for _, e := range r.endpoints {
-		if url := e.url(via); url != "" {
-			urls = append(urls, url)
+	urls := r.urls
+	if len(urls) == 0 {
+		for _, e := range r.endpoints {
+			if url := e.url(via); url != "" {
+				urls = append(urls, url)
+			}
 		}
 	}
 	if len(urls) == 0 {
@@ -96,7 +99,7 @@ func (r *relay) RefreshInterval() time.Duration { return r.ttl / 2 }
 
 // newRelay opens the TURN sockets and starts the server on them and on the shared ports.
 func newRelay(cfg Config, ports []*port, announcer *announcer, log *zap.Logger) (*relay, error) {
-	r := &relay{ttl: cfg.TURNTTL, announcer: announcer}
+	r := &relay{ttl: cfg.TURNTTL, announcer: announcer, urls: cfg.TURNURL}
 	config := turn.Config{Media: announcer.loopbacks(), TTL: cfg.TURNTTL}
 	fail := func(err error) (*relay, error) {
 		for _, conn := range config.PacketConns {

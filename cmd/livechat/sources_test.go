@@ -70,6 +70,7 @@ func TestEverySettingFromEverySource(t *testing.T) {
 		Domain: []string{"voice.example.org", "talk.example.org"}, ACMEEmail: "ada@example.org",
 		ACMEDirectory: "https://ca.example.org/dir", ACMERoot: "/etc/ca.pem",
 		TURN: true, TURNUDP: "3479", TURNTCP: "192.0.2.1:3480", TURNTTL: time.Minute,
+		TURNURL:  []string{"turn:a.example:1?transport=udp", "turns:b.example"},
 		Announce: []string{"203.0.113.7", "2001:db8::7"},
 		Secret:   "00000000000000000000000000000042", AllowGuests: &yes,
 		AllowOrigin: []string{"https://a.example", "https://b.example"}, GuestTTL: time.Hour,
@@ -91,6 +92,7 @@ turn: true
 turn-udp: 3479
 turn-tcp: 192.0.2.1:3480
 turn-ttl: 1m
+turn-url: ["turn:a.example:1?transport=udp", turns:b.example]
 announce: [203.0.113.7, "2001:db8::7"]
 secret: 00000000000000000000000000000042
 allow-guests: true
@@ -120,7 +122,7 @@ log-level: warn
 		"LIVECHAT_HTTPS": "0.0.0.0:8443", "LIVECHAT_DOMAIN": "voice.example.org,talk.example.org",
 		"LIVECHAT_ACME_EMAIL": "ada@example.org", "LIVECHAT_ACME_DIRECTORY": "https://ca.example.org/dir",
 		"LIVECHAT_ACME_ROOT": "/etc/ca.pem", "LIVECHAT_TURN": "true", "LIVECHAT_TURN_UDP": "3479",
-		"LIVECHAT_TURN_TCP": "192.0.2.1:3480", "LIVECHAT_TURN_TTL": "1m",
+		"LIVECHAT_TURN_TCP": "192.0.2.1:3480", "LIVECHAT_TURN_TTL": "1m", "LIVECHAT_TURN_URL": "turn:a.example:1?transport=udp,turns:b.example",
 		"LIVECHAT_HTTP": "0.0.0.0:80", "LIVECHAT_UDP": "192.0.2.1:3478", "LIVECHAT_ANNOUNCE": "203.0.113.7,2001:db8::7",
 		"LIVECHAT_SECRET": "00000000000000000000000000000042", "LIVECHAT_ALLOW_GUESTS": "true",
 		"LIVECHAT_ALLOW_ORIGIN": "https://a.example,https://b.example", "LIVECHAT_GUEST_TTL": "1h",

@@ -95,6 +95,7 @@ func TestRelaysNowhereElse(t *testing.T) {
 	time.Sleep(50 * time.Millisecond) // what was relayed would be on its way
 	require.Zero(t, victim.received())
 	require.Zero(t, r.media.received())
+	require.Zero(t, r.Stats().Noise, "nothing came to the server's own UDP port")
 	// Counted are: each address once by CreatePermission and once by ChannelBind, on the
 	// client of its family; the one beside the permitted; and the packets to other ports.
 	require.EqualValues(t, 2*len(specialPurpose())+1+2*(len(ports)-1), r.Stats().Refused)
