@@ -42,8 +42,8 @@ test: ## everything below, as CI does it; installs what is missing
 	@$(MAKE) --no-print-directory browser
 
 .PHONY: build
-build: ## bin/livechat
-	$(GO) build -trimpath -o bin/livechat ./cmd/livechat
+build: ## bin/livechat, which needs no library of the system
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/livechat ./cmd/livechat
 
 .PHONY: run
 run: ## the server on its defaults, or with ARGS="--http=:8080 …"
