@@ -47,6 +47,19 @@ func (b *participant) way() string {
 	})()`)
 }
 
+// pinned makes a browser trust a certificate.
+func pinned(t *testing.T, cert, key string) browserOption {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	require.NoError(t, err)
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	require.NoError(t, err)
+	pin := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
+	return func(flags map[string]any) {
+		flags["ignore-certificate-errors-spki-list"] = base64.StdEncoding.EncodeToString(pin[:])
+	}
+}
+
 // TestBrowserRelay has a page that is relayed over TCP talk with one that is relayed over
 // TLS.
 func TestBrowserRelay(t *testing.T) {
@@ -55,14 +68,7 @@ func TestBrowserRelay(t *testing.T) {
 	s := startServer(t, func(cfg *app.Config) {
 		cfg.HTTPS, cfg.TLSCert, cfg.TLSKey = "127.0.0.1:0", cert, key
 	})
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	require.NoError(t, err)
-	leaf, err := x509.ParseCertificate(pair.Certificate[0])
-	require.NoError(t, err)
-	pin := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
-	trust := func(flags map[string]any) {
-		flags["ignore-certificate-errors-spki-list"] = base64.StdEncoding.EncodeToString(pin[:])
-	}
+	trust := pinned(t, cert, key)
 	ada := startBrowser(t, "Ada", toneAda, trust)
 	ada.relayOnly("turn:", "transport=tcp")
 	ben := startBrowser(t, "Ben", toneBen, trust)

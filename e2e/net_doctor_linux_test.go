@@ -119,3 +119,33 @@ func TestNetDoctorNothingWorks(t *testing.T) {
 	report = n.examines("https://" + netServerV4)
 	complains(t, report, "Address", doctor.Failed, "nothing answers", "allow TCP port 443 in")
 }
+
+// TestRoleCheckup is no test of its own: it opens the page in the client's place, checks
+// the connection and says what that shows.
+func TestRoleCheckup(t *testing.T) {
+	var todo netClient
+	task(t, &todo)
+	ada := startBrowser(t, "Ada", toneAda)
+	ada.open(&server{URL: todo.URL}, "")
+	ada.click("#start-checkup")
+	text, err := json.Marshal(ada.checked())
+	require.NoError(t, err)
+	ada.close()
+	say("%s", text)
+	cues(func(string) {})
+}
+
+// TestBrowserCheckupNoUDP looks at a server from a network that drops UDP.
+func TestBrowserCheckupNoUDP(t *testing.T) {
+	chromium(t)
+	n := newNetwork(t, true, false)
+	n.dropUDP()
+	require.Equal(t, "serving", n.play(n.server, "TestRoleServer", netServer{HTTP: ":80", URL: "http://127.0.0.1"}).says())
+	var found checkup
+	said := n.play(n.client, "TestRoleCheckup", netClient{URL: "http://" + netServerV4}).says()
+	require.NoError(t, json.Unmarshal([]byte(said), &found))
+	require.Regexp(t, `^You can listen from here but not talk: TURN over TCP`, found.Verdict)
+	found.says(t, "Voice over UDP", "warning", netServerV4+", UDP port 10000", "Allow UDP port 10000 in", "this one that blocks UDP")
+	found.says(t, "TURN over UDP 3478", "warning", "nothing comes back", "allow UDP port 3478 in", "--turn-udp")
+	found.says(t, "TURN over TCP 3478", "good")
+}

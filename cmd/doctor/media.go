@@ -157,8 +157,7 @@ func (d directly) conclude(page []netip.Addr, relayUDP bool) way {
 		w.check.Text = fmt.Sprintf("UDP port %s answers at %s, but the server tells clients to use %s", port, answering.Addr(), announced)
 		w.check.Advice = []string{fill(wordsAnnounceFound, "address", answering.Addr().String())}
 		if answering.Addr().IsLoopback() {
-			w.check.Advice = []string{fmt.Sprintf("That this machine does not reach itself by %s says little about others: "+
-				"many routers do not lead back in. Run this on another machine.", announced)}
+			w.check.Advice = []string{fill(wordsFromItself, "announced", announced)}
 		}
 	default:
 		w.check.Text = fmt.Sprintf("nothing comes back from %s, UDP port %s", announced, port)
@@ -166,7 +165,11 @@ func (d directly) conclude(page []netip.Addr, relayUDP bool) way {
 		if !relayUDP {
 			w.check.Advice = append(w.check.Advice, wordsUDPHere)
 		}
-		if !d.announces(page) {
+		switch {
+		case d.announces(page):
+		case page[0].IsLoopback():
+			w.check.Advice = append(w.check.Advice, fill(wordsFromItself, "announced", announced))
+		default:
 			w.check.Advice = append(w.check.Advice, fill(wordsAnnounce, "announced", announced, "address", page[0].String()))
 		}
 	}

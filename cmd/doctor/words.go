@@ -2,7 +2,8 @@ package doctor
 
 import "strings"
 
-// Sentences that say what mends it, with {names} for values.
+// Sentences that say what mends it, with {names} for values. The page's connection check
+// says the same (static/page/js/advice.js); a test compares them.
 const (
 	wordsInsecure = "Browsers give no microphone to a page that came over plain HTTP. Give the server a certificate with " +
 		"--domain=NAME, or --tls-cert and --tls-key, or put a reverse proxy with HTTPS in front of it; then open the page by https://."
@@ -15,9 +16,11 @@ const (
 	wordsAnnounce = "The server tells clients to send voice to {announced}. If that is not its address on the internet, " +
 		"start it with --announce={address}."
 	wordsAnnounceFound = "Start the server with --announce={address}, where it does answer."
-	wordsTURNUDP       = "For the relay over UDP, allow UDP port {port} in to the server. The port is that of --turn-udp."
-	wordsTURNTCP       = "For the relay over TCP, allow TCP port {port} in to the server. The port is that of --turn-tcp."
-	wordsTURNPage      = "The relay over {transport} shares port {port} with the page, but something there lets only HTTP through, " +
+	wordsFromItself    = "That this machine does not reach itself by {announced} says little about others, because many " +
+		"routers do not lead back in. Check from another machine."
+	wordsTURNUDP  = "For the relay over UDP, allow UDP port {port} in to the server. The port is that of --turn-udp."
+	wordsTURNTCP  = "For the relay over TCP, allow TCP port {port} in to the server. The port is that of --turn-tcp."
+	wordsTURNPage = "The relay over {transport} shares port {port} with the page, but something there lets only HTTP through, " +
 		"such as a reverse proxy. Let clients reach the server itself on that port."
 	wordsTURNTLS     = "For the relay over TLS, allow TCP port {port} in to the server. The port is that of --https."
 	wordsTURNRefused = "The relay at {url} refused its own server's credentials. Is that address another server's?"

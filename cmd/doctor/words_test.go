@@ -64,7 +64,7 @@ func TestConclude(t *testing.T) {
 	}{
 		"all well":        {directly{announced: public, dtls: true, answers: took("203.0.113.7:10000")}, true, Good, []string{"203.0.113.7, UDP port 10000, 7 ms"}, ""},
 		"wrong announced": {directly{announced: private, answers: took("203.0.113.7:10000")}, true, Failed, []string{"answers at 203.0.113.7", "clients to use 192.168.1.5", "--announce=203.0.113.7"}, "Allow UDP"},
-		"from itself":     {directly{announced: public, answers: took("127.0.0.1:10000")}, true, Failed, []string{"answers at 127.0.0.1", "203.0.113.7", "on another machine"}, "--announce"},
+		"from itself":     {directly{announced: public, answers: took("127.0.0.1:10000")}, true, Failed, []string{"answers at 127.0.0.1", "203.0.113.7", "from another machine"}, "--announce"},
 		"DTLS stopped":    {directly{announced: public, ice: true, answers: took("203.0.113.7:10000")}, true, Failed, []string{"DTLS"}, "--announce"},
 		"UDP blocked":     {directly{announced: public}, false, Failed, []string{"nothing comes back from 203.0.113.7, UDP port 10000", "Allow UDP port 10000 in", "--udp", "this one that blocks UDP"}, "--announce"},
 		"port closed":     {directly{announced: public}, true, Failed, []string{"Allow UDP port 10000 in"}, "this one"},
@@ -199,6 +199,22 @@ func TestClock(t *testing.T) {
 	} {
 		require.Contains(t, clock(date, now, now.Add(time.Second)).Text, says)
 	}
+}
+
+// The page says the same sentences.
+func TestThePageSaysTheSame(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../../static/page/js/advice.js")
+	require.NoError(t, err)
+	page := regexp.MustCompile(`['"] \+\s+['"]`).ReplaceAllString(string(source), "")
+	said := []string{
+		wordsInsecure, wordsWebSocket, wordsClock, wordsUDP, wordsUDPHere, wordsAnnounce, wordsFromItself, wordsTURNUDP,
+		wordsTURNTCP, wordsTURNPage, wordsTURNTLS, wordsTURNRefused, wordsTURNSilent, wordsNoTURN, wordsNoTURNTLS, wordsNoGuests,
+	}
+	for _, sentence := range said {
+		require.Regexp(t, `['"]`+regexp.QuoteMeta(sentence)+`['"],\n`, page)
+	}
+	require.Len(t, regexp.MustCompile(`(?m)^  [A-Z_]+:`).FindAllString(page, -1), len(said), "and no others")
 }
 
 // Every setting that is named exists: it has its line in the README.

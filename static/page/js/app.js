@@ -13,6 +13,7 @@
  */
 
 import { memory, takeLink } from './account.js';
+import { Checkup } from './checkup.js';
 import { Client } from './client.js';
 import { Media } from './media.js';
 import { Microphone } from './microphone.js';
@@ -21,6 +22,7 @@ import { mountAnnouncer } from './ui/announcer.js';
 import { mountBanner } from './ui/banner.js';
 import { mountChannels } from './ui/channels.js';
 import { mountChat } from './ui/chat.js';
+import { mountCheckup } from './ui/checkup.js';
 import { mountControls } from './ui/controls.js';
 import { mountDialogs } from './ui/dialogs.js';
 import { byId } from './ui/dom.js';
@@ -49,10 +51,13 @@ function main() {
   const session = new Session(new Client(gatewayURL()), media);
   Object.assign(window, { livechat: { session, media } });
 
-  const dialogs = mountDialogs(session);
+  const dialogs = { ...mountDialogs(session), checkup: mountCheckup(new Checkup(session, gatewayURL())) };
+  for (const id of ['start-checkup', 'checkup-open']) {
+    byId(id).addEventListener('click', dialogs.checkup);
+  }
   const renders = [
     mountStart(session, link.channelId),
-    mountBanner(session),
+    mountBanner(session, dialogs.checkup),
     mountTabs(session, link.channelId),
     mountChannels(session, dialogs),
     mountRoom(session, dialogs, link.channelId),

@@ -261,9 +261,14 @@ function qualityWords(quality) {
   return { text, tone: fair ? 'fair' : 'good' };
 }
 
+/** Said as soon as the page is opened: afterwards it would come as a surprise. */
+export const INSECURE_PAGE =
+  'This page came over plain HTTP, where browsers give no microphone: you can listen but not talk. ' +
+  'Ask for the server’s https:// address.';
+
 /** Voice never got through, though signalling works. */
 export const PATH_BLOCKED =
-  'Your network lets this page through but not voice: a firewall may block UDP. Another network often helps.';
+  'This page gets through but voice does not: a firewall may be in the way.';
 
 /**
  * @param {import('./chat.js').Entry} entry a note

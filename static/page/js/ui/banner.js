@@ -3,7 +3,7 @@
  * @module
  */
 
-import { PATH_BLOCKED, connectionWords, microphoneWords, problemWords } from '../words.js';
+import { INSECURE_PAGE, PATH_BLOCKED, connectionWords, microphoneWords, problemWords } from '../words.js';
 import { byId, setText } from './dom.js';
 
 /**
@@ -39,9 +39,10 @@ function connectionNotice({ client }) {
 
 /**
  * @param {import('../session.js').Session} session
+ * @param {() => void} check opens the connection check
  * @returns {Notice | null}
  */
-function callNotice({ call }) {
+function callNotice({ call }, check) {
   if (call.media.blocked && call.here) {
     return { text: 'Your browser holds the sound back.', label: 'Click to hear', run: () => call.media.unblock(), calm: true };
   }
@@ -56,26 +57,38 @@ function callNotice({ call }) {
     return { text: problemWords(call.problem), close, ...again };
   }
   if (call.pathBlocked && call.here) {
-    return { text: PATH_BLOCKED, label: 'Retry now', run: () => call.retryNow() };
+    // It is tried again by itself.
+    return { text: PATH_BLOCKED, label: 'Find out why', run: check };
   }
   return null;
 }
 
 /**
  * @param {import('../session.js').Session} session
+ * @param {() => void} check opens the connection check
  * @returns {() => void} renders
  */
-export function mountBanner(session) {
+export function mountBanner(session, check) {
   const banner = byId('banner');
   const action = byId('banner-action');
   const close = byId('banner-close');
   /** @type {Notice | null} */
   let shown = null;
+  /** What always holds, until it was read. @type {Notice | null} */
+  let insecure = window.isSecureContext
+    ? null
+    : {
+        text: INSECURE_PAGE,
+        close: () => {
+          insecure = null;
+          render();
+        },
+      };
   action.addEventListener('click', () => shown?.run?.());
   close.addEventListener('click', () => shown?.close?.());
 
-  return () => {
-    shown = connectionNotice(session) ?? callNotice(session);
+  function render() {
+    shown = connectionNotice(session) ?? callNotice(session, check) ?? insecure;
     banner.hidden = shown === null;
     banner.classList.toggle('banner--calm', shown?.calm === true);
     setText(byId('banner-text'), shown?.text ?? '');
@@ -83,5 +96,6 @@ export function mountBanner(session) {
     setText(action, shown?.label ?? '');
     action.hidden = !shown?.label;
     close.hidden = !shown?.close;
-  };
+  }
+  return render;
 }

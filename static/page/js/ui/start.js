@@ -4,7 +4,7 @@
  */
 
 import { GuestError, memory } from '../account.js';
-import { connectionWords, signInFailed } from '../words.js';
+import { INSECURE_PAGE, connectionWords, signInFailed } from '../words.js';
 import { byId, setText } from './dom.js';
 
 /** HTTP's answer when the server takes no guests. */
@@ -27,6 +27,8 @@ export function mountStart(session, channelId) {
   /** @type {Error | null} the error that was last acted upon */
   let seenError = null;
 
+  setText(byId('start-insecure'), window.isSecureContext ? '' : INSECURE_PAGE);
+  byId('start-insecure').hidden = window.isSecureContext;
   name.value = memory.name;
   guestForm.addEventListener('submit', (e) => {
     e.preventDefault();
