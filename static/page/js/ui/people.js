@@ -88,6 +88,9 @@ export function mountPeople(session) {
     if (hearing.excluded.has(member.user_id)) {
       return 'Muted for you';
     }
+    if (member.self_mute) {
+      return '';
+    }
     return media.slots.length > 0 && !media.hears(member.user_id) ? 'Not heard now' : '';
   };
 
