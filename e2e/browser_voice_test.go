@@ -8,6 +8,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
 )
 
 // Tones of the microphones in Hz: primes, none near a multiple of another.
@@ -22,7 +24,7 @@ const (
 // tone for a voice, and listens by a Fourier transform in each page who hears whom.
 func TestBrowserVoice(t *testing.T) {
 	verifyNoLeaks(t)
-	s := startServer(t)
+	s := startServer(t, func(cfg *app.Config) { cfg.UDP = "0" }) // on all interfaces, as by default
 	ada := startBrowser(t, "Ada", toneAda)
 	ben := startBrowser(t, "Ben", toneBen)
 	chloe := startBrowser(t, "Chloe", toneChloe)

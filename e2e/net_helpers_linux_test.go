@@ -41,8 +41,9 @@ const (
 	netSpeech = "@@ "
 	// netRole is the environment variable that makes a process play a role.
 	netRole = "LIVECHAT_E2E_ROLE"
-	// netPatience is how long a role may take for one step: ICE gives up later.
-	netPatience = 30 * time.Second
+	// netPatience is how long a role may take for one step: ICE gives up later, and a browser
+	// starts slowly.
+	netPatience = time.Minute
 )
 
 // network is what a test has made of namespaces.
@@ -163,7 +164,7 @@ func (n *network) play(ns, role string, task any) *actor {
 	text, err := json.Marshal(task)
 	require.NoError(n.t, err)
 	cmd := exec.Command("ip", "netns", "exec", ns, os.Args[0], //nolint:noctx // it is stopped at the end
-		"-test.run=^"+role+"$", "-test.timeout=90s", "-test.v")
+		"-test.run=^"+role+"$", "-test.timeout=150s", "-test.v")
 	cmd.Env = append(os.Environ(), netRole+"="+string(text), "SSL_CERT_FILE="+filepath.Join(n.dir, "ca.pem"))
 	in, err := cmd.StdinPipe()
 	require.NoError(n.t, err)

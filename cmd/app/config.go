@@ -268,9 +268,15 @@ func (c Config) checkListening(v *mistakes) {
 	}
 	v.duration("turn-ttl", c.TURNTTL, minTURNTTL, maxDuration)
 	c.checkTLS(v)
+	media, _ := c.MediaAddr() // complained about above
 	for _, s := range c.Announce {
-		if _, err := parseAnnouncement(s); err != nil {
+		one, err := parseAnnouncement(s)
+		switch {
+		case err != nil:
 			v.add(err)
+		case one.at.IsValid() && media.Addr().IsValid() && media.Addr() != netip.IPv6Unspecified() &&
+			one.at.Addr().Is4() != media.Addr().Is4():
+			v.bad("announce", s, "must be of the same family as --udp=%s, IPv4 or IPv6", c.UDP)
 		}
 	}
 	for _, origin := range c.AllowOrigin {

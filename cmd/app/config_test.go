@@ -57,9 +57,11 @@ func TestValidate(t *testing.T) {
 		"announce": {change: func(c *Config) {
 			c.Announce = []string{"auto", "203.0.113.7", "203.0.113.7:20000", "2001:db8::7", "[2001:db8::7]:1"}
 		}},
-		"announce any":       {change: func(c *Config) { c.Announce = []string{"::"} }, says: []string{"--announce=::: must be auto, or an IP address"}},
-		"announce a network": {change: func(c *Config) { c.Announce = []string{"fe80::1", "224.0.0.1", "192.0.2.0/24"} }, says: []string{"--announce=fe80::1: ", "--announce=224.0.0.1: ", "--announce=192.0.2.0/24: "}},
-		"announce a name":    {change: func(c *Config) { c.Announce = []string{"voice.example.org"} }, says: []string{"--announce=voice.example.org: "}},
+		"announce any":            {change: func(c *Config) { c.Announce = []string{"::"} }, says: []string{"--announce=::: must be auto, or an IP address"}},
+		"announce another family": {change: func(c *Config) { c.UDP, c.Announce = "192.0.2.1:9", []string{"203.0.113.7", "2001:db8::7"} }, says: []string{"--announce=2001:db8::7: must be of the same family as --udp=192.0.2.1:9"}},
+		"announce both families":  {change: func(c *Config) { c.UDP, c.Announce = "[::]:9", []string{"203.0.113.7", "2001:db8::7"} }},
+		"announce a network":      {change: func(c *Config) { c.Announce = []string{"fe80::1", "224.0.0.1", "192.0.2.0/24"} }, says: []string{"--announce=fe80::1: ", "--announce=224.0.0.1: ", "--announce=192.0.2.0/24: "}},
+		"announce a name":         {change: func(c *Config) { c.Announce = []string{"voice.example.org"} }, says: []string{"--announce=voice.example.org: "}},
 		"announce by STUN": {change: func(c *Config) {
 			c.Announce = []string{"stun:stun.example.org", "stun:192.0.2.1:3479", "stun:[2001:db8::1]:1"}
 		}},

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -295,9 +296,30 @@ func TestTURNElsewhere(t *testing.T) {
 	}
 }
 
+// The default port of TURN is done without where it cannot be had, and is then not told;
+// one that was asked for is not.
+func TestTURNPortInUse(t *testing.T) {
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", ":"+DefaultTURN)
+	if err == nil { // otherwise somebody else has it, which is as good
+		defer taken.Close()
+	}
+	a := startApp(t, func(cfg *Config) { cfg.TURNUDP, cfg.TURNTCP = "", DefaultTURN })
+	servers := a.relay.ICEServers("session", signaling.Arrival{Host: "127.0.0.1"}, time.Now())
+	require.Len(t, servers, 1)
+	require.Equal(t, []string{"turn:" + a.ports[0].listener.Addr().String() + "?transport=tcp"}, servers[0].URLs)
+
+	cfg := Default()
+	cfg.HTTP, cfg.UDP, cfg.TURNUDP, cfg.Data = "127.0.0.1:0", "127.0.0.1:0", "", t.TempDir()
+	cfg.TURNTCP = a.ports[0].listener.Addr().String()
+	_, err = New(cfg, zaptest.NewLogger(t))
+	require.ErrorContains(t, err, "--turn-tcp")
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+}
+
 func TestHostOf(t *testing.T) {
 	for header, want := range map[string]string{
 		"voice.example.org": "voice.example.org", "voice.example.org:8080": "voice.example.org", "LOCALHOST:1": "LOCALHOST",
+		"voice.example.org.": "voice.example.org", "voice.example.org.:8080": "voice.example.org", ".": "", "a..": "",
 		"192.0.2.1:80": "192.0.2.1", "[2001:db8::1]:80": "2001:db8::1", "[2001:db8::1]": "2001:db8::1",
 		"": "", ":80": "", "a b": "", "evil?transport=udp": "", "a/b": "", "[fe80::1%eth0]:80": "", "a..b": "", "-a": "",
 		"a@b": "", "\x00": "", strings.Repeat("a", 64): "", strings.Repeat("a.", 127) + "a": "",

@@ -187,6 +187,7 @@ func hostOf(header string) string {
 	if addr, err := netip.ParseAddr(host); err == nil && addr.Zone() == "" {
 		return addr.String()
 	}
+	host = strings.TrimSuffix(host, ".") // the root's (RFC 1034, section 3.1)
 	if !isDomain(host) {
 		return ""
 	}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -346,63 +347,57 @@ func TestClientOfAnotherFamily(t *testing.T) {
 	require.Equal(t, 508, code(t, r.overTCP(r.grant("ada")).request(stun.MethodAllocate, requestedTransport(), family6())))
 }
 
-// As many allocations as ask at once, exactly the quota is granted.
+// As many allocations as ask at once, exactly the quota is granted: to one session, and to
+// many together.
 func TestQuotas(t *testing.T) {
 	const racing, perSession, total = 200, 30, 100
-	r := start(t, func(cfg *Config) {
-		cfg.AllocationsPerSession, cfg.Allocations = perSession, total
-	})
-	creds := make([]Credentials, 10)
-	for i := range creds {
-		creds[i] = r.grant("session-" + strconv.Itoa(i))
-	}
-	clients := make([]*raws, racing)
-	for i := range clients {
-		// One of them has 110 askers, each of the others ten.
-		who := 0
-		if i >= 110 {
-			who = 1 + i%(len(creds)-1)
-		}
-		clients[i] = r.overTCP(creds[who])
-		clients[i].challenge()
-	}
-	granted := make([]bool, racing)
-	var wg sync.WaitGroup
-	for i, c := range clients {
-		wg.Go(func() {
-			reply := c.try(patience, c.authenticated(stun.MethodAllocate, requestedTransport())...)
-			if granted[i] = reply != nil && code(t, reply) == 0; !granted[i] && reply != nil {
-				if e := code(t, reply); e != 486 && e != 508 {
-					t.Errorf("refused with %d", e)
-				}
+	for name, test := range map[string]struct{ sessions, want int }{
+		"of one session": {1, perSession},
+		"in total":       {20, total},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, func(cfg *Config) {
+				cfg.AllocationsPerSession, cfg.Allocations = perSession, total
+			})
+			clients := make([]*raws, racing)
+			for i := range clients {
+				clients[i] = r.overTCP(r.grant("session-" + strconv.Itoa(i%test.sessions)))
+				clients[i].challenge()
 			}
+			var granted atomic.Int32
+			var wg sync.WaitGroup
+			for _, c := range clients {
+				wg.Go(func() {
+					reply := c.try(patience, c.authenticated(stun.MethodAllocate, requestedTransport())...)
+					if reply == nil {
+						t.Error("no reply")
+						return
+					}
+					switch e := code(t, reply); e {
+					case 0:
+						granted.Add(1)
+					case 486, 508:
+					default:
+						t.Errorf("refused with %d", e)
+					}
+				})
+			}
+			wg.Wait()
+			require.EqualValues(t, test.want, granted.Load())
+			require.Equal(t, test.want, r.Stats().Allocations)
+			require.Equal(t, 486, code(t, r.overTCP(r.grant("session-0")).allocate()))
+
+			// Room that is given back is there for others.
+			for i := range test.sessions {
+				r.Revoke("session-" + strconv.Itoa(i))
+			}
+			require.Zero(t, r.Stats().Allocations)
+			for range perSession {
+				r.overTCP(r.grant("late")).mustAllocate()
+			}
+			require.Equal(t, 486, code(t, r.overTCP(r.grant("late")).allocate()))
 		})
 	}
-	wg.Wait()
-	all, first := 0, 0
-	for i, yes := range granted {
-		if yes {
-			all++
-			if i < 110 {
-				first++
-			}
-		}
-	}
-	require.Equal(t, total, all, "in total")
-	require.LessOrEqual(t, first, perSession, "of one session, beside others")
-	require.Equal(t, total, r.Stats().Allocations)
-
-	// Room that is given back is there for others.
-	r.Revoke("session-0")
-	require.Equal(t, total-first, r.Stats().Allocations)
-	for i := range creds[1:] {
-		r.Revoke("session-" + strconv.Itoa(i+1))
-	}
-	require.Zero(t, r.Stats().Allocations)
-	for range perSession {
-		r.overTCP(r.grant("late")).mustAllocate()
-	}
-	require.Equal(t, 486, code(t, r.overTCP(r.grant("late")).allocate()))
 }
 
 func TestRateLimit(t *testing.T) {
