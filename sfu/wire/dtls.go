@@ -1,16 +1,19 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +21,13 @@ import (
 	"github.com/pion/dtls/v3/pkg/crypto/fingerprint"
 	"github.com/pion/logging"
 	"github.com/pion/transport/v5/packetio"
+)
+
+const (
+	// changeCipherSpec is the content type of the record that begins our last flight (RFC 5246 §6.2.1).
+	changeCipherSpec = 20
+	// maxLastFlight is how many datagrams of that flight are kept back; it is one, or two.
+	maxLastFlight = 4
 )
 
 // Fingerprint is what a peer's certificate must hash to (RFC 8122). The zero value fits none.
@@ -78,6 +88,10 @@ type association struct {
 
 	shaken atomic.Bool // the handshake is over and was successful
 	closed atomic.Bool // by pion, for either side
+
+	mu      sync.Mutex // guards the fields below
+	settled bool       // the endpoint has its keys, or will never have any
+	last    [][]byte   // our last flight, until then
 }
 
 var _ net.PacketConn = (*association)(nil)
@@ -143,6 +157,7 @@ func (a *association) run() {
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
 	defer cancel()
 	if err := a.conn.HandshakeContext(ctx); err != nil {
+		a.settle()
 		ep.fail(err)
 		return
 	}
@@ -151,6 +166,7 @@ func (a *association) run() {
 	if err == nil {
 		err = ep.setKeys(keys)
 	}
+	a.settle()
 	if err == nil && a.closed.Load() {
 		err = ErrPeerClosed
 	}
@@ -164,6 +180,36 @@ func (a *association) run() {
 	if connected {
 		ep.receiver.OnConnected(ep)
 	}
+}
+
+// keepBack holds on to our last flight (ChangeCipherSpec and Finished, RFC 6347 §4.2.4) while there are no keys: a peer
+// that has it may send media at once, and its first packets would be lost. pion shows us the keys only after it was sent.
+func (a *association) keepBack(datagram []byte) bool {
+	const epochAt = 3 // RFC 6347 §4.1
+	if len(datagram) < epochAt+2 ||
+		(datagram[0] != changeCipherSpec && binary.BigEndian.Uint16(datagram[epochAt:]) == 0) {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.settled {
+		return false
+	}
+	if len(a.last) < maxLastFlight { // else it is lost, and asked for again
+		a.last = append(a.last, bytes.Clone(datagram))
+	}
+	return true
+}
+
+// settle sends what was kept back.
+func (a *association) settle() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.settled = true
+	for _, datagram := range a.last {
+		_ = a.send(datagram) // one that does not leave is asked for again
+	}
+	a.last = nil
 }
 
 // connectLocked reports, once, that media can flow both ways.
@@ -198,14 +244,22 @@ func (a *association) ReadFrom(b []byte) (int, net.Addr, error) {
 
 // WriteTo implements net.PacketConn for pion. It sends to where the peer is now.
 func (a *association) WriteTo(b []byte, _ net.Addr) (int, error) {
-	d := a.via.Load()
-	if d == nil {
-		return 0, ErrNotReady
+	if a.keepBack(b) {
+		return len(b), nil
 	}
-	if err := d.listener.socks[0].writeTo(b, &d.sa, &a.ep.engine.stat); err != nil {
+	if err := a.send(b); err != nil {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// send never waits.
+func (a *association) send(datagram []byte) error {
+	d := a.via.Load()
+	if d == nil {
+		return ErrNotReady
+	}
+	return d.listener.socks[0].writeTo(datagram, &d.sa, &a.ep.engine.stat)
 }
 
 // Close implements net.PacketConn. pion calls it when the peer said goodbye, and when we did. During the handshake its

@@ -1,16 +1,19 @@
 package wire
 
 import (
+	"context"
 	"encoding/binary"
 	"maps"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/pion/dtls/v3"
+	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/stun/v4"
@@ -294,6 +297,56 @@ func TestAnotherCertificateIsRefused(t *testing.T) {
 	}
 	require.Nil(t, s.ep.incoming.Load())
 	require.Empty(t, ufrags(e))
+}
+
+// watchedConn tells of the server's last flight, when it comes.
+type watchedConn struct {
+	net.PacketConn
+
+	last func()
+}
+
+func (c watchedConn) ReadFrom(b []byte) (int, net.Addr, error) {
+	n, from, err := c.PacketConn.ReadFrom(b)
+	if n > 0 && b[0] == changeCipherSpec {
+		c.last()
+	}
+	return n, from, err
+}
+
+// A peer may send media as soon as it has our Finished, and none of it is lost.
+func TestKeysAreThereBeforeThePeerIs(t *testing.T) {
+	e := startEngine(t, Config{})
+	cert, err := selfsign.GenerateSelfSigned()
+	require.NoError(t, err)
+	value, err := fingerprintOf(&cert)
+	require.NoError(t, err)
+	fingerprint, err := ParseFingerprint(value)
+	require.NoError(t, err)
+	for range 20 {
+		conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(loopback()))
+		require.NoError(t, err)
+		ep := e.NewEndpoint(receiverFunc(nil))
+		c, err := ep.Accept(fingerprint)
+		require.NoError(t, err)
+		server := net.UDPAddrFromAddrPort(e.LocalAddrs()[0])
+		_, err = conn.WriteTo(check(t, c, attribute(stun.AttrUseCandidate)).Raw, server)
+		require.NoError(t, err)
+		_, err = conn.Read(make([]byte, packetBuffer))
+		require.NoError(t, err)
+
+		var ready atomic.Bool
+		peer, err := dtls.ClientWithOptions(watchedConn{conn, func() { ready.Store(ep.incoming.Load() != nil) }}, server,
+			dtls.WithCertificates(cert), dtls.WithInsecureSkipVerify(true),
+			dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM))
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), pollTimeout)
+		require.NoError(t, peer.HandshakeContext(ctx))
+		cancel()
+		require.True(t, ready.Load(), "Finished came before there were keys")
+		ep.Close()
+		require.NoError(t, peer.Close())
+	}
 }
 
 func TestPeerThatClosesIsNoticed(t *testing.T) {
