@@ -23,6 +23,7 @@
 //
 // A packet is handled on the goroutine that decrypts it. It is parsed there, attributed
 // to a talker and either put into its slot's bounded queue, for ReadOpus and ReadRTP, or
-// handed to JoinOptions.OnPacket. Neither way allocates per packet. The client sends no
-// RTCP; ICE consent checks tell the server that it lives.
+// handed to JoinOptions.OnPacket. Neither way allocates per packet. A call that hears or
+// talks reports to the server by RTCP and mends losses with it, by redundancy and by
+// asking again; one that does neither sends ICE consent checks only.
 package client
