@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -282,10 +283,35 @@ func TestDoctorIsInterrupted(t *testing.T) {
 	verifyNoLeaks(t)
 	s := startServer(t)
 	ctx, cancel := context.WithCancel(t.Context())
+	begin := time.Now()
 	_, err := doctor.Run(ctx, doctor.Options{URL: s.URL, OnCheck: func(c doctor.Check) {
 		if c.Name == "Sign-in" {
 			cancel()
 		}
 	}})
 	require.ErrorIs(t, err, context.Canceled)
+	require.Less(t, time.Since(begin), 3*time.Second)
+}
+
+// A server that plays tricks gets neither the token nor the terminal.
+func TestDoctorMistrusts(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	trap := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Path+r.Header.Get("Authorization"))
+		w.Header().Set("Server", "\x9b31mred "+strings.Repeat("very ", 1000))
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	t.Cleanup(trap.Close)
+	moved := strings.Replace(trap.URL, "127.0.0.1", "localhost", 1)
+	redirecting := httptest.NewServer(http.RedirectHandler(moved, http.StatusFound))
+	t.Cleanup(redirecting.Close)
+	report := examine(t, redirecting.URL, func(o *doctor.Options) { o.Token = "secret" })
+	complains(t, report, "Redirect", doctor.Warning, "The token is not sent there", moved)
+	require.Equal(t, []string{"/"}, asked)
+	text := find(t, report, "Page").Text
+	require.Contains(t, text, "418")
+	require.True(t, utf8.ValidString(text))
+	require.NotContains(t, text, "\u009b")
+	require.Less(t, len(text), 1000)
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -15,7 +16,10 @@ import (
 type probing struct {
 	*webrtc.PeerConnection
 
-	connected, closed chan struct{}
+	connected chan struct{}
+	// ended is closed when the server has closed the connection: by its DTLS alert, or as it
+	// answers no checks any more.
+	ended chan struct{}
 }
 
 // probe makes a media connection by MEDIA_PROBE.
@@ -24,16 +28,18 @@ func (c *raw) probe() *probing {
 	var settings webrtc.SettingEngine
 	settings.SetIncludeLoopbackCandidate(true)
 	settings.SetIPFilter(onLoopback)
+	settings.SetICETimeouts(2*time.Second, 4*time.Second, 200*time.Millisecond)
 	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(webrtc.Configuration{})
 	require.NoError(c.t, err)
 	c.t.Cleanup(func() { _ = pc.Close() })
-	p := &probing{PeerConnection: pc, connected: make(chan struct{}), closed: make(chan struct{})}
+	p := &probing{PeerConnection: pc, connected: make(chan struct{}), ended: make(chan struct{})}
+	connected, ended := sync.OnceFunc(func() { close(p.connected) }), sync.OnceFunc(func() { close(p.ended) })
 	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
 		switch state {
 		case webrtc.PeerConnectionStateConnected:
-			close(p.connected)
-		case webrtc.PeerConnectionStateClosed:
-			close(p.closed)
+			connected()
+		case webrtc.PeerConnectionStateClosed, webrtc.PeerConnectionStateDisconnected, webrtc.PeerConnectionStateFailed:
+			ended()
 		default:
 		}
 	})
@@ -77,7 +83,18 @@ func TestProbe(t *testing.T) {
 	bo.quiet()
 }
 
-// A probe ends by the server's DTLS alert: when there are too many, and with the session.
+// A probe is small: one line, and that to listen on.
+func TestProbeIsSmall(t *testing.T) {
+	verifyNoLeaks(t)
+	ada, _ := identify(t, startServer(t), "Ada")
+	for _, lines := range [][2]int{{1, 0}, {1, 1}, {0, 2}} {
+		reason := ada.fails(protocol.OpMediaProbe, protocol.MediaProbe{SDPOffer: offer(t, lines[0], lines[1])}, protocol.CodeUnsupportedMedia)
+		require.Contains(t, reason, "one recvonly line")
+	}
+	ada.ack(protocol.OpMediaProbe, protocol.MediaProbe{SDPOffer: offer(t, 0, 1)}, nil)
+}
+
+// A probe ends when there are too many, and with the session.
 func TestProbesEnd(t *testing.T) {
 	verifyNoLeaks(t)
 	s := startServer(t, func(c *app.Config) { c.TURN = false })
@@ -90,16 +107,16 @@ func TestProbesEnd(t *testing.T) {
 	}
 	for _, p := range all {
 		select {
-		case <-p.closed:
+		case <-p.ended:
 			t.Fatal("ended too early")
 		default:
 		}
 	}
 	next := ada.probe()
 	ada.wait(next.connected, "connected")
-	ada.wait(all[0].closed, "closed by the ninth")
+	ada.wait(all[0].ended, "closed by the ninth")
 	require.NoError(t, ada.conn.Close())
 	for _, p := range append(all[1:], next) {
-		ada.wait(p.closed, "closed with the session")
+		ada.wait(p.ended, "closed with the session")
 	}
 }

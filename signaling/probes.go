@@ -2,6 +2,7 @@ package signaling
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -82,6 +83,11 @@ func mediaProbe(ctx context.Context, s *Session, r *request) error {
 	conn, err := s.gw.answer(ctx, d.SDPOffer, s.mediaAddrs())
 	if err != nil {
 		return err
+	}
+	// A line costs memory, of which a session shall not get more by probing than by joining.
+	if conn.Talker() || len(conn.Slots()) != 1 {
+		_ = conn.Close()
+		return fmt.Errorf("%w: a probe has one recvonly line", sfu.ErrUnsupportedMedia)
 	}
 	s.probes.add(conn, time.Now())
 	r.ack(protocol.MediaProbed{SDPAnswer: conn.Answer()})

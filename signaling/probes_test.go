@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
 )
@@ -50,4 +51,19 @@ func TestProbesEnd(t *testing.T) {
 	p.reap(begin.Add(time.Hour))
 	p.close()
 	require.Equal(t, len(conns), ended(), "nothing is closed twice")
+}
+
+func TestSweepEndsOldProbes(t *testing.T) {
+	t.Parallel()
+	g, err := NewGateway(Config{HeartbeatInterval: time.Second, ZombieTimeout: time.Minute, MaxSessions: 1}, nil, nil, zap.NewNop())
+	require.NoError(t, err)
+	s := newSession(g, Arrival{})
+	require.True(t, g.add(s))
+	now := time.Now()
+	conn := &closable{}
+	s.probes.add(conn, now)
+	g.Sweep(now.Add(probeLife - 1))
+	require.Zero(t, conn.closed)
+	g.Sweep(now.Add(probeLife))
+	require.Equal(t, 1, conn.closed)
 }

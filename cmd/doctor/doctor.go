@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Each step has a time of its own, and all together have one, so that the answer comes
@@ -21,6 +22,9 @@ const (
 	answerTimeout  = 3 * time.Second
 	mediaTimeout   = 4 * time.Second
 
+	// maxText is how long a text or a sentence is at most, in bytes: longer ones are made
+	// by a server that plays tricks.
+	maxText = 600
 	// maxRedirects is how often one is sent elsewhere: to HTTPS, and to the right name.
 	maxRedirects = 5
 )
@@ -70,6 +74,10 @@ type examination struct {
 
 func (x *examination) add(checks ...Check) {
 	for _, c := range checks {
+		c.Text = printable(c.Text)
+		for i := range c.Advice {
+			c.Advice[i] = printable(c.Advice[i])
+		}
 		x.report.Checks = append(x.report.Checks, c)
 		if x.opts.OnCheck != nil {
 			x.opts.OnCheck(c)
@@ -98,8 +106,7 @@ func (x *examination) findPage(ctx context.Context) bool {
 			x.add(found.checks...)
 			return found.ok
 		}
-		x.add(Check{Name: "Redirect", Status: Good, Text: fmt.Sprintf("%s leads to %s", x.base, found.moved)})
-		x.base = found.moved
+		x.follow(found.moved)
 		x.report.URL = x.base.String()
 	}
 	x.add(Check{
@@ -107,6 +114,32 @@ func (x *examination) findPage(ctx context.Context) bool {
 		Advice: []string{"Redirects lead in a circle: look at the reverse proxy's."},
 	})
 	return false
+}
+
+// follow goes where a redirect leads. A token goes to no other machine than its owner said.
+func (x *examination) follow(to *url.URL) {
+	moved := Check{Name: "Redirect", Status: Good, Text: fmt.Sprintf("%s leads to %s", x.base, to)}
+	if x.opts.Token != "" && !strings.EqualFold(to.Hostname(), x.base.Hostname()) {
+		x.opts.Token = ""
+		moved.Status = Warning
+		moved.Advice = []string{fmt.Sprintf("The token is not sent there. If that is the right place, check %s.", to)}
+	}
+	x.add(moved)
+	x.base = to
+}
+
+// printable makes what a stranger's server had its say in fit for a terminal.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + "…"
+	}
+	return text
 }
 
 // parse makes a URL out of what people write.

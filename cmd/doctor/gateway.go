@@ -64,6 +64,7 @@ func (x *examination) knock(ctx context.Context) Check {
 	took := time.Since(begin)
 	deadline, _ := ctx.Deadline()
 	_ = conn.SetReadDeadline(deadline)
+	conn.SetReadLimit(protocol.MaxFrameBytes)
 	var hello protocol.Hello
 	_, data, err := conn.ReadMessage()
 	if err == nil {
