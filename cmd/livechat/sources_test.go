@@ -71,7 +71,7 @@ func TestEverySettingFromEverySource(t *testing.T) {
 		ACMEDirectory: "https://ca.example.org/dir", ACMERoot: "/etc/ca.pem",
 		TURN: true, TURNUDP: "3479", TURNTCP: "192.0.2.1:3480", TURNTTL: time.Minute,
 		TURNURL:  []string{"turn:a.example:1?transport=udp", "turns:b.example"},
-		Announce: []string{"203.0.113.7", "2001:db8::7"},
+		Announce: []string{"203.0.113.7", "198.51.100.7"},
 		Secret:   "00000000000000000000000000000042", AllowGuests: &yes,
 		AllowOrigin: []string{"https://a.example", "https://b.example"}, GuestTTL: time.Hour,
 		Channels: []string{"lobby", "ops=Ops: all"}, Slots: 4, ChannelCapacity: 20, MaxChannels: 30,
@@ -93,7 +93,7 @@ turn-udp: 3479
 turn-tcp: 192.0.2.1:3480
 turn-ttl: 1m
 turn-url: ["turn:a.example:1?transport=udp", turns:b.example]
-announce: [203.0.113.7, "2001:db8::7"]
+announce: [203.0.113.7, 198.51.100.7]
 secret: 00000000000000000000000000000042
 allow-guests: true
 allow-origin:
@@ -123,7 +123,7 @@ log-level: warn
 		"LIVECHAT_ACME_EMAIL": "ada@example.org", "LIVECHAT_ACME_DIRECTORY": "https://ca.example.org/dir",
 		"LIVECHAT_ACME_ROOT": "/etc/ca.pem", "LIVECHAT_TURN": "true", "LIVECHAT_TURN_UDP": "3479",
 		"LIVECHAT_TURN_TCP": "192.0.2.1:3480", "LIVECHAT_TURN_TTL": "1m", "LIVECHAT_TURN_URL": "turn:a.example:1?transport=udp,turns:b.example",
-		"LIVECHAT_HTTP": "0.0.0.0:80", "LIVECHAT_UDP": "192.0.2.1:3478", "LIVECHAT_ANNOUNCE": "203.0.113.7,2001:db8::7",
+		"LIVECHAT_HTTP": "0.0.0.0:80", "LIVECHAT_UDP": "192.0.2.1:3478", "LIVECHAT_ANNOUNCE": "203.0.113.7,198.51.100.7",
 		"LIVECHAT_SECRET": "00000000000000000000000000000042", "LIVECHAT_ALLOW_GUESTS": "true",
 		"LIVECHAT_ALLOW_ORIGIN": "https://a.example,https://b.example", "LIVECHAT_GUEST_TTL": "1h",
 		"LIVECHAT_CHANNELS": "lobby,ops=Ops: all", "LIVECHAT_SLOTS": "4", "LIVECHAT_CHANNEL_CAPACITY": "20",
