@@ -23,7 +23,7 @@
 //
 // A packet is handled on the goroutine that decrypts it. It is parsed there, attributed
 // to a talker and either put into its slot's bounded queue, for ReadOpus and ReadRTP, or
-// handed to JoinOptions.OnPacket. Neither way allocates per packet. A call that hears or
-// talks reports to the server by RTCP and mends losses with it, by redundancy and by
-// asking again; one that does neither sends ICE consent checks only.
+// handed to JoinOptions.OnPacket. Neither way allocates per packet. While a
+// call hears somebody it reports to the server by RTCP, and asks for lost packets again;
+// otherwise ICE consent checks tell the server that it lives.
 package client

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// reportInterval is how often a call that hears or talks reports to the server, which
+	// reportInterval is how often a call that hears somebody reports to the server, which
 	// chooses the redundancy of what it sends by that.
 	reportInterval = time.Second
 	// duplicateWindow is how many of a slot's newest packets are known by number; SRTP
