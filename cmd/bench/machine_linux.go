@@ -83,6 +83,7 @@ type notes struct {
 	late, skipped     time.Duration
 	failed            int
 	failure           error
+	slots, wanted     int // how many the server lets one hear, where that is fewer than the scenario would have
 	forged            uint64
 }
 
@@ -112,6 +113,9 @@ func (n *notes) take(role string, m *measurement, r Result) {
 
 func (n *notes) lines() []string {
 	lines := []string{fmt.Sprintf("the load generator took %.2f cores", n.own)}
+	if n.wanted > 0 {
+		lines = append(lines, fmt.Sprintf("everybody heard %d others, not %d, since that server allows no more", n.slots, n.wanted))
+	}
 	if n.others > disturbing {
 		lines = append(lines, fmt.Sprintf("other programs took %.1f of the %d cores", n.others, runtime.NumCPU()))
 	}

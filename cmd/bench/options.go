@@ -31,7 +31,7 @@ type Options struct {
 	Slots int
 	// URL is that of a server that is running already; "" starts one.
 	URL string
-	// Floor and Reference say whether to measure those, too.
+	// Floor and Reference say whether to measure those, too, beside a server of our own.
 	Floor, Reference bool
 	// JSON asks for one JSON object a scenario in place of the table.
 	JSON bool
@@ -57,7 +57,8 @@ const (
 	maxRuns     = 100
 )
 
-var errOption = errors.New("bad option")
+// ErrOption is in every error about another of the options.
+var ErrOption = errors.New("bad option")
 
 // validate reports the first mistake.
 func (o *Options) validate() error {
@@ -65,13 +66,13 @@ func (o *Options) validate() error {
 	case len(o.Scenarios) == 0:
 		return fmt.Errorf("%w: none is given", ErrScenario)
 	case o.Duration < minDuration || o.Duration > maxDuration:
-		return fmt.Errorf("%w: a measurement must take %s to %s", errOption, minDuration, maxDuration)
+		return fmt.Errorf("%w: a measurement must take %s to %s", ErrOption, minDuration, maxDuration)
 	case o.Warmup < 0 || o.Warmup > maxWarmup:
-		return fmt.Errorf("%w: the warm-up must take 0s to %s", errOption, maxWarmup)
+		return fmt.Errorf("%w: the warm-up must take 0s to %s", ErrOption, maxWarmup)
 	case o.Runs < 1 || o.Runs > maxRuns:
-		return fmt.Errorf("%w: there must be 1 to %d runs", errOption, maxRuns)
+		return fmt.Errorf("%w: there must be 1 to %d runs", ErrOption, maxRuns)
 	case o.Slots < 0 || o.Slots > maxSlots:
-		return fmt.Errorf("%w: there must be 1 to %d slots, or 0 for what suits the scenario", errOption, maxSlots)
+		return fmt.Errorf("%w: there must be 1 to %d slots, or 0 for what suits the scenario", ErrOption, maxSlots)
 	}
 	return nil
 }

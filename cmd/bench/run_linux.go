@@ -44,14 +44,22 @@ func Run(ctx context.Context, opts Options) error {
 // meet gets to know the server that is running already.
 func (b *bench) meet(ctx context.Context) error {
 	u, err := url.Parse(b.opts.URL)
-	if err != nil || u.Hostname() == "" {
-		return fmt.Errorf("%w: %q is not the URL of a server", errOption, b.opts.URL)
+	if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return fmt.Errorf("%w: %q is not the URL of a server, which begins with http:// or https://", ErrOption, b.opts.URL)
 	}
 	if b.local, err = localAddress(ctx, u.Hostname()); err != nil {
 		return err
 	}
-	b.limit, err = slotLimit(ctx, b.opts.URL)
+	// Its CPU time is not known, so there is nothing to compare with the yardsticks.
+	b.opts.Floor, b.opts.Reference = false, false
+	if b.limit, err = slotLimit(ctx, b.opts.URL); err == nil && b.opts.Slots > b.limit {
+		err = fewSlots(b.limit, b.opts.Slots)
+	}
 	return err
+}
+
+func fewSlots(limit, wanted int) error {
+	return fmt.Errorf("%w: that server lets %d be heard at once, not %d; see --slots", ErrOption, limit, wanted)
 }
 
 // write writes a result.
@@ -98,6 +106,7 @@ func (b *bench) scenario(ctx context.Context, s Scenario) (Summary, error) {
 func (b *bench) once(ctx context.Context, s Scenario, notes *notes) (Result, error) {
 	p := s.plan(b.opts.Slots)
 	if b.opts.Slots == 0 && p.slots > b.limit {
+		notes.slots, notes.wanted = b.limit, p.slots
 		p = s.plan(b.limit)
 	}
 	floor, reference := missing(), missing()

@@ -125,7 +125,7 @@ func (t *serverTarget) createChannels(ctx context.Context) error {
 		return err
 	}
 	if slots := t.control.Ready().Limits.Slots; slots < t.plan.slots {
-		return fmt.Errorf("%w: that server lets %d be heard at once, not %d; see --slots", ErrScenario, slots, t.plan.slots)
+		return fewSlots(slots, t.plan.slots)
 	}
 	for room := range t.plan.rooms() {
 		err := whenAllowed(ctx, func() error {

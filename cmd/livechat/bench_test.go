@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/signaling/client"
 )
 
 // TestBench measures for a second and checks that what is reported is complete and
@@ -107,6 +110,39 @@ func TestBenchEndsWhenInterrupted(t *testing.T) {
 	require.Empty(t, left)
 }
 
+// TestBenchOfARunningServer leaves it as it was.
+func TestBenchOfARunningServer(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("benchmarks run on Linux only")
+	}
+	t.Parallel()
+	url, log := started(t, livechat(t, nil, "--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--no-turn", "--slots=2"))
+	stdout, stderr, code := output(t, livechat(t, nil,
+		"bench", "--json", "--seconds=1", "--warmup=0", "--url="+url, "conference", "4"))
+	require.Zero(t, code, "%s%s", stderr, log)
+	measured := figures(t, strings.TrimSpace(stdout))
+	require.Greater(t, number(t, measured, "forwarded_pps"), 30.0)
+	for name, value := range measured {
+		if strings.HasPrefix(name, "server.") || strings.Contains(name, "floor") || strings.Contains(name, "reference") {
+			require.Nil(t, value, name)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	guest, err := client.Guest(ctx, url, "Ada")
+	require.NoError(t, err)
+	c, err := client.Dial(ctx, url, client.Options{Token: guest.Token})
+	require.NoError(t, err)
+	channels, err := c.Channels(ctx)
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	require.Len(t, channels, 1, "the lobby")
+
+	_, stderr, code = output(t, livechat(t, nil, "bench", "--url="+url, "--slots=3", "fanout", "2"))
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "lets 2 be heard at once, not 3")
+}
+
 func TestBenchRefuses(t *testing.T) {
 	t.Parallel()
 	for args, says := range map[string]string{
@@ -115,10 +151,16 @@ func TestBenchRefuses(t *testing.T) {
 		"--runs=0 fanout 1":       "1 to 100 runs",
 		"--seconds=0 fanout 1":    "a measurement must take",
 		"--url=nowhere fanout 1":  "not the URL of a server",
+		"--url=ftp://x fanout 1":  "begins with http:// or https://",
+		"--runs=many fanout 1":    "must be a whole number",
 		"--child=nobody fanout 1": "unknown role",
 	} {
 		_, stderr, code := output(t, livechat(t, nil, append([]string{"bench"}, strings.Fields(args)...)...))
-		require.NotZero(t, code, args)
+		want := exitUsage
+		if strings.Contains(args, "--child") {
+			want = exitFailure
+		}
+		require.Equal(t, want, code, args)
 		require.Contains(t, stderr, says, args)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/cmd/bench"
 	"github.com/mini-livechat/mini-livechat/cmd/doctor"
 )
 
@@ -37,7 +38,7 @@ func run(args []string) int {
 		return exitOK
 	case errors.Is(err, errNoVoice):
 		return exitFailure // the report says it all
-	case errors.Is(err, doctor.ErrURL):
+	case errors.Is(err, doctor.ErrURL), errors.Is(err, bench.ErrScenario), errors.Is(err, bench.ErrOption):
 		code = exitUsage
 	}
 	if wrong, ok := errors.AsType[*app.ConfigError](err); ok {
