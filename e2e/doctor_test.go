@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -276,6 +277,20 @@ func TestDoctorWithoutTURN(t *testing.T) {
 	report := examine(t, s.URL)
 	complains(t, report, "TURN", doctor.Warning, "not offered", "--no-turn")
 	require.Equal(t, "direct UDP", report.Way)
+}
+
+// A load balancer's list of relays may be long; the direct way is tried all the same.
+func TestDoctorManyRelays(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, func(c *app.Config) {
+		for i := range 12 {
+			c.TURNURL = append(c.TURNURL, "turn:127.0.0.1:"+strconv.Itoa(i+1)+"?transport=tcp")
+		}
+	})
+	report := examine(t, s.URL)
+	require.Equal(t, "direct UDP", report.Way, "%+v", report.Checks)
+	complains(t, report, "TURN over TCP 1", doctor.Warning, "the port is closed")
+	require.Equal(t, "6 more relays, which are not tried", report.Checks[len(report.Checks)-1].Text)
 }
 
 // Nobody waits for it who has changed their mind.

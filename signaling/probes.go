@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// maxProbes is how many probes a session has at a time: one for the direct way and one
-	// for each TURN URL, of which there are four at most.
+	// maxProbes is how many probes a session has at a time, of 10 KB each: two for the direct
+	// way and one for each of the usual TURN URLs, of which there are four.
 	maxProbes = 8
 	// probeLife is how long a probe is kept at least: finding a path and the DTLS handshake
 	// on a very bad network.

@@ -37,12 +37,13 @@ func (x *examination) media(ctx context.Context, c *client.Client) {
 	}
 	defer p.GracefulClose() //nolint:errcheck // what was to be seen was seen
 	relays := x.relays(c.ICEServers())
-	ways := make([]way, len(relays))
+	tried := relays[:min(len(relays), maxRelays)]
+	ways := make([]way, len(tried))
 	var direct directly
 	var trying sync.WaitGroup
 	trying.Go(func() { direct = x.direct(ctx, c, p) })
-	for i := range relays {
-		trying.Go(func() { ways[i] = x.relayed(ctx, c, p.offer, relays[i]) })
+	for i := range tried {
+		trying.Go(func() { ways[i] = x.relayed(ctx, c, p.offer, tried[i]) })
 	}
 	trying.Wait()
 	overUDP := slices.ContainsFunc(ways, func(w way) bool { return w.works && w.name == wayTURNUDP })

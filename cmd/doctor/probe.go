@@ -18,6 +18,10 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
+// maxAddrs is how many addresses of the server are checked. It may not have us send to ever
+// so many others.
+const maxAddrs = 16
+
 // remote is the server's end of a probe: what a check of it needs.
 type remote struct {
 	ufrag, pwd string
@@ -55,7 +59,7 @@ func readAnswer(answer string) (remote, error) {
 				if err != nil {
 					continue
 				}
-				if addr, err := netip.ParseAddr(candidate.Address()); err == nil {
+				if addr, err := netip.ParseAddr(candidate.Address()); err == nil && len(r.addrs) < maxAddrs {
 					r.addrs = append(r.addrs, netip.AddrPortFrom(addr.Unmap(), uint16(candidate.Port()))) //nolint:gosec // it is one
 				}
 			}

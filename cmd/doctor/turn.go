@@ -21,10 +21,16 @@ import (
 )
 
 const (
+	nameTURN = "TURN"
+
 	wayTURNUDP = "TURN over UDP"
 	wayTURNTCP = "TURN over TCP"
 	wayTURNTLS = "TURN over TLS"
 )
+
+// maxRelays is how many relays are tried: as many as there may be probes beside the two of
+// the direct way (PROTOCOL.md, "Probe").
+const maxRelays = 6
 
 // relay is one of the URLs at which the server offers TURN.
 type relay struct {
@@ -65,10 +71,13 @@ func (x *examination) relays(servers []protocol.ICEServer) []relay {
 	return list
 }
 
-// missing says which kinds of relay there are none of.
+// missing says which relays are not tried, and which kinds there are none of.
 func (x *examination) missing(relays []relay) []Check {
 	if len(relays) == 0 {
-		return []Check{{"TURN", Warning, "not offered", []string{wordsNoTURN}}}
+		return []Check{{nameTURN, Warning, "not offered", []string{wordsNoTURN}}}
+	}
+	if n := len(relays) - maxRelays; n > 0 {
+		return []Check{{Name: nameTURN, Status: Skipped, Text: fmt.Sprintf("%d more relays, which are not tried", n)}}
 	}
 	if slices.ContainsFunc(relays, func(r relay) bool { return r.way == wayTURNTLS }) {
 		return nil
@@ -235,7 +244,7 @@ func (r relay) explain(err error, to remote, roots *x509.CertPool) (text string,
 	case errors.Is(err, errThrough):
 		return errThrough.Error(), []string{fill(wordsTURNSilent, "url", r.url, "port", joinPorts(to.addrs))}
 	case errors.Is(err, errLookup):
-		return r.uri.Host + " cannot be looked up", []string{"The relay has the name under which the page was opened; is there something wrong with the DNS?"}
+		return r.uri.Host + " cannot be looked up", []string{"It is the name under which the page was opened, or that of --turn-url. Its DNS record must lead to the relay."}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "the port is closed", []string{open}
 	case r.shared && (errors.Is(err, errTLS) || errors.Is(err, errAllocate)):

@@ -11,7 +11,7 @@ export const Advice = Object.freeze({
     '--domain=NAME, or --tls-cert and --tls-key, or put a reverse proxy with HTTPS in front of it; then open the page by https://.',
   WEBSOCKET:
     'Something between here and the server, most often a reverse proxy, does not let WebSockets through. ' +
-    'Let it pass the Upgrade and Connection headers on /ws.',
+    'Let it pass the Upgrade and Connection headers on /ws, and leave Host as it is.',
   CLOCK: 'Set the clock that is wrong, for instance with timedatectl set-ntp true: certificates and tokens go by the time.',
   UDP:
     'Allow UDP port {port} in to the server: in its firewall, at its provider, and forwarded by its router if it ' +

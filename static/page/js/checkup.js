@@ -18,6 +18,8 @@ import { microphoneWords } from './words.js';
 const ANSWER_TIMEOUT_MS = 5_000;
 /** How far clocks may be apart: what nobody notices, and tokens forgive. */
 const CLOCK_SKEW_MS = 60_000;
+/** How many relays are tried; a session has no more probes (PROTOCOL.md, "Probe"). */
+const MAX_RELAYS = 6;
 /** How this guest is called in the server's log; others do not see it. */
 const GUEST_NAME = 'Connection check';
 
@@ -318,7 +320,8 @@ export class Checkup extends Store {
       this.#end(this.#begin('Voice'), 'failed', 'this browser has no WebRTC', 'It is too old, or this feature is switched off. Another browser will do.');
       return null;
     }
-    const relays = relaysOf(client.ready?.ice_servers ?? []);
+    const offered = relaysOf(client.ready?.ice_servers ?? []);
+    const relays = offered.slice(0, MAX_RELAYS);
     /** @type {Way[]} */
     const ways = [
       { name: 'direct UDP', check: this.#begin('Voice over UDP'), found: null },
@@ -345,7 +348,7 @@ export class Checkup extends Store {
         this.#end(way.check, working ? 'warning' : 'failed', ...(way.url ? relayWords(way, way.url) : directWords(way.found, overUDP)));
       }
     }
-    this.#missing(relays);
+    this.#missing(offered);
     return working;
   }
 
@@ -353,6 +356,8 @@ export class Checkup extends Store {
   #missing(relays) {
     if (relays.length === 0) {
       this.#end(this.#begin('TURN'), 'warning', 'not offered', Advice.NO_TURN);
+    } else if (relays.length > MAX_RELAYS) {
+      this.#end(this.#begin('TURN'), 'skipped', `${relays.length - MAX_RELAYS} more relays, which are not tried`);
     } else if (!relays.some(({ name }) => name === 'TURN over TLS')) {
       const check = this.#begin('TURN over TLS');
       if (location.protocol === 'https:') {
