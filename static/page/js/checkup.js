@@ -7,12 +7,13 @@
  */
 
 import { GuestError, requestGuestToken } from './account.js';
-import { Advice, fill } from './advice.js';
-import { Client } from './client.js';
+import { Advice } from './advice.js';
+import { identified } from './client.js';
 import { probe } from './probe.js';
 import { Op } from './protocol.js';
 import { Store } from './store.js';
-import { microphoneWords } from './words.js';
+import { directWords, portOf, relayWords, relaysOf } from './ways.js';
+import { microphoneWords, milliseconds, span } from './words.js';
 
 /** How long the server may take to answer, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 5_000;
@@ -285,7 +286,7 @@ export class Checkup extends Store {
 
   /**
    * Uses the session that stands, or comes in as a guest.
-   * @returns {Promise<{client: Client, leave: () => void} | null>}
+   * @returns {Promise<{client: import('./client.js').Client, leave: () => void} | null>}
    */
   async #signIn() {
     const { client } = this.#session;
@@ -312,7 +313,7 @@ export class Checkup extends Store {
   // Ways for voice.
 
   /**
-   * @param {Client} client
+   * @param {import('./client.js').Client} client
    * @returns {Promise<Way | null>} the one that browsers would use
    */
   async #checkWays(client) {
@@ -370,103 +371,6 @@ export class Checkup extends Store {
 }
 
 /**
- * Why the direct way does not work.
- * @param {import('./probe.js').Probed} found
- * @param {boolean} overUDP UDP as such gets through: the relay was reached by it
- * @returns {[string, ...string[]]} what was found, and what mends it
- */
-function directWords({ announced, port }, overUDP) {
-  const where = announced.join(', ');
-  const advice = [fill(Advice.UDP, { port })];
-  if (!overUDP) {
-    advice.push(Advice.UDP_HERE);
-  }
-  const host = location.hostname.replace(/^\[|\]$/g, '');
-  if (isLoopback(host)) {
-    advice.push(fill(Advice.FROM_ITSELF, { announced: where }));
-  } else if (!announced.includes(host)) {
-    advice.push(fill(Advice.ANNOUNCE, { announced: where, address: isAddress(host) ? host : 'ADDRESS' }));
-  }
-  return [`nothing comes back from ${where}, UDP port ${port}`, ...advice];
-}
-
-/**
- * Why a relay does not work.
- * @param {Way} way
- * @param {URL} url
- * @returns {[string, ...string[]]} what was found, and what mends it
- */
-function relayWords({ name, found }, url) {
-  const values = { port: portOf(url), url: url.href, transport: name.replace('TURN over ', '') };
-  const shared = name !== 'TURN over UDP' && values.port === (location.port || (location.protocol === 'https:' ? '443' : '80'));
-  const open = { UDP: Advice.TURN_UDP, TCP: Advice.TURN_TCP, TLS: Advice.TURN_TLS }[values.transport] ?? '';
-  if (found?.allocated) {
-    return ['nothing comes back through the relay', fill(Advice.TURN_SILENT, { ...values, port: found.port })];
-  }
-  if (found?.relayError === 401 || found?.relayError === 438) {
-    return [`refused with ${found.relayError}`, fill(Advice.TURN_REFUSED, values)];
-  }
-  if (shared) {
-    return ['the port answers, but not as a relay', fill(Advice.TURN_PAGE, values)];
-  }
-  return ['nothing comes back', fill(open, values)];
-}
-
-/**
- * The relays one by one, in the order in which browsers prefer them.
- * @param {RTCIceServer[]} servers
- * @returns {{name: string, url: URL, server: RTCIceServer}[]}
- */
-function relaysOf(servers) {
-  const order = ['TURN over UDP', 'TURN over TCP', 'TURN over TLS'];
-  return servers
-    .flatMap((server) =>
-      [server.urls].flat().map((text) => {
-        const url = new URL(text);
-        const udp = url.searchParams.get('transport') !== 'tcp';
-        const name = url.protocol === 'turns:' ? 'TURN over TLS' : udp ? 'TURN over UDP' : 'TURN over TCP';
-        return { name, url, server: { ...server, urls: [text] } };
-      }),
-    )
-    .sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
-}
-
-/**
- * @param {URL} url of a relay: turn:host:port, which has its host in the path
- * @returns {string}
- */
-function portOf(url) {
-  return /:(\d+)$/.exec(url.pathname)?.[1] ?? (url.protocol === 'turns:' ? '5349' : '3478');
-}
-
-/**
- * @param {URL} gateway
- * @param {string} token
- * @returns {Promise<Client>} with a session of its own
- */
-function identified(gateway, token) {
-  const client = new Client(gateway);
-  return new Promise((resolve, reject) => {
-    const giveUp = () => {
-      client.stop();
-      reject(new Error('the connection was opened and then lost'));
-    };
-    const timer = setTimeout(giveUp, ANSWER_TIMEOUT_MS);
-    client.addEventListener('ready', () => {
-      clearTimeout(timer);
-      resolve(client);
-    });
-    client.addEventListener('state', () => {
-      if (client.state.name === 'waiting' || client.state.name === 'stopped') {
-        clearTimeout(timer);
-        giveUp();
-      }
-    });
-    client.start(token);
-  });
-}
-
-/**
  * @param {unknown} data of a WebSocket's first message
  * @returns {{server?: string} | null} HELLO
  */
@@ -479,45 +383,12 @@ function helloOf(data) {
   }
 }
 
-/** @param {string} host */
-function isLoopback(host) {
-  return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || host.startsWith('127.');
-}
-
-/** @param {string} host */
-function isAddress(host) {
-  return host.includes(':') || /^[\d.]+$/.test(host);
-}
-
 /**
  * @param {import('./probe.js').Probed | null} found
  * @returns {string} the round trip, if it is known, to go on with
  */
 function inTime(found) {
   return found === null || found.rttMs === null ? '' : `, ${milliseconds(found.rttMs)}`;
-}
-
-/** @param {number} ms */
-function milliseconds(ms) {
-  return ms < 1 ? 'under 1 ms' : `${Math.round(ms)} ms`;
-}
-
-/**
- * @param {number} ms
- * @returns {string} in its largest unit
- */
-function span(ms) {
-  for (const [unit, size] of /** @type {[string, number][]} */ ([
-    ['day', 86_400_000],
-    ['hour', 3_600_000],
-    ['minute', 60_000],
-  ])) {
-    const n = Math.floor(ms / size);
-    if (n > 0) {
-      return n === 1 ? `1 ${unit}` : `${n} ${unit}s`;
-    }
-  }
-  return 'less than a minute';
 }
 
 /**

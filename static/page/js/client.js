@@ -258,3 +258,31 @@ export class Client extends EventTarget {
     this.dispatchEvent(new CustomEvent('state'));
   }
 }
+
+/**
+ * Connects once, for a session apart from the page's own.
+ * @param {URL} gateway
+ * @param {string} token
+ * @returns {Promise<Client>} with a session that stands; stop it
+ */
+export function identified(gateway, token) {
+  const client = new Client(gateway);
+  return new Promise((resolve, reject) => {
+    const giveUp = () => {
+      client.stop();
+      reject(new Error('the connection was opened and then lost'));
+    };
+    const timer = setTimeout(giveUp, CONNECT_TIMEOUT_MS);
+    client.addEventListener('ready', () => {
+      clearTimeout(timer);
+      resolve(client);
+    });
+    client.addEventListener('state', () => {
+      if (client.state.name === 'waiting' || client.state.name === 'stopped') {
+        clearTimeout(timer);
+        giveUp();
+      }
+    });
+    client.start(token);
+  });
+}

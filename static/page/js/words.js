@@ -16,6 +16,32 @@ function seconds(ms) {
 }
 
 /**
+ * @param {number} ms
+ * @returns {string}
+ */
+export function milliseconds(ms) {
+  return ms < 1 ? 'under 1 ms' : `${Math.round(ms)} ms`;
+}
+
+/**
+ * @param {number} ms
+ * @returns {string} in its largest unit
+ */
+export function span(ms) {
+  for (const [unit, size] of /** @type {[string, number][]} */ ([
+    ['day', 86_400_000],
+    ['hour', 3_600_000],
+    ['minute', 60_000],
+  ])) {
+    const n = Math.floor(ms / size);
+    if (n > 0) {
+      return n === 1 ? `1 ${unit}` : `${n} ${unit}s`;
+    }
+  }
+  return 'less than a minute';
+}
+
+/**
  * @param {number} n
  * @returns {string}
  */
