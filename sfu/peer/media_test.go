@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
+	"github.com/mini-livechat/mini-livechat/sfu/repair"
 )
 
 // link makes the listener hear the talker on its first slot.
@@ -145,6 +146,25 @@ func TestSilentPeersAreSentNoReports(t *testing.T) {
 	require.Empty(t, bobPeer.reports(time.Now()))
 }
 
+// A sender report in a silence says what the slot's clock shows then, not at its last packet.
+func TestSenderReportGoesOnWithTheClock(t *testing.T) {
+	f := newFactory(t)
+	f.stop() // the test reports in its place
+	f.running.Wait()
+	ada, adaPeer := connect(t, f, 0)
+	bob, bobPeer := connect(t, f, 1)
+	link(adaPeer, bobPeer)
+	ada.say(t, ada.ssrc(), 7, 109, "x")
+	packet := bob.hear(t)
+	now := bobPeer.Slots()[0].Stats().LastTime.Add(3 * time.Second)
+	reports := bobPeer.reports(now)
+	require.Len(t, reports, 1)
+	report, ok := reports[0].(*rtcp.SenderReport)
+	require.True(t, ok)
+	require.Equal(t, repair.NTP(now), report.NTPTime)
+	require.Equal(t, packet.Timestamp+3*opusClockRate, report.RTPTime)
+}
+
 func TestSecondSSRCTakesOverAfterSilence(t *testing.T) {
 	f := newFactory(t)
 	ada, adaPeer := connect(t, f, 0)
@@ -184,12 +204,24 @@ func TestLargeFanOut(t *testing.T) {
 	var packets []*rtp.Packet
 	for seq := uint16(1); seq <= 50; seq++ {
 		ada.say(t, ada.ssrc(), seq, 109, string(rune('a'+seq%26)))
+		time.Sleep(time.Millisecond)
+	}
+	for range 50 {
 		packets = append(packets, bob.hear(t))
 	}
 	for i, packet := range packets {
 		require.Equal(t, packets[0].SequenceNumber+uint16(i), packet.SequenceNumber)
 		require.Equal(t, string(rune('a'+(i+1)%26)), string(packet.Payload))
 	}
+
+	// What is sent on the spot stays in this batch, which is never flushed.
+	lone := &Peer{source: forward.NewSource()}
+	lone.source.SetSlots(slots)
+	slots[999].Assign(lone.source)
+	fanout, ok := lone.source.Prepare(&forward.Packet{SSRC: 1, Payload: []byte("by lane")}, time.Now())
+	require.True(t, ok)
+	lone.fanOut(f.engine.NewBatch(), &fanout, []byte("by lane"))
+	require.Equal(t, "by lane", string(bob.hear(t).Payload))
 }
 
 // An answerer that listens only has no microphone: what it sends is dropped.

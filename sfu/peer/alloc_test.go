@@ -1,0 +1,48 @@
+//go:build !race
+
+package peer
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu/forward"
+)
+
+type discard struct{}
+
+func (discard) WriteRTP(forward.Batch, []byte, []byte) error { return nil }
+
+// A packet that goes by a lane allocates nothing either. The race detector allocates by itself, hence the build tag.
+func TestAllocsFanOutJob(t *testing.T) {
+	f := newFactory(t)
+	for _, n := range []int{1, 10, 100} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			source := forward.NewSource()
+			slots := make([]*forward.Slot, n)
+			for i := range slots {
+				slot, err := forward.NewSlot(forward.RandomSlotConfig(uint32(i), 111, 0), discard{})
+				require.NoError(t, err)
+				slot.Assign(source)
+				slot.Open()
+				slots[i] = slot
+			}
+			source.SetSlots(slots)
+			out, now := f.engine.NewBatch(), time.Now()
+			p := &forward.Packet{SSRC: 1, Payload: make([]byte, 100)}
+			require.Zero(t, testing.AllocsPerRun(1000, func() {
+				now = now.Add(20 * time.Millisecond)
+				p.SequenceNumber++
+				p.Timestamp += 960
+				fanout, _ := source.Prepare(p, now)
+				for job := newFanoutJob(fanout, p.Payload); job.Step(out, 64); { // as a lane does
+					continue
+				}
+			}))
+			require.EqualValues(t, 1001, slots[n-1].Stats().Packets)
+		})
+	}
+}
