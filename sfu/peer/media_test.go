@@ -201,7 +201,7 @@ func TestLargeFanOut(t *testing.T) {
 	}
 	slots[999] = bobPeer.Slots()[0].Slot
 	adaPeer.Source().SetSlots(slots)
-	var packets []*rtp.Packet
+	packets := make([]*rtp.Packet, 0, 50)
 	for seq := uint16(1); seq <= 50; seq++ {
 		ada.say(t, ada.ssrc(), seq, 109, string(rune('a'+seq%26)))
 		time.Sleep(time.Millisecond)
