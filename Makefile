@@ -91,7 +91,7 @@ bin/bench.txt:
 	$(GO) test -run '^$$' -bench '$(HOT_PATH)' -benchmem -benchtime $(BENCHTIME) -count $(BENCHCOUNT) ./sfu/forward ./sfu/wire | tee $@
 
 .PHONY: impair
-impair: ## the matrix of lossy networks, or with ONLY=100ms-RED+NACK a part; a quarter of an hour on a quiet machine
+impair: ## the matrix of lossy networks, or with ONLY=100ms-RED+NACK a part; takes a quarter of an hour
 	LIVECHAT_IMPAIR='$(or $(ONLY),all)' $(GO) test -v -count=1 -timeout 60m -parallel 100 -run '^TestImpairMatrix$$' ./e2e | grep -vE '^=== '
 
 .PHONY: fuzz

@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -142,12 +144,15 @@ func (p *pair) talk(d time.Duration) error {
 	return nil
 }
 
-// late counts the frames from the first on that were not in hand within d. It is to be
-// called when all could be.
-func (p *pair) late(first int, d time.Duration) (late, all int) {
+// late counts the frames from the first on that were not in hand within d, but for those
+// that a stall of the machine may have made late. It is to be called when all could be.
+func (p *pair) late(first int, d time.Duration, stalled *stalls) (late, all int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := first; i < len(p.sent); i++ {
+		if stalled.between(p.sent[i].Add(-frameLength), p.sent[i].Add(d)) {
+			continue
+		}
 		all++
 		if p.arrived[i].IsZero() || p.arrived[i].Sub(p.sent[i]) > d {
 			late++
@@ -156,11 +161,45 @@ func (p *pair) late(first int, d time.Duration) (late, all int) {
 	return late, all
 }
 
+// stalls are the moments at which the machine had no time for this process: a clock that
+// ticks every 10 ms was more than another 20 late.
+type stalls struct {
+	mu sync.Mutex
+	at []time.Time // guarded by mu; ascending
+}
+
+// watch looks out for stalls until ctx is done.
+func (s *stalls) watch(ctx context.Context) {
+	const interval, late = 10 * time.Millisecond, 20 * time.Millisecond
+	for before := time.Now(); ctx.Err() == nil; {
+		time.Sleep(interval)
+		now := time.Now()
+		if now.Sub(before) > interval+late {
+			s.mu.Lock()
+			s.at = append(s.at, now)
+			s.mu.Unlock()
+		}
+		before = now
+	}
+}
+
+// between reports whether there was a stall that ended then; a nil s has none.
+func (s *stalls) between(from, to time.Time) bool {
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, _ := slices.BinarySearchFunc(s.at, from, time.Time.Compare)
+	return i < len(s.at) && !s.at[i].After(to)
+}
+
 // trial is how a cell is measured.
 type trial struct {
 	pairs         int
 	warmUp, count time.Duration // talk before and while frames are counted
 	within        time.Duration // which frames are not late
+	stalled       *stalls       // what the network is not to blame for; nil for nothing
 }
 
 // measure has pairs talk under these conditions and counts the frames, and those that were
@@ -185,7 +224,7 @@ func (tr trial) measure(t *testing.T, s *server, name string, n conditions, h he
 				p.mu.Unlock()
 				errs[i] = p.talk(tr.count)
 				time.Sleep(settle)
-				lates[i], alls[i] = p.late(first, tr.within)
+				lates[i], alls[i] = p.late(first, tr.within, tr.stalled)
 			}
 		})
 	}
@@ -231,10 +270,15 @@ func TestImpairMatrix(t *testing.T) {
 		t.Skip("LIVECHAT_IMPAIR is not set; see make impair")
 	}
 	m := matrix{
-		trial: trial{pairs: 10, warmUp: warmUp, count: 20 * time.Second, within: inTime},
+		trial: trial{pairs: 10, warmUp: warmUp, count: 20 * time.Second, within: inTime, stalled: &stalls{}},
 		only:  spec, results: make(map[cell]float64),
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	watching.Go(func() { m.stalled.watch(ctx) })
 	t.Run("cells", m.run)
+	cancel()
+	watching.Wait()
 	t.Log("\n" + m.String())
 	m.check(t)
 }
@@ -288,6 +332,7 @@ func (m *matrix) run(t *testing.T) {
 				slots <- struct{}{}
 				defer func() { <-slots }()
 				late, all := m.measure(t, s, fmt.Sprintf("cell-%d-%d", i, j), n, h)
+				require.Greater(t, all, 5000, "the machine stalled too often to tell")
 				m.mu.Lock()
 				defer m.mu.Unlock()
 				m.results[cell{n, h.name}] = float64(late) / float64(all)
