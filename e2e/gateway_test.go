@@ -34,6 +34,7 @@ func TestGatewayChannelsFromCreateToDelete(t *testing.T) {
 	s := startServer(t)
 	ada, adaID := identify(t, s, "Ada")
 	bob, _ := identify(t, s, "Bob")
+	bob.quiet() // READY came just before he is told things
 
 	var list protocol.ChannelList
 	ada.ack(protocol.OpChannelList, struct{}{}, &list)
