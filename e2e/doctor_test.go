@@ -258,6 +258,7 @@ func TestDoctorTokens(t *testing.T) {
 	s := startServer(t, func(c *app.Config) { c.AllowGuests, c.Secret = new(false), secret })
 	report := examine(t, s.URL)
 	complains(t, report, "Sign-in", doctor.Failed, "guests are not allowed", "livechat token", "--token")
+	require.Equal(t, "Voice was not tried, for want of a way to sign in.", report.Verdict())
 	require.False(t, report.Works)
 
 	with := func(token string) doctor.Report {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -48,6 +49,8 @@ type Report struct {
 // Verdict is the report in one sentence.
 func (r Report) Verdict() string {
 	switch {
+	case slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Name == nameSignIn && c.Status == Failed }):
+		return "Voice was not tried, for want of a way to sign in."
 	case !r.Works:
 		return "Voice cannot work from here."
 	case r.Way == wayDirect:

@@ -99,6 +99,7 @@ export class Checkup extends Store {
     return [`${location.origin}, ${new Date().toISOString()}`, navigator.userAgent, ...lines, this.verdict.text].join('\n');
   }
 
+  /** @returns {Promise<Checkup['verdict']>} */
   async #examine() {
     this.#checkSecurity();
     await this.#checkMicrophone();
@@ -108,7 +109,7 @@ export class Checkup extends Store {
     }
     const signedIn = await this.#signIn();
     if (!signedIn) {
-      return this.#conclude(null);
+      return { tone: 'failed', text: 'Voice was not tried, for want of a way to sign in.' };
     }
     const { client, leave } = signedIn;
     try {
