@@ -45,7 +45,7 @@ type Config struct {
 	UDP string `name:"udp" group:"listen" placeholder:"[HOST:]PORT" help:"The one UDP port all voice goes through; open it in the firewall."`
 	// HTTPS is the address and port of the same over TLS. Empty means, with a certificate,
 	// port 443 of all interfaces, or HTTP's port where that is not allowed.
-	HTTPS string `name:"https" group:"listen" placeholder:"HOST:PORT" help:"Where they are served over TLS, when there is a certificate. Without it: port 443, or the port of --http where 443 is not allowed."`
+	HTTPS string `name:"https" group:"listen" placeholder:"HOST:PORT" help:"Where they are served over TLS, when there is a certificate. Without it: port 443, or the port of --http where 443 is not allowed. It may be the same as --http."`
 	// Announce are the addresses told to clients for media, beside the one in the URL that
 	// they use: "auto" for those by which the machine reaches the Internet, an IP address,
 	// IP:port where the port differs from UDP's, or stun:host:port for what that STUN server
@@ -317,6 +317,13 @@ func (c Config) checkTLS(v *mistakes) {
 	if !c.hasTLS() {
 		v.bad("https", c.HTTPS, "needs a certificate: give --domain, or --tls-cert and --tls-key")
 	}
+}
+
+// samePort reports whether HTTP and HTTPS name the same port: that of TLS, which answers
+// plain HTTP too.
+func (c Config) samePort() bool {
+	_, port, err := splitPort(c.HTTP)
+	return c.HTTP == c.HTTPS && err == nil && port != 0
 }
 
 // hasTLS reports whether there is a certificate.

@@ -84,6 +84,9 @@ func openPorts(cfg Config, certs *certificates, log *zap.Logger) ([]*port, error
 	if certs == nil {
 		return []*port{newPort(plain, nil, cfg.TURN)}, nil
 	}
+	if cfg.HTTPS == "" && portOf(plain) == httpsDefaultPort || cfg.samePort() {
+		return []*port{newPort(plain, certs.config, cfg.TURN)}, nil
+	}
 	secure, err := listen("https", cmp.Or(cfg.HTTPS, DefaultHTTPS))
 	switch {
 	case err == nil:

@@ -159,6 +159,31 @@ func TestOnePortWithTLS(t *testing.T) {
 	require.True(t, strings.HasPrefix(a.URL(), "https://127.0.0.1:"), a.URL())
 }
 
+// With TLS, too, everything can be on one port.
+func TestOnePortForAllWithTLS(t *testing.T) {
+	free, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := free.Addr().String()
+	require.NoError(t, free.Close())
+	a := startApp(t, withTLS(t), func(cfg *Config) { cfg.HTTP, cfg.HTTPS = addr, addr })
+	require.Len(t, a.ports, 1)
+	asksOK(t, dialTLS(t, a.ports[0]))
+	speaksTURN(t, dialTLS(t, a.ports[0]))
+	speaksTURN(t, dial(t, a.ports[0]))
+	status, location := asks(t, dial(t, a.ports[0]), "/")
+	require.Equal(t, http.StatusPermanentRedirect, status)
+	require.True(t, strings.HasPrefix(location, "https://"), location)
+	servers := a.relay.ICEServers("session", arrivalAt(a.ports[0]), time.Now())
+	require.Len(t, servers, 1)
+	require.Contains(t, servers[0].URLs, "turns:"+addr+"?transport=tcp")
+}
+
+// arrivalAt is that of a client on this machine that used a port's address.
+func arrivalAt(p *port) signaling.Arrival {
+	addr := p.listener.Addr().String()
+	return signaling.Arrival{Host: addr, Local: netip.MustParseAddrPort(addr)}
+}
+
 func TestWithoutTURN(t *testing.T) {
 	a := startApp(t, func(cfg *Config) { cfg.TURN = false })
 	conn := dial(t, a.ports[0])
