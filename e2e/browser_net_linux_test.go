@@ -47,11 +47,12 @@ func TestRoleBrowser(t *testing.T) {
 // returns the protocol by which the other is relayed.
 func (n *network) talkInBrowsers() string {
 	n.t.Helper()
+	n.alias() // by which the server is known, and to which no relay leads
 	cert, key := n.certify()
 	require.Equal(n.t, "serving", n.play(n.server, "TestRoleServer",
 		netServer{HTTP: ":80", HTTPS: ":443", Cert: cert, Key: key}).says())
 	ada := n.play(n.server, "TestRoleBrowser", netBrowser{"Ada", "https://127.0.0.1", cert, key, toneAda, toneBen})
-	ben := n.play(n.client, "TestRoleBrowser", netBrowser{"Ben", "https://" + netServerV4, cert, key, toneBen, toneAda})
+	ben := n.play(n.client, "TestRoleBrowser", netBrowser{"Ben", "https://" + netServerAlias, cert, key, toneBen, toneAda})
 	for _, one := range []*actor{ada, ben} {
 		require.Equal(n.t, "joined", one.says())
 	}

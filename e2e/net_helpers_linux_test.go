@@ -37,6 +37,8 @@ import (
 const (
 	netServerV4 = "10.9.1.2"
 	netServerV6 = "fd09:1::2"
+	// netServerAlias is another address of the server's, after alias.
+	netServerAlias = "10.9.7.7"
 	// netSpeech marks the lines that a role speaks to its test.
 	netSpeech = "@@ "
 	// netRole is the environment variable that makes a process play a role.
@@ -142,6 +144,13 @@ func (n *network) names(name, addr string) {
 	require.NoError(n.t, os.MkdirAll(dir, 0o755))
 	n.t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(n.t, os.WriteFile(filepath.Join(dir, "hosts"), []byte(addr+" "+name+"\n"), 0o600))
+}
+
+// alias gives the server another address, which is not the one that it reaches others by.
+func (n *network) alias() {
+	n.t.Helper()
+	n.ip(n.server, "addr add "+netServerAlias+"/32 dev lo")
+	n.ip(n.router, "route add "+netServerAlias+" via "+netServerV4)
 }
 
 // dropUDP makes the router lose all UDP.
@@ -278,7 +287,7 @@ func cues(on func(cue string)) {
 // cert.pem and key.pem.
 func (n *network) certify() (cert, key string) {
 	n.t.Helper()
-	return certify(n.t, n.dir, netServerV4, "127.0.0.1")
+	return certify(n.t, n.dir, netServerV4, netServerAlias, "127.0.0.1")
 }
 
 // certify writes ca.pem, cert.pem and key.pem to dir, for a server at these addresses.
