@@ -31,14 +31,14 @@ func TestAllocsFanOutJob(t *testing.T) {
 				slots[i] = slot
 			}
 			source.SetSlots(slots)
-			out, now := f.engine.NewBatch(), time.Now()
+			out, now, talker := f.engine.NewBatch(), time.Now(), new(Peer)
 			p := &forward.Packet{SSRC: 1, Payload: make([]byte, 100)}
 			require.Zero(t, testing.AllocsPerRun(1000, func() {
 				now = now.Add(20 * time.Millisecond)
 				p.SequenceNumber++
 				p.Timestamp += 960
 				fanout, _ := source.Prepare(p, now)
-				for job := newFanoutJob(fanout, p.Payload); job.Step(out, 64); { // as a lane does
+				for job := talker.newFanoutJob(fanout, p.Payload); job.Step(out, 64); { // as a lane does
 					continue
 				}
 			}))

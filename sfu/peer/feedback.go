@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	// A client may ask for nackRate packets a second, nackBurst at once: two thirds of
-	// what 32 slots carry, and a second of them. What it asks for beyond that is not even
-	// looked up.
+	// A client may ask for nackRate packets a second: two thirds of what 32 slots carry; and
+	// for nackBurst at once: half a millisecond of the loop, and 160 ms of 32 slots. What it
+	// asks for beyond that is not even looked up.
 	nackRate  = 1000
-	nackBurst = 2000
+	nackBurst = 256
 	// leastSent is how many packets a report must be about for its loss to count.
 	leastSent = 10
 )

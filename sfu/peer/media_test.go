@@ -1,6 +1,8 @@
 package peer
 
 import (
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
+	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
 // link makes the listener hear the talker on its first slot.
@@ -222,6 +225,51 @@ func TestLargeFanOut(t *testing.T) {
 	require.True(t, ok)
 	lone.fanOut(f.engine.NewBatch(), &fanout, []byte("by lane"))
 	require.Equal(t, "by lane", string(bob.hear(t).Payload))
+}
+
+// gate is a job that holds its lane until it is opened.
+type gate chan struct{}
+
+func (g gate) Step(*wire.Batch, int) bool {
+	<-g
+	return false
+}
+func (gate) Drop() {}
+
+// A packet that the loop could send itself waits for those before it that are in a lane.
+func TestFanOutsKeepTheirOrder(t *testing.T) {
+	f := newFactory(t)
+	ada, adaPeer := connect(t, f, 0)
+	bob, bobPeer := connect(t, f, 1)
+	bobPeer.Slots()[0].Assign(adaPeer.Source())
+	many := make([]*forward.Slot, 2*wire.JobShare)
+	for i := range many { // not connected, but the first, which is Bob's
+		slot, err := forward.NewSlot(forward.RandomSlotConfig(uint32(i), 111, 0),
+			slotWriter{bobPeer.endpoint.Sender(uint32(i))})
+		require.NoError(t, err)
+		many[i] = slot
+	}
+	many[0] = bobPeer.Slots()[0].Slot
+	lanes := make(gate)
+	open := sync.OnceFunc(func() { close(lanes) })
+	defer open()
+	for part := range uint32(runtime.NumCPU()) {
+		require.True(t, f.engine.NewBatch().Defer(part, lanes))
+	}
+
+	adaPeer.Source().SetSlots(many)
+	ada.say(t, ada.ssrc(), 1, 109, "first")
+	require.Eventually(t, func() bool { return adaPeer.deferred.Load() == 2 }, patience, time.Millisecond)
+	adaPeer.Source().SetSlots(many[:1])
+	ada.say(t, ada.ssrc(), 2, 109, "second")
+	require.Eventually(t, func() bool { return adaPeer.deferred.Load() == 3 }, patience, time.Millisecond)
+	open()
+	require.Equal(t, "first", string(bob.hear(t).Payload))
+	require.Equal(t, "second", string(bob.hear(t).Payload))
+	require.Eventually(t, func() bool { return adaPeer.deferred.Load() == 0 }, patience, time.Millisecond)
+	ada.say(t, ada.ssrc(), 3, 109, "third")
+	require.Equal(t, "third", string(bob.hear(t).Payload))
+	require.Zero(t, adaPeer.deferred.Load())
 }
 
 // An answerer that listens only has no microphone: what it sends is dropped.

@@ -42,9 +42,11 @@ type Peer struct {
 	levelID uint8
 
 	microphone microphone // the receiving loop's own
-	listening  listening  // likewise
-	reported   []uint64   // the reporter's own: packets of each slot at its last report
-	network    network
+	// deferred counts the shares of this talker's packets that the lanes have still to send.
+	deferred  atomic.Int32
+	listening listening // likewise
+	reported  []uint64  // the reporter's own: packets of each slot at its last report
+	network   network
 
 	onSpeech   atomic.Pointer[func()]
 	dead       atomic.Bool   // nothing can bring the connection back

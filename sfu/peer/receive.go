@@ -126,19 +126,20 @@ func (p *Peer) ask(out *wire.Batch, at time.Time) {
 
 // fanOut sends a prepared packet to its slots.
 func (p *Peer) fanOut(out *wire.Batch, fanout *forward.Fanout, payload []byte) {
-	if fanout.Len() <= min(out.Budget(), wire.JobShare) {
+	if p.deferred.Load() == 0 && fanout.Len() <= min(out.Budget(), wire.JobShare) {
 		fanout.Send(out, payload)
 		return
 	}
-	// Too many for the loop to be held: the lanes take a share each.
+	// Too many for the loop to be held, or packets before this one wait: the lanes take a share each.
 	for part, from := p.microphone.ssrc, 0; from < fanout.Len(); part, from = part+1, from+wire.JobShare {
-		out.Defer(part, newFanoutJob(fanout.Part(from, min(from+wire.JobShare, fanout.Len())), payload))
+		out.Defer(part, p.newFanoutJob(fanout.Part(from, min(from+wire.JobShare, fanout.Len())), payload))
 	}
 }
 
 // fanoutJob is a share of a large fan-out, with a copy of the payload and its redundancy.
 // It implements wire.Job.
 type fanoutJob struct {
+	talker     *Peer
 	fanout     forward.Fanout
 	payload    []byte
 	redundancy forward.Redundancy
@@ -147,12 +148,13 @@ type fanoutJob struct {
 //nolint:gochecknoglobals // a pool is of use only when shared
 var fanoutJobs = sync.Pool{New: func() any { return &fanoutJob{payload: make([]byte, 0, maxPacket)} }}
 
-func newFanoutJob(fanout forward.Fanout, payload []byte) *fanoutJob {
+func (p *Peer) newFanoutJob(fanout forward.Fanout, payload []byte) *fanoutJob {
 	job, ok := fanoutJobs.Get().(*fanoutJob)
 	if !ok {
 		job = &fanoutJob{}
 	}
-	job.fanout, job.payload = fanout, append(job.payload[:0], payload...)
+	p.deferred.Add(1)
+	job.talker, job.fanout, job.payload = p, fanout, append(job.payload[:0], payload...)
 	job.fanout.Keep(&job.redundancy)
 	return job
 }
@@ -172,6 +174,7 @@ func (j *fanoutJob) Step(out *wire.Batch, n int) bool {
 
 // Drop implements wire.Job.
 func (j *fanoutJob) Drop() {
-	j.fanout = forward.Fanout{}
+	j.talker.deferred.Add(-1)
+	j.talker, j.fanout = nil, forward.Fanout{}
 	fanoutJobs.Put(j)
 }
