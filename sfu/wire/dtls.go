@@ -178,7 +178,7 @@ func (a *association) run() {
 	connected := ep.connectLocked()
 	ep.mu.Unlock()
 	if connected {
-		ep.receiver.OnConnected(ep)
+		ep.tellConnected()
 	}
 }
 
@@ -233,7 +233,13 @@ func (ep *Endpoint) fail(err error) {
 		return
 	}
 	ep.Close()
+	defer ep.engine.rescue(ep)
 	ep.receiver.OnDisconnected(ep, err)
+}
+
+func (ep *Endpoint) tellConnected() {
+	defer ep.engine.rescue(ep)
+	ep.receiver.OnConnected(ep)
 }
 
 // ReadFrom implements net.PacketConn for pion.

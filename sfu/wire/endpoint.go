@@ -84,6 +84,7 @@ func (ep *Endpoint) setKeys(k Keys) error {
 	if k.m == nil {
 		return ErrNoKeys
 	}
+	defer k.Wipe()
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	if ep.closed {
@@ -92,7 +93,6 @@ func (ep *Endpoint) setKeys(k Keys) error {
 	if ep.keyed {
 		return ErrKeysSet
 	}
-	defer k.Wipe()
 	in, err := derive(k.m.profile, &k.m.inbound)
 	if err != nil {
 		return err

@@ -272,17 +272,24 @@ func (l *loop) handle(packet []byte, from netip.AddrPort, now time.Time) {
 	l.deliver(ep, k, packet, now)
 }
 
-// deliver gives a packet to its endpoint. A panic in a Receiver ends that endpoint, not the server.
-func (l *loop) deliver(ep *Endpoint, k kind, packet []byte, now time.Time) {
-	if l.engine.cfg.OnPanic != nil {
-		defer func() {
-			if v := recover(); v != nil {
-				l.engine.stat.panics.Add(1)
-				ep.Close()
-				l.engine.cfg.OnPanic(ep, v, debug.Stack())
-			}
-		}()
+// rescue is deferred around what is called of a Receiver or a Job, which is then without an endpoint. A panic there ends
+// the endpoint or the job, not the server, if somebody wants to be told.
+func (e *Engine) rescue(ep *Endpoint) {
+	if e.cfg.OnPanic == nil {
+		return
 	}
+	if v := recover(); v != nil {
+		e.stat.panics.Add(1)
+		if ep != nil {
+			ep.Close()
+		}
+		e.cfg.OnPanic(ep, v, debug.Stack())
+	}
+}
+
+// deliver gives a packet to its endpoint.
+func (l *loop) deliver(ep *Endpoint, k kind, packet []byte, now time.Time) {
+	defer l.engine.rescue(ep)
 	if k == kindRTCP {
 		ep.onRTCP(l.out, packet, now)
 		return

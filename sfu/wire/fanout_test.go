@@ -282,3 +282,20 @@ func TestPanicEndsTheEndpointOnly(t *testing.T) {
 	}
 	require.EqualValues(t, 1, e.Stats().Panics)
 }
+
+// unlucky panics when it is told that media can flow, and when it no longer can.
+type unlucky struct{ receiverFunc }
+
+func (unlucky) OnConnected(*Endpoint)           { panic("boom") }
+func (unlucky) OnDisconnected(*Endpoint, error) { panic("boom") }
+
+func TestPanicOfWhoIsTold(t *testing.T) {
+	told := 0
+	e := startEngine(t, Config{OnPanic: func(*Endpoint, any, []byte) { told++ }})
+	ep, _ := boundEndpoint(t, e, unlucky{}, loopback(), dtls.SRTP_AEAD_AES_128_GCM)
+	require.Equal(t, 1, told)
+	require.False(t, ep.Remote().IsValid(), "it is closed")
+	e.NewEndpoint(unlucky{}).fail(ErrPeerClosed)
+	require.Equal(t, 2, told)
+	require.EqualValues(t, 2, e.Stats().Panics)
+}

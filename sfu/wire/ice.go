@@ -105,7 +105,7 @@ func (l *loop) check(packet []byte, from netip.AddrPort, now time.Time) {
 		return
 	}
 	if response.Type == stun.BindingSuccess && !found.ep.checked(string(ufrag), d, nominated, now) {
-		return // closed
+		return
 	}
 	room := l.out.reserve(d, len(response.Raw))
 	l.out.commit(d, copy(room, response.Raw))
@@ -192,11 +192,11 @@ func (ep *Endpoint) loginLocked() (Credentials, error) {
 	return c, nil
 }
 
-// checked takes an authenticated check that came from d. It reports whether the endpoint is open.
+// checked takes an authenticated check that came from d. It reports whether it is to be answered.
 func (ep *Endpoint) checked(ufrag string, d *dest, nominated bool, now time.Time) bool {
 	ep.Touch(now)
 	ep.mu.Lock()
-	if ep.closed {
+	if ep.closed || (ufrag != ep.ufrag && ufrag != ep.nextUfrag) { // or restarted meanwhile
 		ep.mu.Unlock()
 		return false
 	}
@@ -224,7 +224,7 @@ func (ep *Endpoint) checked(ufrag string, d *dest, nominated bool, now time.Time
 	connected := ep.connectLocked()
 	ep.mu.Unlock()
 	if connected {
-		ep.receiver.OnConnected(ep)
+		ep.tellConnected()
 	}
 	return true
 }

@@ -1,9 +1,6 @@
 package wire
 
-import (
-	"runtime"
-	"runtime/debug"
-)
+import "runtime"
 
 // Job is a fan-out too large for a loop to do at one go. Whoever makes one copies the packet, since the loop's is gone
 // by the time the job runs.
@@ -86,16 +83,9 @@ func (l *lane) yield() {
 	runtime.Gosched()
 }
 
-// step gives a job its turn. A panic ends the job, not the server.
+// step gives a job its turn.
 func (l *lane) step(j Job) (more bool) {
-	if report := l.out.engine.cfg.OnPanic; report != nil {
-		defer func() {
-			if v := recover(); v != nil {
-				l.out.engine.stat.panics.Add(1)
-				report(nil, v, debug.Stack())
-			}
-		}()
-	}
+	defer l.out.engine.rescue(nil)
 	return j.Step(l.out, laneStep)
 }
 
