@@ -209,7 +209,7 @@ func TestTable(t *testing.T) {
 	summary.Notes = []string{"it rained"}
 	var out bytes.Buffer
 	require.NoError(t, writeRow(&out, summary, true, "the machine\n"))
-	require.NoError(t, writeFoot(&out, []Summary{summary}))
+	require.NoError(t, writeFoot(&out, foot, []Summary{summary}))
 	text := out.String()
 	require.True(t, strings.HasPrefix(text, "the machine\n\n"), text)
 	for _, want := range []string{"conference 20", "0.012%", "7.45", "6.90", "8.00", "1.10", "–", "least", "largest", "conference 20: it rained."} {

@@ -37,8 +37,10 @@ type Options struct {
 	JSON bool
 
 	Self Self
-	// Out gets the results, Progress what is going on now, unless it is nil.
+	// Out gets the results, Notes what a reader of JSON should know of them (a table has it
+	// at its foot), Progress what is going on now. The last two may be nil.
 	Out      io.Writer
+	Notes    io.Writer
 	Progress io.Writer
 }
 

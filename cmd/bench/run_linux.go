@@ -71,10 +71,16 @@ func (b *bench) write(s Summary, first bool) error {
 }
 
 func (b *bench) writeFoot(done []Summary) error {
-	if b.opts.JSON || len(done) == 0 {
+	switch {
+	case len(done) == 0:
+		return nil
+	case !b.opts.JSON:
+		return writeFoot(b.opts.Out, foot, done)
+	case b.opts.Notes != nil:
+		return writeFoot(b.opts.Notes, "", done)
+	default:
 		return nil
 	}
-	return writeFoot(b.opts.Out, done)
 }
 
 // bench is one call of Run.

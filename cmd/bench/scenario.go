@@ -107,7 +107,11 @@ func parseScenario(kind, size string) (Scenario, error) {
 		return s, fmt.Errorf("%w: %q is none of fanout, conference, rooms, crowd, idle, join, storm", ErrScenario, kind)
 	}
 	var err error
-	if s.N, err = strconv.Atoi(size); err != nil || s.N < least {
+	s.N, err = strconv.Atoi(size)
+	if errors.Is(err, strconv.ErrRange) {
+		return s, fmt.Errorf("%w: %s: at most %d people", ErrScenario, kind, maxParticipants)
+	}
+	if err != nil || s.N < least {
 		return s, fmt.Errorf("%w: %s %q: must be a number, at least %d", ErrScenario, kind, size, least)
 	}
 	// Rooms is bounded first, so that the product cannot overflow.

@@ -110,10 +110,10 @@ alone, "pion" a textbook SFU of pion's parts, both on this machine in the same r
 a ratio is the server's CPU time for a forwarded packet divided by theirs.
 `
 
-// writeFoot explains the table and adds the notes.
-func writeFoot(out io.Writer, summaries []Summary) error {
+// writeFoot writes an explanation and the notes.
+func writeFoot(out io.Writer, explanation string, summaries []Summary) error {
 	var page strings.Builder
-	page.WriteString(foot)
+	page.WriteString(explanation)
 	for _, s := range summaries {
 		if len(s.Notes) > 0 {
 			fmt.Fprintf(&page, "%s: %s.\n", s.Median.Scenario, strings.Join(s.Notes, "; "))

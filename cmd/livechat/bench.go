@@ -91,7 +91,7 @@ func (c *benchCommand) options() (bench.Options, error) {
 	opts.Duration, opts.Warmup = time.Duration(c.Seconds)*time.Second, time.Duration(c.Warmup)*time.Second
 	opts.Runs, opts.Slots, opts.URL, opts.JSON = c.Runs, c.Slots, c.URL, c.JSON
 	opts.Floor, opts.Reference = !c.NoFloor, !c.NoReference
-	opts.Out = os.Stdout
+	opts.Out, opts.Notes = os.Stdout, os.Stderr
 	if info, statErr := os.Stderr.Stat(); statErr == nil && info.Mode()&os.ModeCharDevice != 0 {
 		opts.Progress = os.Stderr
 	}

@@ -30,6 +30,8 @@ var (
 	ErrNotConnected = errors.New("media is not connected yet")
 	// ErrNoMicrophone: the call was joined with JoinOptions.ListenOnly.
 	ErrNoMicrophone = errors.New("joined without a microphone")
+	// ErrOgg: what PlayOgg was given is not an Ogg stream.
+	ErrOgg = errors.New("not an Ogg stream")
 	// ErrFrame: the bytes given are not an Opus packet that can be sent.
 	ErrFrame = errors.New("not an Opus packet")
 )

@@ -26,8 +26,6 @@ type oggReader struct {
 	oversize bool   // the current packet outgrew maxOggPacketBytes
 }
 
-var errOgg = errors.New("not an Ogg stream")
-
 func newOggReader(r io.Reader) *oggReader {
 	return &oggReader{in: bufio.NewReader(r)}
 }
@@ -80,7 +78,7 @@ func (o *oggReader) page() error {
 			return err
 		}
 		if !bytes.Equal(header[:5], []byte("OggS\x00")) {
-			return errOgg
+			return ErrOgg
 		}
 		segments := make([]byte, header[26])
 		if _, err := io.ReadFull(o.in, segments); err != nil {

@@ -74,7 +74,7 @@ func TestOggReader(t *testing.T) {
 		require.Error(t, err)
 	}
 	_, err = read([]byte("this is not an Ogg stream at all"))
-	require.ErrorIs(t, err, errOgg)
+	require.ErrorIs(t, err, ErrOgg)
 
 	// A huge packet is cut off, not kept.
 	huge := bytes.Repeat(oggPage(1, bytes.Repeat([]byte{255}, 255), make([]byte, 255*255)), 400)

@@ -1,5 +1,7 @@
 package protocol
 
+import "strings"
+
 // Mode is how people share a channel's air.
 type Mode string
 
@@ -296,5 +298,8 @@ type Error struct {
 
 // Error makes the payload usable as a Go error on the client's side.
 func (e *Error) Error() string {
+	if strings.HasPrefix(e.Reason, e.Code.String()) { // as the server's own reasons do
+		return e.Op.String() + ": " + e.Reason
+	}
 	return e.Op.String() + ": " + e.Code.String() + ": " + e.Reason
 }
