@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -202,11 +203,24 @@ func evaluate[T any](b *participant, expression string) T {
 	return value
 }
 
-// until polls an expression in the page until it is true.
+// until polls an expression in the page until it is true. A page that gives way to another
+// meanwhile is not the end of it: another fragment after # loads the page anew, later.
 func (b *participant) until(reason, expression string) {
 	b.t.Helper()
-	b.poll(reason, func() bool { return evaluate[bool](b, "Boolean("+expression+")") })
+	b.poll(reason, func() bool {
+		ctx, cancel := context.WithTimeout(b.tab, browserPatience)
+		defer cancel()
+		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")", chromedp.EvalAwaitPromise))
+		if err != nil && pageGone.MatchString(err.Error()) {
+			return false
+		}
+		require.NoError(b.t, err, "%s: %s", b.name, expression)
+		return holds
+	})
 }
+
+// pageGone is what Chromium says of an expression whose page was left meanwhile.
+var pageGone = regexp.MustCompile(`context was destroyed|[Cc]annot find context|navigated or closed`) //nolint:gochecknoglobals // constant
 
 // poll calls a condition until it holds.
 func (b *participant) poll(reason string, condition func() bool) {

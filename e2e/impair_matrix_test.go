@@ -263,7 +263,7 @@ func TestImpairSmoke(t *testing.T) {
 
 // TestImpairMatrix prints what share of the frames is not in the listener's hands in time,
 // over networks of all kinds and with all kinds of help; see `make impair`. It takes a
-// quarter of an hour, and a machine that has nothing else to do.
+// quarter of an hour.
 func TestImpairMatrix(t *testing.T) {
 	spec := os.Getenv("LIVECHAT_IMPAIR")
 	if spec == "" {
