@@ -220,7 +220,7 @@ func (b *participant) until(reason, expression string) {
 }
 
 // pageGone is what Chromium says of an expression whose page was left meanwhile.
-var pageGone = regexp.MustCompile(`context was destroyed|[Cc]annot find context|navigated or closed`) //nolint:gochecknoglobals // constant
+var pageGone = regexp.MustCompile(`context was destroyed|[Cc]annot find context|navigated or closed`)
 
 // poll calls a condition until it holds.
 func (b *participant) poll(reason string, condition func() bool) {
