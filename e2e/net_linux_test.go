@@ -38,7 +38,7 @@ func TestRoleServer(t *testing.T) {
 		cfg.HTTPS, cfg.TLSCert, cfg.TLSKey = todo.HTTPS, todo.Cert, todo.Key
 	})
 	s.URL = todo.URL
-	if todo.URL != "" && todo.Announce == "" {
+	if todo.URL != "" {
 		arrive(t, s, "Ada").join("lobby").talk()
 	}
 	say("serving")
@@ -119,6 +119,21 @@ func (a *actor) listens() string {
 	a.t.Helper()
 	a.tell(cueListen)
 	return strings.TrimSpace(a.says())
+}
+
+// A server that announces another of its addresses answers from there, and clients know it
+// by nothing else.
+func TestNetAlias(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t, true, true)
+	n.alias()
+	require.Equal(t, "serving", n.play(n.server, "TestRoleServer",
+		netServer{HTTP: ":80", URL: "http://127.0.0.1", Announce: netServerAlias, NoTURN: true}).says())
+	c := n.play(n.client, "TestRoleClient", netClient{URL: "http://" + netServerAlias})
+	c.tell(cueCandidates)
+	require.Equal(t, "["+netServerAlias+"]", c.says())
+	way := c.listens()
+	require.True(t, direct(way), way)
 }
 
 func direct(way string) bool {

@@ -74,6 +74,7 @@ func TestAudioOverEveryKindOfAddress(t *testing.T) {
 		"IPv4 over dual stack":     {Config{Addrs: addrs("[::]:0")}, v4},
 		"IPv6 over dual stack":     {Config{Addrs: addrs("[::]:0")}, v6},
 		"IPv4 wildcard":            {Config{Addrs: addrs("0.0.0.0:0")}, v4},
+		"one beside all":           {Config{Addrs: addrs("[::]:0", "127.0.0.1:0")}, v4},
 		"two addresses, over IPv4": {Config{Addrs: addrs("127.0.0.1:0", "[::1]:0")}, v4},
 		"two addresses, over IPv6": {Config{Addrs: addrs("127.0.0.1:0", "[::1]:0")}, v6},
 	} {

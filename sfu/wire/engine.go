@@ -65,6 +65,9 @@ func Listen(cfg Config) (*Engine, error) {
 	if err := e.certify(); err != nil {
 		return nil, err
 	}
+	if err := free(e.cfg.Addrs); err != nil {
+		return nil, err
+	}
 	port := uint16(0)
 	for i, a := range e.cfg.Addrs {
 		if a.Port() == 0 {
@@ -99,17 +102,25 @@ func Listen(cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-func listen(index int, addr netip.AddrPort, sockets int) (*listener, error) {
-	if reusePort && addr.Port() != 0 {
-		// SO_REUSEPORT would share the port with another server of the same user, each getting half of the packets.
-		probe, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
-		if err != nil {
-			return nil, err
+// free reports whether nobody else has one of the addresses: SO_REUSEPORT would share the port with another server of
+// the same user, each getting half of the packets. It looks before we have one ourselves.
+func free(addrs []netip.AddrPort) error {
+	for _, a := range addrs {
+		if !reusePort || a.Port() == 0 {
+			continue
 		}
-		if err := probe.Close(); err != nil {
-			return nil, err
+		probe, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(a))
+		if err == nil {
+			err = probe.Close()
+		}
+		if err != nil && !errors.Is(err, syscall.EAFNOSUPPORT) { // which is for listen to judge
+			return fmt.Errorf("wire: listening on %v: %w", a, err)
 		}
 	}
+	return nil
+}
+
+func listen(index int, addr netip.AddrPort, sockets int) (*listener, error) {
 	l := &listener{index: index}
 	for range sockets {
 		s, bound, err := openSocket(addr)
