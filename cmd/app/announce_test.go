@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -121,7 +122,7 @@ func TestAliases(t *testing.T) {
 	for i, addr := range addrs {
 		own[i] = addr.Addr().String()
 	}
-	cfg := Config{Announce: append(own, announceAuto, "203.0.113.7", "stun:192.0.2.1", own[0])}
+	cfg := Config{Announce: slices.Concat(own, []string{announceAuto, "203.0.113.7", "stun:192.0.2.1"}, own)}
 	usual := []netip.Addr{outbound(farV4), outbound(farV6)}
 	seen := make(map[netip.Addr]bool)
 	for _, addr := range aliases(cfg, netip.Addr{}) {
