@@ -7,11 +7,13 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/pion/stun/v4"
+	"github.com/pion/turn/v5"
 	"github.com/stretchr/testify/require"
 )
 
@@ -165,6 +167,53 @@ func TestNoiseOverTCP(t *testing.T) {
 			require.Error(t, err)
 			require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 		})
+	}
+}
+
+// Nobody can begin a message longer than any that counts, and have it waited for: its
+// header is enough to end the connection.
+func TestLongMessagesAreNotAwaited(t *testing.T) {
+	r := start(t)
+	for name, header := range map[string][]byte{
+		"STUN":        {0, 3, 0x06, 0x30, 0x21, 0x12, 0xA4, 0x42},
+		"ChannelData": {0x40, 0, 0x06, 0x40, 1, 2, 3, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := dialTCP(t, r.tcp)
+			_, err := conn.Write(header)
+			require.NoError(t, err)
+			require.NoError(t, conn.SetReadDeadline(time.Now().Add(allocateTimeout/2)))
+			_, err = conn.Read(make([]byte, 1))
+			require.Error(t, err)
+			require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+		})
+	}
+}
+
+// Messages come through in whatever pieces they arrive, several at a time too.
+func TestMessagesInPieces(t *testing.T) {
+	r := start(t)
+	c := r.overTCP(r.grant("ada")).mustAllocate()
+	require.Zero(t, code(t, c.request(stun.MethodCreatePermission, peer(publicV4()))))
+	require.Zero(t, code(t, c.request(stun.MethodChannelBind, channelNumber(0x4000), peer(publicV4()))))
+	var messages []byte
+	for _, word := range []string{"", "one", "two!", "three"} { // each with another padding
+		messages = append(messages, 0x40, 0, 0, byte(len(word)))
+		messages = append(messages, word...)
+		for len(messages)%4 != 0 {
+			messages = append(messages, 0)
+		}
+	}
+	stream, ok := c.conn.(*turn.STUNConn)
+	require.True(t, ok)
+	for _, pieces := range []int{1, 3, len(messages)} {
+		for piece := range slices.Chunk(messages, pieces) {
+			_, err := stream.Conn().Write(piece)
+			require.NoError(t, err)
+		}
+	}
+	for _, word := range []string{"one", "two!", "three"} {
+		eventually(t, word+" comes through each time", func() bool { return r.media.heard(word) == 3 })
 	}
 }
 

@@ -29,7 +29,7 @@ const (
 	DefaultBytesPerSecond = 512 << 10
 
 	// maxIdleConns is the most TCP connections without an allocation. Each may hold a
-	// partial message of 64 KiB.
+	// partial message of maxMessage bytes.
 	maxIdleConns = 1000
 	// maxChannels is the most channel bindings of one allocation (RFC 8656, section 12):
 	// there is one peer, and a client may change its mind a few times.

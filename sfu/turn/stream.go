@@ -1,6 +1,8 @@
 package turn
 
 import (
+	"bufio"
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
@@ -18,6 +20,10 @@ const (
 	// acceptPause is how long accepting rests after an error that is not the end, such as
 	// running out of file descriptors.
 	acceptPause = 50 * time.Millisecond
+	// messageHeader is how many bytes say how long a message is.
+	messageHeader = 4
+	// maxMessage is the longest message that is read, in bytes: what pion takes.
+	maxMessage = 1600
 )
 
 // tuple is the addresses of a TCP connection. With the protocol it is a 5-tuple (RFC
@@ -52,6 +58,7 @@ type streams struct {
 type stream struct {
 	net.Conn
 
+	in    *bufio.Reader // the reader's own
 	all   *streams
 	tuple tuple
 	once  sync.Once
@@ -73,7 +80,7 @@ func (s *streams) admit(conn net.Conn) *stream {
 		s.stat.crowded.Add(1)
 		return nil
 	}
-	st := &stream{Conn: conn, all: s, tuple: at}
+	st := &stream{Conn: conn, in: bufio.NewReaderSize(conn, maxMessage), all: s, tuple: at}
 	st.timer = time.AfterFunc(s.timeout, func() { _ = st.Close() })
 	s.conns[at] = st
 	s.idle++
@@ -119,6 +126,35 @@ func (s *streams) close() {
 		_ = st.Close()
 	}
 	s.running.Wait()
+}
+
+// errMessage is what ends a connection that carries no TURN, or too long a message of it.
+var errMessage = errors.New("no TURN message")
+
+// Read reads one whole message: STUN, or ChannelData with its padding (RFC 8656, section
+// 12.5). pion would collect what comes in pieces as well, but a call deeper for each piece, so
+// that somebody who sends a long message byte by byte could have it hold megabytes.
+func (st *stream) Read(p []byte) (int, error) {
+	header, err := st.in.Peek(messageHeader)
+	if err != nil {
+		return 0, err //nolint:wrapcheck // it is the connection
+	}
+	size := int(binary.BigEndian.Uint16(header[2:]))
+	switch header[0] & 0xC0 {
+	case 0x00:
+		size += stunHeader
+	case 0x40:
+		size = messageHeader + (size+3)&^3
+	default:
+		return 0, errMessage
+	}
+	if size > min(len(p), maxMessage) {
+		return 0, errMessage
+	}
+	if _, err = st.in.Peek(size); err != nil {
+		return 0, err //nolint:wrapcheck // it is the connection
+	}
+	return st.in.Read(p[:size]) //nolint:wrapcheck // it is the connection
 }
 
 // Write writes p whole or closes the connection: half a packet would garble all after it.
