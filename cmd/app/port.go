@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -19,7 +20,8 @@ const (
 	// handshake and one byte, with retransmissions on a bad network.
 	sortTimeout = 10 * time.Second
 	// maxUnsorted is how many connections of a port may be about to. A browser opens one
-	// or two ahead of need; the rest of it is for floods.
+	// or two ahead of need; the rest of it is for floods. The one that has waited longest
+	// gives way: who means to talk does so within a few round trips.
 	maxUnsorted = 1024
 	// acceptPause is how long accepting rests after an error that is not the end, such as
 	// running out of file descriptors.
@@ -45,8 +47,10 @@ type port struct {
 	secure *branch // HTTP inside TLS
 	turn   *branch // TURN, inside TLS or not; nil: there is none
 
-	unsorted chan struct{} // holds one for each connection being sorted
-	sorting  sync.WaitGroup
+	sorting sync.WaitGroup // one for each connection
+
+	mu       sync.Mutex // guards unsorted
+	unsorted *list.List // a context.CancelFunc for each connection being sorted, oldest first
 }
 
 // ListenError is why a socket could not be opened.
@@ -113,7 +117,7 @@ func portOf(l net.Listener) int {
 func newPort(l net.Listener, config *tls.Config, turn bool) *port {
 	p := &port{
 		listener: l, tls: config, plain: newBranch(l.Addr()), secure: newBranch(l.Addr()),
-		unsorted: make(chan struct{}, maxUnsorted),
+		unsorted: list.New(),
 	}
 	if turn {
 		p.turn = newBranch(l.Addr())
@@ -135,18 +139,34 @@ func (p *port) run() error {
 			time.Sleep(acceptPause)
 			continue
 		}
-		select {
-		case p.unsorted <- struct{}{}:
-		default:
-			_ = conn.Close()
-			continue
-		}
+		waiting, done := context.WithTimeout(ctx, sortTimeout)
+		place := p.enqueue(done)
 		p.sorting.Go(func() {
-			to, sorted := p.sort(ctx, conn)
-			<-p.unsorted
+			defer done()
+			to, sorted := p.sort(waiting, conn)
+			p.dequeue(place)
 			to.deliver(sorted)
 		})
 	}
+}
+
+// enqueue notes a connection that is being sorted, and gives up on the oldest when there
+// are too many.
+func (p *port) enqueue(giveUp context.CancelFunc) *list.Element {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.unsorted.Len() >= maxUnsorted {
+		oldest, _ := p.unsorted.Remove(p.unsorted.Front()).(context.CancelFunc)
+		oldest()
+	}
+	return p.unsorted.PushBack(giveUp)
+}
+
+// dequeue forgets a connection, which may be forgotten already.
+func (p *port) dequeue(place *list.Element) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unsorted.Remove(place)
 }
 
 // close stops accepting; connections that came out live on.
@@ -161,11 +181,9 @@ func (p *port) close() error {
 	return err //nolint:wrapcheck // names the address
 }
 
-// sort finds out what a connection carries. The branch is nil if it cannot be told, or is
-// not to be had here.
+// sort finds out what a connection carries, until ctx is done. The branch is nil if it
+// cannot be told, or is not to be had here.
 func (p *port) sort(ctx context.Context, conn net.Conn) (*branch, net.Conn) {
-	ctx, cancel := context.WithTimeout(ctx, sortTimeout)
-	defer cancel()
 	// Closing is left to deliver; what waits for the connection ends by its deadline.
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
 	first, peeked, err := peek(conn)

@@ -131,7 +131,7 @@ func TestIdleConnections(t *testing.T) {
 		defer conn.Close()
 		idle = append(idle, conn)
 	}
-	eventually(t, "some are turned away", func() bool { return r.Stats().Crowded >= 40 })
+	eventually(t, "some give way", func() bool { return r.Stats().Crowded >= 40 })
 	for _, conn := range idle {
 		require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
 		_, err := conn.Read(make([]byte, 1))
@@ -145,6 +145,25 @@ func TestIdleConnections(t *testing.T) {
 	_, _, err := working.conn.ReadFrom(make([]byte, 100))
 	require.ErrorIs(t, err, io.EOF)
 	r.overTCP(r.grant("ada")).mustAllocate()
+}
+
+// However many connections do nothing, a client gets through: the oldest of them give way.
+func TestCrowdOfIdleConnections(t *testing.T) {
+	r := start(t, func(cfg *Config) { cfg.idleConns, cfg.idleTimeout = 10, time.Minute })
+	working := r.overTCP(r.grant("ada")).mustAllocate()
+	idle := make([]net.Conn, 10)
+	for i := range idle {
+		idle[i] = dialTCP(t, r.tcp)
+	}
+	r.overTCP(r.grant("ben")).mustAllocate()
+	require.EqualValues(t, 1, r.Stats().Crowded)
+	require.NoError(t, idle[0].SetReadDeadline(time.Now().Add(patience)))
+	_, err := idle[0].Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
+	require.NoError(t, idle[1].SetReadDeadline(time.Now().Add(50*time.Millisecond)))
+	_, err = idle[1].Read(make([]byte, 1))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded, "one was enough")
+	require.Zero(t, code(t, working.request(stun.MethodRefresh)), "an allocation stays")
 }
 
 // What is no STUN at all ends a connection, and costs at most a message's buffer.

@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"container/list"
 	"errors"
 	"fmt"
 	"net"
@@ -103,7 +104,7 @@ type Stats struct {
 	// allocations refused over a quota; Throttled the packets over a session's rate.
 	Refused, Quota, Throttled int64
 	// Withheld are replies to strangers that would have outweighed their requests; Noise
-	// datagrams that were not TURN; Crowded connections there was no room for.
+	// datagrams that were not TURN; Crowded connections that gave way to newer ones.
 	Withheld, Noise, Crowded int64
 }
 
@@ -128,7 +129,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, minter: newMinter(), sessions: newSessions(cfg), stat: &counters{}}
 	s.streams = &streams{
-		mostIdle: cfg.idleConns, timeout: cfg.idleTimeout, stat: s.stat, conns: make(map[tuple]*stream),
+		mostIdle: cfg.idleConns, timeout: cfg.idleTimeout, stat: s.stat, conns: make(map[tuple]*stream), idle: list.New(),
 	}
 	s.close = sync.OnceValue(s.shutDown)
 

@@ -2,6 +2,7 @@ package turn
 
 import (
 	"bufio"
+	"container/list"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -40,7 +41,8 @@ func tupleOf(remote, local net.Addr) (tuple, bool) {
 }
 
 // streams are the TCP connections of all listeners. Those without an allocation are
-// bounded in number and time.
+// bounded in number and time; when there are too many, the one that has been so for longest
+// gives way, because a client allocates within a few round trips.
 type streams struct {
 	mostIdle int
 	timeout  time.Duration
@@ -48,9 +50,10 @@ type streams struct {
 
 	running sync.WaitGroup // one for each connection
 
-	mu     sync.Mutex // guards the fields below and those of every stream
-	conns  map[tuple]*stream
-	idle   int // connections without an allocation
+	mu    sync.Mutex // guards the fields below and those of every stream
+	conns map[tuple]*stream
+	// idle are the connections without an allocation, longest so first; each is a *stream.
+	idle   *list.List
 	closed bool
 }
 
@@ -65,10 +68,11 @@ type stream struct {
 
 	// Guarded by all.mu.
 	allocations int
-	timer       *time.Timer // closes it unless it allocates
+	timer       *time.Timer   // closes it unless it allocates
+	place       *list.Element // in all.idle; nil: it is not
 }
 
-// admit makes room for a connection; nil means that there is none.
+// admit takes a connection in; nil means that it cannot.
 func (s *streams) admit(conn net.Conn) *stream {
 	at, ok := tupleOf(conn.RemoteAddr(), conn.LocalAddr())
 	if !ok {
@@ -76,15 +80,26 @@ func (s *streams) admit(conn net.Conn) *stream {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.idle >= s.mostIdle || s.conns[at] != nil {
-		s.stat.crowded.Add(1)
+	if s.closed || s.conns[at] != nil {
 		return nil
+	}
+	if s.idle.Len() >= s.mostIdle {
+		s.stat.crowded.Add(1)
+		oldest := s.leaveIdleLocked(s.idle.Front())
+		oldest.timer.Reset(0) // on a goroutine of its own, since closing may take a while
 	}
 	st := &stream{Conn: conn, in: bufio.NewReaderSize(conn, maxMessage), all: s, tuple: at}
 	st.timer = time.AfterFunc(s.timeout, func() { _ = st.Close() })
 	s.conns[at] = st
-	s.idle++
+	st.place = s.idle.PushBack(st)
 	s.running.Add(1)
+	return st
+}
+
+// leaveIdleLocked takes a connection off the idle ones.
+func (s *streams) leaveIdleLocked(place *list.Element) *stream {
+	st, _ := s.idle.Remove(place).(*stream)
+	st.place = nil
 	return st
 }
 
@@ -104,11 +119,11 @@ func (s *streams) allocated(remote, local net.Addr, change int) {
 	before := st.allocations
 	st.allocations += change
 	switch {
-	case before == 0 && st.allocations > 0:
-		s.idle--
+	case before == 0 && st.allocations > 0 && st.place != nil:
+		s.leaveIdleLocked(st.place)
 		st.timer.Stop()
 	case before > 0 && st.allocations == 0:
-		s.idle++
+		st.place = s.idle.PushBack(st)
 		st.timer.Reset(s.timeout)
 	}
 }
@@ -175,8 +190,8 @@ func (st *stream) Close() error {
 		s.mu.Lock()
 		delete(s.conns, st.tuple)
 		st.timer.Stop()
-		if st.allocations == 0 {
-			s.idle--
+		if st.place != nil {
+			s.leaveIdleLocked(st.place)
 		}
 		s.mu.Unlock()
 		err = st.Conn.Close()
@@ -192,7 +207,7 @@ type listener struct {
 	streams *streams
 }
 
-// Accept returns the next connection that there is room for. The only error is that of a
+// Accept returns the next connection that is taken in. The only error is that of a
 // closed listener.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
