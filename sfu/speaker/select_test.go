@@ -157,6 +157,24 @@ func TestClearlyLouderNewcomerIsHeardWithin60ms(t *testing.T) {
 	}
 }
 
+// When somebody who was loud goes on softer, and somebody else louder, the slots follow
+// within a second, though nobody falls silent.
+func TestSlotsFollowLoudness(t *testing.T) {
+	s := newScene(t, 9)
+	l := s.room.NewListener(4, nil)
+	for i, level := range []float64{30, 10, 31, 32, 20, 9, 33, 11, 34, 12, 35, 36} {
+		s.add(fmt.Sprint(i), level)
+	}
+	s.pass(l, 4*time.Second)
+	require.ElementsMatch(t, []string{"1", "5", "7", "9"}, names(l))
+	s.voices[5].level = 37
+	s.pass(l, time.Second)
+	require.ElementsMatch(t, []string{"1", "4", "7", "9"}, names(l))
+	s.voices[8].level = 5
+	s.pass(l, 40*time.Millisecond)
+	require.ElementsMatch(t, []string{"1", "8", "7", "9"}, names(l))
+}
+
 func TestMutedDoesNotCount(t *testing.T) {
 	s := newScene(t, 5)
 	l := s.room.NewListener(1, nil)
