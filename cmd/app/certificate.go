@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -71,15 +72,34 @@ func newCertificates(cfg Config, log *zap.Logger) (*certificates, error) {
 const acmeLogInterval = 10 * time.Second
 
 // acmeCertificate is the manager's GetCertificate with a word to the operator when it fails.
+// The manager may wait for the authority for minutes; a client, and who closes the server,
+// wait no longer than the handshake may take.
 func acmeCertificate(manager *autocert.Manager, domains []string, log *zap.Logger) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	type answer struct {
+		cert *tls.Certificate
+		err  error
+	}
+	get := func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		answers := make(chan answer, 1)
+		go func() {
+			cert, err := manager.GetCertificate(hello)
+			answers <- answer{cert, err}
+		}()
+		select {
+		case a := <-answers:
+			return a.cert, a.err
+		case <-hello.Context().Done():
+			return nil, fmt.Errorf("the authority has not given it yet: %w", hello.Context().Err())
+		}
+	}
 	sometimes := &rate.Sometimes{Interval: acmeLogInterval}
 	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		if hello.ServerName == "" { // TURN clients need not send one
 			hello.ServerName = domains[0]
 		}
-		cert, err := manager.GetCertificate(hello)
+		cert, err := get(hello)
 		// Names that are not ours are asked for by scanners all day.
-		if err != nil && slices.Contains(domains, hello.ServerName) {
+		if err != nil && !errors.Is(err, context.Canceled) && slices.Contains(domains, hello.ServerName) {
 			sometimes.Do(func() {
 				log.Warn("no certificate from the authority; does the name lead here, and its port 443 to the TLS port?",
 					zap.String("domain", hello.ServerName), zap.Error(err))

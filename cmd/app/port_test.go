@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -194,9 +195,18 @@ func TestWithoutTURN(t *testing.T) {
 	require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "it is closed")
 }
 
+// stopsSoon has the test fail when it ends no sooner than connections that time out by themselves.
+func stopsSoon(t *testing.T) func(*Config) {
+	t.Helper()
+	began := time.Now()
+	return func(*Config) { // whose cleanup comes after the server's
+		t.Cleanup(func() { require.Less(t, time.Since(began), sortTimeout/2, "shutting down waits for nobody") })
+	}
+}
+
 // Whoever says nothing holds up neither others nor the end of the server.
 func TestSilentConnections(t *testing.T) {
-	a := startApp(t, withTLS(t))
+	a := startApp(t, withTLS(t), stopsSoon(t))
 	for range 20 {
 		dial(t, a.ports[0])
 		half := dial(t, a.ports[0])
@@ -204,10 +214,24 @@ func TestSilentConnections(t *testing.T) {
 		require.NoError(t, err)
 	}
 	asksOK(t, dialTLS(t, a.ports[0]))
-	began := time.Now()
-	t.Cleanup(func() {
-		require.Less(t, time.Since(began), sortTimeout, "shutting down does not wait for them")
-	})
+}
+
+// Nor does a certificate authority that says nothing.
+func TestSilentAuthority(t *testing.T) {
+	authority, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var asked net.Conn
+	a := startApp(t, func(cfg *Config) {
+		cfg.HTTPS, cfg.Domain = "127.0.0.1:0", []string{"voice.example.org"}
+		cfg.ACMEDirectory = "https://" + authority.Addr().String() + "/directory"
+		t.Cleanup(func() {
+			require.NoError(t, errors.Join(asked.Close(), authority.Close()))
+		})
+	}, stopsSoon(t))
+	client := tls.Client(dial(t, a.ports[0]), &tls.Config{InsecureSkipVerify: true})
+	go func() { _ = client.HandshakeContext(context.Background()) }()
+	asked, err = authority.Accept()
+	require.NoError(t, err)
 }
 
 // However many connections say nothing, one that speaks is served: of the silent ones those
