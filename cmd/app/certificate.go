@@ -41,8 +41,9 @@ func newCertificates(cfg Config, log *zap.Logger) (*certificates, error) {
 	certs := &certificates{
 		config: &tls.Config{
 			MinVersion: tls.VersionTLS12,
-			// The gateway's WebSockets need HTTP/1.1 (RFC 6455, section 4.1).
-			NextProtos: []string{"http/1.1"},
+			// The gateway's WebSockets need HTTP/1.1 (RFC 6455, section 4.1). TURN clients need
+			// not name their protocol, but those that do name this one (RFC 7443, section 3).
+			NextProtos: []string{"http/1.1", "stun.turn"},
 		},
 		challenges: func(h http.Handler) http.Handler { return h },
 	}

@@ -150,6 +150,7 @@ func TestOnePortWithTLS(t *testing.T) {
 	status, _ := asks(t, dialTLS(t, secure), "/ws")
 	require.Equal(t, http.StatusUpgradeRequired, status)
 	speaksTURN(t, dialTLS(t, secure))
+	speaksTURN(t, tls.Client(dial(t, secure), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"stun.turn"}}))
 	speaksTURN(t, dial(t, secure))
 	for _, p := range a.ports {
 		status, location := asks(t, dial(t, p), "/room?x=1")
