@@ -244,6 +244,7 @@ func TestDoctorNotThere(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	complains(t, examine(t, "http://"+l.Addr().String()), "Page", doctor.Failed, "does not answer")
+	complains(t, examine(t, "https://"+l.Addr().String()), "Certificate", doctor.Failed, "TLS handshake", "its log")
 
 	complains(t, examine(t, "https://livechat.invalid"), "Address", doctor.Failed, "livechat.invalid")
 	for _, bad := range []string{"", "ftp://example.org", "http://", "http://[::1"} {

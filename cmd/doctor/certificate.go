@@ -66,8 +66,8 @@ func adviceNoCertificate(host string) string {
 
 // howToGet is the setting that gets a certificate for host.
 func howToGet(host string) string {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return "--tls-cert and --tls-key, or give the machine a name and use --domain with that"
+	if _, err := netip.ParseAddr(host); err == nil || isLoopback(host) || !strings.Contains(host, ".") {
+		return "--tls-cert and --tls-key, or give the machine a public name and use --domain with that"
 	}
 	return "--domain=" + host + ", or --tls-cert and --tls-key"
 }

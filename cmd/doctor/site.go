@@ -9,11 +9,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -167,6 +169,9 @@ type answer struct {
 	relocated string // Location of a redirect, as it stands in the header
 }
 
+// errHandshake is why there was no answer over TLS in time.
+var errHandshake = errors.New("the TLS handshake does not come to its end")
+
 // get fetches the page from one address. It shows whatever certificate there is and sends
 // nothing that is secret.
 func (x *examination) get(ctx context.Context, at netip.AddrPort) (*answer, error) {
@@ -186,12 +191,19 @@ func (x *examination) get(ctx context.Context, at netip.AddrPort) (*answer, erro
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+	shaken := atomic.Bool{}
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		TLSHandshakeDone: func(tls.ConnectionState, error) { shaken.Store(true) },
+	})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, x.base.String()+"/", http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("get the page: %w", err)
 	}
 	resp, err := hc.Do(req)
 	if err != nil {
+		if x.base.Scheme == "https" && !shaken.Load() && errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: %w", errHandshake, err)
+		}
 		return nil, fmt.Errorf("get the page: %w", err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // read or given up
@@ -223,6 +235,12 @@ func (x *examination) noPage(err error) Check {
 	case noTLS || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return Check{nameHTTPS, Failed, "TCP port " + port + " speaks plain HTTP, not HTTPS", []string{
 			fmt.Sprintf("Here it is http://%s. ", x.base.Host) + wordsInsecure,
+		}}
+	case errors.Is(err, errHandshake):
+		return Check{nameCertificate, Failed, "TCP port " + port + " accepts connections but does not get through the TLS handshake", []string{
+			fmt.Sprintf("With --domain=%s the server gets its certificate when it is first asked for: its log says what of that fails. "+
+				"The certificate authority must reach its TCP port 443 under that name, and the server the authority. "+
+				"Otherwise, is another program on that port?", x.base.Hostname()),
 		}}
 	case errors.Is(err, context.DeadlineExceeded):
 		return Check{namePage, Failed, "TCP port " + port + " accepts connections but does not answer", []string{
