@@ -28,6 +28,7 @@ type Call struct {
 	mic        *microphone // nil when only listening
 	slots      []*Slot
 	receiver   *receiver
+	outbox     outbox
 
 	joined     atomic.Bool   // the ACK has come: info, members and slots are set
 	answered   chan struct{} // closed when the answer has been applied
@@ -145,6 +146,12 @@ func (c *Call) end(err error) {
 func (c *Call) run() {
 	defer c.client.wg.Done()
 	defer close(c.torn)
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		c.outbox.run(c.over, c.pc.WriteRTCP)
+	}()
+	defer func() { <-written }()
 	c.hasten()
 	select {
 	case <-c.over:

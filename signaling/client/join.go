@@ -76,6 +76,7 @@ func (c *Client) newCall(channelID string, opts JoinOptions) (*Call, error) {
 		channelID:  channelID,
 		slotBuffer: opts.SlotBuffer,
 		receiver:   &receiver{onPacket: opts.OnPacket, now: time.Now, after: time.AfterFunc},
+		outbox:     make(outbox, outboxLen),
 		answered:   make(chan struct{}),
 		connected:  make(chan struct{}),
 		mediaEnded: make(chan struct{}),
@@ -213,7 +214,7 @@ func (c *Call) answer(sdp string) error {
 	for _, media := range parsed.MediaDescriptions {
 		r.learn(media)
 	}
-	r.reports.write = c.pc.WriteRTCP
+	r.reports.write = c.outbox.put
 	if err := c.pc.SetRemoteDescription(description); err != nil {
 		return err
 	}

@@ -39,7 +39,6 @@ type loss struct {
 	highest uint16
 	seen    uint64
 	wanted  []uint16 // reused
-	packet  []byte   // the NACK, reused
 
 	// When the newest packet came, its timestamp, and how far it was from the one before.
 	newestAt time.Time
@@ -110,8 +109,35 @@ func (l *loss) received(seq uint16, now time.Time) bool {
 // reporter sends RTCP when packets come, so that a call that hears nothing costs nothing.
 // receiver.mu guards it.
 type reporter struct {
-	write func([]rtcp.Packet) error // set with the answer
-	at    time.Time                 // of the last report
+	write func([]rtcp.Packet) // set with the answer; keeps them, and does not wait
+	at    time.Time           // of the last report
+}
+
+// outbox holds the RTCP that is still to be written. Whoever reads packets must not write:
+// to stop, pion's transport waits for its readers with the lock that writing takes.
+type outbox chan []rtcp.Packet
+
+// outboxLen is more than comes together: a report and a NACK for some slots.
+const outboxLen = 32
+
+// put adds packets, which are lost when there is no room.
+func (o outbox) put(packets []rtcp.Packet) {
+	select {
+	case o <- packets:
+	default:
+	}
+}
+
+// run writes until over is closed.
+func (o outbox) run(over <-chan struct{}, write func([]rtcp.Packet) error) {
+	for {
+		select {
+		case <-over:
+			return
+		case packets := <-o:
+			_ = write(packets) // what cannot leave is as good as lost
+		}
+	}
 }
 
 // afterwards asks for what is missing and reports, when it is time to.
@@ -143,9 +169,8 @@ func (r *receiver) ask(slot *Slot) {
 		return
 	}
 	slot.asked.Add(uint64(len(l.wanted)))
-	l.packet = repair.AppendNACK(l.packet[:0], r.ssrc(), l.ssrc, l.wanted)
-	raw := rtcp.RawPacket(l.packet)
-	_ = r.reports.write([]rtcp.Packet{&raw}) // as good as lost
+	raw := rtcp.RawPacket(repair.AppendNACK(nil, r.ssrc(), l.ssrc, l.wanted))
+	r.reports.write([]rtcp.Packet{&raw})
 }
 
 // overdue asks for the packets that should have come on a slot since its newest one.
@@ -199,7 +224,7 @@ func (r *receiver) report(now time.Time) {
 	if rest := blocks[len(first):]; len(rest) > 0 {
 		packets = append(packets, &rtcp.ReceiverReport{SSRC: r.ssrc(), Reports: rest})
 	}
-	_ = r.reports.write(packets)
+	r.reports.write(packets)
 }
 
 func (r *receiver) senderReport(now time.Time) (*rtcp.SenderReport, bool) {

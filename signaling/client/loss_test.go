@@ -134,13 +134,12 @@ func listenTo(t *testing.T, now *time.Time) (in *stream, heard *[]received, aske
 			*heard = append(*heard, received{uint32(p.Sequence), p.Timestamp, string(p.Payload)})
 		},
 	}
-	r.reports.write = func(packets []rtcp.Packet) error {
+	r.reports.write = func(packets []rtcp.Packet) {
 		raw, err := rtcp.Marshal(packets)
 		require.NoError(t, err)
 		packets, err = rtcp.Unmarshal(raw)
 		require.NoError(t, err)
 		*asked = append(*asked, packets...)
-		return nil
 	}
 	return r.buffer(1, 5).(*stream), heard, asked
 }
