@@ -22,7 +22,7 @@ func TestReceiveDoesNotAllocate(t *testing.T) {
 	r := &receiver{bySSRC: map[uint32]*Slot{5: s}, now: time.Now}
 	in := r.buffer(1, 5)
 	raw, err := (&rtp.Packet{
-		Header:  rtp.Header{Version: 2, SSRC: 5, CSRC: []uint32{9}},
+		Header:  rtp.Header{Version: 2, SSRC: 5, PayloadType: opusPayloadType, CSRC: []uint32{9}},
 		Payload: make([]byte, 100),
 	}).Marshal()
 	require.NoError(t, err)

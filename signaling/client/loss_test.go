@@ -193,7 +193,27 @@ func TestSlotMendsLosses(t *testing.T) {
 		require.Equal(t, step.nack, numbers)
 		now = now.Add(20 * time.Millisecond)
 	}
-	require.Equal(t, SlotStats{Received: 9, Recovered: 4, Asked: 1}, in.slot.Stats())
+	require.Equal(t, SlotStats{Received: 9, Recovered: 4, Asked: 1, Malformed: 1}, in.slot.Stats())
+}
+
+// TestSlotDropsWhatIsNoOpus: packets of other types, and RED that does not fit, are counted
+// and not handed on; what is sound after them is.
+func TestSlotDropsWhatIsNoOpus(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1e9, 0)
+	in, heard, _ := listenTo(t, &now)
+	slot := in.receiver.bySSRC[5]
+	for i, payload := range []string{"", "\xef", "\xef\x0f\x00\xff\x6f1", "\x08a primary of another codec", "\xff\xff\xff\xff"} {
+		_, _ = in.Write(append(redPacket(t, uint16(i), "")[:16], payload...))
+		require.Equal(t, SlotStats{Malformed: uint64(i + 1)}, slot.Stats())
+	}
+	other := redPacket(t, 5, "a")
+	other[1] = 13 // comfort noise
+	_, _ = in.Write(other)
+	require.EqualValues(t, 6, slot.Stats().Malformed)
+	_, _ = in.Write(redPacket(t, 6, "a"))
+	require.Len(t, *heard, 1)
+	require.EqualValues(t, 6, slot.Stats().Malformed)
 }
 
 // TestSlotAsksForWhatIsOverdue: on a network that loses packets the next ones are asked for

@@ -21,7 +21,7 @@ func TestSlotQueueKeepsTheNewest(t *testing.T) {
 			continue // lost
 		}
 		raw, err := (&rtp.Packet{
-			Header: rtp.Header{Version: 2, SSRC: 5, SequenceNumber: seq}, Payload: []byte{byte(seq)},
+			Header: rtp.Header{Version: 2, SSRC: 5, PayloadType: opusPayloadType, SequenceNumber: seq}, Payload: []byte{byte(seq)},
 		}).Marshal()
 		require.NoError(t, err)
 		_, err = in.Write(raw)
@@ -41,7 +41,7 @@ func TestSlotQueueKeepsTheNewest(t *testing.T) {
 	_, _, err := s.ReadRTP(ctx, buf)
 	require.ErrorIs(t, err, context.Canceled)
 
-	raw, _ := (&rtp.Packet{Header: rtp.Header{Version: 2, SSRC: 5}, Payload: []byte{9, 9}}).Marshal()
+	raw, _ := (&rtp.Packet{Header: rtp.Header{Version: 2, SSRC: 5, PayloadType: opusPayloadType}, Payload: []byte{9, 9}}).Marshal()
 	_, _ = in.Write(raw)
 	n, info, err := s.ReadRTP(t.Context(), buf)
 	require.NoError(t, err)
@@ -123,7 +123,7 @@ func TestMicrophoneLevels(t *testing.T) {
 // FuzzReceive feeds a slot whatever a server may send inside valid SRTP.
 func FuzzReceive(f *testing.F) {
 	padded, err := (&rtp.Packet{
-		Header:  rtp.Header{Version: 2, SSRC: 5, CSRC: []uint32{9}, Padding: true, PaddingSize: 4},
+		Header:  rtp.Header{Version: 2, SSRC: 5, PayloadType: opusPayloadType, CSRC: []uint32{9}, Padding: true, PaddingSize: 4},
 		Payload: []byte{1, 2, 3},
 	}).Marshal()
 	require.NoError(f, err)

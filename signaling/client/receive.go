@@ -113,10 +113,12 @@ func (r *receiver) take(from *stream, packet []byte) {
 // open takes a packet out of its redundancy, after what that recovers of the packets before
 // it. It reports whether there is a packet.
 func (r *receiver) open(slot *Slot, p *Packet, now time.Time) bool {
-	if slot.loss.red == 0 || p.PayloadType != slot.loss.red {
+	if p.PayloadType == opusPayloadType {
 		return true
 	}
-	if r.red.Unmarshal(p.Payload) != nil {
+	if slot.loss.red == 0 || p.PayloadType != slot.loss.red || r.red.Unmarshal(p.Payload) != nil ||
+		r.red.Primary().PayloadType != opusPayloadType {
+		slot.malformed.Add(1)
 		return false
 	}
 	blocks := r.red.Redundant()
@@ -125,7 +127,7 @@ func (r *receiver) open(slot *Slot, p *Packet, now time.Time) bool {
 		before.Sequence -= uint16(len(blocks) - i) //nolint:gosec // at most MaxBlocks
 		before.Timestamp -= uint32(block.Offset)
 		before.Marker = false
-		if len(block.Data) == 0 || !slot.loss.gaps.Lacks(before.Sequence, p.Sequence) || !slot.loss.received(before.Sequence, now) {
+		if len(block.Data) == 0 || block.PayloadType != opusPayloadType || !slot.loss.gaps.Lacks(before.Sequence, p.Sequence) || !slot.loss.received(before.Sequence, now) {
 			continue
 		}
 		slot.recovered.Add(1)

@@ -54,6 +54,8 @@ type SlotStats struct {
 	Lost uint64
 	// Dropped is how many were discarded here because nobody read them in time.
 	Dropped uint64
+	// Malformed is how many were neither Opus nor sound RED of Opus, and discarded too.
+	Malformed uint64
 }
 
 // Slot is one receiving line of a Call: a continuous stream of packets, on which one
@@ -65,8 +67,8 @@ type Slot struct {
 	mid   string
 
 	occupant atomic.Pointer[occupant] // never nil; set by the goroutine reading the WebSocket
-	// How many packets were delivered, out of redundancy, asked for, discarded unread.
-	delivered, recovered, asked, dropped atomic.Uint64
+	// How many packets were delivered, out of redundancy, asked for, discarded unread, of no use.
+	delivered, recovered, asked, dropped, malformed atomic.Uint64
 
 	span   atomic.Uint64 // sequence numbers from the first to the highest
 	sender senderReport
@@ -113,6 +115,7 @@ func (s *Slot) Stats() SlotStats {
 	span := s.span.Load()
 	stats := SlotStats{
 		Received: s.delivered.Load(), Recovered: s.recovered.Load(), Asked: s.asked.Load(), Dropped: s.dropped.Load(),
+		Malformed: s.malformed.Load(),
 	}
 	if span > stats.Received {
 		stats.Lost = span - stats.Received
