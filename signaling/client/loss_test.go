@@ -356,3 +356,25 @@ func FuzzReceiveRED(f *testing.F) {
 		}
 	})
 }
+
+// TestReadOpusOutOfRED: what is read is the Opus packet, whatever header the RED had.
+func TestReadOpusOutOfRED(t *testing.T) {
+	t.Parallel()
+	for csrcs := range 4 {
+		now := time.Unix(1e9, 0)
+		in, _, _ := listenTo(t, &now)
+		in.receiver.onPacket = nil
+		packet := &rtp.Packet{
+			Header:  rtp.Header{Version: 2, SSRC: 5, CSRC: make([]uint32, csrcs), PayloadType: redPayloadType},
+			Payload: repair.AppendRED(nil, repair.Block{Data: []byte("opus"), PayloadType: opusPayloadType}),
+		}
+		raw, err := packet.Marshal()
+		require.NoError(t, err)
+		_, err = in.Write(raw)
+		require.NoError(t, err)
+		buf := make([]byte, 100)
+		n, _, err := in.slot.ReadOpus(t.Context(), buf)
+		require.NoError(t, err)
+		require.Equal(t, "opus", string(buf[:n]), "%d CSRCs", csrcs)
+	}
+}

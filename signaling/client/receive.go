@@ -104,6 +104,9 @@ func (r *receiver) take(from *stream, packet []byte) {
 	if !r.open(slot, &p, now) {
 		return
 	}
+	if h.PayloadType != opusPayloadType {
+		size = recoveredHeaderLen // wrapped anew
+	}
 	if slot.loss.received(p.Sequence, now) {
 		r.deliver(slot, &p, size)
 	}
