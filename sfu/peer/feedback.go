@@ -13,7 +13,7 @@ const (
 	// asks for beyond that is not even looked up.
 	nackRate  = 1000
 	nackBurst = 256
-	// leastSent is how many packets a report must be about for its loss to count.
+	// leastSent is how many packets reports must be about before their loss decides anything.
 	leastSent = 10
 )
 
@@ -23,6 +23,8 @@ type listening struct {
 	budget   budget
 	depth    repair.Depth
 	progress []progress // of each slot
+	// What reports have been about since the last that decided something.
+	sent, lost int64
 }
 
 // progress is how far a slot was at the client's last report.
@@ -76,23 +78,23 @@ func (p *Peer) onReport(report *repair.Feedback, now time.Time) {
 	if l.progress == nil {
 		l.progress = make([]progress, len(p.slots))
 	}
-	var sent, lost int64
 	var jitter uint32
 	for block := range report.Blocks() {
-		if rtt, ok := block.RTT(uint32(repair.NTP(now) >> 16)); ok { //nolint:gosec // the middle 32 bits are meant
-			p.source.SetRTT(p.network.roundTrip(rtt))
-		}
 		slot := p.slotOf(block.SSRC)
 		if slot < 0 {
 			continue
 		}
-		s, l := l.progress[slot].advance(&block, &p.slots[slot])
-		sent, lost, jitter = sent+s, lost+l, max(jitter, block.Jitter)
+		if rtt, ok := block.RTT(uint32(repair.NTP(now) >> 16)); ok { //nolint:gosec // the middle 32 bits are meant
+			p.source.SetRTT(p.network.roundTrip(rtt))
+		}
+		sent, lost := l.progress[slot].advance(&block, &p.slots[slot])
+		l.sent, l.lost, jitter = l.sent+sent, l.lost+lost, max(jitter, block.Jitter)
 	}
-	if sent < leastSent {
+	if l.sent < leastSent {
 		return
 	}
-	loss := float64(lost) / float64(sent)
+	loss := float64(l.lost) / float64(l.sent)
+	l.sent, l.lost = 0, 0
 	l.depth.Report(loss)
 	for i := range p.slots {
 		p.slots[i].SetRedundancy(l.depth.Blocks())

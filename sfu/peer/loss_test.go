@@ -282,9 +282,12 @@ func TestReportsChooseRedundancy(t *testing.T) {
 	require.InDelta(t, 0.2, got.RTT.Seconds(), 0.001)
 	report(10, say(5), 0) // of too few packets to tell
 	require.Equal(t, 3, bobPeer.network.read().Redundancy)
-	require.InDelta(t, 0.2*7/8, bobPeer.network.read().RTT.Seconds(), 0.001)
+	require.InDelta(t, 0.2, bobPeer.network.read().LossDown, 0.001)
+	report(14, say(5), 0) // but two of them are not
+	require.InDelta(t, 0.4, bobPeer.network.read().LossDown, 0.001)
+	require.InDelta(t, 0.2*7/8*7/8, bobPeer.network.read().RTT.Seconds(), 0.001)
 	for range 20 {
-		report(10, say(20), 0)
+		report(14, say(20), 0)
 	}
 	require.Zero(t, bobPeer.network.read().Redundancy)
 	require.Zero(t, bobPeer.network.read().LossDown)
@@ -298,7 +301,7 @@ func TestReportsChooseRedundancy(t *testing.T) {
 	missing := uint32(bobPeer.Slots()[0].Stats().Missing)
 	require.NotZero(t, missing)
 	ada.say(t, ada.ssrc(), uint16(2+2*adaPeer.Source().Stats().Packets), testOpus, "x")
-	report(10+missing, bob.hear(t), 0)
+	report(14+missing, bob.hear(t), 0)
 	require.Zero(t, bobPeer.network.read().Redundancy)
 }
 
