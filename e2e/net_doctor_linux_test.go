@@ -72,10 +72,7 @@ func TestNetDoctorMediaPort(t *testing.T) {
 func TestNetDoctorOnlyHTTPS(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t, true, false)
-	cert, key := n.certify()
-	n.allowOnlyTCP("443")
-	require.Equal(t, "serving", n.play(n.server, "TestRoleServer",
-		netServer{HTTP: ":80", HTTPS: ":443", Cert: cert, Key: key, URL: "https://127.0.0.1"}).says())
+	n.serveOnlyHTTPS()
 	report := n.examines("https://" + netServerV4)
 	require.Equal(t, "TURN over TLS", report.Way, "%+v", report.Checks)
 	complains(t, report, "Voice over UDP", doctor.Warning, "UDP port 10000")

@@ -167,6 +167,16 @@ func (n *network) allowOnlyTCP(port string) {
 		"rule add pref 10 iif to-client blackhole", "rule add pref 11 iif to-server blackhole")
 }
 
+// serveOnlyHTTPS starts the server with a certificate, and has the router lose everything
+// but connections to its HTTPS port.
+func (n *network) serveOnlyHTTPS() {
+	n.t.Helper()
+	cert, key := n.certify()
+	n.allowOnlyTCP("443")
+	require.Equal(n.t, "serving", n.play(n.server, "TestRoleServer",
+		netServer{HTTP: ":80", HTTPS: ":443", Cert: cert, Key: key, URL: "https://127.0.0.1"}).says())
+}
+
 // play starts a role in a namespace: the test of that name, with a task as its input.
 func (n *network) play(ns, role string, task any) *actor {
 	n.t.Helper()

@@ -184,10 +184,7 @@ func TestNetNoUDPv6(t *testing.T) {
 func TestNetOnlyHTTPS(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t, true, false)
-	cert, key := n.certify()
-	n.allowOnlyTCP("443")
-	require.Equal(t, "serving", n.play(n.server, "TestRoleServer",
-		netServer{HTTP: ":80", HTTPS: ":443", Cert: cert, Key: key, URL: "https://127.0.0.1"}).says())
+	n.serveOnlyHTTPS()
 	way := n.play(n.client, "TestRoleClient", netClient{URL: "https://" + netServerV4}).listens()
 	require.Equal(t, "relay tls", way)
 }
