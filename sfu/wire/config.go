@@ -81,6 +81,11 @@ var (
 	// ErrHandshakeTimeout: a peer that was checked did not complete DTLS and nominate a pair in time.
 	ErrHandshakeTimeout = errors.New("wire: DTLS or nomination took too long")
 	ErrIndexReused      = errors.New("wire: this SRTP index was used for another packet")
+
+	// ErrHash: a fingerprint of a hash function other than SHA-256, SHA-384 and SHA-512.
+	ErrHash = errors.New("wire: unknown or weak hash function")
+	// ErrBadFingerprint: a fingerprint that is not as many octets in hex, with colons between, as its function makes.
+	ErrBadFingerprint = errors.New("wire: malformed fingerprint")
 )
 
 // Config says where and how wide to listen. Only Addrs is required.

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	_ "crypto/sha256" // for Fingerprint
+	_ "crypto/sha512" // likewise
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -30,39 +33,65 @@ const (
 	maxLastFlight = 4
 )
 
-// Fingerprint is what a peer's certificate must hash to (RFC 8122). The zero value fits none.
+// Fingerprint is what a peer's certificate must hash to (RFC 8122 §5). The zero value fits none.
 type Fingerprint struct {
 	hash crypto.Hash
-	sum  string // hex, lower case, colons
+	sum  string // the hash itself, not its hex
 }
 
-// ParseFingerprint reads the value of a=fingerprint, such as "sha-256 AB:CD:…". Hash functions weaker than SHA-256 are
-// refused.
+// ParseFingerprint reads the value of a=fingerprint, such as "sha-256 AB:CD:…". Its error is ErrHash for a hash function
+// that is weaker than SHA-256 or unknown, ErrBadFingerprint for a hash that none of the others makes.
 func ParseFingerprint(value string) (Fingerprint, error) {
-	name, sum, _ := strings.Cut(value, " ")
-	hash, err := fingerprint.HashFromString(strings.ToLower(name))
-	if err != nil || (hash != crypto.SHA256 && hash != crypto.SHA384 && hash != crypto.SHA512) ||
-		len(sum) != 3*hash.Size()-1 {
-		return Fingerprint{}, ErrFingerprint
+	name, text, _ := strings.Cut(strings.TrimSpace(value), " ")
+	var hash crypto.Hash
+	switch strings.ToLower(name) { // tokens of SDP in this place ignore case (RFC 8122 §5)
+	case "sha-256":
+		hash = crypto.SHA256
+	case "sha-384":
+		hash = crypto.SHA384
+	case "sha-512":
+		hash = crypto.SHA512
+	case "":
+		return Fingerprint{}, ErrBadFingerprint
+	default:
+		return Fingerprint{}, ErrHash
 	}
-	return Fingerprint{hash, strings.ToLower(sum)}, nil
+	octets := strings.Split(strings.TrimSpace(text), ":")
+	if len(octets) != hash.Size() {
+		return Fingerprint{}, ErrBadFingerprint
+	}
+	sum := make([]byte, hash.Size())
+	for i, octet := range octets {
+		if len(octet) != 2 {
+			return Fingerprint{}, ErrBadFingerprint
+		}
+		if _, err := hex.Decode(sum[i:i+1], []byte(octet)); err != nil {
+			return Fingerprint{}, ErrBadFingerprint
+		}
+	}
+	return Fingerprint{hash, string(sum)}, nil
 }
 
-// verify is the whole authentication of the peer: a self-signed certificate whose hash came by the signalling
-// (RFC 8827 §6.5).
-func (f Fingerprint) verify(raw [][]byte, _ [][]*x509.Certificate) error {
-	if len(raw) == 0 || f.sum == "" {
+// verifyAny is the whole authentication of the peer: a self-signed certificate one of whose hashes came by the signalling
+// (RFC 8827 §6.5). A peer may have told several, of several functions or several certificates (RFC 8122 §5.1). All that
+// ParseFingerprint takes are strong enough to stand alone, so any of them counts.
+func verifyAny(fingerprints []Fingerprint) func([][]byte, [][]*x509.Certificate) error {
+	return func(raw [][]byte, _ [][]*x509.Certificate) error {
+		if len(raw) == 0 {
+			return ErrFingerprint
+		}
+		for _, f := range fingerprints {
+			if f.sum == "" {
+				continue
+			}
+			h := f.hash.New()
+			h.Write(raw[0])
+			if string(h.Sum(nil)) == f.sum {
+				return nil
+			}
+		}
 		return ErrFingerprint
 	}
-	cert, err := x509.ParseCertificate(raw[0])
-	if err != nil {
-		return fmt.Errorf("wire: certificate of the peer: %w", err)
-	}
-	sum, err := fingerprint.Fingerprint(cert, f.hash)
-	if err != nil || !strings.EqualFold(sum, f.sum) {
-		return ErrFingerprint
-	}
-	return nil
 }
 
 // fingerprintOf is a=fingerprint of our own certificate.
@@ -133,7 +162,7 @@ func (ep *Endpoint) shakeHands() *association {
 		dtls.WithCertificates(e.cfg.Certificate),
 		dtls.WithClientAuth(dtls.RequireAnyClientCert),
 		dtls.WithInsecureSkipVerify(true), // there is no chain to verify, but a fingerprint
-		dtls.WithVerifyPeerCertificate(ep.fingerprint.verify),
+		dtls.WithVerifyPeerCertificate(verifyAny(ep.certificate)),
 		dtls.WithSRTPProtectionProfiles(
 			dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80),
 		// The peer has shown its address by an authenticated check, so the cookie exchange (RFC 6347 §4.2.1) would only

@@ -58,12 +58,12 @@ type Endpoint struct {
 	connected   bool
 	closed      bool
 	wasBound    bool
-	fingerprint Fingerprint
-	ufrag       string      // ours; "" before Accept
-	nextUfrag   string      // ours after Restart, until the peer uses it
-	deadline    *time.Timer // runs from the first check until the connection is up
-	boundCheck  time.Time   // of the last check that came from dest
-	paths       []flow      // in the engine's table: what was checked, oldest first
+	certificate []Fingerprint // the peer's: it has one of them
+	ufrag       string        // ours; "" before Accept
+	nextUfrag   string        // ours after Restart, until the peer uses it
+	deadline    *time.Timer   // runs from the first check until the connection is up
+	boundCheck  time.Time     // of the last check that came from dest
+	paths       []flow        // in the engine's table: what was checked, oldest first
 	senders     map[uint32]*Sender
 }
 

@@ -149,15 +149,15 @@ var understood = [...]stun.AttrType{
 }
 
 // Accept makes the endpoint reachable: it answers the checks that use the credentials returned, follows the pair the
-// peer nominates, and completes a DTLS handshake whose certificate has the given fingerprint. It is called once.
+// peer nominates, and completes a DTLS handshake whose certificate has one of the given fingerprints. It is called once.
 // Restart gives new credentials later.
-func (ep *Endpoint) Accept(peer Fingerprint) (Credentials, error) {
+func (ep *Endpoint) Accept(peer ...Fingerprint) (Credentials, error) {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	if ep.ufrag != "" {
 		return Credentials{}, ErrAccepted
 	}
-	ep.fingerprint = peer
+	ep.certificate = peer
 	return ep.loginLocked()
 }
 

@@ -262,15 +262,30 @@ func TestFingerprints(t *testing.T) {
 	lower, err := ParseFingerprint(strings.ToLower(e.Fingerprint()))
 	require.NoError(t, err)
 	require.Equal(t, own, lower)
-	require.NoError(t, own.verify(e.cfg.Certificate.Certificate, nil))
-	require.ErrorIs(t, own.verify(nil, nil), ErrFingerprint)
-	require.Error(t, own.verify([][]byte{[]byte("x")}, nil))
-	require.ErrorIs(t, Fingerprint{}.verify(e.cfg.Certificate.Certificate, nil), ErrFingerprint)
-	other := startEngine(t, Config{})
-	require.ErrorIs(t, own.verify(other.cfg.Certificate.Certificate, nil), ErrFingerprint)
-	for _, bad := range []string{"", "sha-256", "sha-256 ", "sha-1 " + e.Fingerprint()[8:], e.Fingerprint() + ":00", "md5 00"} {
+	ours := e.cfg.Certificate.Certificate
+	theirs := startEngine(t, Config{}).cfg.Certificate.Certificate
+	wrong, err := ParseFingerprint("sha-512 " + strings.Repeat("00:", 63) + "00")
+	require.NoError(t, err)
+	for _, known := range [][]Fingerprint{{own}, {wrong, own}, {own, wrong}, {Fingerprint{}, own}} {
+		require.NoError(t, verifyAny(known)(ours, nil))
+		require.ErrorIs(t, verifyAny(known)(theirs, nil), ErrFingerprint)
+		require.ErrorIs(t, verifyAny(known)(nil, nil), ErrFingerprint)
+		require.ErrorIs(t, verifyAny(known)([][]byte{[]byte("x")}, nil), ErrFingerprint)
+	}
+	for _, known := range [][]Fingerprint{nil, {Fingerprint{}}, {wrong}} {
+		require.ErrorIs(t, verifyAny(known)(ours, nil), ErrFingerprint)
+	}
+	hash := e.Fingerprint()[len("sha-256 "):]
+	for _, unknown := range []string{"sha-1 " + hash, "md5 00", "sha-3 00"} {
+		_, err := ParseFingerprint(unknown)
+		require.ErrorIs(t, err, ErrHash, unknown)
+	}
+	for _, bad := range []string{
+		"", " ", "sha-256", "sha-256 ", e.Fingerprint() + ":00", e.Fingerprint() + "0", "sha-512 " + hash,
+		"sha-256 0000:" + hash[6:] + ":00", "sha-256 0:0" + hash[3:], "sha-256 zz" + hash[2:],
+	} {
 		_, err := ParseFingerprint(bad)
-		require.ErrorIs(t, err, ErrFingerprint, bad)
+		require.ErrorIs(t, err, ErrBadFingerprint, bad)
 	}
 }
 
