@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/names"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -20,7 +21,7 @@ func channelCreate(_ context.Context, s *Session, r *request) error {
 	if d.ChannelName == "" {
 		d.ChannelName = d.ChannelID
 	}
-	name, err := protocol.CleanChannelName(d.ChannelName)
+	name, err := cleanChannelName(d.ChannelName)
 	if err != nil {
 		return err
 	}
@@ -46,7 +47,7 @@ func channelUpdate(_ context.Context, s *Session, r *request) error {
 		return err
 	}
 	if d.ChannelName != nil {
-		name, err := protocol.CleanChannelName(*d.ChannelName)
+		name, err := cleanChannelName(*d.ChannelName)
 		if err != nil {
 			return err
 		}
@@ -176,4 +177,13 @@ func (s *Session) checkCapacity(capacity int) error {
 			capacity, s.gw.cfg.ChannelCapacity)
 	}
 	return nil
+}
+
+// cleanChannelName returns the name as it is kept and shown. Channels are called by the same rule as people.
+func cleanChannelName(name string) (string, error) {
+	name, err := names.Clean(name, protocol.MaxChannelNameChars)
+	if err != nil {
+		return "", payloadError("d.channel_name: %w", err)
+	}
+	return name, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/pion/stun/v4"
 
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/names"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -420,9 +421,9 @@ func parsePreset(s string) (PresetChannel, error) {
 	if !named {
 		return PresetChannel{ID: id, Name: id}, nil
 	}
-	name, err := protocol.CleanChannelName(name)
+	name, err := names.Visible(name, protocol.MaxChannelNameChars)
 	if err != nil {
-		return PresetChannel{}, badValue("channels", s, "must have a name of 1 to %d characters, none of them a control or otherwise invisible character", protocol.MaxChannelNameChars)
+		return PresetChannel{}, badValue("channels", s, "must have a name that people can read: %v", err)
 	}
 	return PresetChannel{ID: id, Name: name}, nil
 }

@@ -157,8 +157,8 @@ func TestPresetChannels(t *testing.T) {
 		"long id":         {in: []string{strings.Repeat("x", 65)}, says: "1 to 64"},
 		"no name":         {in: []string{"a="}, says: "--channels=a=: must have a name"},
 		"blank name":      {in: []string{"a= "}, says: "must have a name"},
-		"long name":       {in: []string{"a=" + strings.Repeat("é", 101)}, says: "1 to 100"},
-		"control in it":   {in: []string{"a=b\x07"}, says: "control"},
+		"long name":       {in: []string{"a=" + strings.Repeat("é", 101)}, says: "at most 100"},
+		"control in it":   {in: []string{"a=b\x07"}, says: "U+0007"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := Default()

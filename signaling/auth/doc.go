@@ -1,8 +1,8 @@
 // Package auth says who somebody is: it mints and verifies the signed tokens of
-// PROTOCOL.md ("Tokens"), keeps the secret they are signed with, and holds the rules for
-// user ids and display names.
+// PROTOCOL.md ("Tokens"), keeps the secret they are signed with, and holds the rule for
+// user ids; that for names is package names.
 //
-// It is a leaf: it knows neither the wire nor the hubs. An [Authority] is immutable and
+// It knows neither the wire nor the hubs. An [Authority] is immutable and
 // every function may be called from any goroutine. The clock is always an argument.
 package auth
 
@@ -12,6 +12,8 @@ import "time"
 const (
 	// Issuer is the "iss" of every token.
 	Issuer = "livechat"
+	// Audience is what "aud" must have among its values when a token has one.
+	Audience = "livechat"
 	// MinSecretBytes is the shortest signing secret, in bytes: RFC 7518, section 3.2,
 	// wants a key at least as long as the hash's output, 256 bits for HS256.
 	MinSecretBytes = 32

@@ -5,10 +5,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/mini-livechat/mini-livechat/signaling/names"
 )
 
 // Sentinel errors of [Authority.Verify]. Each wraps ErrInvalidToken, and what Verify
@@ -52,14 +55,6 @@ type Authority struct {
 	kid    string
 }
 
-// claims are the JWT claims of a token, as PROTOCOL.md lists them.
-type claims struct {
-	jwt.RegisteredClaims
-
-	Name  string `json:"name,omitempty"`
-	Admin bool   `json:"admin,omitempty"`
-}
-
 // New returns the authority that signs with secret, of which it keeps a copy. The error
 // wraps ErrWeakSecret.
 func New(secret []byte) (*Authority, error) {
@@ -79,11 +74,11 @@ func (a *Authority) Mint(id Identity, now time.Time, ttl time.Duration) (string,
 	if err := CheckUserID(id.UserID); err != nil {
 		return "", err
 	}
-	if id.Name != "" {
-		name, err := CleanName(id.Name)
-		if err != nil {
-			return "", err
-		}
+	name, err := nameFor(id)
+	if err != nil {
+		return "", err
+	}
+	if id.Name != "" { // else it is said nowhere, and follows from the id
 		id.Name = name
 	}
 	if ttl < MinTTL {
@@ -132,16 +127,29 @@ func (a *Authority) Verify(token string, now time.Time) (Identity, error) {
 	if err != nil {
 		return Identity{}, explain(parsed, &c, err)
 	}
+	// RFC 7519, section 4.1.3: a token that names its audience is for nobody else.
+	if c.Audience != nil && !slices.Contains(c.Audience, Audience) {
+		return Identity{}, fmt.Errorf("%w: aud must be absent or have %q in it", ErrTokenClaims, Audience)
+	}
 	if err = CheckUserID(c.Subject); err != nil {
 		return Identity{}, fmt.Errorf("%w: sub: %w", ErrTokenClaims, err)
 	}
-	id := Identity{UserID: c.Subject, Name: nameOf(c.Subject), Admin: c.Admin}
-	if c.Name != "" {
-		if id.Name, err = CleanName(c.Name); err != nil {
-			return Identity{}, fmt.Errorf("%w: name: %w", ErrTokenClaims, err)
-		}
+	id := Identity{UserID: c.Subject, Name: c.Name, Admin: c.Admin}
+	if id.Name, err = nameFor(id); err != nil {
+		return Identity{}, fmt.Errorf("%w: name: %w", ErrTokenClaims, err)
 	}
 	return id, nil
+}
+
+// nameFor returns the display name of a token, without one the id. Who is an admin may be called so.
+func nameFor(id Identity) (string, error) {
+	if id.Name == "" {
+		id.Name = nameOf(id.UserID)
+	}
+	if id.Admin {
+		return names.Visible(id.Name, MaxNameChars)
+	}
+	return CleanName(id.Name)
 }
 
 // headerError carries a reason of ours through the library's error.
@@ -174,6 +182,9 @@ func (a *Authority) key(token *jwt.Token) (any, error) {
 func explain(token *jwt.Token, c *claims, err error) error {
 	if ours, ok := errors.AsType[*headerError](err); ok {
 		return ours.reason
+	}
+	if errors.Is(err, ErrTokenClaims) {
+		return err
 	}
 	switch {
 	case token == nil:

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/names"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -50,6 +52,33 @@ func TestMintAndVerify(t *testing.T) {
 			got, err := a.Verify(token, testNow())
 			require.NoError(t, err)
 			require.Equal(t, test.want, got)
+		})
+	}
+}
+
+// What stands in other letter case is another claim, and unknown ones are ignored (RFC 7519, section 4).
+func TestClaimsAreReadByTheirExactNames(t *testing.T) {
+	t.Parallel()
+	a := authority(t, secret)
+	exp := testNow().Unix() + 60
+	header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256"}`))
+	for name, test := range map[string]struct {
+		claims string
+		want   auth.Identity
+	}{
+		"ADMIN":          {`"sub":"ada","ADMIN":true`, auth.Identity{UserID: "ada", Name: "ada"}},
+		"SUB after sub":  {`"sub":"ada","SUB":"bob","Name":"Bob"`, auth.Identity{UserID: "ada", Name: "ada"}},
+		"for us":         {`"sub":"ada","aud":"livechat"`, auth.Identity{UserID: "ada", Name: "ada"}},
+		"for us as well": {`"sub":"ada","aud":["wiki","livechat"]`, auth.Identity{UserID: "ada", Name: "ada"}},
+		"an admin":       {`"sub":"admin","admin":true`, auth.Identity{UserID: "admin", Name: "admin", Admin: true}},
+		"more claims":    {`"sub":"ada","groups":["a",{"b":1}],"jti":"7"`, auth.Identity{UserID: "ada", Name: "ada"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			body := fmt.Sprintf(`{"iss":"livechat","exp":%d,%s}`, exp, test.claims)
+			id, err := a.Verify(forgeRaw(header, base64.RawURLEncoding.EncodeToString([]byte(body))), testNow())
+			require.NoError(t, err)
+			require.Equal(t, test.want, id)
 		})
 	}
 }
@@ -203,6 +232,15 @@ func TestVerifyRefuses(t *testing.T) {
 		"long sub":          {signed(with("sub", strings.Repeat("x", 129))), auth.ErrTokenClaims, "128"},
 		"sub with a NUL":    {signed(with("sub", "ada\x00")), auth.ErrTokenClaims, "U+0000"},
 		"long name":         {signed(with("name", strings.Repeat("é", 65))), auth.ErrTokenClaims, "64"},
+		"reserved name":     {signed(with("name", "System")), auth.ErrTokenClaims, "reserved"},
+		"reserved sub":      {signed(with("sub", "admin")), auth.ErrTokenClaims, "reserved"},
+		"another audience":  {signed(with("aud", "elsewhere")), auth.ErrTokenClaims, "aud"},
+		"other audiences":   {signed(with("aud", []string{"a", "b"})), auth.ErrTokenClaims, "aud"},
+		"sub in capitals":   {forgeRaw(parts[0], segment(fmt.Sprintf(`{"iss":"livechat","SUB":"ada","exp":%d}`, now+60))), auth.ErrTokenClaims, "sub"},
+		"sub twice":         {forgeRaw(parts[0], segment(fmt.Sprintf(`{"iss":"livechat","sub":"ada","sub":"bob","exp":%d}`, now+60))), auth.ErrTokenClaims, "\"sub\""},
+		"admin twice":       {forgeRaw(parts[0], segment(fmt.Sprintf(`{"iss":"livechat","sub":"ada","admin":false,"admin":true,"exp":%d}`, now+60))), auth.ErrTokenClaims, "\"admin\""},
+		"sub not UTF-8":     {forgeRaw(parts[0], segment(fmt.Sprintf("{\"iss\":\"livechat\",\"sub\":\"ada\xff\",\"exp\":%d}", now+60))), auth.ErrTokenMalformed, "decoded"},
+		"half a character":  {forgeRaw(parts[0], segment(fmt.Sprintf(`{"iss":"livechat","sub":"ada\ud800","exp":%d}`, now+60))), auth.ErrTokenClaims, "U+FFFD"},
 		"turning name":      {signed(with("name", "Ada\u202e")), auth.ErrTokenClaims, "U+202E"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -304,7 +342,7 @@ func FuzzVerify(f *testing.F) {
 			return
 		}
 		require.NoError(t, auth.CheckUserID(id.UserID))
-		name, err := auth.CleanName(id.Name)
+		name, err := names.Visible(id.Name, auth.MaxNameChars)
 		if id.Name != name || err != nil {
 			t.Fatalf("accepted the name %q: %v", id.Name, err)
 		}
