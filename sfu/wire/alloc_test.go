@@ -130,6 +130,7 @@ func BenchmarkUnprotect(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			x := newInside(b, id)
 			const batch = 1000
+			now := time.Now()
 			next, buf := packets(b, x.oracle), make([]byte, packetBuffer)
 			var sealed [batch][]byte
 			b.ReportAllocs()
@@ -143,7 +144,7 @@ func BenchmarkUnprotect(b *testing.B) {
 					b.StartTimer()
 				}
 				n := copy(buf, sealed[i%batch])
-				if _, err := x.in.unprotect(x.suite, buf[:n]); err != nil {
+				if _, err := x.in.unprotect(x.suite, buf[:n], now); err != nil {
 					b.Fatal(err)
 				}
 			}

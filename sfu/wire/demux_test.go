@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/stun/v4"
@@ -82,7 +83,7 @@ func FuzzUnprotect(f *testing.F) {
 			return
 		}
 		x := newInside(t, ids[int(which)%len(ids)])
-		if _, err := x.in.unprotect(x.suite, append([]byte(nil), p...)); err == nil {
+		if _, err := x.in.unprotect(x.suite, append([]byte(nil), p...), time.Now()); err == nil {
 			t.Fatal("accepted a packet nobody encrypted")
 		}
 		n, err := parseHeader(p)
@@ -93,7 +94,7 @@ func FuzzUnprotect(f *testing.F) {
 		if err != nil || len(sealed) == 0 {
 			return
 		}
-		got, err := x.in.unprotect(x.suite, append([]byte(nil), sealed...))
+		got, err := x.in.unprotect(x.suite, append([]byte(nil), sealed...), time.Now())
 		if err != nil {
 			t.Fatalf("refused pion's packet: %v", err)
 		}

@@ -180,7 +180,7 @@ func (ep *Endpoint) onRTP(b *Batch, packet []byte, at time.Time) {
 	}
 	ep.inMu.Lock()
 	defer ep.inMu.Unlock()
-	plain, err := ep.in.unprotect(s, packet)
+	plain, err := ep.in.unprotect(s, packet, at)
 	if err != nil {
 		ep.count(err)
 		return

@@ -1,7 +1,17 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
+	"time"
+)
+
+// rolloverGuesses is how many packets of unknown SSRCs an endpoint may try a second time, under the next rollover count,
+// within one rolloverInterval. A stream needs one of them. A stranger who forges a peer's address could otherwise have
+// us decrypt everything twice.
+const (
+	rolloverGuesses  = 32
+	rolloverInterval = time.Second
 )
 
 // inbound is the receiving side of an endpoint's SRTP: one state per SSRC, made only for packets that authenticated.
@@ -11,10 +21,34 @@ type inbound struct {
 	last    *window // of lastID: nearly every packet is of the same stream as the one before
 	lastID  uint32
 	scratch scratch
+	guesses guesses
 }
 
-// unprotect authenticates and decrypts one SRTP packet in place. A packet that fails leaves no trace.
-func (in *inbound) unprotect(s *suite, packet []byte) ([]byte, error) {
+// guesses bounds what is tried in vain: rolloverGuesses in each rolloverInterval.
+type guesses struct {
+	left  int
+	until time.Time // when there are new ones
+}
+
+// take reports whether there is a guess left, and uses it up.
+func (g *guesses) take(now time.Time) bool {
+	if !now.Before(g.until) {
+		g.left, g.until = rolloverGuesses, now.Add(rolloverInterval)
+	}
+	if g.left == 0 {
+		return false
+	}
+	g.left--
+	return true
+}
+
+// unprotect authenticates and decrypts one SRTP packet that came at now. The result lies in packet, or in memory of its
+// own. A packet that fails leaves no trace.
+//
+// Of a stream that begins we cannot know how often its numbers have wrapped: the first packets may be lost, from below
+// 2^16 to past it. RFC 3711 §3.3.1 has the receiver begin at a rollover count of 0; what does not authenticate there is
+// tried at 1.
+func (in *inbound) unprotect(s *suite, packet []byte, now time.Time) ([]byte, error) {
 	headerLen, err := parseHeader(packet)
 	if err != nil {
 		return nil, err
@@ -29,15 +63,23 @@ func (in *inbound) unprotect(s *suite, packet []byte) ([]byte, error) {
 	}
 
 	index := uint64(seq)
-	if w != nil {
+	var again []byte // the packet once more, since a cipher that fails leaves nothing of it
+	switch {
+	case w != nil:
 		index = estimateIndex(w.highest, seq)
 		if !w.fresh(index) { // before the expensive part; the window moves only after it
 			return nil, ErrReplay
 		}
-	} else if len(in.streams) >= maxSSRCs {
+	case len(in.streams) >= maxSSRCs:
 		return nil, ErrTooManySSRCs
+	case in.guesses.take(now):
+		again = bytes.Clone(packet)
 	}
 	plain, err := s.open(&in.scratch, packet, headerLen, ssrc, index)
+	if err != nil && again != nil {
+		index += 1 << 16
+		plain, err = s.open(&in.scratch, again, headerLen, ssrc, index)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/rtp"
@@ -94,11 +95,11 @@ func TestUnprotectWhatPionProtects(t *testing.T) {
 				}
 				for _, index := range indexes {
 					in := append([]byte(nil), sealed[index]...)
-					got, err := x.in.unprotect(x.suite, in)
+					got, err := x.in.unprotect(x.suite, in, time.Now())
 					require.NoError(t, err, "index %d", index)
 					require.Equal(t, sorted[index], got)
 
-					_, err = x.in.unprotect(x.suite, append([]byte(nil), sealed[index]...))
+					_, err = x.in.unprotect(x.suite, append([]byte(nil), sealed[index]...), time.Now())
 					require.ErrorIs(t, err, ErrReplay, "index %d again", index)
 				}
 			})
@@ -167,22 +168,22 @@ func TestForgeriesLeaveNoTrace(t *testing.T) {
 				}
 				bad := append([]byte(nil), good...)
 				bad[i] ^= 0x10
-				_, err := x.in.unprotect(x.suite, bad)
+				_, err := x.in.unprotect(x.suite, bad, time.Now())
 				require.Error(t, err, "byte %d", i)
 			}
 			require.Empty(t, x.in.streams, "a forged packet made a stream")
-			_, err := x.in.unprotect(x.suite, append([]byte(nil), good...))
+			_, err := x.in.unprotect(x.suite, append([]byte(nil), good...), time.Now())
 			require.NoError(t, err)
 
 			// A forgery far ahead must not move the window.
 			bad := seal(2)
 			binary.BigEndian.PutUint16(bad[2:], 30000)
-			_, err = x.in.unprotect(x.suite, bad)
+			_, err = x.in.unprotect(x.suite, bad, time.Now())
 			require.ErrorIs(t, err, ErrAuth)
-			_, err = x.in.unprotect(x.suite, seal(3))
+			_, err = x.in.unprotect(x.suite, seal(3), time.Now())
 			require.NoError(t, err)
 			for n := range good {
-				_, err = x.in.unprotect(x.suite, append([]byte(nil), good[:n]...))
+				_, err = x.in.unprotect(x.suite, append([]byte(nil), good[:n]...), time.Now())
 				require.Error(t, err, "cut to %d", n)
 			}
 		})
@@ -195,7 +196,7 @@ func TestStreamsAreCapped(t *testing.T) {
 		raw := rtpPacket(t, rtp.Header{SSRC: ssrc, SequenceNumber: 1}, []byte("x"))
 		sealed, err := x.oracle.write.EncryptRTP(nil, raw, nil)
 		require.NoError(t, err)
-		_, err = x.in.unprotect(x.suite, sealed)
+		_, err = x.in.unprotect(x.suite, sealed, time.Now())
 		return err
 	}
 	for ssrc := range uint32(maxSSRCs) {
@@ -213,11 +214,11 @@ func TestOldPacketsAreRefused(t *testing.T) {
 		require.NoError(t, err)
 		sealed = append(sealed, out)
 	}
-	_, err := x.in.unprotect(x.suite, sealed[replayWindow])
+	_, err := x.in.unprotect(x.suite, sealed[replayWindow], time.Now())
 	require.NoError(t, err)
-	_, err = x.in.unprotect(x.suite, sealed[0])
+	_, err = x.in.unprotect(x.suite, sealed[0], time.Now())
 	require.ErrorIs(t, err, ErrReplay)
-	_, err = x.in.unprotect(x.suite, sealed[1])
+	_, err = x.in.unprotect(x.suite, sealed[1], time.Now())
 	require.NoError(t, err, "the oldest inside the window")
 }
 
