@@ -94,12 +94,12 @@ func BenchmarkDemux(b *testing.B) {
 	p := rtpPacket(b, rtp.Header{SSRC: 1, PayloadType: 111}, make([]byte, benchPayload))
 	var t table
 	for i := range 1000 {
-		t.put(0, netip.AddrPortFrom(loopback().Addr(), uint16(i)), &Endpoint{})
+		t.put(flow{netip.AddrPortFrom(loopback().Addr(), uint16(i)), 0}, &Endpoint{})
 	}
-	from := netip.AddrPortFrom(loopback().Addr(), 500)
+	from := flow{netip.AddrPortFrom(loopback().Addr(), 500), 0}
 	b.ReportAllocs()
 	for b.Loop() {
-		if classify(p) != kindRTP || t.lookup(0, from) == nil {
+		if classify(p) != kindRTP || t.lookup(from) == nil {
 			b.Fatal("not found")
 		}
 	}

@@ -3,25 +3,15 @@ package wire
 import (
 	"bytes"
 	"context"
-	"crypto"
-	_ "crypto/sha256" // for Fingerprint
-	_ "crypto/sha512" // likewise
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/binary"
-	"encoding/hex"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/pion/dtls/v3"
-	"github.com/pion/dtls/v3/pkg/crypto/fingerprint"
 	"github.com/pion/logging"
 	"github.com/pion/transport/v5/packetio"
 )
@@ -32,80 +22,6 @@ const (
 	// maxLastFlight is how many datagrams of that flight are kept back; it is one, or two.
 	maxLastFlight = 4
 )
-
-// Fingerprint is what a peer's certificate must hash to (RFC 8122 §5). The zero value fits none.
-type Fingerprint struct {
-	hash crypto.Hash
-	sum  string // the hash itself, not its hex
-}
-
-// ParseFingerprint reads the value of a=fingerprint, such as "sha-256 AB:CD:…". Its error is ErrHash for a hash function
-// that is weaker than SHA-256 or unknown, ErrBadFingerprint for a hash that none of the others makes.
-func ParseFingerprint(value string) (Fingerprint, error) {
-	name, text, _ := strings.Cut(strings.TrimSpace(value), " ")
-	var hash crypto.Hash
-	switch strings.ToLower(name) { // tokens of SDP in this place ignore case (RFC 8122 §5)
-	case "sha-256":
-		hash = crypto.SHA256
-	case "sha-384":
-		hash = crypto.SHA384
-	case "sha-512":
-		hash = crypto.SHA512
-	case "":
-		return Fingerprint{}, ErrBadFingerprint
-	default:
-		return Fingerprint{}, ErrHash
-	}
-	octets := strings.Split(strings.TrimSpace(text), ":")
-	if len(octets) != hash.Size() {
-		return Fingerprint{}, ErrBadFingerprint
-	}
-	sum := make([]byte, hash.Size())
-	for i, octet := range octets {
-		if len(octet) != 2 {
-			return Fingerprint{}, ErrBadFingerprint
-		}
-		if _, err := hex.Decode(sum[i:i+1], []byte(octet)); err != nil {
-			return Fingerprint{}, ErrBadFingerprint
-		}
-	}
-	return Fingerprint{hash, string(sum)}, nil
-}
-
-// verifyAny is the whole authentication of the peer: a self-signed certificate one of whose hashes came by the signalling
-// (RFC 8827 §6.5). A peer may have told several, of several functions or several certificates (RFC 8122 §5.1). All that
-// ParseFingerprint takes are strong enough to stand alone, so any of them counts.
-func verifyAny(fingerprints []Fingerprint) func([][]byte, [][]*x509.Certificate) error {
-	return func(raw [][]byte, _ [][]*x509.Certificate) error {
-		if len(raw) == 0 {
-			return ErrFingerprint
-		}
-		for _, f := range fingerprints {
-			if f.sum == "" {
-				continue
-			}
-			h := f.hash.New()
-			h.Write(raw[0])
-			if string(h.Sum(nil)) == f.sum {
-				return nil
-			}
-		}
-		return ErrFingerprint
-	}
-}
-
-// fingerprintOf is a=fingerprint of our own certificate.
-func fingerprintOf(cert *tls.Certificate) (string, error) {
-	leaf, err := x509.ParseCertificate(cert.Certificate[0])
-	if err != nil {
-		return "", fmt.Errorf("wire: certificate: %w", err)
-	}
-	sum, err := fingerprint.Fingerprint(leaf, crypto.SHA256)
-	if err != nil {
-		return "", fmt.Errorf("wire: certificate: %w", err)
-	}
-	return "sha-256 " + strings.ToUpper(sum), nil
-}
 
 // association is the DTLS side of one endpoint: a queue that its loop fills and pion reads. pion keeps three goroutines
 // on it, which sleep once the handshake is over but for a repeated flight or an alert.
@@ -203,12 +119,7 @@ func (a *association) run() {
 		ep.fail(err)
 		return
 	}
-	ep.mu.Lock()
-	connected := ep.connectLocked()
-	ep.mu.Unlock()
-	if connected {
-		ep.tellConnected()
-	}
+	ep.connect()
 }
 
 // keepBack holds on to our last flight (ChangeCipherSpec and Finished, RFC 6347 §4.2.4) while there are no keys: a peer
@@ -239,36 +150,6 @@ func (a *association) settle() {
 		_ = a.send(datagram) // one that does not leave is asked for again
 	}
 	a.last = nil
-}
-
-// connectLocked reports, once, that media can flow both ways.
-func (ep *Endpoint) connectLocked() bool {
-	if ep.connected || ep.closed || !ep.keyed || ep.dest.Load() == nil {
-		return false
-	}
-	ep.connected = true
-	if ep.deadline != nil {
-		ep.deadline.Stop()
-	}
-	return true
-}
-
-// fail ends an endpoint whose peer cannot or will not be reached any more.
-func (ep *Endpoint) fail(err error) {
-	ep.mu.Lock()
-	over := ep.closed || (errors.Is(err, ErrHandshakeTimeout) && ep.connected)
-	ep.mu.Unlock()
-	if over {
-		return
-	}
-	ep.Close()
-	defer ep.engine.rescue(ep)
-	ep.receiver.OnDisconnected(ep, err)
-}
-
-func (ep *Endpoint) tellConnected() {
-	defer ep.engine.rescue(ep)
-	ep.receiver.OnConnected(ep)
 }
 
 // ReadFrom implements net.PacketConn for pion.

@@ -29,6 +29,9 @@ type dest struct {
 	sa       sockaddr
 }
 
+// flow is what packets from there come on.
+func (d *dest) flow() flow { return flow{d.addr, d.listener.index} }
+
 // dropped counts a packet that could not be sent.
 func (d *dest) dropped() {
 	if d.ep != nil {
@@ -36,34 +39,27 @@ func (d *dest) dropped() {
 	}
 }
 
-// Endpoint is one peer: an address, a pair of keys and the streams under them.
+// Endpoint is one peer. Where it is, is its path's; its DTLS is an association; what it sends and is sent is under a
+// cryptoContext.
 type Endpoint struct {
 	engine   *Engine
 	receiver Receiver
 
-	dest     atomic.Pointer[dest]  // where to send; nil before the first nomination and after Close
-	incoming atomic.Pointer[suite] // nil before DTLS has made the keys
-	outgoing atomic.Pointer[suite]
-	lastSeen atomic.Int64 // nanoseconds since Engine.start; 0: never
-
-	inMu sync.Mutex // held while one packet is decrypted and handed over
-	in   inbound    // guarded by inMu
-	stat counters
-
-	rtcp rtcpState
-	dtls atomic.Pointer[association] // nil before the peer's first record
+	dest     atomic.Pointer[dest] // where to send; nil before the first nomination and after Close
+	lastSeen atomic.Int64         // nanoseconds since Engine.start; 0: never
+	srtp     cryptoContext
+	dtls     atomic.Pointer[association] // nil before the peer's first record
+	stat     counters
 
 	mu          sync.Mutex // guards all below
 	keyed       bool
 	connected   bool
 	closed      bool
-	wasBound    bool
 	certificate []Fingerprint // the peer's: it has one of them
 	ufrag       string        // ours; "" before Accept
 	nextUfrag   string        // ours after Restart, until the peer uses it
 	deadline    *time.Timer   // runs from the first check until the connection is up
-	boundCheck  time.Time     // of the last check that came from dest
-	paths       []flow        // in the engine's table: what was checked, oldest first
+	path        path
 	senders     map[uint32]*Sender
 }
 
@@ -78,8 +74,7 @@ func (e *Engine) NewEndpoint(r Receiver) *Endpoint {
 	return &Endpoint{engine: e, receiver: r}
 }
 
-// setKeys gives the endpoint its keys, once, and wipes them. An endpoint never changes keys: a new DTLS association
-// means a new Endpoint, so no SRTP state is ever started over under old keys.
+// setKeys gives the endpoint its keys, once, and wipes them.
 func (ep *Endpoint) setKeys(k Keys) error {
 	if k.m == nil {
 		return ErrNoKeys
@@ -93,48 +88,79 @@ func (ep *Endpoint) setKeys(k Keys) error {
 	if ep.keyed {
 		return ErrKeysSet
 	}
-	in, err := derive(k.m.profile, &k.m.inbound)
-	if err != nil {
-		return err
-	}
-	out, err := derive(k.m.profile, &k.m.outbound)
-	if err != nil {
-		return err
-	}
-	if err := ep.rtcp.set(k.m); err != nil {
+	if err := ep.srtp.set(k.m); err != nil {
 		return err
 	}
 	ep.keyed = true
-	ep.incoming.Store(in)
-	ep.outgoing.Store(out)
 	return nil
 }
 
 // Close takes the endpoint off the wire and tells the peer so: nothing is received or sent for it any more. A call of
 // its Receiver that is under way may still finish. It may be called more than once.
-func (ep *Endpoint) Close() {
+func (ep *Endpoint) Close() { ep.end(false) }
+
+// end closes the endpoint, or only one that is not connected, and reports whether it was this call that did.
+func (ep *Endpoint) end(onlyHalfMade bool) bool {
+	if !ep.takeOff(onlyHalfMade) {
+		return false
+	}
+	if a := ep.dtls.Load(); a != nil {
+		_ = a.conn.Close() // says goodbye; a peer that does not hear it loses nothing
+	}
+	return true
+}
+
+func (ep *Endpoint) takeOff(onlyHalfMade bool) bool {
 	ep.mu.Lock()
-	if ep.closed {
-		ep.mu.Unlock()
-		return
+	defer ep.mu.Unlock()
+	if ep.closed || (onlyHalfMade && ep.connected) {
+		return false
 	}
 	ep.closed = true
 	ep.engine.logins.remove(ep.ufrag)
 	ep.engine.logins.remove(ep.nextUfrag)
 	ep.dest.Store(nil)
-	for _, p := range ep.paths {
-		ep.engine.table.remove(p.listener, p.remote, ep)
+	for _, known := range ep.path.flows {
+		ep.engine.table.remove(known.flow, ep)
 	}
-	ep.paths = nil
+	ep.path = path{}
 	if ep.deadline != nil {
 		ep.deadline.Stop()
 	}
-	ep.incoming.Store(nil)
-	ep.outgoing.Store(nil)
-	ep.mu.Unlock()
-	if a := ep.dtls.Load(); a != nil {
-		_ = a.conn.Close() // says goodbye; a peer that does not hear it loses nothing
+	ep.srtp.forget()
+	return true
+}
+
+// connect notes that media can flow both ways, if so, and says it once.
+func (ep *Endpoint) connect() {
+	if ep.isConnected() {
+		defer ep.engine.rescue(ep)
+		ep.receiver.OnConnected(ep)
 	}
+}
+
+// isConnected reports, once, that there are keys and an address.
+func (ep *Endpoint) isConnected() bool {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	if ep.connected || ep.closed || !ep.keyed || ep.dest.Load() == nil {
+		return false
+	}
+	ep.connected = true
+	if ep.deadline != nil {
+		ep.deadline.Stop()
+	}
+	return true
+}
+
+// fail ends an endpoint whose peer cannot or will not be reached any more, and says why. Of several causes the first is
+// told.
+func (ep *Endpoint) fail(err error) {
+	if !ep.end(errors.Is(err, ErrHandshakeTimeout)) {
+		return
+	}
+	defer ep.engine.rescue(ep)
+	ep.receiver.OnDisconnected(ep, err)
 }
 
 // Sender gives the outgoing stream with this SSRC, always the same one for the same SSRC.
@@ -173,14 +199,14 @@ func (ep *Endpoint) Touch(at time.Time) { ep.lastSeen.Store(int64(at.Sub(ep.engi
 
 // onRTP takes one SRTP packet that came from one of the endpoint's addresses.
 func (ep *Endpoint) onRTP(b *Batch, packet []byte, at time.Time) {
-	s := ep.incoming.Load()
+	s := ep.srtp.incoming.Load()
 	if s == nil {
 		ep.stat.notReady.Add(1)
 		return
 	}
-	ep.inMu.Lock()
-	defer ep.inMu.Unlock()
-	plain, err := ep.in.unprotect(s, packet, at)
+	ep.srtp.inMu.Lock()
+	defer ep.srtp.inMu.Unlock()
+	plain, err := ep.srtp.in.unprotect(s, packet, at)
 	if err != nil {
 		ep.count(err)
 		return

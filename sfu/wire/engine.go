@@ -228,10 +228,11 @@ func (l *loop) turn() (bool, error) {
 
 // lend takes a turn if nobody else does. It never waits.
 func (l *loop) lend() {
-	if l.mu.TryLock() { // which fails where read waits for packets, with mu held
-		_, _ = l.turnLocked() // an error comes again when it is run's turn
-		l.mu.Unlock()
+	if !l.mu.TryLock() { // which fails where read waits for packets, with mu held
+		return
 	}
+	defer l.mu.Unlock()
+	_, _ = l.turnLocked() // an error comes again when it is run's turn
 }
 
 // turnLocked reads a batch and works each packet to its end: it is decrypted, handed over and encrypted for its
@@ -271,7 +272,7 @@ func (l *loop) handle(packet []byte, from netip.AddrPort, now time.Time) {
 		return
 	case kindRTP, kindRTCP, kindDTLS:
 	}
-	ep := e.table.lookup(l.listener.index, from)
+	ep := e.table.lookup(flow{from, l.listener.index})
 	if ep == nil { // no peer has proved by a check that it is there
 		e.stat.unbound.Add(1)
 		return

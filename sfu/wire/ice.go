@@ -195,81 +195,56 @@ func (ep *Endpoint) loginLocked() (Credentials, error) {
 // checked takes an authenticated check that came from d. It reports whether it is to be answered.
 func (ep *Endpoint) checked(ufrag string, d *dest, nominated bool, now time.Time) bool {
 	ep.Touch(now)
-	ep.mu.Lock()
-	if ep.closed || (ufrag != ep.ufrag && ufrag != ep.nextUfrag) { // or restarted meanwhile
-		ep.mu.Unlock()
+	loser, ok := ep.follow(ufrag, d, nominated, now)
+	if !ok {
 		return false
+	}
+	if loser != nil {
+		loser.lose(d.flow())
+	}
+	ep.connect()
+	return true
+}
+
+// follow does what the path makes of a check. It returns the endpoint whose flow this was until now, and false when the
+// check counts no more.
+func (ep *Endpoint) follow(ufrag string, d *dest, nominated bool, now time.Time) (loser *Endpoint, ok bool) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	if ep.closed || (ufrag != ep.ufrag && ufrag != ep.nextUfrag) { // or restarted meanwhile
+		return nil, false
 	}
 	if ufrag == ep.nextUfrag {
 		ep.engine.logins.remove(ep.ufrag)
 		ep.ufrag, ep.nextUfrag = ep.nextUfrag, ""
-		ep.boundCheck = time.Time{} // the old pair has no claim any more
+		ep.path.restart()
 	}
 	if ep.deadline == nil && !ep.keyed {
 		ep.deadline = time.AfterFunc(handshakeTimeout, func() { ep.fail(ErrHandshakeTimeout) })
 	}
-	bound := ep.dest.Load()
-	switch {
-	case bound != nil && bound.addr == d.addr && bound.listener == d.listener:
-		ep.boundCheck = now
-		ep.learnLocked(d)
-	case nominated, ep.wasBound && now.Sub(ep.boundCheck) > pairSilence:
-		// Not nominated, but the pair that was gives no sign of life: a NAT has given the peer another address
-		// (RFC 8445 §7.3.1.3 calls it peer-reflexive), and full agents that nominate once do not say so again.
-		ep.bindLocked(d)
-		ep.boundCheck = now
-	default:
-		ep.learnLocked(d)
+	f, t := d.flow(), &ep.engine.table
+	m := ep.path.check(now, f, nominated)
+	if t.lookup(f) != ep {
+		loser = t.put(f, ep)
 	}
-	connected := ep.connectLocked()
-	ep.mu.Unlock()
-	if connected {
-		ep.tellConnected()
+	if !m.forget.none() {
+		t.remove(m.forget, ep)
 	}
-	return true
+	if m.send { // streams go on: rollover counters and replay windows belong to the keys, not to the address
+		ep.dest.Store(d)
+	}
+	return loser, true
 }
 
-// learnLocked makes packets from d's address the endpoint's. Whoever had the address loses it: it has one user, and the
-// latest check is the true one.
-func (ep *Endpoint) learnLocked(d *dest) {
-	t := &ep.engine.table
-	if t.lookup(d.listener.index, d.addr) == ep {
+// lose takes note that a flow has become another endpoint's, unless it was had back meanwhile.
+func (ep *Endpoint) lose(f flow) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	if ep.engine.table.lookup(f) == ep {
 		return
 	}
-	if loser := t.put(d.listener.index, d.addr, ep); loser != nil && loser != ep {
-		loser.lose(d.listener, d.addr)
-	}
-	f := flow{d.addr, d.listener.index}
-	if slices.Contains(ep.paths, f) {
-		return
-	}
-	if len(ep.paths) >= maxPaths { // a peer that checks from ever new addresses loses the oldest
-		bound := ep.dest.Load()
-		old := slices.IndexFunc(ep.paths, func(p flow) bool {
-			return bound == nil || bound.addr != p.remote || bound.listener.index != p.listener
-		})
-		t.remove(ep.paths[old].listener, ep.paths[old].remote, ep)
-		ep.paths = slices.Delete(ep.paths, old, old+1)
-	}
-	ep.paths = append(ep.paths, f)
-}
-
-// bindLocked makes d the address the endpoint sends to. Streams go on: rollover counters and replay windows belong to
-// the keys, not to the address.
-func (ep *Endpoint) bindLocked(d *dest) {
-	ep.dest.Store(d)
-	ep.wasBound = true
-	ep.learnLocked(d)
-	if ep.engine.table.lookup(d.listener.index, d.addr) != ep { // another was faster and looked for us too early
-		ep.lose(d.listener, d.addr)
-	}
-}
-
-// lose makes the endpoint stop sending to an address that has become another's. It takes no lock, because the winner
-// holds its own.
-func (ep *Endpoint) lose(l *listener, remote netip.AddrPort) {
-	if d := ep.dest.Load(); d != nil && d.listener == l && d.addr == remote {
-		ep.dest.CompareAndSwap(d, nil)
+	if ep.path.lose(f) {
+		ep.dest.Store(nil)
 	}
 }
 

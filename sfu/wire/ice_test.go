@@ -112,7 +112,7 @@ func TestCheckIsAnsweredAndNominates(t *testing.T) {
 	require.NoError(t, mapped.GetFrom(response))
 	require.Equal(t, conn.LocalAddr().String(), mapped.String())
 	require.False(t, ep.Remote().IsValid(), "not nominated yet")
-	require.Same(t, ep, e.table.lookup(0, local(conn)), "but its packets are the endpoint's")
+	require.Same(t, ep, e.table.lookup(flow{local(conn), 0}), "but its packets are the endpoint's")
 	require.WithinDuration(t, time.Now(), ep.LastSeen(), pollTimeout)
 
 	ask(t, conn, check(t, c, attribute(stun.AttrUseCandidate)), c)
@@ -130,7 +130,7 @@ func TestCheckIsAnsweredAndNominates(t *testing.T) {
 	ask(t, third, check(t, c), c)
 	require.Equal(t, local(second), ep.Remote())
 	ep.mu.Lock()
-	ep.boundCheck = ep.boundCheck.Add(-pairSilence)
+	ep.path.claim = ep.path.claim.Add(-pairSilence)
 	ep.mu.Unlock()
 	ask(t, third, check(t, c), c)
 	require.Equal(t, local(third), ep.Remote())
@@ -138,7 +138,7 @@ func TestCheckIsAnsweredAndNominates(t *testing.T) {
 	ep.Close()
 	require.Empty(t, ufrags(e))
 	for _, gone := range []*net.UDPConn{conn, second, third} {
-		require.Nil(t, e.table.lookup(0, local(gone)))
+		require.Nil(t, e.table.lookup(flow{local(gone), 0}))
 	}
 }
 
@@ -174,7 +174,7 @@ func TestChecksAreRefused(t *testing.T) {
 	_, err := conn.Write(check(t, Credentials{"another", c.Pwd}).Raw)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return e.Stats().STUNUnknown == 1 }, pollTimeout, tick)
-	require.Nil(t, e.table.lookup(0, local(conn)))
+	require.Nil(t, e.table.lookup(flow{local(conn), 0}))
 	require.False(t, ep.Remote().IsValid())
 
 	// What is authentic and cannot be done is answered.
@@ -189,7 +189,7 @@ func TestChecksAreRefused(t *testing.T) {
 	unknown, err := response.Get(stun.AttrUnknownAttributes)
 	require.NoError(t, err)
 	require.Equal(t, []byte{0x70, 0x01, 0x70, 0x02}, unknown)
-	require.Nil(t, e.table.lookup(0, local(conn)), "an error binds nothing")
+	require.Nil(t, e.table.lookup(flow{local(conn), 0}), "an error binds nothing")
 }
 
 func TestPathsAreBounded(t *testing.T) {
@@ -201,9 +201,9 @@ func TestPathsAreBounded(t *testing.T) {
 		ask(t, remote(t, e), check(t, c), c)
 	}
 	ep.mu.Lock()
-	require.Len(t, ep.paths, maxPaths)
+	require.Len(t, ep.path.flows, maxPaths)
 	ep.mu.Unlock()
-	require.Same(t, ep, e.table.lookup(0, local(first)), "the nominated one stays")
+	require.Same(t, ep, e.table.lookup(flow{local(first), 0}), "the nominated one stays")
 	known := 0
 	for i := range e.table.shards {
 		if m := e.table.shards[i].Load(); m != nil {
@@ -221,10 +221,10 @@ func TestLatestCheckHasTheAddress(t *testing.T) {
 	conn := remote(t, e)
 	ask(t, conn, check(t, c1, attribute(stun.AttrUseCandidate)), c1)
 	ask(t, conn, check(t, c2), c2)
-	require.Same(t, two, e.table.lookup(0, local(conn)))
+	require.Same(t, two, e.table.lookup(flow{local(conn), 0}))
 	require.False(t, one.Remote().IsValid(), "who lost an address must not go on sending there")
 	ask(t, conn, check(t, c1, attribute(stun.AttrUseCandidate)), c1)
-	require.Same(t, one, e.table.lookup(0, local(conn)))
+	require.Same(t, one, e.table.lookup(flow{local(conn), 0}))
 	require.Equal(t, local(conn), one.Remote())
 }
 
@@ -310,7 +310,7 @@ func TestAnotherCertificateIsRefused(t *testing.T) {
 	case <-time.After(pollTimeout):
 		require.Fail(t, "let in")
 	}
-	require.Nil(t, s.ep.incoming.Load())
+	require.Nil(t, s.ep.srtp.incoming.Load())
 	require.Empty(t, ufrags(e))
 }
 
@@ -351,7 +351,7 @@ func TestKeysAreThereBeforeThePeerIs(t *testing.T) {
 		require.NoError(t, err)
 
 		var ready atomic.Bool
-		peer, err := dtls.ClientWithOptions(watchedConn{conn, func() { ready.Store(ep.incoming.Load() != nil) }}, server,
+		peer, err := dtls.ClientWithOptions(watchedConn{conn, func() { ready.Store(ep.srtp.incoming.Load() != nil) }}, server,
 			dtls.WithCertificates(cert), dtls.WithInsecureSkipVerify(true),
 			dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM))
 		require.NoError(t, err)

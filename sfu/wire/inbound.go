@@ -15,7 +15,7 @@ const (
 )
 
 // inbound is the receiving side of an endpoint's SRTP: one state per SSRC, made only for packets that authenticated.
-// Guarded by Endpoint.inMu.
+// Guarded by cryptoContext.inMu.
 type inbound struct {
 	streams map[uint32]*window
 	last    *window // of lastID: nearly every packet is of the same stream as the one before

@@ -15,9 +15,9 @@ const rtcpHeader = 8
 
 // rtcpState is the SRTCP of an endpoint. It is pion's, since a few packets a second need no haste.
 type rtcpState struct {
-	in    atomic.Pointer[srtp.Context] // nil before the keys; used under Endpoint.inMu
-	of    []uint32                     // guarded by Endpoint.inMu: SSRCs seen, for each of which pion keeps a replay window
-	plain []byte                       // guarded by Endpoint.inMu: where packets are decrypted to
+	in    atomic.Pointer[srtp.Context] // nil before the keys; used under cryptoContext.inMu
+	of    []uint32                     // guarded by cryptoContext.inMu: SSRCs seen, for each of which pion keeps a replay window
+	plain []byte                       // guarded by cryptoContext.inMu: where packets are decrypted to
 
 	outMu sync.Mutex // guards the use of out
 	out   atomic.Pointer[srtp.Context]
@@ -39,9 +39,9 @@ func (s *rtcpState) set(m *material) error {
 
 // onRTCP takes one SRTCP packet that came from one of the endpoint's addresses.
 func (ep *Endpoint) onRTCP(b *Batch, packet []byte, at time.Time) {
-	ep.inMu.Lock()
-	defer ep.inMu.Unlock()
-	plain, err := ep.rtcp.unprotect(packet)
+	ep.srtp.inMu.Lock()
+	defer ep.srtp.inMu.Unlock()
+	plain, err := ep.srtp.rtcp.unprotect(packet)
 	if err != nil {
 		ep.count(err)
 		return
@@ -89,12 +89,12 @@ func (ep *Endpoint) WriteRTCP(b *Batch, packet []byte) error {
 	if size > packetBuffer {
 		return ErrTooLong
 	}
-	out := ep.rtcp.out.Load()
+	out := ep.srtp.rtcp.out.Load()
 	if out == nil {
 		return ErrNotReady
 	}
-	ep.rtcp.outMu.Lock()
-	defer ep.rtcp.outMu.Unlock()
+	ep.srtp.rtcp.outMu.Lock()
+	defer ep.srtp.rtcp.outMu.Unlock()
 	room := b.reserve(d, size)
 	sealed, err := out.EncryptRTCP(room[:0], packet, nil)
 	if err != nil {

@@ -35,7 +35,7 @@ func (s *Sender) SSRC() uint32 { return s.ssrc }
 // WriteRTP encrypts a packet into the batch. header is the whole RTP header with CSRCs and extension, as it is to be
 // sent, and its SSRC the Sender's; neither slice is kept or changed. The packet leaves when the batch does.
 func (s *Sender) WriteRTP(b *Batch, header, payload []byte) error {
-	d, out := s.ep.dest.Load(), s.ep.outgoing.Load()
+	d, out := s.ep.dest.Load(), s.ep.srtp.outgoing.Load()
 	if d == nil || out == nil {
 		return ErrNotReady
 	}

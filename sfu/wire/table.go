@@ -19,12 +19,6 @@ type table struct {
 	shards [tableShards]atomic.Pointer[map[flow]*Endpoint]
 }
 
-// flow is the remote end of a packet and the listen address it came in at.
-type flow struct {
-	remote   netip.AddrPort
-	listener int
-}
-
 func (t *table) shard(remote netip.AddrPort) *atomic.Pointer[map[flow]*Endpoint] {
 	a := remote.Addr().As16()
 	h := binary.LittleEndian.Uint64(a[:]) ^ binary.LittleEndian.Uint64(a[8:]) ^ uint64(remote.Port())<<32
@@ -32,36 +26,34 @@ func (t *table) shard(remote netip.AddrPort) *atomic.Pointer[map[flow]*Endpoint]
 	return &t.shards[h>>56]
 }
 
-func (t *table) lookup(listener int, remote netip.AddrPort) *Endpoint {
-	m := t.shard(remote).Load()
+func (t *table) lookup(f flow) *Endpoint {
+	m := t.shard(f.remote).Load()
 	if m == nil {
 		return nil
 	}
-	return (*m)[flow{remote, listener}]
+	return (*m)[f]
 }
 
-// put gives an address to an endpoint and returns the one that had it.
-func (t *table) put(listener int, remote netip.AddrPort, ep *Endpoint) *Endpoint {
+// put gives a flow to an endpoint and returns the one that had it.
+func (t *table) put(f flow, ep *Endpoint) *Endpoint {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.shard(remote)
+	p := t.shard(f.remote)
 	next := make(map[flow]*Endpoint)
 	if m := p.Load(); m != nil {
 		maps.Copy(next, *m)
 	}
-	f := flow{remote, listener}
 	was := next[f]
 	next[f] = ep
 	p.Store(&next)
 	return was
 }
 
-// remove takes an address from an endpoint, if it still has it.
-func (t *table) remove(listener int, remote netip.AddrPort, ep *Endpoint) {
+// remove takes a flow from an endpoint, if it still has it.
+func (t *table) remove(f flow, ep *Endpoint) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.shard(remote)
-	f := flow{remote, listener}
+	p := t.shard(f.remote)
 	m := p.Load()
 	if m == nil || (*m)[f] != ep {
 		return
