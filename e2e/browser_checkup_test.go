@@ -137,6 +137,33 @@ func TestBrowserCheckup(t *testing.T) {
 		found.says(t, "TURN", "warning", "--no-turn")
 		ada.do(chromedp.Navigate("about:blank"))
 	})
+	t.Run("a proxy forbids microphones", func(t *testing.T) {
+		during(t, ada)
+		proxy := *startServer(t)
+		proxy.URL = proxied(t, &proxy, nil, forbidMicrophone)
+		ada.signIn(&proxy)
+		ada.clickChannel("lobby")
+		ada.see("#stage", "This site forbids the microphone")
+		ada.see("#stage", "microphone=(self)")
+		require.Zero(t, evaluate[int](ada, "[...document.querySelectorAll('#stage button')].filter((b) => b.innerText === 'Try again').length"),
+			"it would not help")
+		ada.click("#checkup-open")
+		found := ada.checked()
+		found.says(t, "Microphone", "warning", "Permissions-Policy: microphone=()", "reverse proxy", "Permissions-Policy: microphone=(self)")
+		require.Contains(t, found.Verdict, "You can listen from here but not talk")
+		ada.click("#checkup-close")
+		ada.click("#stage .button--primary")
+		ada.joined()
+		ada.see("#people", "Listening")
+		// A browser that does not tell what holds, as Firefox and Safari do not.
+		require.Equal(t, "Permissions-Policy: microphone=()", evaluate[string](ada, `(async () => {
+			Object.defineProperty(document, 'featurePolicy', { value: undefined });
+			Object.defineProperty(document, 'permissionsPolicy', { value: undefined });
+			return (await import('/js/policy.js')).microphonePolicy();
+		})()`))
+		ada.noComplaints()
+		ada.do(chromedp.Navigate("about:blank"))
+	})
 	t.Run("the clock is wrong, guests are refused", func(t *testing.T) {
 		during(t, ada)
 		s := startServer(t, func(c *app.Config) {

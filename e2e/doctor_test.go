@@ -190,6 +190,11 @@ func TestDoctorProxies(t *testing.T) {
 		complains(t, report, "Clock", doctor.Warning, "3 hours ahead of the server's", "certificates and tokens")
 		require.True(t, report.Works)
 	})
+	t.Run("that forbids microphones", func(t *testing.T) {
+		t.Parallel()
+		report := examine(t, proxied(t, s, nil, forbidMicrophone))
+		complains(t, report, "Microphone", doctor.Warning, "Permissions-Policy: microphone=()", "microphone=(self)", "reverse proxy")
+	})
 	t.Run("with nothing behind it", func(t *testing.T) {
 		t.Parallel()
 		gone := *s
@@ -216,6 +221,12 @@ func TestDoctorProxies(t *testing.T) {
 		t.Cleanup(circle.Close)
 		complains(t, examine(t, circle.URL), "Page", doctor.Failed, "again and again")
 	})
+}
+
+// forbidMicrophone adds what hardening guides tell proxies to add.
+func forbidMicrophone(r *http.Response) error {
+	r.Header.Set("Permissions-Policy", "geolocation=(), microphone=(), camera=()")
+	return nil
 }
 
 // closedPort is an address of this machine at which nothing listens.

@@ -24,7 +24,9 @@ const (
 	nameAddress = "Address"
 	nameHTTPS   = "HTTPS"
 	namePage    = "Page"
-	nameClock   = "Clock"
+	// nameMicrophone is the check that is there only when something is wrong.
+	nameMicrophone = "Microphone"
+	nameClock      = "Clock"
 
 	// pageBytes is how much of the page is read: its head.
 	pageBytes = 64 << 10
@@ -72,6 +74,9 @@ func (x *examination) site(ctx context.Context) site {
 	s.add(secure)
 	page := answer.page()
 	s.add(page)
+	if page.Status == Good && answer.policy != "" {
+		s.add(Check{nameMicrophone, Warning, "the page's headers forbid it", []string{fill(wordsPolicy, "header", answer.policy)}})
+	}
 	s.add(clock(answer.date, here, time.Now()))
 	s.ok = page.Status != Failed && secure.Status != Failed
 	return s
@@ -167,6 +172,7 @@ type answer struct {
 	date      time.Time // by the server's clock; zero: unknown
 	chain     []*x509.Certificate
 	relocated string // Location of a redirect, as it stands in the header
+	policy    string // the header that forbids browsers the microphone, "" for none
 }
 
 // errHandshake is why there was no answer over TLS in time.
@@ -208,6 +214,7 @@ func (x *examination) get(ctx context.Context, at netip.AddrPort) (*answer, erro
 	}
 	defer resp.Body.Close() //nolint:errcheck // read or given up
 	a := &answer{status: resp.StatusCode, server: resp.Header.Get("Server"), relocated: resp.Header.Get("Location")}
+	a.policy = forbiddingPolicy(resp.Header, x.base)
 	a.date, _ = http.ParseTime(resp.Header.Get("Date")) // the zero time when there is none
 	if resp.TLS != nil {
 		a.chain = resp.TLS.PeerCertificates

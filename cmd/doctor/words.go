@@ -7,6 +7,9 @@ import "strings"
 const (
 	wordsInsecure = "Browsers give no microphone to a page that came over plain HTTP. Give the server a certificate with " +
 		"--domain=NAME, or --tls-cert and --tls-key, or put a reverse proxy with HTTPS in front of it; then open the page by https://."
+	wordsPolicy = "The page came with the header {header}, so browsers refuse it the microphone whatever people allow. " +
+		"The server sends no such header: change it where it is added, most often at a reverse proxy, to " +
+		"Permissions-Policy: microphone=(self), or take it away there."
 	wordsWebSocket = "Something between here and the server, most often a reverse proxy, does not let WebSockets through. " +
 		"Let it pass the Upgrade and Connection headers on /ws, and leave Host as it is."
 	wordsClock = "Set the clock that is wrong, for instance with timedatectl set-ntp true: certificates and tokens go by the time."

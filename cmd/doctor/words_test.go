@@ -209,7 +209,7 @@ func TestThePageSaysTheSame(t *testing.T) {
 	page := regexp.MustCompile(`['"] \+\s+['"]`).ReplaceAllString(string(source), "")
 	said := []string{
 		wordsInsecure, wordsWebSocket, wordsClock, wordsUDP, wordsUDPHere, wordsAnnounce, wordsFromItself, wordsTURNUDP,
-		wordsTURNTCP, wordsTURNPage, wordsTURNTLS, wordsTURNRefused, wordsTURNSilent, wordsNoTURN, wordsNoTURNTLS, wordsNoGuests,
+		wordsTURNTCP, wordsTURNPage, wordsTURNTLS, wordsTURNRefused, wordsTURNSilent, wordsNoTURN, wordsNoTURNTLS, wordsNoGuests, wordsPolicy,
 	}
 	for _, sentence := range said {
 		require.Regexp(t, `['"]`+regexp.QuoteMeta(sentence)+`['"],\n`, page)

@@ -7,8 +7,9 @@
  */
 
 import { GuestError, requestGuestToken } from './account.js';
-import { Advice } from './advice.js';
+import { Advice, fill } from './advice.js';
 import { identified } from './client.js';
+import { microphonePolicy } from './policy.js';
 import { probe } from './probe.js';
 import { Op } from './protocol.js';
 import { Store } from './store.js';
@@ -182,6 +183,11 @@ export class Checkup extends Store {
     if (!navigator.mediaDevices?.getUserMedia) {
       const { title, text } = microphoneWords('unsupported');
       this.#end(check, 'warning', lowered(title), text);
+      return;
+    }
+    const policy = await microphonePolicy();
+    if (policy) {
+      this.#end(check, 'warning', 'the page’s headers forbid it', fill(Advice.POLICY, { header: policy }));
       return;
     }
     // Not every browser tells.

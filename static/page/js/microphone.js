@@ -3,17 +3,19 @@
  * @module
  */
 
+import { microphonePolicy } from './policy.js';
 import { Store } from './store.js';
 
 /**
  * - `insecure`: the browser hides microphones from pages that are not on HTTPS or on
  *   this machine;
  * - `unsupported`: the browser has none of this at all;
- * - `denied`: the person or a policy said no;
+ * - `policy`: a header that came with the page forbids it;
+ * - `denied`: the person said no, or the browser for them;
  * - `missing`: there is no microphone;
  * - `busy`: the operating system would not hand it over;
  * - `failed`: anything else.
- * @typedef {'insecure' | 'unsupported' | 'denied' | 'missing' | 'busy' | 'failed'} MicrophoneProblem
+ * @typedef {'insecure' | 'unsupported' | 'policy' | 'denied' | 'missing' | 'busy' | 'failed'} MicrophoneProblem
  */
 
 export class MicrophoneError extends Error {
@@ -142,8 +144,9 @@ export class Microphone extends Store {
     try {
       stream = await navigator.mediaDevices.getUserMedia({ audio });
     } catch (err) {
-      const name = err instanceof DOMException ? err.name : '';
-      throw new MicrophoneError(PROBLEMS.get(name) ?? 'failed', err);
+      const problem = PROBLEMS.get(err instanceof DOMException ? err.name : '') ?? 'failed';
+      const forbidden = problem === 'denied' && (await microphonePolicy()) !== '';
+      throw new MicrophoneError(forbidden ? 'policy' : problem, err);
     }
     const [track] = stream.getAudioTracks();
     if (signal.aborted) {

@@ -141,6 +141,13 @@ export function problemWords({ doing, name, error }) {
  */
 export function microphoneWords(problem) {
   switch (problem) {
+    case 'policy':
+      return {
+        title: 'This site forbids the microphone',
+        text:
+          'Your browser would allow it, but the page came with a header, Permissions-Policy, that forbids it to everybody. ' +
+          'Ask whoever runs the server to change that, most often at a reverse proxy, to microphone=(self).',
+      };
     case 'denied':
       return {
         title: 'The microphone is not allowed',

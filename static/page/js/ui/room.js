@@ -33,7 +33,7 @@ function sceneFor({ call, directory }, invitedTo) {
   if (trouble) {
     const id = trouble.channelId;
     // Trying again does not change what the page or the browser is.
-    const hopeless = trouble.problem === 'insecure' || trouble.problem === 'unsupported';
+    const hopeless = ['insecure', 'unsupported', 'policy'].includes(trouble.problem);
     return {
       key: `trouble ${trouble.problem} ${id}`,
       icon: 'mic-off',
