@@ -17,6 +17,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/tally"
 )
 
 // Config is what a Gateway needs to know. Every field must be set unless it says
@@ -58,6 +59,8 @@ type Config struct {
 	MediaAddrs func(Arrival) []netip.AddrPort
 	// Relay is the TURN server. Nil: there is none.
 	Relay Relay
+	// Tally counts refusals, evictions and the like. Nil: nothing is counted.
+	Tally *tally.Tally
 }
 
 // Gateway accepts WebSockets and runs a Session on each. Safe for concurrent use.
@@ -123,6 +126,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s := newSession(g, arrivalOf(r))
 	if !g.add(s) {
+		g.cfg.Tally.Count("connection_no_room")
 		http.Error(w, "the server has no room for another connection", http.StatusServiceUnavailable)
 		return
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/httpapi"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/tally"
 	"github.com/mini-livechat/mini-livechat/static"
 )
 
@@ -45,7 +46,9 @@ type App struct {
 	// announcer knows where clients reach it.
 	announcer *announcer
 	relay     *relay // nil: no TURN
-	gateway   *signaling.Gateway
+	// tally counts refusals; see runSummary.
+	tally   tally.Tally
+	gateway *signaling.Gateway
 	// ports are the TCP ports of the page: one, and with TLS perhaps another in the clear,
 	// the last.
 	ports []*port
@@ -156,6 +159,7 @@ func (a *App) openGateway(authority *auth.Authority) error {
 		Slots:             a.cfg.Slots,
 		AllowOrigin:       a.cfg.AllowOrigin,
 		MediaAddrs:        a.announcer.mediaAddrs,
+		Tally:             &a.tally,
 	}
 	if a.relay != nil {
 		cfg.Relay = a.relay
@@ -226,6 +230,10 @@ func (a *App) Run(ctx context.Context) error {
 	})
 	running.Go(func() error {
 		a.gateway.RunDecisions(ctx)
+		return nil
+	})
+	running.Go(func() error {
+		a.runSummary(ctx)
 		return nil
 	})
 	running.Go(func() error {

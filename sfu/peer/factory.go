@@ -85,6 +85,9 @@ func NewFactory(cfg Config) (*Factory, error) {
 // Addr returns the media port's address, without the aliases.
 func (f *Factory) Addr() netip.AddrPort { return f.engine.LocalAddrs()[0] }
 
+// Stats returns what was counted of the media port.
+func (f *Factory) Stats() wire.Stats { return f.engine.Stats() }
+
 // Mapped asks a STUN server, from the media port, at which address it sees that port. It
 // takes until ctx is done, at most 40 s.
 func (f *Factory) Mapped(ctx context.Context, server netip.AddrPort) (netip.AddrPort, error) {

@@ -1,0 +1,83 @@
+package app
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// summaryInterval is how often the log says what was refused or dropped: often enough to
+// see an attack while it lasts, seldom enough that the log stays one to be read.
+const summaryInterval = time.Minute
+
+// summary turns counts since the start into what was new since the last look.
+type summary struct{ before map[string]int64 }
+
+// fields returns the counts that have grown since the last call, by name.
+func (s *summary) fields(counts map[string]int64) []zap.Field {
+	var grown []zap.Field
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		if n := counts[reason] - s.before[reason]; n > 0 {
+			grown = append(grown, zap.Int64(reason, n))
+		}
+	}
+	s.before = counts
+	return grown
+}
+
+// runSummary logs one line a minute of what was refused or dropped, if anything was, and
+// at the end what was since.
+func (a *App) runSummary(ctx context.Context) {
+	ticker := time.NewTicker(summaryInterval)
+	defer ticker.Stop()
+	var s summary
+	say := func() {
+		if fields := s.fields(a.counts()); len(fields) > 0 {
+			a.log.Info("refused or dropped since the last such line", fields...)
+		}
+	}
+	defer say()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			say()
+		}
+	}
+}
+
+// counts are all counts since the start: those of the tally, and of the media port and TURN
+// what strangers, networks and overload were the cause of.
+func (a *App) counts() map[string]int64 {
+	media := a.media.Stats()
+	all := map[string]int64{
+		"media_no_room":         media.SendFull,
+		"media_send_failed":     media.SendFailed,
+		"media_overload":        media.JobsDropped,
+		"media_noise":           media.Unknown,
+		"media_truncated":       media.Truncated,
+		"media_unbound":         media.Unbound,
+		"media_stun_unknown":    media.STUNUnknown,
+		"media_stun_refused":    media.STUNRefused,
+		"media_dtls_full":       media.DTLSFull,
+		"media_read_errors":     media.ReadErrors,
+		"media_receiver_panics": media.Panics,
+	}
+	if a.relay != nil {
+		turn := a.relay.Stats()
+		maps.Copy(all, map[string]int64{
+			"turn_refused":   turn.Refused,
+			"turn_quota":     turn.Quota,
+			"turn_throttled": turn.Throttled,
+			"turn_withheld":  turn.Withheld,
+			"turn_noise":     turn.Noise,
+			"turn_crowded":   turn.Crowded,
+		})
+	}
+	maps.Copy(all, a.tally.Counts())
+	return all
+}

@@ -1,0 +1,40 @@
+// Package tally counts what happens too often to be logged each time, such as refusals,
+// and what nobody would notice if it were not counted. It holds no clock and no log: the
+// composition root reads the counts and sums them up once a minute.
+package tally
+
+import (
+	"maps"
+	"sync"
+)
+
+// Tally counts by reason. A reason is one of the program's own words in snake_case, never
+// anything that a stranger chose, so there are few. The zero value is ready, and a nil
+// Tally counts nothing. Safe for concurrent use.
+type Tally struct {
+	mu     sync.Mutex // guards counts
+	counts map[string]int64
+}
+
+// Count adds one to a reason.
+func (t *Tally) Count(reason string) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.counts == nil {
+		t.counts = make(map[string]int64)
+	}
+	t.counts[reason]++
+}
+
+// Counts returns a copy of all counts since the start.
+func (t *Tally) Counts() map[string]int64 {
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.counts)
+}
