@@ -93,9 +93,10 @@ func (c *conn) talk() { c.talkAt(time.Now()) }
 
 func (c *conn) talkAt(now time.Time) {
 	c.seq++
-	c.source.Forward(&forward.Packet{
-		SSRC: c.ssrc, SequenceNumber: c.seq, Timestamp: uint32(c.seq) * 960, PayloadType: 111, Payload: []byte{1},
-	}, now)
+	p := &forward.Packet{SSRC: c.ssrc, SequenceNumber: c.seq, Timestamp: uint32(c.seq) * 960, PayloadType: 111, Payload: []byte{1}}
+	if fanout, ok := c.source.Prepare(p, now); ok {
+		fanout.Send(nil, p.Payload)
+	}
 }
 
 // say sends one packet of this level, as a Peer does.

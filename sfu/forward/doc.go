@@ -3,7 +3,7 @@
 // whatever Source it is assigned to into one continuous RTP stream.
 //
 // It does not know how packets arrive or leave. Whoever receives them calls
-// [Source.Forward]; whoever sends them implements [Writer]. Time is an argument: there is
+// [Source.Prepare] and, at once or from other goroutines, [Fanout.Send]; whoever sends them implements [Writer]. Time is an argument: there is
 // no clock, no goroutine and no queue inside, and no allocation per packet.
 //
 // # Why numbers are rewritten with such care
@@ -32,7 +32,7 @@
 //
 // # Concurrency
 //
-// Forward is called by one goroutine at a time per Source. All other methods may be
+// Prepare is called by one goroutine at a time per Source. All other methods may be
 // called from any goroutine, but not from inside [Writer.WriteRTP]. A Source walks an
 // immutable snapshot of its slots; each Slot has a lock of its own, taken only by the
 // Source it is assigned to and by whoever changes or inspects it, so two publishers never

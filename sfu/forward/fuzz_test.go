@@ -154,7 +154,7 @@ func FuzzRewrite(f *testing.F) {
 				packet.Timestamp += uint32(int32(int8(a)))
 				sent := len(out.sent)
 				source.Forward(&packet, now)
-				if len(out.sent) > sent+most || len(out.sent) > sent && (muted[i] || !open || slot.Assigned() != source) {
+				if len(out.sent) > sent+most || len(out.sent) > sent && (muted[i] || !open || slot.assigned.Load() != source) {
 					t.Fatalf("sent %+v", out.sent[sent:])
 				}
 				if len(out.sent) > sent {

@@ -103,7 +103,7 @@ func TestPromote(t *testing.T) {
 			}
 			slot.Promote(source, now.Add(-test.d))
 			slot.Promote(source, time.Time{})
-			if slot.Assigned() != source || len(r.sent) != 0 {
+			if slot.assigned.Load() != source || len(r.sent) != 0 {
 				t.Fatalf("sent frames %v before there was something to follow them", counts(r.sent))
 			}
 			source.SetMuted(false)
@@ -214,11 +214,11 @@ func TestPromoteClosedSlot(t *testing.T) {
 	slot.Close()
 	slot.Promote(source, now.Add(-time.Second))
 	speech(source, p, &now, 1)
-	if len(r.sent) != 0 || slot.Assigned() != source {
+	if len(r.sent) != 0 || slot.assigned.Load() != source {
 		t.Errorf("sent %v", r.sent)
 	}
 	slot.Promote(nil, now)
-	if slot.Assigned() != nil {
+	if slot.assigned.Load() != nil {
 		t.Error("not freed")
 	}
 }

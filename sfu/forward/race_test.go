@@ -99,7 +99,7 @@ func TestConcurrentUse(t *testing.T) {
 					current = next
 				}
 				_ = slot.Stats()
-				_ = slot.Assigned()
+				_ = slot.assigned.Load()
 				runtime.Gosched()
 			}
 		})

@@ -77,12 +77,14 @@ func RandomSlotConfig(ssrc uint32, payloadType uint8, clockRate uint32) SlotConf
 
 // SlotStats counts what a slot sent, as RTCP sender reports need it (RFC 3550 §6.4.1).
 type SlotStats struct {
+	// Open says that the listener can decrypt packets, see [Slot.Open].
+	Open bool
 	// Packets is how many packets the Writer took without error.
 	Packets uint64
 	// Octets is their payload in bytes, without headers and padding.
 	Octets uint64
-	// LastTimestamp is the RTP timestamp of the newest packet, LastTime the time given to
-	// its Forward. LastTime is zero before the first packet.
+	// LastTimestamp is the RTP timestamp of the newest packet, LastTime when it was
+	// received. LastTime is zero before the first packet.
 	LastTimestamp uint32
 	LastTime      time.Time
 	// Switches is how often the slot began with a newly assigned source, the first
@@ -227,16 +229,12 @@ func (s *Slot) assignLocked(source *Source) bool {
 	return true
 }
 
-// Assigned returns the source whose packets the slot takes, or nil.
-func (s *Slot) Assigned() *Source {
-	return s.assigned.Load()
-}
-
 // Stats returns the counters so far, consistent with each other.
 func (s *Slot) Stats() SlotStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stats := s.stats
+	stats.Open = s.open
 	stats.LastTimestamp = uint32(s.rw.ts) //nolint:gosec // the low 32 bits are what was sent
 	stats.LastTime = s.rw.at
 	stats.Missing = s.rw.missing

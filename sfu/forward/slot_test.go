@@ -144,7 +144,7 @@ func TestSlotTakesOnlyItsSource(t *testing.T) {
 		ssrc   uint32
 	}{{nil, 0}, {a, 0xa}, {b, 0xb}, {b, 0xb}, {nil, 0}, {a, 0xa}} {
 		slot.Assign(want.source)
-		if got := slot.Assigned(); got != want.source {
+		if got := slot.assigned.Load(); got != want.source {
 			t.Fatalf("step %d: got source %p, want %p", i, got, want.source)
 		}
 		before := len(r.sent)
@@ -167,7 +167,7 @@ func TestSlotTakesOnlyItsSource(t *testing.T) {
 
 func TestSlotStats(t *testing.T) {
 	source, slot, r := newPair(t)
-	if got := slot.Stats(); got != (SlotStats{}) {
+	if got := slot.Stats(); got != (SlotStats{Open: true}) {
 		t.Errorf("got %+v before the first packet", got)
 	}
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -185,7 +185,7 @@ func TestSlotStats(t *testing.T) {
 	send(4, 80)
 	r.fail = nil
 	want := SlotStats{
-		Packets: 3, Octets: 36,
+		Open: true, Packets: 3, Octets: 36,
 		LastTimestamp: firstTS + 4*960, LastTime: now.Add(80 * time.Millisecond),
 		Switches: 1, Missing: 1,
 		Dropped: SlotDrops{WriteError: 1},

@@ -35,8 +35,9 @@ type SourceDrops struct {
 	Late uint64
 }
 
-// Source is one publisher's stream and the slots it is heard in. Prepare, Forward, Lost,
-// Recover and Requests are called by one goroutine at a time; the other methods from any. Create it with NewSource.
+// Source is one publisher's stream and the slots it is heard in. Prepare, Lost, Recover and
+// Requests are called by one goroutine at a time; the other methods from any. Create it
+// with NewSource.
 type Source struct {
 	// slots is an immutable snapshot; SetSlots replaces it.
 	slots atomic.Pointer[[]*Slot]
@@ -128,16 +129,9 @@ func (s *Source) place(p *Packet, now time.Time) (fanout Fanout, ok bool) {
 	return fanout, len(slots) > 0
 }
 
-// Forward is Prepare and Send at one go, for a transport without batches.
-func (s *Source) Forward(p *Packet, now time.Time) {
-	if fanout, ok := s.Prepare(p, now); ok {
-		fanout.Send(nil, p.Payload)
-	}
-}
-
 // SetSlots replaces the slots that packets are offered to. The slice is copied; nil
-// entries are left out. A Forward under way may still use the former slots, which is why
-// a slot takes packets only from the source it is assigned to. From any goroutine.
+// entries are left out. A fan-out prepared before still goes to the former slots, which is
+// why a slot takes packets only from the source it is assigned to. From any goroutine.
 func (s *Source) SetSlots(slots []*Slot) {
 	snapshot := make([]*Slot, 0, len(slots))
 	for _, slot := range slots {
@@ -149,7 +143,7 @@ func (s *Source) SetSlots(slots []*Slot) {
 }
 
 // SetMuted stops or resumes forwarding. When SetMuted(true) has returned, no packet whose
-// Forward begins later gets out. Slots go on without a gap after the unmute. From any
+// Prepare begins later gets out. Slots go on without a gap after the unmute. From any
 // goroutine.
 func (s *Source) SetMuted(muted bool) {
 	for {
@@ -164,7 +158,7 @@ func (s *Source) SetMuted(muted bool) {
 // ok is false when there were none. Muted packets count as received. From any goroutine.
 func (s *Source) Reception() (r repair.Reception, ok bool) { return s.reception.report() }
 
-// Stats returns the counters so far. Read while Forward runs they may be one packet
+// Stats returns the counters so far. Read while Prepare runs they may be one packet
 // apart. From any goroutine.
 func (s *Source) Stats() SourceStats {
 	return SourceStats{

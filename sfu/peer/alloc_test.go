@@ -31,7 +31,7 @@ func TestAllocsFanOutJob(t *testing.T) {
 				slots[i] = slot
 			}
 			source.SetSlots(slots)
-			out, now, talker := f.engine.NewBatch(), time.Now(), new(Peer)
+			out, now, talker := f.engine.NewBatch(), time.Now(), new(talker)
 			p := &forward.Packet{SSRC: 1, Payload: make([]byte, 100)}
 			require.Zero(t, testing.AllocsPerRun(1000, func() {
 				now = now.Add(20 * time.Millisecond)

@@ -2,19 +2,30 @@ package peer
 
 import (
 	"encoding/binary"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/speaker"
 )
 
 // bare is a peer without a connection, whose packets the test hands over.
 func bare(mic *line) *Peer {
-	return &Peer{mic: mic, source: forward.NewSource(), meter: speaker.NewMeter(time.Unix(1e9, 0)), levelID: 1}
+	p := new(Peer)
+	p.talker.open(mic, nil, 1, time.Unix(1e9, 0))
+	p.talker.levelID = 1
+	return p
+}
+
+// total is the sum of all drops.
+func total(d Drops) (sum uint64) {
+	for _, counter := range reflect.ValueOf(d).Fields() {
+		sum += counter.Uint()
+	}
+	return sum
 }
 
 // rtpOf is an RTP packet: first octet, payload type, and whatever follows the fixed header.
@@ -74,11 +85,11 @@ func TestBadRTPIsDroppedAndCounted(t *testing.T) {
 			p := bare(&line{opus: testOpus, red: testRED})
 			now := time.Unix(1e9, 0)
 			p.OnRTP(nil, nil, test.packet, now)
-			require.Equal(t, test.want, p.drops.read())
-			require.Equal(t, 1-test.want.Total(), p.source.Stats().Packets)
+			require.Equal(t, test.want, p.dropped())
+			require.Equal(t, 1-total(test.want), p.talker.source.Stats().Packets)
 			p.OnRTP(nil, nil, rtpOf(plain, testOpus, 2, voiceOf20), now.Add(20*time.Millisecond))
-			require.Equal(t, test.want, p.drops.read())
-			require.Equal(t, 2-test.want.Total(), p.source.Stats().Packets)
+			require.Equal(t, test.want, p.dropped())
+			require.Equal(t, 2-total(test.want), p.talker.source.Stats().Packets)
 		})
 	}
 }
@@ -87,13 +98,13 @@ func TestUnwantedRTPIsDroppedAndCounted(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	p := bare(nil)
 	p.OnRTP(nil, nil, rtpOf(plain, testOpus, 1, voiceOf20), now)
-	require.Equal(t, Drops{NoMicrophone: 1}, p.drops.read())
+	require.Equal(t, Drops{NoMicrophone: 1}, p.dropped())
 
 	p = bare(&line{opus: testOpus})
 	for _, payloadType := range []byte{testRED, 0} { // RED was not negotiated, and 0 stands for that
 		p.OnRTP(nil, nil, rtpOf(plain, payloadType, 1, "\x6d"+voiceOf20), now)
 	}
-	require.Equal(t, Drops{PayloadType: 2}, p.drops.read())
+	require.Equal(t, Drops{PayloadType: 2}, p.dropped())
 }
 
 // TestOddLevels: seven bits cannot hold a level that is none; whatever else the extension
@@ -122,8 +133,8 @@ func TestOddLevels(t *testing.T) {
 				now = now.Add(20 * time.Millisecond)
 				p.OnRTP(nil, nil, rtpOf(extended, testOpus, seq, test.extension+voiceOf20), now)
 			}
-			require.Zero(t, p.drops.read().Total())
-			reading := p.meter.Read(now)
+			require.Zero(t, total(p.dropped()))
+			reading := p.talker.meter.Read(now)
 			require.Equal(t, test.speaks, reading.Speaking)
 			require.Equal(t, test.level, reading.Loudness.Level())
 		})

@@ -11,9 +11,7 @@ import (
 	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
 
-	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
-	"github.com/mini-livechat/mini-livechat/sfu/speaker"
 )
 
 const (
@@ -160,13 +158,13 @@ func TestBrokenREDIsDropped(t *testing.T) {
 		"", "\xed", "\xed\x0f\x00\xff\x6d123", "\xed\x0f\x00\x01", wrapped("a"), strings.Repeat("\xff", 100),
 		"\x08primary of another codec",
 	} {
-		before := adaPeer.drops.read().Total()
+		before := total(adaPeer.dropped())
 		ada.say(t, ada.ssrc(), uint16(1+i), testRED, payload)
 		if payload == wrapped("a") {
 			eventually(t, "sound RED to pass", func() bool { return adaPeer.Source().Stats().Packets == 1 })
 			continue
 		}
-		eventually(t, "broken RED to be dropped", func() bool { return adaPeer.drops.read().Total() == before+1 })
+		eventually(t, "broken RED to be dropped", func() bool { return total(adaPeer.dropped()) == before+1 })
 	}
 	require.EqualValues(t, 1, adaPeer.Source().Stats().Packets)
 }
@@ -191,7 +189,7 @@ func TestListenerAsks(t *testing.T) {
 	ask(first.SSRC, first.SequenceNumber)
 	eventually(t, "the packet to be sent again", func() bool { return slot.Stats().Resent == 1 })
 	ask(first.SSRC+1, first.SequenceNumber)
-	eventually(t, "a NACK of an unknown stream to be dropped", func() bool { return bobPeer.drops.read() == Drops{NACK: 1} })
+	eventually(t, "a NACK of an unknown stream to be dropped", func() bool { return bobPeer.dropped() == Drops{NACK: 1} })
 
 	// A storm: a thousand compounds that ask for everything.
 	all := make([]uint16, 2000)
@@ -201,7 +199,7 @@ func TestListenerAsks(t *testing.T) {
 	for range 1000 {
 		ask(first.SSRC, all...)
 	}
-	eventually(t, "the storm to be cut off", func() bool { return bobPeer.drops.read().NACKRate > 100 })
+	eventually(t, "the storm to be cut off", func() bool { return bobPeer.dropped().NACKRate > 100 })
 	ada.say(t, ada.ssrc(), 2, testOpus, "still here")
 	require.Equal(t, "still here", func() string { all := opened(t, bob.hear(t)); return all[len(all)-1] }())
 	require.LessOrEqual(t, slot.Stats().Resent, uint64(6))
@@ -219,7 +217,7 @@ func TestListenerWithoutNACKIsNotAnswered(t *testing.T) {
 	require.NoError(t, bob.pc.WriteRTCP([]rtcp.Packet{&rtcp.TransportLayerNack{
 		MediaSSRC: first.SSRC, Nacks: []rtcp.NackPair{{PacketID: first.SequenceNumber}},
 	}}))
-	eventually(t, "the NACK to be dropped", func() bool { return bobPeer.drops.read() == Drops{NACK: 1} })
+	eventually(t, "the NACK to be dropped", func() bool { return bobPeer.dropped() == Drops{NACK: 1} })
 	require.Zero(t, bobPeer.Slots()[0].Stats().Resent)
 }
 
@@ -316,12 +314,12 @@ func TestBrokenRTCPIsDropped(t *testing.T) {
 	require.NoError(t, err)
 	first := 28 + 24 // the sender report alone is sound
 	for n := range raw {
-		want := p.drops.read()
+		want := p.dropped()
 		p.OnRTCP(nil, nil, raw[:n], time.Now())
 		if n != first {
 			want.RTCP++
 		}
-		require.Equal(t, want, p.drops.read(), "%d of %d bytes", n, len(raw))
+		require.Equal(t, want, p.dropped(), "%d of %d bytes", n, len(raw))
 	}
 }
 
@@ -330,17 +328,17 @@ func FuzzMicrophone(f *testing.F) {
 	f.Add([]byte{0x80, testOpus, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 9}, []byte{0x80, testRED, 0, 4, 0, 0, 11, 0x60, 0, 0, 0, 1, 0xed, 0x0f, 0, 1, testOpus, 1, 2})
 	f.Add([]byte{0xb0, testRED, 0, 1}, []byte{0x81, 205, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 9, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, first, second []byte) {
-		p := &Peer{mic: &line{opus: testOpus, red: testRED}, source: forward.NewSource(), meter: speaker.NewMeter(time.Unix(1e9, 0)), levelID: 1}
+		p := bare(&line{opus: testOpus, red: testRED})
 		for i, b := range [][]byte{first, second, first, second} {
-			before := p.drops.read().Total()
+			before := total(p.dropped())
 			now := time.Unix(1e9, 0).Add(time.Duration(i) * 20 * time.Millisecond)
 			p.OnRTP(nil, nil, b, now)
-			stats := p.source.Stats()
-			if d := p.drops.read().Total() - before; d > 1 || stats.Recovered > stats.Packets+stats.Dropped.Late+stats.Dropped.Duplicate {
+			stats := p.talker.source.Stats()
+			if d := total(p.dropped()) - before; d > 1 || stats.Recovered > stats.Packets+stats.Dropped.Late+stats.Dropped.Duplicate {
 				t.Errorf("dropped %d, %+v", d, stats)
 			}
 			p.OnRTCP(nil, nil, b, now)
-			p.source.Requests(now, nil)
+			p.talker.source.Requests(now, nil)
 		}
 	})
 }

@@ -177,7 +177,7 @@ func TestSecondSSRCTakesOverAfterSilence(t *testing.T) {
 	ada.say(t, first, 1, 109, "a")
 	require.Equal(t, []uint32{first}, bob.hear(t).CSRC)
 	ada.say(t, second, 1, 109, "b")
-	eventually(t, "a second SSRC beside the first to be dropped", func() bool { return adaPeer.drops.read() == Drops{SecondSSRC: 1} })
+	eventually(t, "a second SSRC beside the first to be dropped", func() bool { return adaPeer.dropped() == Drops{SecondSSRC: 1} })
 	time.Sleep(ssrcTakeover)
 	ada.say(t, second, 2, 109, "c")
 	packet := bob.hear(t)
@@ -218,7 +218,7 @@ func TestLargeFanOut(t *testing.T) {
 	}
 
 	// What is sent on the spot stays in this batch, which is never flushed.
-	lone := &Peer{source: forward.NewSource()}
+	lone := &talker{source: forward.NewSource()}
 	lone.source.SetSlots(slots)
 	slots[999].Assign(lone.source)
 	fanout, ok := lone.source.Prepare(&forward.Packet{SSRC: 1, Payload: []byte("by lane")}, time.Now())
@@ -259,17 +259,17 @@ func TestFanOutsKeepTheirOrder(t *testing.T) {
 
 	adaPeer.Source().SetSlots(many)
 	ada.say(t, ada.ssrc(), 1, 109, "first")
-	require.Eventually(t, func() bool { return adaPeer.deferred.Load() == 2 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return adaPeer.talker.deferred.Load() == 2 }, patience, time.Millisecond)
 	adaPeer.Source().SetSlots(many[:1])
 	ada.say(t, ada.ssrc(), 2, 109, "second")
-	require.Eventually(t, func() bool { return adaPeer.deferred.Load() == 3 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return adaPeer.talker.deferred.Load() == 3 }, patience, time.Millisecond)
 	open()
 	require.Equal(t, "first", string(bob.hear(t).Payload))
 	require.Equal(t, "second", string(bob.hear(t).Payload))
-	require.Eventually(t, func() bool { return adaPeer.deferred.Load() == 0 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return adaPeer.talker.deferred.Load() == 0 }, patience, time.Millisecond)
 	ada.say(t, ada.ssrc(), 3, 109, "third")
 	require.Equal(t, "third", string(bob.hear(t).Payload))
-	require.Zero(t, adaPeer.deferred.Load())
+	require.Zero(t, adaPeer.talker.deferred.Load())
 }
 
 // An answerer that listens only has no microphone: what it sends is dropped.
@@ -288,5 +288,5 @@ func TestListenerCannotTalk(t *testing.T) {
 	defer p.Close()
 	require.False(t, p.Talker())
 	p.OnRTP(nil, nil, []byte{0x80, 111, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0}, time.Now())
-	require.Equal(t, Drops{NoMicrophone: 1}, p.drops.read())
+	require.Equal(t, Drops{NoMicrophone: 1}, p.dropped())
 }

@@ -62,14 +62,20 @@ func (n *network) heard(loss float64, jitter uint32, redundancy int) {
 	n.state.LossDown, n.state.JitterDown, n.state.Redundancy = loss, fromTicks(jitter), redundancy
 }
 
-// roundTrip notes a measured round trip and returns the smoothed one.
-func (n *network) roundTrip(rtt time.Duration) time.Duration {
+// roundTrip notes a measured round trip.
+func (n *network) roundTrip(rtt time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.state.RTT == 0 {
 		n.state.RTT = rtt
 	}
 	n.state.RTT += (rtt - n.state.RTT) / rttShare
+}
+
+// rtt returns the smoothed round trip, 0 while it is not known.
+func (n *network) rtt() time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	return n.state.RTT
 }
 

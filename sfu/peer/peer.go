@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/pion/ice/v4"
-	"github.com/pion/sdp/v3"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/speaker"
@@ -19,44 +18,30 @@ import (
 const (
 	// opusClockRate is Opus's RTP clock in Hz, whatever it encodes (RFC 7587, section 4.1).
 	opusClockRate = 48000
-	// maxPacket is the largest payload copied for a large fan-out, in bytes: an Ethernet
-	// frame's; a larger one grows its buffer once.
-	maxPacket = 1500
 	// maxCandidates is how many remote candidates one connection may name. The server
 	// never needs one; browsers trickle about ten.
 	maxCandidates = 64
 )
 
-// Peer is one client's connection, answered and waiting for or carrying media.
+// Peer is one client's connection, answered and waiting for or carrying media. It has two
+// halves, which share the connection and what is known of the client's network: a talker,
+// what comes in, and a listener, what goes out.
 type Peer struct {
 	id       uint64
 	factory  *Factory
 	endpoint *wire.Endpoint
 	answer   string
 
-	mic    *line // nil for one who only listens
-	source *forward.Source
-	slots  []Slot
-	meter  *speaker.Meter
-	// levelID is the id of the audio-level header extension, 0 for none.
-	levelID uint8
+	talker   talker
+	listener listener
+	network  network
+	badRTCP  atomic.Uint64 // Drops.RTCP
 
-	microphone microphone // the receiving loop's own
-	// deferred counts the shares of this talker's packets that the lanes have still to send.
-	deferred  atomic.Int32
-	listening listening // likewise
-	reported  []uint64  // the reporter's own: packets of each slot at its last report
-	network   network
-
-	onSpeech   atomic.Pointer[func()]
-	dead       atomic.Bool   // nothing can bring the connection back
-	ssrc       atomic.Uint32 // of the microphone, 0 until it was heard
+	dead       atomic.Bool // nothing can bring the connection back
 	candidates atomic.Int32
-	drops      drops
 
-	mu        sync.Mutex // guards the fields below
-	connected bool
-	closed    bool
+	mu     sync.Mutex // guards the field below
+	closed bool
 }
 
 // Answer checks an offer, prepares a connection for it and returns it with its answer
@@ -68,18 +53,15 @@ func (f *Factory) Answer(offer string, at ...netip.AddrPort) (*Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Peer{id: f.lastID.Add(1), factory: f, mic: asked.mic, source: forward.NewSource()}
+	p := &Peer{id: f.lastID.Add(1), factory: f}
 	now := time.Now()
-	p.meter = speaker.NewMeter(now)
-	if p.mic != nil {
-		p.levelID = p.mic.extensions[sdp.AudioLevelURI]
-	}
 	p.endpoint = f.engine.NewEndpoint(p)
 	p.endpoint.Touch(now)
 	ssrcs := newSSRCs(asked.slots)
-	if err = p.makeSlots(&asked, ssrcs); err != nil {
+	if err = p.listener.open(&asked, ssrcs, p.endpoint); err != nil {
 		return nil, err
 	}
+	p.talker.open(asked.mic, p.endpoint, p.listener.reporter(), now)
 	credentials, err := p.endpoint.Accept(asked.fingerprint)
 	if err != nil {
 		return nil, fmt.Errorf("open connection: %w", err)
@@ -95,28 +77,6 @@ func (f *Factory) Answer(offer string, at ...netip.AddrPort) (*Peer, error) {
 	return p, nil
 }
 
-// makeSlots makes what carries the packets of the recvonly lines.
-func (p *Peer) makeSlots(asked *offered, ssrcs []uint32) error {
-	p.slots = make([]Slot, 0, len(ssrcs))
-	p.reported = make([]uint64, len(ssrcs))
-	for i := range asked.lines {
-		l := &asked.lines[i]
-		if l.mic {
-			continue
-		}
-		ssrc := ssrcs[len(p.slots)]
-		config := forward.RandomSlotConfig(ssrc, l.opus, opusClockRate)
-		config.REDPayloadType = l.red
-		slot, err := forward.NewSlot(config, slotWriter{p.endpoint.Sender(ssrc)})
-		if err != nil {
-			return fmt.Errorf("make slot: %w", err)
-		}
-		slot.SetRedundancy(p.listening.depth.Blocks())
-		p.slots = append(p.slots, Slot{Slot: slot, MID: l.mid, ssrc: ssrc, nack: l.nack})
-	}
-	return nil
-}
-
 // ID numbers the connections of a Factory from 1.
 func (p *Peer) ID() uint64 { return p.id }
 
@@ -124,25 +84,25 @@ func (p *Peer) ID() uint64 { return p.id }
 func (p *Peer) Answer() string { return p.answer }
 
 // Talker reports whether the client offered a microphone.
-func (p *Peer) Talker() bool { return p.mic != nil }
+func (p *Peer) Talker() bool { return p.talker.mic != nil }
 
 // Source is what the client says; silent for one that is not a Talker.
-func (p *Peer) Source() *forward.Source { return p.source }
+func (p *Peer) Source() *forward.Source { return p.talker.source }
 
 // Slots are what the client hears, in the order of the offer. The slice is not to be
 // changed.
-func (p *Peer) Slots() []Slot { return p.slots }
+func (p *Peer) Slots() []Slot { return p.listener.slots }
 
 // Meter measures what the client says.
-func (p *Peer) Meter() *speaker.Meter { return p.meter }
+func (p *Peer) Meter() *speaker.Meter { return p.talker.meter }
 
 // OnSpeech sets what is called each time the client begins to speak, on the loop that
 // received the packet. It must not block.
-func (p *Peer) OnSpeech(began func()) { p.onSpeech.Store(&began) }
+func (p *Peer) OnSpeech(began func()) { p.talker.onSpeech.Store(&began) }
 
 // SSRC returns the microphone's SSRC; ok is false until its first packet.
 func (p *Peer) SSRC() (ssrc uint32, ok bool) {
-	ssrc = p.ssrc.Load()
+	ssrc = p.talker.ssrc.Load()
 	return ssrc, ssrc != 0
 }
 
@@ -189,11 +149,17 @@ func (p *Peer) Close() error {
 	}
 	p.dead.Store(true)
 	p.factory.remove(p)
-	for _, slot := range p.slots {
+	for _, slot := range p.listener.slots {
 		slot.Close()
 	}
 	p.endpoint.Close()
 	return nil
+}
+
+// OnRTP implements wire.Receiver: it runs on the loop of the socket, for each packet that
+// authenticated.
+func (p *Peer) OnRTP(out *wire.Batch, _ *wire.Endpoint, packet []byte, at time.Time) {
+	p.talker.receive(out, packet, at)
 }
 
 // OnConnected implements wire.Receiver: packets may leave.
@@ -203,8 +169,7 @@ func (p *Peer) OnConnected(*wire.Endpoint) {
 	if p.closed {
 		return
 	}
-	p.connected = true
-	for _, slot := range p.slots {
+	for _, slot := range p.listener.slots {
 		slot.Open()
 	}
 }

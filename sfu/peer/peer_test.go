@@ -135,9 +135,12 @@ func connectOf(t *testing.T, f *Factory, slots int, media *webrtc.MediaEngine) (
 	}
 	// The client may be up before the server has heard of it.
 	eventually(t, "the server's side to be up", func() bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return p.connected
+		for _, slot := range p.Slots() {
+			if !slot.Stats().Open {
+				return false
+			}
+		}
+		return p.RemoteAddr().IsValid()
 	})
 	return c, p
 }
@@ -201,7 +204,7 @@ func TestPeerForwardsFromSourceToSlot(t *testing.T) {
 	require.True(t, adaPeer.RemoteAddr().IsValid())
 
 	ada.say(t, ada.ssrc(), 1000, 13, "comfort noise is not Opus")
-	eventually(t, "a packet of another codec to be dropped", func() bool { return adaPeer.drops.read() == Drops{PayloadType: 1} })
+	eventually(t, "a packet of another codec to be dropped", func() bool { return adaPeer.dropped() == Drops{PayloadType: 1} })
 }
 
 func TestPeerThatClosesIsDead(t *testing.T) {

@@ -73,40 +73,35 @@ func (p *Peer) report(out *wire.Batch, now time.Time) {
 // and a receiver report for the microphone if something of it came; a client with
 // neither costs nothing.
 func (p *Peer) reports(now time.Time) []rtcp.Packet {
-	var packets []rtcp.Packet
-	for i := range p.slots {
-		slot := &p.slots[i]
-		stats := slot.Stats()
-		if stats.Packets == p.reported[i] {
-			continue
-		}
-		p.reported[i] = stats.Packets
-		elapsed := now.Sub(stats.LastTime)
-		packets = append(packets, &rtcp.SenderReport{
-			SSRC:    slot.ssrc,
-			NTPTime: repair.NTP(now),
-			// The slot's clock, extrapolated from its last packet to now.
-			RTPTime:     stats.LastTimestamp + uint32(elapsed.Seconds()*opusClockRate),
-			PacketCount: uint32(stats.Packets), //nolint:gosec // wraps, RFC 3550 section 6.4.1
-			OctetCount:  uint32(stats.Octets),  //nolint:gosec // wraps likewise
-		})
-	}
-	if received, ok := p.source.Reception(); ok {
+	packets := p.listener.senderReports(nil, now)
+	if received, ok := p.talker.source.Reception(); ok {
 		block := rtcp.ReceptionReport{
 			SSRC: received.SSRC, FractionLost: received.FractionLost, TotalLost: received.TotalLost,
 			LastSequenceNumber: received.HighestSequenceNumber, Jitter: received.Jitter,
 		}
 		block.LastSenderReport, block.Delay = p.network.received(&received, now)
-		packets = append(packets, &rtcp.ReceiverReport{SSRC: p.reporter(), Reports: []rtcp.ReceptionReport{block}})
+		packets = append(packets, &rtcp.ReceiverReport{SSRC: p.listener.reporter(), Reports: []rtcp.ReceptionReport{block}})
 	}
 	return packets
 }
 
-// reporter is the SSRC the server reports under: its first slot's, or 1 for a client that
-// only talks, which is what WebRTC endpoints do that send nothing.
-func (p *Peer) reporter() uint32 {
-	if len(p.slots) > 0 {
-		return p.slots[0].ssrc
+// OnRTCP implements wire.Receiver: it runs on the loop of the socket, for each compound
+// packet that authenticated. What it says of the network concerns both halves of the peer.
+func (p *Peer) OnRTCP(out *wire.Batch, _ *wire.Endpoint, raw []byte, now time.Time) {
+	compound, err := repair.ParseRTCP(raw)
+	if err != nil {
+		p.badRTCP.Add(1)
+		return
 	}
-	return 1
+	for feedback := range compound.Packets() {
+		if feedback.Kind == repair.KindNACK {
+			p.listener.resend(out, &feedback, now)
+			continue
+		}
+		if feedback.FromSender && feedback.Sender == p.talker.ssrc.Load() {
+			p.network.sent(feedback.NTP, now)
+		}
+		p.listener.heard(&feedback, uint32(repair.NTP(now)>>16), &p.network) //nolint:gosec // the middle 32 bits are meant
+		p.talker.source.SetRTT(p.network.rtt())
+	}
 }

@@ -1,8 +1,6 @@
 package peer
 
 import (
-	"sync/atomic"
-
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
@@ -40,32 +38,23 @@ type Drops struct {
 	NACK, NACKRate uint64
 }
 
-// Total is the sum of all.
-func (d Drops) Total() uint64 {
-	return d.Malformed + d.PayloadType + d.NoMicrophone + d.SecondSSRC + d.RTCP + d.NACK + d.NACKRate
-}
-
-// drops are the counters behind Drops, written by the receiving loop.
-type drops struct {
-	malformed, payloadType, noMicrophone, secondSSRC, rtcp, nack, nackRate atomic.Uint64
-}
-
-func (d *drops) read() Drops {
-	return Drops{
-		Malformed: d.malformed.Load(), PayloadType: d.payloadType.Load(), NoMicrophone: d.noMicrophone.Load(),
-		SecondSSRC: d.secondSSRC.Load(), RTCP: d.rtcp.Load(), NACK: d.nack.Load(), NACKRate: d.nackRate.Load(),
-	}
-}
-
 // Stats returns the counters so far and what is known of the client's network. From any
 // goroutine; it takes a lock for each slot, so not for each packet.
 func (p *Peer) Stats() Stats {
 	s := Stats{
-		Network: p.network.read(), Endpoint: p.endpoint.Stats(), Dropped: p.drops.read(),
-		Source: p.source.Stats(), Slots: make([]forward.SlotStats, len(p.slots)),
+		Network: p.network.read(), Endpoint: p.endpoint.Stats(), Dropped: p.dropped(),
+		Source: p.talker.source.Stats(), Slots: make([]forward.SlotStats, len(p.listener.slots)),
 	}
-	for i := range p.slots {
-		s.Slots[i] = p.slots[i].Stats()
+	for i := range p.listener.slots {
+		s.Slots[i] = p.listener.slots[i].Stats()
 	}
 	return s
+}
+
+func (p *Peer) dropped() Drops {
+	in, out := &p.talker.drops, &p.listener.drops
+	return Drops{
+		Malformed: in.malformed.Load(), PayloadType: in.payloadType.Load(), NoMicrophone: in.noMicrophone.Load(),
+		SecondSSRC: in.secondSSRC.Load(), RTCP: p.badRTCP.Load(), NACK: out.nack.Load(), NACKRate: out.nackRate.Load(),
+	}
 }
