@@ -1,0 +1,44 @@
+package protocol
+
+// Resume is the d of RESUME, the first request on a new connection of a session that lost the one before.
+type Resume struct {
+	V int `json:"v"`
+	// SessionID is READY's.
+	SessionID string `json:"session_id"`
+	// ResumeToken is that of READY, or of the last RESUMED.
+	ResumeToken string `json:"resume_token"`
+	// S is the number of the last event seen, 0 before the first.
+	S uint64 `json:"s"`
+}
+
+// Resumed is the d of RESUMED, which comes after the events that were missed.
+type Resumed struct {
+	// Replayed is how many those were.
+	Replayed int `json:"replayed"`
+	// ResumeToken takes the place of the one before.
+	ResumeToken string `json:"resume_token"`
+	// ICEServers take the place of READY's: the client may have come back by another way.
+	ICEServers []ICEServer `json:"ice_servers"`
+}
+
+// InvalidSession is the d of INVALID_SESSION, the answer to a RESUME that cannot be: identify anew on the same connection.
+type InvalidSession struct {
+	Reason string `json:"reason"`
+}
+
+// Reconnect is the d of RECONNECT: the server asks the client to come again, and closes the connection soon.
+type Reconnect struct {
+	Reason string `json:"reason"`
+	// AfterMS is how long to wait before, in milliseconds: different for each client, so that not all come at once.
+	AfterMS int64 `json:"after_ms"`
+}
+
+// Renegotiate is the d of RENEGOTIATE: the offer of the same connection, with new ICE credentials (RFC 8445, section 9).
+type Renegotiate struct {
+	SDPOffer string `json:"sdp_offer"`
+}
+
+// Renegotiated is the data of the ACK to RENEGOTIATE.
+type Renegotiated struct {
+	SDPAnswer string `json:"sdp_answer"`
+}
