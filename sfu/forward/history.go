@@ -20,7 +20,6 @@ const (
 type past struct {
 	frame   frame
 	at      time.Time // when it was received
-	mutes   uint32    // Source.mutes at that time
 	payload []byte    // reused for later packets
 }
 
@@ -36,7 +35,7 @@ type history struct {
 }
 
 // put keeps a copy of a packet.
-func (h *history) put(f *frame, mutes uint32, payload []byte, now time.Time) {
+func (h *history) put(f *frame, payload []byte, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.packets == nil {
@@ -45,14 +44,14 @@ func (h *history) put(f *frame, mutes uint32, payload []byte, now time.Time) {
 	}
 	h.newest = max(h.newest, f.index)
 	p := &h.packets[uint64(f.index)%historyLen] //nolint:gosec // an index is not negative
-	p.frame, p.at, p.mutes = *f, now, mutes
+	p.frame, p.at = *f, now
 	p.payload = append(p.payload[:0], payload...)
 }
 
 // span returns the indices, from first to last, of the packets received after since under
-// the same mute count and epoch as the newest. Some between them may be missing. last is
+// this word of the gate and in the epoch of the newest. Some between them may be missing. last is
 // below first when there are none.
-func (h *history) span(mutes uint32, since time.Time) (first, last int64) {
+func (h *history) span(gate uint32, since time.Time) (first, last int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.packets == nil {
@@ -65,7 +64,7 @@ func (h *history) span(mutes uint32, since time.Time) (first, last int64) {
 		if p == nil {
 			continue
 		}
-		if p.mutes != mutes || p.frame.epoch != newest.frame.epoch || !p.at.After(since) {
+		if p.frame.gate != gate || p.frame.epoch != newest.frame.epoch || !p.at.After(since) {
 			break
 		}
 		first = i
@@ -74,12 +73,12 @@ func (h *history) span(mutes uint32, since time.Time) (first, last int64) {
 }
 
 // get appends the payload of the packet with this index to dst. ok is false when it was
-// never received, is too old, or is from before the last mute.
-func (h *history) get(index int64, mutes uint32, now time.Time, dst []byte) (f frame, payload []byte, ok bool) {
+// never received, is too old, or was prepared under another word of the gate.
+func (h *history) get(index int64, gate uint32, now time.Time, dst []byte) (f frame, payload []byte, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := h.at(index)
-	if p == nil || p.mutes != mutes || now.Sub(p.at) > maxHistoryAge {
+	if p == nil || p.frame.gate != gate || now.Sub(p.at) > maxHistoryAge {
 		return frame{}, dst, false
 	}
 	return p.frame, append(dst, p.payload...), true
@@ -87,14 +86,14 @@ func (h *history) get(index int64, mutes uint32, now time.Time, dst []byte) (f f
 
 // encode is get for a packet that is to carry the n packets before it as redundancy. ok is
 // false too when it cannot.
-func (h *history) encode(index int64, n int, mutes uint32, now time.Time, dst []byte) (f frame, payload []byte, ok bool) {
+func (h *history) encode(index int64, n int, gate uint32, now time.Time, dst []byte) (f frame, payload []byte, ok bool) {
 	if n == 0 {
-		return h.get(index, mutes, now, dst)
+		return h.get(index, gate, now, dst)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := h.at(index)
-	if p == nil || p.mutes != mutes || now.Sub(p.at) > maxHistoryAge || h.redundant(p) < n {
+	if p == nil || p.frame.gate != gate || now.Sub(p.at) > maxHistoryAge || h.redundant(p) < n {
 		return frame{}, dst, false
 	}
 	return p.frame, h.appendRED(dst, p, n), true
@@ -105,7 +104,7 @@ func (h *history) encode(index int64, n int, mutes uint32, now time.Time, dst []
 func (h *history) redundant(p *past) int {
 	for n := range repair.MaxDepth {
 		before := h.at(p.frame.index - int64(n) - 1)
-		if before == nil || before.frame.epoch != p.frame.epoch || before.mutes != p.mutes {
+		if before == nil || before.frame.epoch != p.frame.epoch || before.frame.gate != p.frame.gate {
 			return n
 		}
 		offset := p.frame.ts - before.frame.ts

@@ -44,7 +44,7 @@ func (s *Source) Recover(p *Packet, now time.Time) (fanout Fanout, ok bool) {
 // fifth of a second, up to five times, a round trip apart. It is to be called after
 // Prepare, when the packet's redundancy is used up. There are none while muted.
 func (s *Source) Requests(now time.Time, dst []uint16) []uint16 {
-	if s.gaps.Complete() || s.mutes.Load()%2 == 1 {
+	if s.gaps.Complete() || !isOpen(s.gate.load()) {
 		return dst
 	}
 	if rtt := s.rtt.Load(); rtt > 0 {

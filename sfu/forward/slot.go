@@ -110,8 +110,11 @@ type SlotStats struct {
 type SlotDrops struct {
 	// NotOpen packets came before Open or after Close.
 	NotOpen uint64
-	// NotAssigned packets came from another source than the assigned one.
+	// NotAssigned packets came from another source than the assigned one, or before it was
+	// assigned.
 	NotAssigned uint64
+	// Withheld packets came before their source's gate last closed or opened.
+	Withheld uint64
 	// Duplicate packets had their place taken already.
 	Duplicate uint64
 	// Late packets belonged before the switch, or were too far behind the newest.
@@ -134,6 +137,7 @@ type Slot struct {
 
 	// mu is held while a packet is written. It guards everything below.
 	mu     sync.Mutex
+	after  uint64 // packets of the assigned source up to this number came before the assignment
 	open   bool
 	fresh  bool // assigned, and nothing sent of it yet
 	rw     rewriter
@@ -210,8 +214,9 @@ func (s *Slot) Close() {
 	s.rw.unbind()
 }
 
-// Assign makes source the only one whose packets the slot takes; nil frees the slot. When
-// Assign has returned, no packet of the former source gets out. Assigning the same source
+// Assign makes source the only one whose packets the slot takes, those prepared from now
+// on; nil frees the slot. When Assign has returned, no packet of the former source gets
+// out, by whatever goroutine. Assigning the same source
 // again does nothing. The source must also list the slot, see [Source.SetSlots].
 func (s *Slot) Assign(source *Source) {
 	s.mu.Lock()
@@ -225,6 +230,9 @@ func (s *Slot) assignLocked(source *Source) bool {
 		return false
 	}
 	s.fresh, s.since = true, time.Time{}
+	if source != nil {
+		s.after = source.packets.Load()
+	}
 	s.rw.unbind()
 	return true
 }
@@ -251,11 +259,14 @@ func (s *Slot) forward(source *Source, f *frame, payload []byte, red *Redundancy
 	s.mu.Lock()
 	// Deferred, so that a panic in the Writer does not leave the slot locked.
 	defer s.mu.Unlock()
-	if s.assigned.Load() != source {
+	switch {
+	case s.assigned.Load() != source || f.number <= s.after:
 		s.notAssigned.Add(1)
 		return
-	}
-	if !s.open {
+	case source.gate.load() != f.gate:
+		s.stats.Dropped.Withheld++
+		return
+	case !s.open:
 		s.stats.Dropped.NotOpen++
 		return
 	}

@@ -33,9 +33,8 @@ func (s *Slot) catchUpLocked(source *Source, f *frame, now time.Time, out Batch)
 	if oldest := now.Add(-maxHistoryAge); since.Before(oldest) {
 		since = oldest
 	}
-	mutes := source.mutes.Load()
-	first, last := source.history.span(mutes, since)
-	newest, scratch, ok := source.history.get(last, mutes, now, s.scratch[:0])
+	first, last := source.history.span(f.gate, since)
+	newest, scratch, ok := source.history.get(last, f.gate, now, s.scratch[:0])
 	s.scratch = scratch
 	if !ok || newest.epoch != f.epoch || f.index < first || f.index > last {
 		if !f.late {
@@ -45,7 +44,7 @@ func (s *Slot) catchUpLocked(source *Source, f *frame, now time.Time, out Batch)
 	}
 	s.since = time.Time{}
 	for i := first; i <= last; i++ {
-		past, payload, ok := source.history.get(i, mutes, now, s.scratch[:0])
+		past, payload, ok := source.history.get(i, f.gate, now, s.scratch[:0])
 		if !ok {
 			continue
 		}
@@ -85,8 +84,9 @@ func (s *Slot) Resend(seq uint16, now time.Time, out Batch) bool {
 	if !ok {
 		return false
 	}
-	mutes, blocks := source.mutes.Load(), s.redundant.at(index)
-	f, payload, ok := source.history.encode(index-s.rw.offset, blocks, mutes, now, s.scratch[:0])
+	// Nothing in the history was prepared under the word of a closed gate.
+	gate, blocks := source.gate.load(), s.redundant.at(index)
+	f, payload, ok := source.history.encode(index-s.rw.offset, blocks, gate, now, s.scratch[:0])
 	if !ok || f.epoch != s.rw.epoch {
 		return false
 	}

@@ -41,13 +41,12 @@ type SourceDrops struct {
 type Source struct {
 	// slots is an immutable snapshot; SetSlots replaces it.
 	slots atomic.Pointer[[]*Slot]
-	// mutes counts changes of the mute: odd while muted. One word says both whether to
-	// drop and whether there was a mute since the last packet.
-	mutes atomic.Uint32
+	// gate is closed while muted.
+	gate gate
 
 	// Owned by the goroutine in Prepare.
 	track      tracker
-	seenMutes  uint32
+	seenGate   uint32 // the gate's word at the last packet
 	redundancy Redundancy
 	gaps       repair.Gaps
 
@@ -93,9 +92,9 @@ func (s *Source) Prepare(p *Packet, now time.Time) (fanout Fanout, ok bool) {
 
 // place is what Prepare and Recover have in common.
 func (s *Source) place(p *Packet, now time.Time) (fanout Fanout, ok bool) {
-	mutes := s.mutes.Load()
-	if mutes != s.seenMutes {
-		s.seenMutes = mutes
+	gate := s.gate.load()
+	if gate != s.seenGate {
+		s.seenGate = gate
 		s.track.rebase()
 	}
 	// Packets are tracked while muted, so that one recorded then and delayed until after
@@ -107,7 +106,7 @@ func (s *Source) place(p *Packet, now time.Time) (fanout Fanout, ok bool) {
 		s.gaps.Receive(p.SequenceNumber, now)
 	}
 	switch {
-	case mutes%2 == 1:
+	case !isOpen(gate):
 		s.muted.Add(1)
 		return Fanout{}, false
 	case v == dropDuplicate:
@@ -117,9 +116,9 @@ func (s *Source) place(p *Packet, now time.Time) (fanout Fanout, ok bool) {
 		s.late.Add(1)
 		return Fanout{}, false
 	}
-	s.packets.Add(1)
+	f.gate, f.number = gate, s.packets.Add(1)
 	s.octets.Add(uint64(len(p.Payload)))
-	s.history.put(&f, mutes, p.Payload, now)
+	s.history.put(&f, p.Payload, now)
 	slots := *s.slots.Load()
 	fanout = Fanout{source: s, slots: slots, frame: f, now: now}
 	// A late packet is redundancy itself.
@@ -142,15 +141,23 @@ func (s *Source) SetSlots(slots []*Slot) {
 	s.slots.Store(&snapshot)
 }
 
-// SetMuted stops or resumes forwarding. When SetMuted(true) has returned, no packet whose
-// Prepare begins later gets out. Slots go on without a gap after the unmute. From any
-// goroutine.
+// SetMuted stops or resumes forwarding. When SetMuted(true) has returned, no packet that
+// came before is written any more to the slots last set, by whatever goroutine, and none
+// that comes later. Slots go on without a gap after the unmute. From any goroutine; it
+// waits for the packets that the slots are just writing.
 func (s *Source) SetMuted(muted bool) {
-	for {
-		mutes := s.mutes.Load()
-		if (mutes%2 == 1) == muted || s.mutes.CompareAndSwap(mutes, mutes+1) {
-			return
-		}
+	s.gate.set(byMute, muted)
+	if muted {
+		s.settle()
+	}
+}
+
+// settle returns when every write that began before the gate closed has ended: a slot
+// looks at the gate and writes under its lock.
+func (s *Source) settle() {
+	for _, slot := range *s.slots.Load() {
+		slot.mu.Lock()
+		slot.mu.Unlock() //nolint:staticcheck // to have held it is all that is wanted
 	}
 }
 

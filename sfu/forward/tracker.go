@@ -39,6 +39,11 @@ type frame struct {
 	marker bool
 	// late says that newer packets of the publisher were seen before this one.
 	late bool
+
+	// gate is the word of the source's gate when the packet was prepared, number counts the
+	// source's packets in the order in which they were.
+	gate   uint32
+	number uint64
 }
 
 // tracker follows the numbering of one publisher. It is pure: its state and the packet

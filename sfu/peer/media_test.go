@@ -272,6 +272,42 @@ func TestFanOutsKeepTheirOrder(t *testing.T) {
 	require.Zero(t, adaPeer.talker.deferred.Load())
 }
 
+// TestMuteReachesTheLanes: what waits in a lane when the talker mutes is not sent, not even after the unmute.
+func TestMuteReachesTheLanes(t *testing.T) {
+	f := newFactory(t)
+	ada, adaPeer := connect(t, f, 0)
+	bob, bobPeer := connect(t, f, 1)
+	slots := make([]*forward.Slot, wire.JobShare+1) // more than a loop sends itself
+	for i := range slots {
+		slot, err := forward.NewSlot(forward.RandomSlotConfig(uint32(i), 111, 0), slotWriter{bobPeer.endpoint.Sender(uint32(i))})
+		require.NoError(t, err)
+		slots[i] = slot
+	}
+	slots[0] = bobPeer.Slots()[0].Slot
+	link(adaPeer, bobPeer)
+	ada.say(t, ada.ssrc(), 1, 109, "heard")
+	first := bob.hear(t)
+	adaPeer.Source().SetSlots(slots)
+
+	lanes := make(gate)
+	open := sync.OnceFunc(func() { close(lanes) })
+	defer open()
+	for part := range uint32(runtime.NumCPU()) {
+		require.True(t, f.engine.NewBatch().Defer(part, lanes))
+	}
+	ada.say(t, ada.ssrc(), 2, 109, "said before the mute")
+	eventually(t, "the packet to wait in the lanes", func() bool { return adaPeer.talker.deferred.Load() == 2 })
+	adaPeer.Source().SetMuted(true)
+	adaPeer.Source().SetMuted(false)
+	open()
+	eventually(t, "the lanes to be done", func() bool { return adaPeer.talker.deferred.Load() == 0 })
+	ada.say(t, ada.ssrc(), 3, 109, "said after it")
+	next := bob.hear(t)
+	require.Equal(t, "said after it", string(next.Payload))
+	require.Equal(t, first.SequenceNumber+1, next.SequenceNumber)
+	require.EqualValues(t, 1, bobPeer.Slots()[0].Stats().Dropped.Withheld)
+}
+
 // An answerer that listens only has no microphone: what it sends is dropped.
 func TestListenerCannotTalk(t *testing.T) {
 	f := newFactory(t)
