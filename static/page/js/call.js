@@ -22,8 +22,8 @@ import { Voice } from './voice.js';
 /**
  * What went wrong, for the screen to put into words.
  * @typedef {object} Problem
- * @property {'join' | 'delete' | 'voice' | 'deleted' | 'microphone-lost'} doing
- * @property {string} name the channel's
+ * @property {'join' | 'delete' | 'voice' | 'deleted' | 'microphone-changed'} doing
+ * @property {string} name the channel's, or the microphone's
  * @property {Error | null} error
  */
 
@@ -47,6 +47,9 @@ export class Call extends Store {
   problem = null;
   /** Sets voice up anew when it was lost. */
   retry = new Retry(() => this.retryNow());
+  /** What is wrong with the microphone, when the person wants to hear no more of it. */
+  /** @type {import('./microphone.js').Condition} */
+  dismissed = 'ok';
   /** Voice has not come through since one joined, although it was tried. */
   pathBlocked = false;
 
@@ -84,14 +87,25 @@ export class Call extends Store {
       this.changed();
     });
     media.addEventListener('state', () => this.#onMediaState());
-    media.addEventListener('blocked', () => this.changed());
-    this.microphone.addEventListener('change', () => this.changed());
-    this.microphone.addEventListener('lost', () => this.report('microphone-lost', this.room?.name ?? '', null));
+    media.playback.addEventListener('change', () => this.changed());
+    this.microphone.addEventListener('change', () => this.#onMicrophone());
+    this.microphone.addEventListener('lost', () => this.#recover());
+    this.microphone.addEventListener('devices', () => this.#recover());
   }
 
   /** The channel one is in as far as the server knows. */
   get here() {
     return this.room?.live ? this.room.channelId : null;
+  }
+
+  /**
+   * Why one is not heard although one wants to be. Who muted oneself is told of nothing but a
+   * microphone that is gone.
+   * @type {import('./microphone.js').Condition}
+   */
+  get unheard() {
+    const { condition } = this.microphone;
+    return this.listenOnly || (this.voice.silent && condition !== 'lost') ? 'ok' : condition;
   }
 
   // What the person does.
@@ -120,10 +134,13 @@ export class Call extends Store {
     this.#settle();
   }
 
-  /** Turns the microphone on for one who listens, or whose microphone went away. */
+  /**
+   * Turns the microphone on for one who listens, or another one for one whose own went away,
+   * is held by the system or gives nothing.
+   */
   async useMicrophone() {
     const channelId = this.here;
-    if (!channelId || !(await this.#openMicrophone(channelId))) {
+    if (!channelId || !(await this.#openMicrophone(channelId, true))) {
       return;
     }
     this.listenOnly = false;
@@ -143,6 +160,7 @@ export class Call extends Store {
 
   dismiss() {
     this.#clearProblems();
+    this.dismissed = this.microphone.condition;
     this.changed();
   }
 
@@ -217,6 +235,7 @@ export class Call extends Store {
       case Op.SPEAKERS:
         // Ten times a second in a lively channel: nothing else on the screen depends on it.
         room.applySpeakers(d.speakers);
+        this.media.expect(room.speaking);
         this.dispatchEvent(new CustomEvent('speaking'));
         return;
       case Op.CHANNEL_EVENT:
@@ -311,10 +330,7 @@ export class Call extends Store {
   async #enter(channelId) {
     this.#again = false;
     this.retry.cancel();
-    if (!this.listenOnly && !(await this.#openMicrophone(channelId))) {
-      if (this.trouble) {
-        this.wanted = null;
-      }
+    if (!this.listenOnly && !(await this.#openMicrophone(channelId, false)) && !this.#returnsWithout(channelId)) {
       return;
     }
     const { ready } = this.#client;
@@ -322,7 +338,7 @@ export class Call extends Store {
       return;
     }
     try {
-      const offer = await this.media.offer(ready.limits.slots, ready.ice_servers);
+      const offer = await this.media.offer(ready.limits.slots, ready.ice_servers, !this.listenOnly);
       await Promise.all([this.voice.tell(), this.hearing.tell()]);
       const joined = await this.#client.request(Op.CHANNEL_JOIN, { channel_id: channelId, sdp_offer: offer });
       // Before anything else is awaited: the next event is about this room already.
@@ -361,13 +377,57 @@ export class Call extends Store {
   }
 
   /**
+   * Whether one enters although there is no microphone: one who was in the channel before is
+   * not to be thrown out for that.
+   * @param {string} channelId
+   */
+  #returnsWithout(channelId) {
+    if (!this.trouble) {
+      return false; // nobody waits any more
+    }
+    if (this.room?.channelId !== channelId) {
+      this.wanted = null;
+      return false;
+    }
+    this.microphone.miss();
+    return true;
+  }
+
+  /** Takes another microphone in place of a lost one, where nobody has to be asked for it. */
+  async #recover() {
+    const channelId = this.here;
+    const permission = await navigator.permissions
+      ?.query({ name: /** @type {PermissionName} */ ('microphone') })
+      .catch(() => null);
+    if (permission?.state !== 'granted' || !channelId || this.microphone.condition !== 'lost' || this.microphone.asking) {
+      return;
+    }
+    try {
+      if ((await this.microphone.open()) && (await this.media.replaceMicrophone())) {
+        this.#clearProblems();
+        this.report('microphone-changed', this.microphone.track?.label ?? '', null);
+      }
+    } catch {
+      // There is none. The condition stays what it is, and so does what is shown.
+    }
+  }
+
+  #onMicrophone() {
+    if (this.dismissed !== this.microphone.condition) {
+      this.dismissed = 'ok';
+    }
+    this.changed();
+  }
+
+  /**
    * @param {string} channelId where the person is going
+   * @param {boolean} anew whether one that is open will not do
    * @returns {Promise<boolean>} false when there is none, or nobody waits any more
    */
-  async #openMicrophone(channelId) {
+  async #openMicrophone(channelId, anew) {
     this.trouble = null;
     try {
-      return await this.microphone.open();
+      return await (anew ? this.microphone.reopen() : this.microphone.open());
     } catch (err) {
       const problem = err instanceof MicrophoneError ? err.problem : 'failed';
       this.trouble = { problem, channelId };

@@ -1,17 +1,16 @@
 /**
- * Voice: one RTCPeerConnection a channel, the microphone that feeds it and the audio
- * elements that play it. The page offers one sending line and a fixed number of
+ * Voice: one RTCPeerConnection a channel, the microphone that feeds it and what plays it. The page offers one sending line and a fixed number of
  * receiving ones; after the answer people come and go without further negotiation,
  * because SLOT_MAP says who is heard on which line.
  *
  * Events:
  *  - `state`: {@link Media#state} changed;
- *  - `blocked`: {@link Media#blocked} changed;
  *  - `quality`: see meter.js.
  * @module
  */
 
 import { Meter } from './meter.js';
+import { Playback } from './playback.js';
 
 /** How long finding a path to the server may take, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 20_000;
@@ -55,10 +54,7 @@ export class Media extends EventTarget {
   everConnected = false;
   /** @type {MediaSlot[]} */
   slots = [];
-  /** The browser refuses to play sound until the person clicks something. */
-  blocked = false;
 
-  #host;
   /** @type {RTCPeerConnection | null} */
   #pc = null;
   /** @type {RTCRtpSender | null} */
@@ -66,7 +62,6 @@ export class Media extends EventTarget {
   #connectTimer = 0;
   /** @type {Meter | null} */
   #meter = null;
-  #deaf = false;
 
   /**
    * @param {HTMLElement} host where the audio elements live
@@ -74,7 +69,7 @@ export class Media extends EventTarget {
    */
   constructor(host, microphone) {
     super();
-    this.#host = host;
+    this.playback = new Playback(host);
     this.microphone = microphone;
   }
 
@@ -95,17 +90,18 @@ export class Media extends EventTarget {
    * Starts a new peer connection and describes it.
    * @param {number} slotCount receiving lines
    * @param {RTCIceServer[]} iceServers
+   * @param {boolean} talks whether there is a line for the microphone, open or to be opened
    * @returns {Promise<string>} the SDP offer
    */
-  async offer(slotCount, iceServers) {
+  async offer(slotCount, iceServers, talks) {
     this.close();
     const pc = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
     this.#pc = pc;
     this.everConnected = false;
     this.#setState('connecting');
     pc.onconnectionstatechange = () => this.#follow(pc);
-    if (this.microphone.track) {
-      const mine = pc.addTransceiver(this.microphone.track, { direction: 'sendonly' });
+    if (talks) {
+      const mine = pc.addTransceiver(this.microphone.track ?? 'audio', { direction: 'sendonly' });
       this.#sender = mine.sender;
       preferRedundancy(mine);
     }
@@ -178,19 +174,16 @@ export class Media extends EventTarget {
     }
     this.#sender = null;
     for (const slot of this.slots) {
-      slot.audio.srcObject = null;
-      slot.audio.remove();
+      this.playback.remove(slot.audio);
     }
     this.slots = [];
-    this.#setBlocked(false);
     this.#setState('idle');
   }
 
-  /** @param {boolean} deaf */
-  setDeaf(deaf) {
-    this.#deaf = deaf;
+  /** @param {Set<string>} speaking user ids of who speaks, so that they must be heard */
+  expect(speaking) {
     for (const slot of this.slots) {
-      slot.audio.muted = deaf;
+      this.playback.expect(slot.audio, this.state === 'connected' && speaking.has(slot.userId ?? ''));
     }
   }
 
@@ -204,14 +197,6 @@ export class Media extends EventTarget {
     return this.#pc?.remoteDescription?.sdp ?? '';
   }
 
-  /** Plays what the browser held back. Call it from a click. */
-  unblock() {
-    this.#setBlocked(false);
-    for (const slot of this.slots) {
-      this.#play(slot.audio);
-    }
-  }
-
   /**
    * @param {RTCPeerConnection} pc
    * @param {number} slot
@@ -222,25 +207,8 @@ export class Media extends EventTarget {
     preferRedundancy(transceiver);
     const { receiver } = transceiver;
     const stream = new MediaStream([receiver.track]);
-    const audio = document.createElement('audio');
-    audio.autoplay = true;
-    audio.muted = this.#deaf;
-    audio.srcObject = stream;
-    this.#host.append(audio);
-    this.#play(audio);
+    const audio = this.playback.add(stream);
     return { slot, mid: null, userId: null, ssrc: 0, stream, receiver, transceiver, audio };
-  }
-
-  /** @param {HTMLAudioElement} audio */
-  async #play(audio) {
-    try {
-      await audio.play();
-    } catch (err) {
-      // Anything else is the element being closed again before it could start.
-      if (err instanceof DOMException && err.name === 'NotAllowedError') {
-        this.#setBlocked(true);
-      }
-    }
   }
 
   /** @param {RTCPeerConnection} pc */
@@ -258,14 +226,6 @@ export class Media extends EventTarget {
     if (state !== this.state) {
       this.state = state;
       this.dispatchEvent(new CustomEvent('state'));
-    }
-  }
-
-  /** @param {boolean} blocked */
-  #setBlocked(blocked) {
-    if (blocked !== this.blocked) {
-      this.blocked = blocked;
-      this.dispatchEvent(new CustomEvent('blocked'));
     }
   }
 }

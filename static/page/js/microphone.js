@@ -1,9 +1,10 @@
 /**
- * Opening the microphone, and why it could not be opened.
+ * Opening the microphone, why it could not be opened, and what becomes of it.
  * @module
  */
 
 import { microphonePolicy } from './policy.js';
+import { Signal } from './signal.js';
 import { Store } from './store.js';
 
 /**
@@ -42,11 +43,23 @@ const PROBLEMS = new Map(
   ]),
 );
 
+/** Ids under which Chromium lists a device once more. */
+const ALIASES = new Set(['default', 'communications']);
+
+/**
+ * What becomes of a microphone that was opened:
+ * - `ok`: nothing is known to be wrong;
+ * - `held`: the system keeps it to itself, for a telephone call or an assistant that listens;
+ * - `silent`: it gives nothing but zeros;
+ * - `lost`: it went away.
+ * @typedef {'ok' | 'held' | 'silent' | 'lost'} Condition
+ */
+
 /**
  * The microphone of this page.
  *
- * Events: `change` when {@link Microphone#asking} changed; `lost` when the microphone
- * went away by itself.
+ * Events: `change` when {@link Microphone#asking} or {@link Microphone#condition} changed;
+ * `lost` when the microphone went away by itself; `devices` when others came or went.
  */
 export class Microphone extends Store {
   /** @type {MediaStreamTrack | null} */
@@ -56,6 +69,11 @@ export class Microphone extends Store {
 
   #processing;
   #enabled = true;
+  #lost = false;
+  /** The device to ask for, '' for the system's choice. */
+  #deviceId = '';
+  /** @type {Signal | null} */
+  #signal = null;
   /** @type {AbortController | null} */
   #wait = null;
 
@@ -63,6 +81,18 @@ export class Microphone extends Store {
   constructor(processing) {
     super();
     this.#processing = processing;
+    navigator.mediaDevices?.addEventListener?.('devicechange', () => this.dispatchEvent(new CustomEvent('devices')));
+  }
+
+  /** @type {Condition} */
+  get condition() {
+    if (this.#lost) {
+      return 'lost';
+    }
+    if (this.track?.muted) {
+      return 'held';
+    }
+    return this.#signal?.silent && this.#enabled ? 'silent' : 'ok';
   }
 
   /**
@@ -72,21 +102,30 @@ export class Microphone extends Store {
    * @throws {MicrophoneError}
    */
   async open() {
-    if (this.track) {
-      return true;
+    return this.track ? true : this.#open();
+  }
+
+  /**
+   * Opens it anew in place of one that gives nothing: another device if this one is silent and
+   * there are others. The old one stays when that fails.
+   * @returns {Promise<boolean>} false when {@link cancel} or {@link close} came first
+   * @throws {MicrophoneError}
+   */
+  async reopen() {
+    if (this.condition === 'silent') {
+      this.#deviceId = await this.#nextDevice();
     }
+    return this.#open();
+  }
+
+  async #open() {
     this.cancel();
     const wait = new AbortController();
     this.#wait = wait;
     this.#setAsking(true);
     try {
       const track = await Promise.race([this.#request(wait.signal), aborted(wait.signal)]);
-      this.track = track;
-      track.enabled = this.#enabled;
-      track.onended = () => {
-        this.close();
-        this.dispatchEvent(new CustomEvent('lost'));
-      };
+      this.#adopt(track);
       return true;
     } catch (err) {
       if (wait.signal.aborted) {
@@ -111,11 +150,16 @@ export class Microphone extends Store {
   /** Lets the microphone go, so that the browser's recording light goes out. */
   close() {
     this.cancel();
-    if (this.track) {
-      this.track.onended = null;
-      this.track.stop();
-      this.track = null;
-    }
+    this.#drop();
+    this.#lost = false;
+    this.changed();
+  }
+
+  /** There ought to be one, and there is none. */
+  miss() {
+    this.#drop();
+    this.#lost = true;
+    this.changed();
   }
 
   /** @param {boolean} enabled false sends silence */
@@ -124,6 +168,50 @@ export class Microphone extends Store {
     if (this.track) {
       this.track.enabled = enabled;
     }
+    this.changed();
+  }
+
+  /** @param {MediaStreamTrack} track */
+  #adopt(track) {
+    this.#drop();
+    this.#lost = false;
+    this.track = track;
+    track.enabled = this.#enabled;
+    track.onmute = () => this.changed();
+    track.onunmute = () => this.changed();
+    track.onended = () => {
+      this.miss();
+      this.dispatchEvent(new CustomEvent('lost'));
+    };
+    try {
+      this.#signal = new Signal(track);
+      this.#signal.addEventListener('change', () => this.changed());
+    } catch {
+      // This browser cannot look into the track; it works all the same.
+    }
+    this.changed();
+  }
+
+  #drop() {
+    this.#signal?.stop();
+    this.#signal = null;
+    if (this.track) {
+      this.track.onmute = null;
+      this.track.onunmute = null;
+      this.track.onended = null;
+      this.track.stop();
+      this.track = null;
+    }
+  }
+
+  /** @returns {Promise<string>} the device after the one in use; '' when there is no other */
+  async #nextDevice() {
+    const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
+    const { deviceId, groupId } = this.track?.getSettings() ?? {};
+    // Aliases of one device are not devices.
+    const inputs = devices.filter((d) => d.kind === 'audioinput' && d.deviceId && !ALIASES.has(d.deviceId));
+    const inUse = inputs.findIndex((d) => d.deviceId === deviceId || (ALIASES.has(deviceId ?? '') && d.groupId === groupId));
+    return inputs[(inUse + 1) % inputs.length]?.deviceId ?? '';
   }
 
   /**
@@ -138,6 +226,7 @@ export class Microphone extends Store {
       echoCancellation: this.#processing,
       noiseSuppression: this.#processing,
       autoGainControl: this.#processing,
+      ...(this.#deviceId && { deviceId: this.#deviceId }),
     };
     /** @type {MediaStream} */
     let stream;

@@ -220,6 +220,8 @@ export function charCount(text) {
  * @property {boolean} self_mute
  * @property {boolean} self_deaf
  * @property {boolean} talker
+ * @property {import('./microphone.js').Condition} [mic]
+ * @property {import('./playback.js').Sound} [sound]
  */
 
 /**

@@ -58,7 +58,7 @@ export class Voice extends Store {
     // The server stops a silent person's audio whatever arrives; this keeps it from
     // leaving the machine in the first place.
     this.#media.microphone.enable(!this.silent);
-    this.#media.setDeaf(deaf);
+    this.#media.playback.setDeaf(deaf);
     this.changed();
     try {
       await this.tell();

@@ -130,8 +130,55 @@ export function problemWords({ doing, name, error }) {
       return `${name} was deleted.`;
     case 'voice':
       return `Your microphone setting did not reach the server. ${because(error)}`;
-    case 'microphone-lost':
-      return 'Your microphone was disconnected. The others do not hear you.';
+    case 'microphone-changed':
+      return name ? `Your microphone went away. Now in use: ${name}.` : 'Your microphone went away. Another one is in use.';
+  }
+}
+
+/**
+ * What is wrong with a microphone that was well when it was opened.
+ * @param {import('./microphone.js').Condition} condition
+ * @returns {{text: string, label: string, note: string} | null} a sentence, what a button that
+ *   may mend it says, and a word or two for the person's tile
+ */
+export function conditionWords(condition) {
+  switch (condition) {
+    case 'lost':
+      return { text: 'Your microphone was disconnected. Nobody hears you.', label: 'Use a microphone', note: 'Microphone lost' };
+    case 'held':
+      return {
+        text: 'Your device has taken the microphone away, as for a phone call. Nobody hears you until it gives it back.',
+        label: 'Take it back',
+        note: 'Microphone held',
+      };
+    case 'silent':
+      return {
+        text: 'No sound comes from your microphone. Is it switched off, or the wrong one? Nobody hears you.',
+        label: 'Try another',
+        note: 'Microphone silent',
+      };
+    default:
+      return null;
+  }
+}
+
+/**
+ * What is wrong with the loudspeaker.
+ * @param {import('./playback.js').Sound} sound
+ * @returns {{text: string, label: string, note: string} | null} as for the microphone
+ */
+export function soundWords(sound) {
+  switch (sound) {
+    case 'blocked':
+      return { text: 'Your browser holds the sound back. You hear nobody.', label: 'Click to hear', note: 'Hears nobody' };
+    case 'lost':
+      return {
+        text: 'There is neither a loudspeaker nor headphones. You hear nobody until there are.',
+        label: '',
+        note: 'Hears nobody',
+      };
+    default:
+      return null;
   }
 }
 
@@ -256,7 +303,7 @@ export function voiceWords(call, quality, now) {
   }
   switch (call.media.state) {
     case 'connected':
-      return qualityWords(quality);
+      return silenceWords(call) ?? qualityWords(quality);
     case 'unstable':
       return { text: 'Voice is interrupted', tone: 'poor' };
     case 'failed':
@@ -264,6 +311,19 @@ export function voiceWords(call, quality, now) {
     default:
       return { text: 'Connecting voice…', tone: 'busy' };
   }
+}
+
+/**
+ * Voice is connected, and still one is not heard or does not hear. It is said for as long as it
+ * is so, whatever was dismissed.
+ * @param {import('./call.js').Call} call
+ * @returns {{text: string, tone: 'poor'} | null}
+ */
+function silenceWords(call) {
+  if (call.unheard !== 'ok') {
+    return { text: 'Nobody hears you', tone: 'poor' };
+  }
+  return call.media.playback.sound !== 'ok' && !call.voice.deaf ? { text: 'You hear nobody', tone: 'poor' } : null;
 }
 
 /** Round trips and losses above these are noticed in a conversation. */

@@ -3,7 +3,15 @@
  * @module
  */
 
-import { INSECURE_PAGE, PATH_BLOCKED, connectionWords, microphoneWords, problemWords } from '../words.js';
+import {
+  INSECURE_PAGE,
+  PATH_BLOCKED,
+  conditionWords,
+  connectionWords,
+  microphoneWords,
+  problemWords,
+  soundWords,
+} from '../words.js';
 import { byId, setText } from './dom.js';
 
 /**
@@ -43,18 +51,22 @@ function connectionNotice({ client }) {
  * @returns {Notice | null}
  */
 function callNotice({ call }, check) {
-  if (call.media.blocked && call.here) {
-    return { text: 'Your browser holds the sound back.', label: 'Click to hear', run: () => call.media.unblock(), calm: true };
-  }
   const close = () => call.dismiss();
+  const again = () => call.useMicrophone();
+  const sound = call.here && !call.voice.deaf ? soundWords(call.media.playback.sound) : null;
+  if (sound) {
+    return { text: sound.text, label: sound.label, run: () => call.media.playback.resume() };
+  }
   if (call.trouble && call.here) {
     const { title } = microphoneWords(call.trouble.problem);
-    return { text: `${title}. You are listening only.`, label: 'Try again', run: () => call.useMicrophone(), close };
+    return { text: `${title}. ${call.listenOnly ? 'You are listening only.' : 'Nobody hears you.'}`, label: 'Try again', run: again, close };
+  }
+  const unheard = call.here && call.unheard !== call.dismissed ? conditionWords(call.unheard) : null;
+  if (unheard) {
+    return { text: unheard.text, label: unheard.label, run: again, close };
   }
   if (call.problem) {
-    const lost = call.problem.doing === 'microphone-lost';
-    const again = lost ? { label: 'Use a microphone', run: () => call.useMicrophone() } : {};
-    return { text: problemWords(call.problem), close, ...again };
+    return { text: problemWords(call.problem), close, calm: call.problem.doing === 'microphone-changed' };
   }
   if (call.pathBlocked && call.here) {
     // It is tried again by itself.

@@ -27,8 +27,10 @@ export function mountControls(session) {
   const mute = byId('mute');
   const deafen = byId('deafen');
 
+  /** There is nothing to mute. */
+  const without = () => call.listenOnly || call.microphone.condition === 'lost';
   const toggleMute = () => {
-    if (call.listenOnly) {
+    if (without()) {
       call.useMicrophone();
     } else {
       call.voice.setMuted(!call.voice.silent);
@@ -53,9 +55,9 @@ export function mountControls(session) {
       inRoom = room !== null;
       catchFocus(inRoom ? mute : document.querySelector('.channel'));
     }
-    if (call.listenOnly) {
+    if (without()) {
       renderControl(mute, 'mic', 'Use microphone', null);
-      setAttribute(mute, 'title', 'You are listening only');
+      setAttribute(mute, 'title', call.listenOnly ? 'You are listening only' : 'Your microphone was disconnected');
     } else {
       renderControl(mute, voice.silent ? 'mic-off' : 'mic', voice.silent ? 'Unmute' : 'Mute', voice.silent);
       setAttribute(mute, 'title', 'Alt + M');

@@ -4,6 +4,7 @@
  */
 
 import { hash } from '../protocol.js';
+import { conditionWords, soundWords } from '../words.js';
 import { byId, h, renderList, setAttribute, setText } from './dom.js';
 import { icon } from './icons.js';
 
@@ -38,8 +39,16 @@ function mark(member) {
   if (member.self_deaf) {
     return { icon: 'headphones-off', text: 'Deafened' };
   }
+  const deaf = soundWords(member.sound ?? 'ok');
+  if (deaf) {
+    return { icon: 'warning', text: deaf.note };
+  }
   if (!member.talker) {
     return { icon: 'ear', text: 'Listening' };
+  }
+  const dumb = conditionWords(member.mic ?? 'ok');
+  if (dumb && (!member.self_mute || member.mic === 'lost')) {
+    return { icon: 'warning', text: dumb.note };
   }
   return member.self_mute ? { icon: 'mic-off', text: 'Muted' } : null;
 }
@@ -101,13 +110,13 @@ export function mountPeople(session) {
   const update = (item, member) => {
     const [face, name, note, actions] = item.children;
     const badge = /** @type {HTMLElement} */ (face.lastElementChild);
-    const marked = mark(member);
+    const mine = member.user_id === session.me?.userId;
+    const marked = mark(mine ? { ...member, mic: call.unheard, sound: media.playback.sound } : member);
     badge.hidden = marked === null;
     if (marked && badge.dataset.mark !== marked.icon) {
       badge.dataset.mark = marked.icon;
       badge.replaceChildren(icon(marked.icon));
     }
-    const mine = member.user_id === session.me?.userId;
     setText(name, member.name);
     setAttribute(name, 'title', member.name);
     const unheard = heard(member, mine);
