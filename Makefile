@@ -94,6 +94,10 @@ bin/bench.txt:
 impair: ## the matrix of lossy networks, or with ONLY=100ms-RED+NACK a part; takes a quarter of an hour
 	LIVECHAT_IMPAIR='$(or $(ONLY),all)' $(GO) test -v -count=1 -timeout 60m -parallel 100 -run '^TestImpairMatrix$$' ./e2e | grep -vE '^=== '
 
+.PHONY: joins
+joins: ## joins over a network that loses 30 % and takes 600 ms there and back; JOINS=500 for more
+	LIVECHAT_JOINS='$(or $(JOINS),200)' $(GO) test -v -count=1 -timeout 60m -run '^TestImpairJoins$$' ./e2e
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (1m)
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file func; do \

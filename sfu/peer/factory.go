@@ -31,6 +31,9 @@ type Config struct {
 	MaxSDPBytes int
 	// ReportInterval is the time between two RTCP reports to a client; 0 means 5 s.
 	ReportInterval time.Duration
+	// ConnectTimeout is how long a client may take from its first check until media can flow;
+	// 0 means 30 s.
+	ConnectTimeout time.Duration
 	// OnPanic is told of a panic while a client's packet was handled; that client's media
 	// is off from then on. Nil: the panic goes on.
 	OnPanic func(value any, stack []byte)
@@ -65,7 +68,8 @@ func NewFactory(cfg Config) (*Factory, error) {
 		addrs = append(addrs, netip.AddrPortFrom(alias, listen.Port()))
 	}
 	engine, err := wire.Listen(wire.Config{
-		Addrs: addrs,
+		Addrs:          addrs,
+		ConnectTimeout: cfg.ConnectTimeout,
 		OnPanic: func(_ *wire.Endpoint, value any, stack []byte) {
 			if cfg.OnPanic == nil {
 				panic(value)

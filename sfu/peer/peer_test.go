@@ -240,7 +240,7 @@ func TestPeerWithTooManySSRCsIsClosed(t *testing.T) {
 // A client that proves its address and then never starts DTLS is cut off.
 func TestPeerWithoutDTLSIsDead(t *testing.T) {
 	verifyNoLeaks(t)
-	f := newFactory(t)
+	f := newFactory(t, func(c *Config) { c.ConnectTimeout = time.Second })
 	c, offer := newClient(t, 1)
 	p, err := f.Answer(offer)
 	require.NoError(t, err)

@@ -46,8 +46,17 @@ const (
 	// pairSilence is after how long without a check the nominated pair gives way to another that is checked. Consent
 	// checks come every 2 s (pion), 2.5 s (Chromium) or 5 s (RFC 7675 §5.1).
 	pairSilence = 4 * time.Second
-	// handshakeTimeout is how long a peer may take from its first check to the end of the DTLS handshake.
-	handshakeTimeout = 5 * time.Second
+	// connectTimeout is how long a peer may take from its first check until DTLS is done and a pair nominated. Over a
+	// network that loses 30 % and takes 600 ms there and back one of a hundred takes 20 s.
+	connectTimeout = 30 * time.Second
+	// maxHandshakes is how many DTLS handshakes there may be at once: more than there are at any moment when a thousand
+	// people come back after a restart. With maxHandshakeBytes it bounds their memory to 128 MB.
+	maxHandshakes = 512
+	// maxHandshakeBytes is how much a peer may send during its handshake: a flight of two full datagrams every 200 ms for
+	// 20 s. Honest ones send 2 to 20 KB.
+	maxHandshakeBytes = 256 << 10
+	// sweepInterval is how often all endpoints are looked at.
+	sweepInterval = 2 * time.Second
 	// flightInterval is after how long a lost DTLS flight is repeated at first. RFC 9147 §5.8.2 has 100 ms for real-time
 	// media, and 1 s otherwise.
 	flightInterval = 200 * time.Millisecond
@@ -69,7 +78,6 @@ var (
 	ErrNoKeys       = errors.New("wire: the DTLS handshake has not yielded keys")
 	ErrAccepted     = errors.New("wire: the endpoint has credentials already")
 	ErrNotAccepted  = errors.New("wire: the endpoint has no credentials yet")
-	ErrFingerprint  = errors.New("wire: not the certificate whose fingerprint was offered")
 	ErrPeerClosed   = errors.New("wire: the peer closed the connection")
 	ErrProfile      = errors.New("wire: unsupported SRTP protection profile")
 	ErrNotReady     = errors.New("wire: the endpoint has no keys or no address yet")
@@ -78,9 +86,7 @@ var (
 	ErrAuth         = errors.New("wire: authentication failed")
 	ErrReplay       = errors.New("wire: replayed or too old")
 	ErrTooManySSRCs = errors.New("wire: too many streams from one endpoint")
-	// ErrHandshakeTimeout: a peer that was checked did not complete DTLS and nominate a pair in time.
-	ErrHandshakeTimeout = errors.New("wire: DTLS or nomination took too long")
-	ErrIndexReused      = errors.New("wire: this SRTP index was used for another packet")
+	ErrIndexReused  = errors.New("wire: this SRTP index was used for another packet")
 
 	// ErrHash: a fingerprint of a hash function other than SHA-256, SHA-384 and SHA-512.
 	ErrHash = errors.New("wire: unknown or weak hash function")
@@ -100,6 +106,11 @@ type Config struct {
 	Lanes int
 	// Certificate is for DTLS. Zero: a new self-signed one.
 	Certificate tls.Certificate
+	// ConnectTimeout is how long a peer may take from its first check until it has done DTLS and nominated a pair. It is
+	// looked at every 2 s. Zero: 30 s.
+	ConnectTimeout time.Duration
+	// MaxHandshakes is how many DTLS handshakes there may be at once; one more ends the oldest. Zero: 512.
+	MaxHandshakes int
 	// OnPanic is told of a panic in a Receiver, whose endpoint has then been closed, or, with a nil endpoint, in a Job,
 	// which has then ended. Zero: the panic goes on.
 	OnPanic func(ep *Endpoint, value any, stack []byte)
@@ -132,6 +143,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Lanes <= 0 {
 		c.Lanes = cores
+	}
+	if c.ConnectTimeout <= 0 {
+		c.ConnectTimeout = connectTimeout
+	}
+	if c.MaxHandshakes <= 0 {
+		c.MaxHandshakes = maxHandshakes
 	}
 	return c
 }

@@ -2,8 +2,11 @@ package wire
 
 import (
 	"bytes"
+	"container/list"
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -24,15 +27,17 @@ const (
 )
 
 // association is the DTLS side of one endpoint: a queue that its loop fills and pion reads. pion keeps three goroutines
-// on it, which sleep once the handshake is over but for a repeated flight or an alert.
+// on it, and there is one of ours, all of which sleep once the handshake is over but for a repeated flight or an alert.
 type association struct {
 	ep    *Endpoint
 	queue *packetio.Buffer
 	via   atomic.Pointer[dest] // where the peer's last record came from, and ours go
 	conn  *dtls.Conn
 
-	shaken atomic.Bool // the handshake is over and was successful
-	closed atomic.Bool // by pion, for either side
+	taken  atomic.Int64  // bytes of the peer's during the handshake
+	shaken atomic.Bool   // the handshake is over and was successful
+	closed atomic.Bool   // by pion, for either side
+	place  *list.Element // guarded by handshakes.mu
 
 	mu      sync.Mutex // guards the fields below
 	settled bool       // the endpoint has its keys, or will never have any
@@ -41,7 +46,7 @@ type association struct {
 
 var _ net.PacketConn = (*association)(nil)
 
-// onDTLS queues one DTLS record of the peer, and begins the handshake with the first.
+// onDTLS queues one datagram of DTLS records of the peer, and begins the handshake with the first.
 func (ep *Endpoint) onDTLS(l *listener, packet []byte, from netip.AddrPort) {
 	a := ep.dtls.Load()
 	if a == nil {
@@ -56,6 +61,17 @@ func (ep *Endpoint) onDTLS(l *listener, packet []byte, from netip.AddrPort) {
 		}
 		a.via.Store(d)
 	}
+	if !a.shaken.Load() {
+		if onlyDTLS13(packet) {
+			_ = a.send(protocolVersion[:])
+			ep.failSoon(ErrDTLSVersion)
+			return
+		}
+		if a.taken.Add(int64(len(packet))) > maxHandshakeBytes {
+			ep.failSoon(ErrHandshakeBytes)
+			return
+		}
+	}
 	if _, err := a.queue.Write(packet, nil); err != nil {
 		ep.engine.stat.dtlsFull.Add(1)
 	}
@@ -63,16 +79,29 @@ func (ep *Endpoint) onDTLS(l *listener, packet []byte, from netip.AddrPort) {
 
 // shakeHands starts the handshake. It runs on a loop, so the engine's goroutines are not all gone yet.
 func (ep *Endpoint) shakeHands() *association {
+	a, begun := ep.associate()
+	if begun {
+		e := ep.engine
+		if oldest := e.shaking.begin(a); oldest != nil {
+			oldest.ep.failSoon(ErrHandshakeEvicted)
+		}
+		e.running.Go(a.run)
+	}
+	return a
+}
+
+// associate gives the endpoint its association, if it may have one, and reports whether it is new.
+func (ep *Endpoint) associate() (a *association, begun bool) {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	if ep.closed || ep.keyed || ep.ufrag == "" {
-		return nil
+		return nil, false
 	}
-	if a := ep.dtls.Load(); a != nil {
-		return a
+	if a = ep.dtls.Load(); a != nil {
+		return a, false
 	}
 	e := ep.engine
-	a := &association{ep: ep, queue: packetio.NewBuffer()}
+	a = &association{ep: ep, queue: packetio.NewBuffer()}
 	a.queue.SetLimitCount(dtlsQueue)
 	conn, err := dtls.ServerWithOptions(a, dtlsAddr{},
 		dtls.WithCertificates(e.cfg.Certificate),
@@ -88,38 +117,62 @@ func (ep *Endpoint) shakeHands() *association {
 		dtls.WithLoggerFactory(e.logs),
 	)
 	if err != nil {
-		return nil
+		return nil, false
 	}
 	a.conn = conn
 	ep.dtls.Store(a)
-	e.running.Go(a.run)
-	return a
+	return a, true
 }
 
-// run shakes hands and takes the keys.
+// failSoon is fail for a loop, which must not wait for pion.
+func (ep *Endpoint) failSoon(err error) {
+	ep.engine.running.Go(func() { ep.fail(err) })
+}
+
+// run shakes hands, takes the keys, and stays until the association is closed. Closing it is what ends a handshake that
+// takes too long.
 func (a *association) run() {
 	ep := a.ep
-	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
-	defer cancel()
-	if err := a.conn.HandshakeContext(ctx); err != nil {
-		a.settle()
-		ep.fail(err)
-		return
-	}
-	a.shaken.Store(true)
-	keys, err := exportKeys(a.conn)
-	if err == nil {
-		err = ep.setKeys(keys)
-	}
-	a.settle()
-	if err == nil && a.closed.Load() {
-		err = ErrPeerClosed
-	}
+	defer ep.engine.rescue(ep)
+	err := a.shake()
+	ep.engine.shaking.end(a)
 	if err != nil {
 		ep.fail(err)
 		return
 	}
+	ep.engine.stat.handshakes.Add(1)
 	ep.connect()
+	a.drain()
+}
+
+func (a *association) shake() error {
+	defer a.settle()
+	if err := a.conn.HandshakeContext(context.Background()); err != nil {
+		return handshakeError(err)
+	}
+	a.shaken.Store(true)
+	keys, err := exportKeys(a.conn)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrHandshake, err)
+	}
+	if err := a.ep.setKeys(keys); err != nil {
+		return err
+	}
+	if a.closed.Load() {
+		return ErrPeerClosed
+	}
+	return nil
+}
+
+// drain takes what the peer sends inside DTLS, which is for nobody, and warnings. pion reads on only when they are taken,
+// and its goodbye (close_notify) may come behind them.
+func (a *association) drain() {
+	var scrap [1]byte // what is longer is dropped by pion, with an error
+	for {
+		if _, err := a.conn.Read(scrap[:]); errors.Is(err, io.EOF) {
+			return
+		}
+	}
 }
 
 // keepBack holds on to our last flight (ChangeCipherSpec and Finished, RFC 6347 §4.2.4) while there are no keys: a peer
@@ -158,13 +211,11 @@ func (a *association) ReadFrom(b []byte) (int, net.Addr, error) {
 	return n, dtlsAddr{}, err //nolint:wrapcheck // pion tells io.EOF and timeouts apart
 }
 
-// WriteTo implements net.PacketConn for pion. It sends to where the peer is now.
+// WriteTo implements net.PacketConn for pion. It sends to where the peer is now. A datagram that cannot leave, for a route
+// or a firewall rule that is missing now or a buffer that is full, is as good as lost on the way: its flight is repeated.
 func (a *association) WriteTo(b []byte, _ net.Addr) (int, error) {
-	if a.keepBack(b) {
-		return len(b), nil
-	}
-	if err := a.send(b); err != nil {
-		return 0, err
+	if !a.keepBack(b) {
+		_ = a.send(b)
 	}
 	return len(b), nil
 }

@@ -58,7 +58,7 @@ type Endpoint struct {
 	certificate []Fingerprint // the peer's: it has one of them
 	ufrag       string        // ours; "" before Accept
 	nextUfrag   string        // ours after Restart, until the peer uses it
-	deadline    *time.Timer   // runs from the first check until the connection is up
+	firstCheck  time.Time     // zero: there was none yet
 	path        path
 	senders     map[uint32]*Sender
 }
@@ -124,9 +124,6 @@ func (ep *Endpoint) takeOff(onlyHalfMade bool) bool {
 		ep.engine.table.remove(known.flow, ep)
 	}
 	ep.path = path{}
-	if ep.deadline != nil {
-		ep.deadline.Stop()
-	}
 	ep.srtp.forget()
 	return true
 }
@@ -147,20 +144,26 @@ func (ep *Endpoint) isConnected() bool {
 		return false
 	}
 	ep.connected = true
-	if ep.deadline != nil {
-		ep.deadline.Stop()
-	}
 	return true
 }
 
 // fail ends an endpoint whose peer cannot or will not be reached any more, and says why. Of several causes the first is
-// told.
+// told and counted.
 func (ep *Endpoint) fail(err error) {
 	if !ep.end(errors.Is(err, ErrHandshakeTimeout)) {
 		return
 	}
+	if !ep.wasConnected() {
+		ep.engine.stat.failures.add(err)
+	}
 	defer ep.engine.rescue(ep)
 	ep.receiver.OnDisconnected(ep, err)
+}
+
+func (ep *Endpoint) wasConnected() bool {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	return ep.connected
 }
 
 // Sender gives the outgoing stream with this SSRC, always the same one for the same SSRC.

@@ -23,6 +23,7 @@ type Engine struct {
 	lanes     []*lane
 	table     table
 	logins    logins
+	shaking   handshakes
 	queries   queries
 	// fingerprint is of cfg.Certificate.
 	fingerprint string
@@ -62,6 +63,7 @@ func Listen(cfg Config) (*Engine, error) {
 		cfg: cfg.withDefaults(), start: time.Now(), stop: make(chan struct{}),
 		logins: logins{names: make(map[string]login)}, logs: noLogs(),
 	}
+	e.shaking.limit = e.cfg.MaxHandshakes
 	if err := e.certify(); err != nil {
 		return nil, err
 	}
@@ -99,6 +101,7 @@ func Listen(cfg Config) (*Engine, error) {
 	for _, ln := range e.lanes {
 		e.running.Go(func() { ln.run(e.stop) })
 	}
+	e.running.Go(e.sweepLoop)
 	return e, nil
 }
 

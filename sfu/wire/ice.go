@@ -67,7 +67,17 @@ func (l *logins) close() []*Endpoint {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	eps := make([]*Endpoint, 0, len(l.names))
+	return l.endpointsLocked(nil)
+}
+
+// endpoints appends those that have credentials to eps; one that restarts comes twice.
+func (l *logins) endpoints(eps []*Endpoint) []*Endpoint {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.endpointsLocked(eps)
+}
+
+func (l *logins) endpointsLocked(eps []*Endpoint) []*Endpoint {
 	for _, found := range l.names {
 		eps = append(eps, found.ep)
 	}
@@ -219,8 +229,8 @@ func (ep *Endpoint) follow(ufrag string, d *dest, nominated bool, now time.Time)
 		ep.ufrag, ep.nextUfrag = ep.nextUfrag, ""
 		ep.path.restart()
 	}
-	if ep.deadline == nil && !ep.keyed {
-		ep.deadline = time.AfterFunc(handshakeTimeout, func() { ep.fail(ErrHandshakeTimeout) })
+	if ep.firstCheck.IsZero() {
+		ep.firstCheck = now
 	}
 	f, t := d.flow(), &ep.engine.table
 	m := ep.path.check(now, f, nominated)

@@ -8,7 +8,8 @@ type engineCounters struct {
 	sendFull, sendFailed, jobsDropped  atomic.Int64
 	unknown, truncated, unbound        atomic.Int64
 	stunUnknown, stunRefused, dtlsFull atomic.Int64
-	panics, readErrors                 atomic.Int64
+	panics, readErrors, handshakes     atomic.Int64
+	failures                           failureCounters
 }
 
 // Stats are an engine's counters since it started.
@@ -27,6 +28,9 @@ type Stats struct {
 	DTLSFull    int64 // dropped: records that came faster than the handshake takes them
 	ReadErrors  int64
 	Panics      int64 // of receivers
+
+	Handshakes int64 // DTLS handshakes that yielded keys
+	Failures   HandshakeFailures
 }
 
 // Stats returns the counters.
@@ -38,6 +42,7 @@ func (e *Engine) Stats() Stats {
 		Unknown: c.unknown.Load(), Truncated: c.truncated.Load(), Unbound: c.unbound.Load(),
 		STUNUnknown: c.stunUnknown.Load(), STUNRefused: c.stunRefused.Load(), DTLSFull: c.dtlsFull.Load(),
 		ReadErrors: c.readErrors.Load(), Panics: c.panics.Load(),
+		Handshakes: c.handshakes.Load(), Failures: c.failures.stats(),
 	}
 }
 
