@@ -46,6 +46,11 @@ const (
 	// pairSilence is after how long without a check the nominated pair gives way to another that is checked. Consent
 	// checks come every 2 s (pion), 2.5 s (Chromium) or 5 s (RFC 7675 §5.1).
 	pairSilence = 4 * time.Second
+	// addressHold is for how long after a peer's check an address is its own: two in a row of those that come most seldom
+	// (see pairSilence) may be lost. A NAT gives a mapping to another no sooner than after 30 s of silence.
+	addressHold = 15 * time.Second
+	// consentLifetime is for how long after a check on the nominated pair there may be sent to it (RFC 7675 §5.1).
+	consentLifetime = 30 * time.Second
 	// connectTimeout is how long a peer may take from its first check until DTLS is done and a pair nominated. Over a
 	// network that loses 30 % and takes 600 ms there and back one of a hundred takes 20 s.
 	connectTimeout = 30 * time.Second
@@ -111,8 +116,8 @@ type Config struct {
 	ConnectTimeout time.Duration
 	// MaxHandshakes is how many DTLS handshakes there may be at once; one more ends the oldest. Zero: 512.
 	MaxHandshakes int
-	// OnPanic is told of a panic in a Receiver, whose endpoint has then been closed, or, with a nil endpoint, in a Job,
-	// which has then ended. Zero: the panic goes on.
+	// OnPanic is told of a panic in a Receiver or the handling of an endpoint, which has then been closed, or, with a nil
+	// endpoint, in a Job, which has then ended, or in a check, which goes unanswered. Zero: the panic goes on.
 	OnPanic func(ep *Endpoint, value any, stack []byte)
 }
 

@@ -48,6 +48,7 @@ var _ net.PacketConn = (*association)(nil)
 
 // onDTLS queues one datagram of DTLS records of the peer, and begins the handshake with the first.
 func (ep *Endpoint) onDTLS(l *listener, packet []byte, from netip.AddrPort) {
+	defer ep.engine.rescue(ep)
 	a := ep.dtls.Load()
 	if a == nil {
 		if a = ep.shakeHands(); a == nil {

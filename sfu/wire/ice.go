@@ -88,6 +88,7 @@ func (l *logins) endpointsLocked(eps []*Endpoint) []*Endpoint {
 // request that names an endpoint and proves its password (RFC 8445 §7.3, RFC 8489 §9.1.3).
 func (l *loop) check(packet []byte, from netip.AddrPort, now time.Time) {
 	e := l.engine
+	defer e.rescue(nil)
 	ufrag, ok := stunUfrag(packet)
 	if !ok {
 		if !e.queries.settle(packet, from) {
@@ -105,40 +106,52 @@ func (l *loop) check(packet []byte, from netip.AddrPort, now time.Time) {
 		e.stat.stunRefused.Add(1)
 		return
 	}
-	response, nominated := answerCheck(request, found.key, from)
-	if response == nil {
-		e.stat.stunRefused.Add(1)
-		return
-	}
 	d := &dest{ep: found.ep, listener: l.listener, addr: from}
 	if d.sa.set(l.listener, from) != nil {
 		return
 	}
-	if response.Type == stun.BindingSuccess && !found.ep.checked(string(ufrag), d, nominated, now) {
+	answer := refusal(request)
+	if answer == nil {
+		switch found.ep.checked(string(ufrag), d, request.Contains(stun.AttrUseCandidate), now) {
+		case checkIgnored:
+			return
+		case checkRefused:
+			e.stat.stunTaken.Add(1)
+			answer = taken()
+		case checkTaken:
+			answer = success(from)
+		}
+	}
+	response, err := stun.Build(append(append([]stun.Setter{request}, answer...), found.key, stun.Fingerprint)...)
+	if err != nil {
+		e.stat.stunRefused.Add(1)
 		return
 	}
 	room := l.out.reserve(d, len(response.Raw))
 	l.out.commit(d, copy(room, response.Raw))
 }
 
-// answerCheck builds the response to an authenticated binding request, and tells whether it nominates its pair.
-func answerCheck(request *stun.Message, key stun.MessageIntegrity, from netip.AddrPort) (response *stun.Message, nominated bool) {
-	answer := func(setters ...stun.Setter) *stun.Message {
-		setters = append([]stun.Setter{request}, setters...)
-		m, err := stun.Build(append(setters, key, stun.Fingerprint)...)
-		if err != nil {
-			return nil
-		}
-		return m
-	}
+// refusal is what an authenticated binding request is answered that cannot be done; nil for others.
+func refusal(request *stun.Message) []stun.Setter {
 	if unknown := notUnderstood(request); len(unknown) > 0 { // RFC 8489 §6.3.1
-		return answer(stun.BindingError, stun.CodeUnknownAttribute, unknown), false
+		return []stun.Setter{stun.BindingError, stun.CodeUnknownAttribute, unknown}
 	}
 	if request.Contains(stun.AttrICEControlled) { // RFC 8445 §7.3.1.1: a lite agent cannot take over
-		return answer(stun.BindingError, stun.CodeRoleConflict), false
+		return []stun.Setter{stun.BindingError, stun.CodeRoleConflict}
 	}
-	mapped := &stun.XORMappedAddress{IP: from.Addr().AsSlice(), Port: int(from.Port())}
-	return answer(stun.BindingSuccess, mapped), request.Contains(stun.AttrUseCandidate)
+	return nil
+}
+
+// taken is what a check from an address that is another endpoint's is answered. There is no code for it in STUN; with 403
+// agents give the pair up and try others.
+func taken() []stun.Setter {
+	return []stun.Setter{stun.BindingError, stun.ErrorCodeAttribute{
+		Code: stun.CodeForbidden, Reason: []byte("this address is another connection's: use a socket for each"),
+	}}
+}
+
+func success(from netip.AddrPort) []stun.Setter {
+	return []stun.Setter{stun.BindingSuccess, &stun.XORMappedAddress{IP: from.Addr().AsSlice(), Port: int(from.Port())}}
 }
 
 // notUnderstood lists the attributes that must be understood and are not.
@@ -202,18 +215,38 @@ func (ep *Endpoint) loginLocked() (Credentials, error) {
 	return c, nil
 }
 
-// checked takes an authenticated check that came from d. It reports whether it is to be answered.
-func (ep *Endpoint) checked(ufrag string, d *dest, nominated bool, now time.Time) bool {
-	ep.Touch(now)
+// verdict is what becomes of an authenticated check.
+type verdict uint8
+
+const (
+	checkIgnored verdict = iota // its credentials count no more
+	checkRefused                // it came from an address that is another endpoint's
+	checkTaken
+)
+
+// checked takes an authenticated check that came from d.
+func (ep *Endpoint) checked(ufrag string, d *dest, nominated bool, now time.Time) verdict {
+	f := d.flow()
+	if owner := ep.engine.table.lookup(f); owner != nil && owner != ep && owner.holds(f, now) {
+		return checkRefused
+	}
 	loser, ok := ep.follow(ufrag, d, nominated, now)
 	if !ok {
-		return false
+		return checkIgnored
 	}
+	ep.Touch(now)
 	if loser != nil {
-		loser.lose(d.flow())
+		loser.lose(f)
 	}
 	ep.connect()
-	return true
+	return checkTaken
+}
+
+// holds reports whether the endpoint was checked on a flow lately.
+func (ep *Endpoint) holds(f flow, now time.Time) bool {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	return ep.path.holds(now, f)
 }
 
 // follow does what the path makes of a check. It returns the endpoint whose flow this was until now, and false when the

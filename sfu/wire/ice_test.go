@@ -129,9 +129,7 @@ func TestCheckIsAnsweredAndNominates(t *testing.T) {
 	third := remote(t, e)
 	ask(t, third, check(t, c), c)
 	require.Equal(t, local(second), ep.Remote())
-	ep.mu.Lock()
-	ep.path.claim = ep.path.claim.Add(-pairSilence)
-	ep.mu.Unlock()
+	ep.silence(pairSilence)
 	ask(t, third, check(t, c), c)
 	require.Equal(t, local(third), ep.Remote())
 
@@ -213,19 +211,93 @@ func TestPathsAreBounded(t *testing.T) {
 	require.Equal(t, maxPaths, known)
 }
 
-// Who lost the address to another has it back with the next check.
-func TestLatestCheckHasTheAddress(t *testing.T) {
+// silence makes the endpoint one that has not been checked for d.
+func (ep *Endpoint) silence(d time.Duration) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	for i := range ep.path.flows {
+		ep.path.flows[i].last = ep.path.flows[i].last.Add(-d)
+	}
+	ep.path.claim = ep.path.claim.Add(-d)
+}
+
+// An address is whose checks come from it. Others are told so, until it falls silent there.
+func TestAddressBelongsToWhoIsThere(t *testing.T) {
 	e := startEngine(t, Config{})
 	one, c1 := accepted(t, e)
 	two, c2 := accepted(t, e)
 	conn := remote(t, e)
-	ask(t, conn, check(t, c1, attribute(stun.AttrUseCandidate)), c1)
-	ask(t, conn, check(t, c2), c2)
+	nominate := attribute(stun.AttrUseCandidate)
+	ask(t, conn, check(t, c1, nominate), c1)
+	before := two.LastSeen()
+	for i, more := range [][]stun.Setter{nil, {nominate}} {
+		refused := ask(t, conn, check(t, c2, more...), c2)
+		require.Equal(t, stun.BindingError, refused.Type)
+		var code stun.ErrorCodeAttribute
+		require.NoError(t, code.GetFrom(refused))
+		require.Equal(t, stun.CodeForbidden, code.Code)
+		require.Contains(t, string(code.Reason), "another connection's")
+		require.EqualValues(t, i+1, e.Stats().STUNTaken)
+		require.Same(t, one, e.table.lookup(flow{local(conn), 0}))
+		require.Equal(t, local(conn), one.Remote(), "it is sent to as before")
+		require.False(t, two.Remote().IsValid())
+	}
+	require.Equal(t, before, two.LastSeen(), "no sign of life")
+	other := remote(t, e) // as agents do with several pairs
+	require.Equal(t, stun.BindingSuccess, ask(t, other, check(t, c2, nominate), c2).Type)
+	require.Equal(t, local(other), two.Remote())
+
+	one.silence(addressHold) // a NAT gives its mapping to another
+	require.Equal(t, stun.BindingSuccess, ask(t, conn, check(t, c2, nominate), c2).Type)
 	require.Same(t, two, e.table.lookup(flow{local(conn), 0}))
+	require.Equal(t, local(conn), two.Remote())
 	require.False(t, one.Remote().IsValid(), "who lost an address must not go on sending there")
-	ask(t, conn, check(t, c1, attribute(stun.AttrUseCandidate)), c1)
-	require.Same(t, one, e.table.lookup(flow{local(conn), 0}))
-	require.Equal(t, local(conn), one.Remote())
+	require.Equal(t, stun.BindingError, ask(t, conn, check(t, c1), c1).Type)
+	third := remote(t, e)
+	ask(t, third, check(t, c1), c1)
+	require.Equal(t, local(third), one.Remote(), "nominated once, it may come back anywhere")
+	two.Close()
+	require.Equal(t, stun.BindingSuccess, ask(t, conn, check(t, c1), c1).Type, "who has gone holds nothing")
+}
+
+// To a pair that is checked no more nothing is sent after 30 s (RFC 7675), until it is checked again.
+func TestConsentExpires(t *testing.T) {
+	e := startEngine(t, Config{})
+	p := newRawPeer(t, e)
+	p.check(t, attribute(stun.AttrUseCandidate))
+	conn := p.shake(t)
+	p.connects(t)
+	require.NoError(t, conn.SetReadDeadline(time.Now()))
+	b, packet := e.NewBatch(), rtpPacket(t, rtp.Header{SSRC: 7}, []byte("x"))
+	send := func() error {
+		packet[3]++
+		return p.ep.Sender(7).WriteRTP(b, packet[:rtpHeader], packet[rtpHeader:])
+	}
+	require.NoError(t, send())
+	p.ep.silence(consentLifetime - 2*sweepInterval)
+	p.ep.sweep(time.Now())
+	require.NoError(t, send())
+	p.ep.silence(sweepInterval)
+	p.ep.sweep(time.Now())
+	p.ep.sweep(time.Now())
+	require.ErrorIs(t, send(), ErrNotReady)
+	require.ErrorIs(t, p.ep.WriteRTCP(b, packet), ErrNotReady)
+	require.EqualValues(t, 1, e.Stats().ConsentExpired)
+
+	_, err := p.conn.WriteTo(check(t, p.credentials).Raw, p.server)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return p.ep.Remote().IsValid() }, pollTimeout, tick, "it does not come back")
+	require.NoError(t, send())
+	b.Flush()
+}
+
+// The engine looks by itself whether a peer consents.
+func TestConsentIsWatched(t *testing.T) {
+	e := startEngine(t, Config{})
+	ep, c := accepted(t, e)
+	ask(t, remote(t, e), check(t, c, attribute(stun.AttrUseCandidate)), c)
+	ep.silence(consentLifetime)
+	require.Eventually(t, func() bool { return !ep.Remote().IsValid() }, pollTimeout, tick)
 }
 
 func TestAcceptOnceAndRestart(t *testing.T) {

@@ -14,6 +14,8 @@ type path struct {
 	bound flow
 	// claim is when bound was last checked; zero: it has no claim to be kept.
 	claim time.Time
+	// expired: bound was not checked for so long that nothing may be sent to it.
+	expired bool
 	// settled: the peer has nominated a pair once, so that it may not do so again where it moves.
 	settled bool
 }
@@ -45,11 +47,12 @@ func (p *path) check(now time.Time, f flow, nominated bool) move {
 	m := move{forget: p.note(now, f)}
 	switch {
 	case f == p.bound:
+		m.send, p.expired = p.expired, false
 		p.claim = now
 	case nominated, p.settled && now.Sub(p.claim) > pairSilence:
 		// Not nominated, but the pair that was gives no sign of life: a NAT has given the peer another address
 		// (RFC 8445 §7.3.1.3 calls it peer-reflexive), and full agents that nominate once do not say so again.
-		p.bound, p.claim, p.settled = f, now, true
+		p.bound, p.claim, p.expired, p.settled = f, now, false, true
 		m.send = true
 	}
 	return m
@@ -83,6 +86,23 @@ func (p *path) index(f flow) int {
 // restart takes from the nominated pair its claim to be kept: the peer goes on with other credentials (RFC 8445 §9).
 func (p *path) restart() { p.claim = time.Time{} }
 
+// expire reports, once, that nothing may be sent any more, because the peer has not consented to it for too long
+// (RFC 7675 §5.1). The checks of the peer are its consent; a lite agent makes none. The next one on the pair renews it.
+func (p *path) expire(now time.Time) (stop bool) {
+	if p.bound.none() || p.expired || now.Sub(p.claim) < consentLifetime-sweepInterval {
+		return false
+	}
+	p.expired = true
+	return true
+}
+
+// holds reports whether f is the peer's, so that no other may have it: a check came on it lately. Who is silent, because
+// a NAT has given its mapping to another, holds nothing.
+func (p *path) holds(now time.Time, f flow) bool {
+	i := p.index(f)
+	return i >= 0 && now.Sub(p.flows[i].last) < addressHold
+}
+
 // lose takes note that f has become another peer's. It reports whether nothing may be sent to it any more. The next check
 // on any flow says where the peer is then.
 func (p *path) lose(f flow) (stop bool) {
@@ -92,6 +112,6 @@ func (p *path) lose(f flow) (stop bool) {
 	if f != p.bound {
 		return false
 	}
-	p.bound, p.claim = flow{}, time.Time{}
+	p.bound, p.claim, p.expired = flow{}, time.Time{}, false
 	return true
 }

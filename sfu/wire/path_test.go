@@ -31,6 +31,12 @@ func nominate(n int) func(*path, time.Time) any {
 
 func loseFirst(p *path, _ time.Time) any { return p.lose(onFlow(1)) }
 
+func expire(p *path, now time.Time) any { return p.expire(now) }
+
+func holds(n int) func(*path, time.Time) any {
+	return func(p *path, now time.Time) any { return p.holds(now, onFlow(n)) }
+}
+
 func restartAndCheckOn(n int) func(*path, time.Time) any {
 	return func(p *path, now time.Time) any {
 		p.restart()
@@ -48,7 +54,7 @@ func checksOn(from, to int) []step {
 }
 
 func TestPath(t *testing.T) {
-	const silent = pairSilence + time.Millisecond
+	const silent, expired = pairSilence + time.Millisecond, consentLifetime - sweepInterval
 	stay, send := move{}, move{send: true}
 	for name, steps := range map[string][]step{
 		"nothing is sent before a nomination": {{0, checkOn(1), stay}, {time.Hour, checkOn(1), stay}, {time.Hour, checkOn(2), stay}},
@@ -68,6 +74,37 @@ func TestPath(t *testing.T) {
 		"what was only checked is lost without harm": {
 			{0, checkOn(1), stay}, {1, nominate(2), send}, {2, loseFirst, false}, {3, checkOn(2), stay},
 		},
+		"consent expires once": {
+			{0, nominate(1), send}, {expired - 1, expire, false}, {expired, expire, true}, {expired + 1, expire, false},
+		},
+		"consent is renewed by checks on the pair": {
+			{0, nominate(1), send}, {expired - 1, checkOn(1), stay}, {expired, expire, false}, {2*expired - 1, expire, true},
+		},
+		"a check on the pair renews consent that expired": {
+			{0, nominate(1), send},
+			{expired, expire, true},
+			{time.Hour, checkOn(1), send},
+			{time.Hour, expire, false},
+			{time.Hour + 1, checkOn(1), stay},
+			{time.Hour + 1 + expired, expire, true},
+		},
+		"a check elsewhere moves a pair that expired": {
+			{0, nominate(1), send}, {expired, expire, true}, {time.Hour, checkOn(2), send}, {time.Hour, expire, false},
+		},
+		"nothing expires that was not nominated": {{0, checkOn(1), stay}, {time.Hour, expire, false}},
+		"nothing expires that was lost":          {{0, nominate(1), send}, {1, loseFirst, true}, {time.Hour, expire, false}},
+		"who is checked holds its flows": {
+			{0, holds(1), false},
+			{0, checkOn(1), stay},
+			{0, nominate(2), send},
+			{addressHold - 1, holds(1), true},
+			{addressHold - 1, holds(2), true},
+			{addressHold - 1, holds(3), false},
+			{addressHold - 1, checkOn(1), send},
+			{addressHold, holds(1), true},
+			{addressHold, holds(2), false},
+		},
+		"what is lost is not held": {{0, checkOn(1), stay}, {1, loseFirst, false}, {2, holds(1), false}},
 		"the flow not checked for longest goes": append(checksOn(1, maxPaths),
 			step{time.Second, checkOn(1), stay},
 			step{time.Second, checkOn(maxPaths + 1), move{forget: onFlow(2)}},

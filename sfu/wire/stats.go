@@ -9,6 +9,7 @@ type engineCounters struct {
 	unknown, truncated, unbound        atomic.Int64
 	stunUnknown, stunRefused, dtlsFull atomic.Int64
 	panics, readErrors, handshakes     atomic.Int64
+	stunTaken, consentExpired          atomic.Int64
 	failures                           failureCounters
 }
 
@@ -25,9 +26,12 @@ type Stats struct {
 	Unbound     int64 // dropped: DTLS, SRTP or SRTCP from an address no endpoint was checked from
 	STUNUnknown int64 // dropped: checks that name no endpoint
 	STUNRefused int64 // dropped: STUN that is no authentic check
+	STUNTaken   int64 // refused: checks from an address that is another endpoint's
 	DTLSFull    int64 // dropped: records that came faster than the handshake takes them
 	ReadErrors  int64
 	Panics      int64 // of receivers
+
+	ConsentExpired int64 // times that sending stopped because a nominated pair was checked no more
 
 	Handshakes int64 // DTLS handshakes that yielded keys
 	Failures   HandshakeFailures
@@ -40,7 +44,8 @@ func (e *Engine) Stats() Stats {
 		Received: c.received.Load(), Reads: c.reads.Load(), Sent: c.sent.Load(), SendCalls: c.sendCalls.Load(),
 		SendFull: c.sendFull.Load(), SendFailed: c.sendFailed.Load(), JobsDropped: c.jobsDropped.Load(),
 		Unknown: c.unknown.Load(), Truncated: c.truncated.Load(), Unbound: c.unbound.Load(),
-		STUNUnknown: c.stunUnknown.Load(), STUNRefused: c.stunRefused.Load(), DTLSFull: c.dtlsFull.Load(),
+		STUNUnknown: c.stunUnknown.Load(), STUNRefused: c.stunRefused.Load(),
+		STUNTaken: c.stunTaken.Load(), ConsentExpired: c.consentExpired.Load(), DTLSFull: c.dtlsFull.Load(),
 		ReadErrors: c.readErrors.Load(), Panics: c.panics.Load(),
 		Handshakes: c.handshakes.Load(), Failures: c.failures.stats(),
 	}

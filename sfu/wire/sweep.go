@@ -26,9 +26,10 @@ func (e *Engine) sweepLoop() {
 	}
 }
 
-// sweep ends a connection that took too long to be made.
+// sweep ends a connection that took too long to be made, and stops sending to a peer that consents no more.
 func (ep *Endpoint) sweep(now time.Time) {
 	defer ep.engine.rescue(ep)
+	ep.stopUnwanted(now)
 	if missing := ep.overdue(now); missing != "" {
 		ep.fail(fmt.Errorf("%w: %s", ErrHandshakeTimeout, missing))
 	}
@@ -48,5 +49,15 @@ func (ep *Endpoint) overdue(now time.Time) string {
 		return fmt.Sprintf("DTLS was not done within %v of the first check", limit)
 	default:
 		return fmt.Sprintf("no pair was nominated within %v of the first check", limit)
+	}
+}
+
+// stopUnwanted looks after the consent to what is sent. It takes away the destination, so that senders need no clock.
+func (ep *Endpoint) stopUnwanted(now time.Time) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	if ep.path.expire(now) {
+		ep.dest.Store(nil)
+		ep.engine.stat.consentExpired.Add(1)
 	}
 }
