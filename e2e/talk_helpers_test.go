@@ -61,6 +61,7 @@ type heard struct {
 	slot int
 	from string // by its content
 	n    uint32
+	at   time.Time
 }
 
 // person is a client of the library with a voice and ears.
@@ -115,7 +116,7 @@ func arrive(t *testing.T, s *server, name string, options ...func(*client.Option
 
 func arriveAs(t *testing.T, s *server, token string, options ...func(*client.Options)) *person {
 	t.Helper()
-	opts := client.Options{Token: token, ClientName: "e2e"}
+	opts := client.Options{Token: token, ClientName: "e2e", NoReconnect: true}
 	for _, change := range options {
 		change(&opts)
 	}
@@ -170,7 +171,7 @@ func (p *person) hear(slot *client.Slot, packet client.Packet) {
 	if err != nil && p.badness == nil {
 		p.badness = err
 	}
-	p.ears = append(p.ears, heard{PacketInfo: packet.PacketInfo, slot: slot.Index(), from: from, n: n})
+	p.ears = append(p.ears, heard{PacketInfo: packet.PacketInfo, slot: slot.Index(), from: from, n: n, at: time.Now()})
 }
 
 // talk sends a frame every 20 ms until silence, the end of the call or of the test.
@@ -236,6 +237,24 @@ func (p *person) hears(others ...*person) {
 			return p.heardFrom(other) >= before+plenty
 		})
 	}
+}
+
+// longestSilence is the longest time between two packets of somebody since joining.
+func (p *person) longestSilence(other *person) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var longest time.Duration
+	var before time.Time
+	for _, h := range p.ears {
+		if h.from != other.UserID() {
+			continue
+		}
+		if !before.IsZero() {
+			longest = max(longest, h.at.Sub(before))
+		}
+		before = h.at
+	}
+	return longest
 }
 
 // hearsNot makes sure that nothing more comes from somebody who goes on talking, or has

@@ -174,7 +174,7 @@ func (t *serverTarget) token(ctx context.Context, i int) (string, error) {
 
 func (t *serverTarget) dial(ctx context.Context, token string) (*client.Client, error) {
 	return client.Dial(ctx, t.url, client.Options{
-		Token: token, ClientName: "livechat-bench", Engine: t.engine, EventBuffer: -1,
+		Token: token, ClientName: "livechat-bench", Engine: t.engine, EventBuffer: -1, NoReconnect: true,
 	})
 }
 

@@ -128,7 +128,7 @@ func (x *examination) signIn(ctx context.Context) (*client.Client, Check) {
 		token, as = guest.Token, "as a guest"
 	}
 	c, err := client.Dial(ctx, x.gatewayURL(), client.Options{
-		Token: token, ClientName: clientName, EventBuffer: -1, Dialer: &websocket.Dialer{TLSClientConfig: x.tlsConfig()},
+		Token: token, ClientName: clientName, EventBuffer: -1, NoReconnect: true, Dialer: &websocket.Dialer{TLSClientConfig: x.tlsConfig()},
 	})
 	if refusal, refused := errors.AsType[*protocol.Error](err); refused {
 		return failed("the token is refused: "+refusal.Reason,

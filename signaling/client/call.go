@@ -14,28 +14,26 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-// mediaGrace is how long after the WebRTC connection ended the WebSocket may take to say
-// why, before the call ends with ErrMediaLost.
-const mediaGrace = 2 * time.Second
-
 // Call is a client's membership of one channel. Make one with Client.Join and end it
-// with Leave. Its methods may be called from any goroutine.
+// with Leave. When its media or its session is lost, the call joins the channel again by
+// itself, with another PeerConnection and the same Slots. Its methods may be called from any
+// goroutine.
 type Call struct {
 	client     *Client
 	channelID  string
+	opts       JoinOptions
 	slotBuffer int
-	pc         *webrtc.PeerConnection
 	mic        *microphone // nil when only listening
 	slots      []*Slot
-	receiver   *receiver
-	outbox     outbox
 
-	joined     atomic.Bool   // the ACK has come: info, members and slots are set
-	answered   chan struct{} // closed when the answer has been applied
-	connected  chan struct{} // closed when media flows
-	mediaEnded chan struct{} // closed when the PeerConnection failed or was closed
-	over       chan struct{} // closed when the call has ended
-	torn       chan struct{} // closed when all its goroutines have ended
+	media     atomic.Pointer[media] // what carries the call now
+	joined    atomic.Bool           // an ACK has come: info, members and slots are set
+	present   atomic.Bool           // the server counts the client among the members
+	connected chan struct{}         // closed when media flowed for the first time
+	up        sync.Once             // closes connected
+	lost      chan error            // holds one: why the membership is gone and to be had again
+	over      chan struct{}         // closed when the call has ended
+	torn      chan struct{}         // closed when all its goroutines have ended
 
 	mu      sync.Mutex
 	info    protocol.Joined   // without the parts that change; guarded by mu
@@ -66,15 +64,16 @@ func (c *Call) Members() []protocol.Member {
 	return c.members
 }
 
-// PeerConnection returns the WebRTC connection, for statistics. Closing it or changing
-// its handlers breaks the call.
-func (c *Call) PeerConnection() *webrtc.PeerConnection { return c.pc }
+// PeerConnection returns the WebRTC connection of now, for statistics. Closing it or
+// changing its handlers breaks the call.
+func (c *Call) PeerConnection() *webrtc.PeerConnection { return c.media.Load().pc }
 
 // Done is closed when the call has ended; Err then says why.
 func (c *Call) Done() <-chan struct{} { return c.over }
 
-// Err returns why the call ended: ErrLeft, ErrRemoved, ErrChannelDeleted, ErrMediaLost, or
-// the error of the session when that ended. It is nil while the call lasts.
+// Err returns why the call ended: ErrLeft, ErrRemoved, ErrChannelDeleted, the refusal of the
+// server to let it in again, or the error of the client when that ended; with
+// Options.NoReconnect also ErrMediaLost. It is nil while the call lasts.
 func (c *Call) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -142,85 +141,6 @@ func (c *Call) end(err error) {
 	close(c.over) // last: whoever sees the end may join again at once
 }
 
-// run waits for the end of the call and then takes the PeerConnection down.
-func (c *Call) run() {
-	defer c.client.wg.Done()
-	defer close(c.torn)
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		c.outbox.run(c.over, c.pc.WriteRTCP)
-	}()
-	defer func() { <-written }()
-	c.hasten()
-	select {
-	case <-c.over:
-	case <-c.mediaEnded:
-		grace := time.NewTimer(mediaGrace)
-		select {
-		case <-c.over:
-		case <-grace.C:
-			c.client.tellLeave(c.channelID)
-			c.end(ErrMediaLost)
-		}
-		grace.Stop()
-	}
-	if err := c.pc.GracefulClose(); err != nil {
-		c.client.log.Debug("closing the media connection", "channel", c.channelID, "error", err)
-	}
-}
-
-// Hastening: the first look for a working path comes hastenFirst after the answer, each
-// further one after twice the time, until pion's own clock of 200 ms takes over.
-const (
-	hastenFirst = 2 * time.Millisecond
-	hastenLast  = 128 * time.Millisecond
-)
-
-// hasten waits until media is connected, or soon will be, and makes that sooner. pion's
-// ICE agent nominates a path only at the next tick of its 200 ms clock after a check
-// succeeded, which makes every join take that long. The agent also ticks when it learns
-// a remote candidate, so it is told of some that lead nowhere: TCP ones, for which it has
-// no local counterpart and sends nothing.
-func (c *Call) hasten() {
-	select {
-	case <-c.answered:
-	case <-c.over:
-		return
-	}
-	timer := time.NewTimer(hastenFirst)
-	defer timer.Stop()
-	for wait := hastenFirst; wait <= hastenLast; wait *= 2 {
-		select {
-		case <-timer.C:
-		case <-c.connected:
-			return
-		case <-c.over:
-			return
-		}
-		timer.Reset(wait)
-		// The port makes each one new to the agent.
-		candidate := fmt.Sprintf("candidate:1 1 tcp 1 127.0.0.1 %d typ host tcptype passive", wait.Milliseconds())
-		_ = c.pc.AddICECandidate(webrtc.ICECandidateInit{Candidate: candidate})
-	}
-}
-
-// watchMedia follows the state of the PeerConnection.
-func (c *Call) watchMedia() {
-	var up, down sync.Once
-	c.pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
-		switch state {
-		case webrtc.PeerConnectionStateConnected:
-			up.Do(func() { close(c.connected) })
-		case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
-			down.Do(func() { close(c.mediaEnded) })
-		default:
-		}
-	})
-	// Packets do not come this way, but pion complains about a missing handler.
-	c.pc.OnTrack(func(*webrtc.TrackRemote, *webrtc.RTPReceiver) {})
-}
-
 // install takes the ACK of CHANNEL_JOIN. It runs on the reading goroutine, so that every
 // event after the ACK finds the state it refers to.
 func (c *Call) install(joined protocol.Joined) {
@@ -229,11 +149,12 @@ func (c *Call) install(joined protocol.Joined) {
 	c.mu.Unlock()
 	c.assign(joined.Slots)
 	c.joined.Store(true)
+	c.present.Store(true)
 }
 
 // apply brings the call up to date with an event. Only the reading goroutine calls it.
 func (c *Call) apply(payload any) {
-	if !c.joined.Load() {
+	if !c.present.Load() {
 		return // about another time or channel
 	}
 	switch ev := payload.(type) {
@@ -275,10 +196,20 @@ func (c *Call) applyChannelEvent(ev *protocol.ChannelEvent) {
 		}
 		c.remove(ev.Member.UserID)
 		if ev.Member.UserID == c.client.UserID() {
-			c.end(fmt.Errorf("%w: %s", ErrRemoved, ev.Cause))
+			c.removed(ev.Cause)
 		}
 	case protocol.ChannelEventCreate: // of another channel
 	}
+}
+
+// removed takes that the server has taken this client out.
+func (c *Call) removed(cause protocol.LeaveCause) {
+	err := fmt.Errorf("%w: %s", ErrRemoved, cause)
+	if c.client.opts.NoReconnect || cause != protocol.LeaveMediaTimeout {
+		c.end(err)
+		return
+	}
+	c.lose(err)
 }
 
 func (c *Call) remove(userID string) {

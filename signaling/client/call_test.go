@@ -245,7 +245,7 @@ func TestCallEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			room := newFakeRoom(t)
-			c := room.dial(Options{Token: "ada", Engine: testEngine(t)})
+			c := room.dial(Options{Token: "ada", Engine: testEngine(t), NoReconnect: true})
 			call, err := c.Join(testContext(t), "room", JoinOptions{})
 			require.NoError(t, err)
 			test.do(<-room.conns, <-room.peers, c)

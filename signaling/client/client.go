@@ -9,50 +9,49 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-// drainTimeout is how long, after a write failed, the reader waits for a close frame
-// that says why.
-const drainTimeout = time.Second
-
-// Client is one identified session. Make one with Dial and end it with Close. Its
+// Client is somebody who has identified: a session. Make one with Dial and end it with Close.
+// When its connection breaks, the client comes back by itself, as PROTOCOL.md says: it resumes
+// the session, or, where that is gone, identifies anew and joins its channel again. Its
 // methods may be called from any goroutine.
 type Client struct {
-	conn   *websocket.Conn
-	log    *slog.Logger
-	engine *Engine
-	events *eventQueue // written by the reading goroutine only
+	gateway string
+	opts    Options
+	log     *slog.Logger
+	engine  *Engine     // guarded by mu until it is set
+	events  *eventQueue // written by the running goroutine only
 
-	// Set during the handshake, read-only afterwards.
-	hello protocol.Hello
-	ready protocol.Ready
-
-	seen atomic.Uint64 // number of the last event
+	ready atomic.Pointer[protocol.Ready]
+	seen  atomic.Uint64 // number of the last event
 	// iceServers are for the next call: READY's, or those of a later ICE_SERVERS.
 	iceServers atomic.Pointer[[]protocol.ICEServer]
 	done       chan struct{}  // closed when the session has ended
-	wg         sync.WaitGroup // reader, heartbeats and calls; added to under mu, before err is set
+	wg         sync.WaitGroup // the running goroutine and calls; added to under mu, before err is set
 
-	writeMu sync.Mutex // held while a frame is written
+	// sending is held while requests are written or kept, so that they leave in the order
+	// of their ids on whatever link.
+	sending sync.Mutex
+	link    *link // nil while there is none; guarded by sending
 
-	mu       sync.Mutex
-	err      error               // why the session ended; guarded by mu
-	writeErr error               // the first failure to write; guarded by mu
-	nextID   uint64              // guarded by mu
-	pending  map[string]*pending // requests without a reply; guarded by mu
-	call     *Call               // from before its CHANNEL_JOIN until it ended; guarded by mu
+	mu         sync.Mutex
+	err        error               // why the session ended; guarded by mu
+	nextID     uint64              // guarded by mu
+	pending    map[string]*pending // requests without a reply; guarded by mu
+	call       *Call               // from before its CHANNEL_JOIN until it ended; guarded by mu
+	voice      protocol.VoiceState // what was last asked for; guarded by mu
+	subscribed protocol.Subscribe  // likewise; guarded by mu
 }
 
-func newClient(conn *websocket.Conn, opts Options) *Client {
+func newClient(gateway string, opts Options) *Client {
 	log := opts.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &Client{
-		conn:    conn,
+		gateway: gateway,
+		opts:    opts,
 		log:     log,
 		engine:  opts.Engine,
 		events:  newEventQueue(opts.EventBuffer),
@@ -61,15 +60,9 @@ func newClient(conn *websocket.Conn, opts Options) *Client {
 	}
 }
 
-func (c *Client) start() {
-	c.wg.Add(2)
-	go c.readLoop()
-	go c.heartbeatLoop()
-}
-
-// Ready returns what the server said at the end of the handshake: who the client is, the
+// Ready returns what the server said when the client last identified: who it is, the
 // session and the server's limits. Its ICE servers are those of then; see ICEServers.
-func (c *Client) Ready() protocol.Ready { return c.ready }
+func (c *Client) Ready() protocol.Ready { return *c.ready.Load() }
 
 // ICEServers returns how the server's TURN relay is reached, with the newest credentials.
 // Join uses them by itself. The slice must not be changed.
@@ -77,22 +70,23 @@ func (c *Client) ICEServers() []protocol.ICEServer {
 	if servers := c.iceServers.Load(); servers != nil {
 		return *servers
 	}
-	return c.ready.ICEServers
+	return c.Ready().ICEServers
 }
 
 // UserID returns the token's subject.
-func (c *Client) UserID() string { return c.ready.UserID }
+func (c *Client) UserID() string { return c.Ready().UserID }
 
 // Events returns the stream of events, closed when the session ends. It holds
 // Options.EventBuffer of them; while it is full new events are discarded, and a Missed
 // says how many. A client that never reads it misses nothing else.
 func (c *Client) Events() <-chan Event { return c.events.ch }
 
-// Done is closed when the session has ended; Err then says why.
+// Done is closed when the client has ended for good; Err then says why.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
-// Err returns why the session ended: ErrClosed, a *CloseError from the server or a
-// network error. It is nil while the session lasts.
+// Err returns why the client ended: ErrClosed, a *CloseError after which there is no coming
+// back, or, with Options.NoReconnect, whatever broke the connection. It is nil while the
+// client lasts, also when it has no connection for a while.
 func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,7 +112,7 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// end ends the session with err unless it has ended already.
+// end ends the client with err unless it has ended already.
 func (c *Client) end(err error) {
 	c.mu.Lock()
 	if c.err != nil {
@@ -131,128 +125,78 @@ func (c *Client) end(err error) {
 	close(c.done)
 	c.mu.Unlock()
 
-	if errors.Is(err, ErrClosed) { // after err is set, since the server's answer ends the session too
-		bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
-		_ = c.conn.WriteControl(websocket.CloseMessage, bye, time.Now().Add(drainTimeout))
+	c.sending.Lock()
+	l := c.link
+	c.link = nil
+	c.sending.Unlock()
+	if l != nil {
+		if errors.Is(err, ErrClosed) { // after err is set, since the server's answer ends the link too
+			l.bye()
+		}
+		l.close() // wakes the running goroutine
 	}
-	_ = c.conn.Close() // wakes the reading goroutine
 	if call != nil {
 		call.end(err)
 	}
 }
 
-func (c *Client) heartbeatInterval() time.Duration {
-	return time.Duration(c.hello.HeartbeatInterval) * time.Millisecond
+// heart sends a HEARTBEAT every interval on one link, the first after a random part of one,
+// so that clients that came together do not beat together.
+type heart struct {
+	client *Client
+	link   *link
+
+	mu      sync.Mutex  // held while one is sent
+	timer   *time.Timer // guarded by mu
+	stopped bool        // guarded by mu
 }
 
-// heartbeatLoop sends a HEARTBEAT every interval, the first after a random part of one,
-// so that clients that came together do not beat together.
-func (c *Client) heartbeatLoop() {
-	defer c.wg.Done()
-	interval := c.heartbeatInterval()
-	timer := time.NewTimer(rand.N(interval)) //nolint:gosec // spreads load, hides nothing
-	defer timer.Stop()
-	for {
-		select {
-		case <-c.done:
-			return
-		case <-timer.C:
-		}
-		timer.Reset(interval)
-		if err := c.writeFrame(protocol.OpHeartbeat, "", protocol.Heartbeat{S: c.seen.Load()}); err != nil {
-			return // the reader ends the session
-		}
+func (c *Client) newHeart(l *link) *heart {
+	h := &heart{client: c, link: l}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.timer = time.AfterFunc(rand.N(l.heartbeatInterval()), h.beat) //nolint:gosec // spreads load, hides nothing
+	return h
+}
+
+func (h *heart) beat() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopped {
+		return
+	}
+	if h.link.ask(protocol.OpHeartbeat, protocol.Heartbeat{S: h.client.seen.Load()}) == nil { // else the reader finds out
+		h.timer.Reset(h.link.heartbeatInterval())
 	}
 }
 
-// readLoop handles every frame until the connection ends.
-func (c *Client) readLoop() {
-	defer c.wg.Done()
-	defer c.events.close()
+// stop returns when none is sent any more.
+func (h *heart) stop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stopped = true
+	h.timer.Stop()
+}
+
+// serve handles every frame until the link ends, and returns why it did.
+func (c *Client) serve(l *link) error {
+	beating := c.newHeart(l)
+	defer beating.stop()
+	defer l.close()
 	for {
-		c.extendReadDeadline()
-		f, err := c.readFrame()
+		l.extendReadDeadline()
+		f, err := l.read()
 		if err == nil {
 			err = c.handle(f)
 		}
 		if err != nil {
-			c.end(c.sessionError(err))
-			return
+			return l.cause(err)
 		}
 	}
-}
-
-// extendReadDeadline gives the server two heartbeat intervals to say something: the acks
-// of heartbeats alone arrive every one. After a failed write it has only drainTimeout.
-func (c *Client) extendReadDeadline() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.writeErr == nil {
-		_ = c.conn.SetReadDeadline(time.Now().Add(2 * c.heartbeatInterval()))
-	}
-}
-
-// failWrite remembers that the connection cannot be written to any more and leaves the
-// reader a moment to find the close frame that says why.
-func (c *Client) failWrite(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.writeErr == nil {
-		c.writeErr = err
-		_ = c.conn.SetReadDeadline(time.Now().Add(drainTimeout))
-	}
-}
-
-// sessionError picks the most telling reason for the end of the session: the server's
-// close code, a failed write that came first, or what ended the reading.
-func (c *Client) sessionError(err error) error {
-	if _, closed := errors.AsType[*CloseError](err); closed {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.writeErr != nil {
-		return c.writeErr
-	}
-	return err
-}
-
-func (c *Client) readFrame() (protocol.Frame, error) {
-	_, data, err := c.conn.ReadMessage()
-	if err != nil {
-		closed, ok := errors.AsType[*websocket.CloseError](err)
-		if ok && closed.Code != websocket.CloseAbnormalClosure {
-			return protocol.Frame{}, &CloseError{Code: protocol.CloseCode(closed.Code), Reason: closed.Text}
-		}
-		return protocol.Frame{}, fmt.Errorf("connection lost: %w", err)
-	}
-	f, err := protocol.Decode(data)
-	if err != nil {
-		return protocol.Frame{}, fmt.Errorf("%w: %w", ErrProtocol, err)
-	}
-	return f, nil
 }
 
 // errEncode marks a request that could not be encoded; nothing was sent.
 var errEncode = errors.New("request cannot be encoded")
-
-// writeFrame encodes and sends one frame. After a failure other than errEncode the
-// connection is unusable and the reader ends the session soon.
-func (c *Client) writeFrame(op protocol.Op, id string, d any) error {
-	data, err := protocol.EncodeRequest(op, id, d)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errEncode, err)
-	}
-	c.writeMu.Lock()
-	defer c.writeMu.Unlock()
-	_ = c.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
-	if err := c.conn.WriteMessage(websocket.TextMessage, data); err != nil {
-		err = fmt.Errorf("connection lost: %w", err)
-		c.failWrite(err)
-		return err
-	}
-	return nil
-}
 
 func isReply(op protocol.Op) bool {
 	switch op {

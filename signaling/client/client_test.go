@@ -367,7 +367,7 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 			_, ok = c.next()
 		}
 	})
-	c := srv.dial(Options{Token: "ada"})
+	c := srv.dial(Options{Token: "ada", NoReconnect: true})
 	select {
 	case <-c.Done():
 	case <-time.After(testTimeout):

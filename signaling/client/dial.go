@@ -2,12 +2,10 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
-	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +44,11 @@ type Options struct {
 	Engine *Engine
 	// Logger receives what has no caller to be returned to; nil means nowhere.
 	Logger *slog.Logger
+	// NewToken, if set, is asked for another token when the server refuses the one there is
+	// as the client comes back, such as when it has expired. Without it that is the end.
+	NewToken func(context.Context) (string, error)
+	// NoReconnect ends the client with its connection, and a call with its media.
+	NoReconnect bool
 	// EventBuffer is how many events wait for a reader of Client.Events before new ones
 	// are discarded, see Missed; 0 means 64, negative that Events is never read.
 	EventBuffer int
@@ -68,23 +71,19 @@ func Dial(ctx context.Context, rawURL string, opts Options) (*Client, error) {
 		defer cancel()
 	}
 
-	conn, err := connect(ctx, gateway, opts.Dialer)
+	c := newClient(gateway, opts)
+	l, err := openLink(ctx, gateway, opts.Dialer)
+	if err == nil {
+		if err = l.during(ctx, func() error { return c.identify(l, opts.Token) }); err != nil {
+			l.close()
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("dial: %w", withCause(ctx, err))
 	}
-	conn.SetReadLimit(maxReadBytes)
-	c := newClient(conn, opts)
-	// Cancelling the context during the handshake ends the reads and writes below.
-	stop := context.AfterFunc(ctx, func() { _ = conn.NetConn().SetDeadline(time.Unix(1, 0)) })
-	err = c.handshake(opts)
-	if !stop() && err == nil {
-		err = ctx.Err() // the deadline was pulled, the connection is unusable
-	}
-	if err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("dial: %w", withCause(ctx, err))
-	}
-	c.start()
+	c.link = l
+	c.wg.Add(1)
+	go c.run(l) //nolint:contextcheck // the context bounds the connecting only
 	return c, nil
 }
 
@@ -157,38 +156,27 @@ func connect(ctx context.Context, gateway string, base *websocket.Dialer) (*webs
 	return conn, nil
 }
 
-// handshake reads HELLO, identifies and reads READY, before any goroutine is started.
-func (c *Client) handshake(opts Options) error {
-	f, err := c.readFrame()
+// identify makes the link one of a new session.
+func (c *Client) identify(l *link, token string) error {
+	err := l.ask(protocol.OpIdentify, protocol.Identify{
+		Token: token, UserID: c.opts.UserID, V: protocol.Version, Client: c.opts.ClientName,
+	})
 	if err != nil {
 		return err
 	}
-	if f.Op != protocol.OpHello {
-		return fmt.Errorf("%w: %s before HELLO", ErrProtocol, f.Op)
-	}
-	if err = f.Bind(&c.hello); err != nil {
-		return fmt.Errorf("%w: HELLO: %w", ErrProtocol, err)
-	}
-	if !slices.Contains(c.hello.V, protocol.Version) {
-		return ErrVersion
-	}
-	if c.hello.HeartbeatInterval <= 0 {
-		return fmt.Errorf("%w: heartbeat interval of %d ms", ErrProtocol, c.hello.HeartbeatInterval)
-	}
-	identify := protocol.Identify{
-		Token: opts.Token, UserID: opts.UserID, V: protocol.Version, Client: opts.ClientName,
-	}
-	if err = c.writeFrame(protocol.OpIdentify, "", identify); err != nil {
-		return err
-	}
-	if f, err = c.readFrame(); err != nil {
+	f, err := l.read()
+	if err != nil {
 		return err
 	}
 	switch f.Op {
 	case protocol.OpReady:
-		if err = f.Bind(&c.ready); err != nil {
+		ready := new(protocol.Ready)
+		if err = f.Bind(ready); err != nil {
 			return fmt.Errorf("%w: READY: %w", ErrProtocol, err)
 		}
+		c.ready.Store(ready)
+		c.iceServers.Store(&ready.ICEServers)
+		c.seen.Store(0)
 		return nil
 	case protocol.OpError:
 		return refusal(f)
@@ -204,13 +192,4 @@ func refusal(f protocol.Frame) error {
 		return fmt.Errorf("%w: ERROR: %w", ErrProtocol, err)
 	}
 	return e
-}
-
-// withCause prefers the context's error where it is what made err.
-func withCause(ctx context.Context, err error) error {
-	var netErr net.Error
-	if ctx.Err() != nil && errors.As(err, &netErr) && netErr.Timeout() {
-		return ctx.Err()
-	}
-	return err
 }

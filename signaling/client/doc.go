@@ -9,13 +9,20 @@
 //	err = call.WriteOpus(frame, 20*time.Millisecond)
 //	n, info, err := call.Slots()[0].ReadOpus(ctx, buf)
 //
+// # Coming back
+//
+// A client whose connection breaks comes back by itself, at random moments ever further apart,
+// until Close or until the server says that there is no coming back. A session that is lost is
+// begun anew: voice state and subscriptions are told again, the call is joined again with the
+// same Slots, and an event with a Reidentified says that things may have happened in between.
+// Requests made meanwhile wait. Options.NoReconnect is without all of this.
+//
 // # Goroutines
 //
 // All exported methods may be called from any goroutine, except where one says
-// otherwise. A Client runs two goroutines of its own, one reading the WebSocket and one
-// sending heartbeats; a Call adds one that waits for its end, and those of its
-// PeerConnection. Close and Leave return after all of theirs have ended. A connection
-// that the server ends takes its goroutines down by itself; Close then only waits.
+// otherwise. A Client runs one goroutine of its own, which reads the WebSocket; a Call adds one
+// that looks after its media, one that writes RTCP, and those of its PeerConnection. Close and
+// Leave return after all of theirs have ended.
 //
 // There is no writing goroutine: a request is written by whoever makes it.
 //

@@ -12,6 +12,9 @@ import (
 var (
 	// ErrClosed: Close was called on the Client.
 	ErrClosed = errors.New("client is closed")
+	// ErrSessionLost: the session ended before it answered the request, which may have been
+	// carried out or not. The client is there again, with a new session.
+	ErrSessionLost = errors.New("the session ended before it answered")
 	// ErrVersion: the server does not speak this package's protocol version.
 	ErrVersion = errors.New("server does not speak protocol version 1")
 	// ErrProtocol: the server broke the protocol, for instance by leaving out an event.

@@ -11,11 +11,12 @@ const defaultEventBuffer = 64
 // Event is something the server told without being asked.
 type Event struct {
 	Op protocol.Op
-	// S is the event's number in the session, 0 for Missed and for events that have none.
+	// S is the event's number in the session, 0 for those of the client's own and for those that
+	// have none.
 	S uint64
 	// Payload is one of *protocol.ChannelEvent, *protocol.MessageEvent,
 	// *protocol.VoiceStateEvent, *protocol.Speakers, *protocol.SlotMap,
-	// *protocol.ICEServers, *Missed, or a json.RawMessage for an opcode this version does
+	// *protocol.ICEServers, *Missed, *Reidentified, or a json.RawMessage for an opcode this version does
 	// not know.
 	Payload any
 }

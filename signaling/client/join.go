@@ -4,13 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
-	"strings"
-	"time"
-
-	"github.com/pion/sdp/v3"
-	"github.com/pion/webrtc/v4"
 
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
@@ -41,11 +34,11 @@ type JoinOptions struct {
 // ends first, the client leaves again. A refusal is a *protocol.Error, a client that is
 // in a channel already gets ErrInCall.
 func (c *Client) Join(ctx context.Context, channelID string, opts JoinOptions) (*Call, error) {
-	call, err := c.newCall(channelID, opts)
+	call, err := c.newCall(channelID, opts) //nolint:contextcheck // the context bounds the joining only
 	if err != nil {
 		return nil, fmt.Errorf("join %s: %w", channelID, err)
 	}
-	if err := call.negotiate(ctx); err != nil {
+	if err := call.negotiate(ctx, call.media.Load()); err != nil {
 		call.end(err)
 		<-call.torn
 		return nil, fmt.Errorf("join %s: %w", channelID, err)
@@ -67,37 +60,43 @@ func (c *Client) Join(ctx context.Context, channelID string, opts JoinOptions) (
 // newCall makes a call, with its goroutine running, and makes it the client's. Whoever
 // gets one has to end it.
 func (c *Client) newCall(channelID string, opts JoinOptions) (*Call, error) {
-	engine, err := c.ownEngine()
-	if err != nil {
-		return nil, err
-	}
 	call := &Call{
 		client:     c,
 		channelID:  channelID,
+		opts:       opts,
 		slotBuffer: opts.SlotBuffer,
-		receiver:   &receiver{onPacket: opts.OnPacket, now: time.Now, after: time.AfterFunc},
-		outbox:     make(outbox, outboxLen),
-		answered:   make(chan struct{}),
 		connected:  make(chan struct{}),
-		mediaEnded: make(chan struct{}),
+		lost:       make(chan error, 1),
 		over:       make(chan struct{}),
 		torn:       make(chan struct{}),
 	}
 	if call.slotBuffer <= 0 {
 		call.slotBuffer = defaultSlotBuffer
 	}
-	if call.pc, err = engine.peerConnection(c.ICEServers(), call.over, call.receiver.buffer); err != nil {
+	if !opts.ListenOnly {
+		call.mic = &microphone{userID: c.UserID()}
+	}
+	for i := range opts.slots(c.Ready().Limits.Slots) {
+		call.slots = append(call.slots, newSlot(call, i, ""))
+	}
+	m, err := call.newMedia()
+	if err != nil {
 		return nil, err
 	}
-	call.watchMedia()
-	if err = call.addLines(opts); err == nil {
-		err = c.adopt(call)
-	}
-	if err != nil {
-		_ = call.pc.GracefulClose()
+	if err = c.adopt(call, m); err != nil {
+		m.close()
 		return nil, err
 	}
 	return call, nil
+}
+
+// slots is how many recvonly lines to offer a server that allows so many.
+func (o *JoinOptions) slots(allowed int) int {
+	slots := o.Slots
+	if slots == 0 {
+		slots = defaultSlots
+	}
+	return max(min(slots, allowed, protocol.MaxSlots), 0)
 }
 
 // ownEngine returns the client's Engine, made at the first call when none was given.
@@ -115,7 +114,7 @@ func (c *Client) ownEngine() (*Engine, error) {
 }
 
 // adopt makes call the client's one call and starts its goroutine.
-func (c *Client) adopt(call *Call) error {
+func (c *Client) adopt(call *Call, m *media) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
@@ -125,65 +124,32 @@ func (c *Client) adopt(call *Call) error {
 		return ErrInCall
 	}
 	c.call = call
+	call.media.Store(m)
 	c.wg.Add(1)
-	go call.run()
+	go call.run(m)
 	return nil
 }
 
-// addLines adds the m-lines of the offer: the microphone, then the slots.
-func (c *Call) addLines(opts JoinOptions) error {
-	if !opts.ListenOnly {
-		mic, err := newMicrophone(c.pc, c.client.UserID())
-		if err != nil {
-			return err
-		}
-		c.mic, c.receiver.mic = mic, mic
-	}
-	slots := opts.Slots
-	if slots == 0 {
-		slots = defaultSlots
-	}
-	slots = min(slots, c.client.ready.Limits.Slots, protocol.MaxSlots)
-	for i := range max(slots, 0) {
-		_, err := c.pc.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio, webrtc.RTPTransceiverInit{
-			Direction: webrtc.RTPTransceiverDirectionRecvonly,
-		})
-		if err != nil {
-			return err
-		}
-		c.slots = append(c.slots, newSlot(c, i, ""))
-	}
-	return nil
-}
-
-// negotiate sends the offer and applies the answer.
-func (c *Call) negotiate(ctx context.Context) error {
-	offer, err := c.pc.CreateOffer(nil)
+// negotiate sends the offer of m and applies the answer.
+func (c *Call) negotiate(ctx context.Context, m *media) error {
+	offer, err := m.offer()
 	if err != nil {
 		return err
 	}
-	// Candidates are gathered in the background and not sent: the server learns the
-	// client's address from its connectivity checks.
-	if err = c.pc.SetLocalDescription(offer); err != nil {
-		return err
-	}
-	next := 0
-	for _, t := range c.pc.GetTransceivers() {
-		if t.Direction() == webrtc.RTPTransceiverDirectionRecvonly {
-			c.slots[next].mid = t.Mid()
-			next++
-		}
-	}
-
 	var joined protocol.Joined
-	request := protocol.ChannelJoin{ChannelID: c.channelID, SDPOffer: offer.SDP}
-	err = c.client.request(ctx, protocol.OpChannelJoin, request, func(f protocol.Frame) error {
-		bindErr := bindReply(f, &joined)
-		if bindErr == nil {
-			c.install(joined)
+	request := protocol.ChannelJoin{ChannelID: c.channelID, SDPOffer: offer}
+	for {
+		err = c.client.request(ctx, protocol.OpChannelJoin, request, func(f protocol.Frame) error {
+			bindErr := bindReply(f, &joined)
+			if bindErr == nil {
+				c.install(joined)
+			}
+			return bindErr
+		})
+		if !errors.Is(err, ErrSessionLost) {
+			break // else the membership went with the session, if there was one
 		}
-		return bindErr
-	})
+	}
 	if err != nil {
 		if _, refused := errors.AsType[*protocol.Error](err); !refused {
 			// It may have been accepted, or be yet. Requests are handled in order, so
@@ -192,61 +158,14 @@ func (c *Call) negotiate(ctx context.Context) error {
 		}
 		return err
 	}
-	if err = c.answer(joined.SDPAnswer); err != nil {
+	if err = m.answer(joined.SDPAnswer); err != nil {
 		c.client.tellLeave(c.channelID)
 		return err
 	}
 	return nil
 }
 
-// answer applies the server's answer, after which packets may arrive.
-func (c *Call) answer(sdp string) error {
-	description := webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: sdp}
-	parsed, err := description.Unmarshal()
-	if err != nil {
-		return fmt.Errorf("%w: answer: %w", ErrProtocol, err)
-	}
-	r := c.receiver
-	r.bySSRC, r.byMID = make(map[uint32]*Slot), make(map[string]*Slot)
-	for _, s := range c.slots {
-		r.byMID[s.mid] = s
-	}
-	for _, media := range parsed.MediaDescriptions {
-		r.learn(media)
-	}
-	r.reports.write = c.outbox.put
-	if err := c.pc.SetRemoteDescription(description); err != nil {
-		return err
-	}
-	close(c.answered)
-	return nil
-}
-
-// learn takes from an answered line what its packets are known by.
-func (r *receiver) learn(media *sdp.MediaDescription) {
-	mid, _ := media.Attribute("mid")
-	slot := r.byMID[mid]
-	for _, a := range media.Attributes {
-		number, rest, _ := strings.Cut(a.Value, " ")
-		switch n, err := strconv.ParseUint(number, 10, 32); {
-		case a.Key == "extmap" && err == nil && n <= math.MaxUint8 && rest == midURI:
-			r.midID = uint8(n)
-		case a.Key == "extmap" && err == nil && n <= math.MaxUint8 && rest == levelURI && slot == nil && r.mic != nil:
-			r.mic.sendLevels(uint8(n))
-		case slot == nil:
-		case a.Key == "ssrc" && err == nil:
-			r.bySSRC[uint32(n)] = slot
-		case a.Key == "rtpmap" && err == nil && n <= math.MaxInt8 && strings.HasPrefix(strings.ToLower(rest), "red/"):
-			slot.loss.red = uint8(n)
-		case a.Key == "rtcp-fb" && rest == "nack":
-			slot.loss.nack = true
-		}
-	}
-}
-
 // tellLeave asks the server to forget the membership without waiting for its answer.
 func (c *Client) tellLeave(channelID string) {
-	if c.Err() == nil {
-		_ = c.writeFrame(protocol.OpChannelLeave, "", protocol.ChannelRef{ChannelID: channelID})
-	}
+	_, _, _ = c.post(protocol.OpChannelLeave, protocol.ChannelRef{ChannelID: channelID}, nil)
 }

@@ -177,6 +177,9 @@ func (r *receiver) ask(slot *Slot) {
 func (r *receiver) overdue(slot *Slot) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.over {
+		return
+	}
 	l, now := &slot.loss, r.now()
 	since := now.Sub(l.newestAt)
 	if since < 2*l.frame || l.turns >= overdueTurns {
@@ -192,7 +195,7 @@ func (r *receiver) overdue(slot *Slot) {
 // which is what WebRTC endpoints do that send nothing.
 func (r *receiver) ssrc() uint32 {
 	if r.mic != nil {
-		return r.mic.ssrc
+		return r.mic.ssrc.Load()
 	}
 	return 1
 }
@@ -233,7 +236,7 @@ func (r *receiver) senderReport(now time.Time) (*rtcp.SenderReport, bool) {
 	}
 	packets, octets, timestamp, ok := r.mic.totals(now)
 	return &rtcp.SenderReport{
-		SSRC: r.mic.ssrc, NTPTime: repair.NTP(now), RTPTime: timestamp, PacketCount: packets, OctetCount: octets,
+		SSRC: r.mic.ssrc.Load(), NTPTime: repair.NTP(now), RTPTime: timestamp, PacketCount: packets, OctetCount: octets,
 	}, ok
 }
 
@@ -297,7 +300,7 @@ func (f *feedback) take(compound repair.Compound) {
 	for p := range compound.Packets() {
 		switch {
 		case p.Kind == repair.KindNACK:
-			if r.mic == nil || p.Media != r.mic.ssrc || f.ssrc != p.Media {
+			if r.mic == nil || p.Media != r.mic.ssrc.Load() || f.ssrc != p.Media {
 				continue
 			}
 			for seq := range p.Numbers() {
@@ -309,7 +312,7 @@ func (f *feedback) take(compound repair.Compound) {
 			}
 		}
 		for block := range p.Blocks() {
-			if r.mic != nil && block.SSRC == r.mic.ssrc && f.ssrc == block.SSRC {
+			if r.mic != nil && block.SSRC == r.mic.ssrc.Load() && f.ssrc == block.SSRC {
 				r.heard(&block, now)
 			}
 		}

@@ -46,7 +46,8 @@ func (s *sink) frames(t *testing.T, i int) []string {
 // newLooseMicrophone is a microphone that speaks RED into a sink.
 func newLooseMicrophone() (*microphone, *sink) {
 	s := &sink{}
-	m := &microphone{ssrc: 7, opus: opusPayloadType, red: redPayloadType, writer: s}
+	m := &microphone{opus: opusPayloadType, red: redPayloadType, writer: s}
+	m.ssrc.Store(7)
 	m.header = rtp.Header{Version: 2, SSRC: 7, SequenceNumber: 65_530}
 	m.sendLevels(1)
 	return m, s

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/rtp"
@@ -35,7 +36,7 @@ const (
 // pion's own tracks know one payload type only.
 type microphone struct {
 	userID string
-	ssrc   uint32
+	ssrc   atomic.Uint32 // another one on each connection
 
 	mu      sync.Mutex
 	writer  webrtc.TrackLocalWriter // nil while not bound; guarded by mu
@@ -67,23 +68,28 @@ type sentPacket struct {
 	blocks int    // redundant blocks it was sent with
 }
 
-func newMicrophone(pc *webrtc.PeerConnection, userID string) (*microphone, error) {
-	m := &microphone{userID: userID}
+// attach makes it the microphone of a connection. What was sent on the one before is
+// forgotten, since nobody there can ask for it any more.
+func (m *microphone) attach(pc *webrtc.PeerConnection) error {
 	transceiver, err := pc.AddTransceiverFromTrack(m, webrtc.RTPTransceiverInit{
 		Direction: webrtc.RTPTransceiverDirectionSendonly,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if encodings := transceiver.Sender().GetParameters().Encodings; len(encodings) > 0 {
-		m.ssrc = uint32(encodings[0].SSRC)
+		m.ssrc.Store(uint32(encodings[0].SSRC))
 	}
-	m.header = rtp.Header{Version: 2, SSRC: m.ssrc}
+	m.header = rtp.Header{Version: 2, SSRC: m.ssrc.Load()}
 	// RFC 3711, section 3.3.1: the first sequence number stays below 2^15, or the
 	// rollover counters of the two ends may come to differ.
 	m.header.SequenceNumber = uint16(rand.N(1 << 15)) //nolint:gosec // not a secret
 	m.header.Timestamp = rand.Uint32()                //nolint:gosec // not a secret
-	return m, nil
+	m.levelID, m.red, m.started, m.count, m.octets, m.asked = 0, 0, false, 0, 0, 0
+	m.answers = repair.Answers{}
+	return nil
 }
 
 // Bind implements webrtc.TrackLocal: the answer is applied.
@@ -286,8 +292,9 @@ func rtpTicks(d time.Duration) uint32 {
 // The server takes every frame for speech of an ordinary voice that is not too short to be
 // any; see WriteOpusLevel to say how loud it is.
 //
-// The errors are ErrNoMicrophone, ErrNotConnected, ErrFrame and the call's own after its
-// end, and what the socket says when it refuses the packet. No error does not mean heard.
+// The errors are ErrNoMicrophone, ErrNotConnected before media flowed for the first time,
+// ErrFrame and the call's own after its end, and what the socket says when it refuses the
+// packet. No error does not mean heard: while a call joins again, frames are lost.
 func (c *Call) WriteOpus(frame []byte, length time.Duration) error {
 	return c.writeOpus(frame, length, noLevel)
 }
@@ -321,10 +328,10 @@ func (c *Call) writeOpus(frame []byte, length time.Duration, level int) error {
 }
 
 // SSRC returns the RTP source identifier of the microphone, which others see as
-// PacketInfo.CSRC, or 0 without one.
+// PacketInfo.CSRC, or 0 without one. After the call joined again it is another.
 func (c *Call) SSRC() uint32 {
 	if c.mic == nil {
 		return 0
 	}
-	return c.mic.ssrc
+	return c.mic.ssrc.Load()
 }

@@ -63,9 +63,9 @@ func TestMicrophoneTimestamps(t *testing.T) {
 	pc, err := testEngine(t).peerConnection(nil, nil, (&receiver{}).buffer)
 	require.NoError(t, err)
 	t.Cleanup(func() { pc.Close() })
-	m, err := newMicrophone(pc, "ada")
-	require.NoError(t, err)
-	require.NotZero(t, m.ssrc)
+	m := &microphone{userID: "ada"}
+	require.NoError(t, m.attach(pc))
+	require.NotZero(t, m.ssrc.Load())
 	base, seq := m.header.Timestamp, m.header.SequenceNumber
 	start := time.Now()
 	steps := []struct {
@@ -100,8 +100,8 @@ func TestMicrophoneLevels(t *testing.T) {
 	pc, err := testEngine(t).peerConnection(nil, nil, (&receiver{}).buffer)
 	require.NoError(t, err)
 	t.Cleanup(func() { pc.Close() })
-	m, err := newMicrophone(pc, "ada")
-	require.NoError(t, err)
+	m := &microphone{userID: "ada"}
+	require.NoError(t, m.attach(pc))
 	sent := func(level int) []byte {
 		require.NoError(t, m.write(time.Now(), opusFrame(1), 0, level))
 		data, err := m.header.Marshal()

@@ -35,6 +35,7 @@ type receiver struct {
 	now     func() time.Time
 	after   func(time.Duration, func()) *time.Timer // nil: packets are never overdue
 	reports reporter
+	over    bool // the slots are another's
 
 	strangers atomic.Uint64 // packets of no known slot
 }
@@ -71,6 +72,20 @@ func (noReader) Read([]byte) (int, error) { return 0, io.EOF }
 
 // Close does nothing: there are no resources.
 func (noReader) Close() error { return nil }
+
+// close lets go of the slots, which then take the packets of another connection. It is
+// called when no packet comes any more.
+func (r *receiver) close(slots []*Slot) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.over = true
+	for _, s := range slots {
+		if s.loss.overdue != nil {
+			s.loss.overdue.Stop()
+		}
+		s.loss, s.binding, s.extent.started = loss{}, binding{}, false
+	}
+}
 
 func (r *receiver) take(from *stream, packet []byte) {
 	r.mu.Lock()

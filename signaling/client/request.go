@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -12,8 +11,12 @@ import (
 
 // pending is a request whose reply has not come.
 type pending struct {
-	op protocol.Op
-	// onReply, if set, runs on the reading goroutine, so that what it changes is in
+	number uint64
+	op     protocol.Op
+	frame  []byte // encoded, to be written again after the client came back
+	// sent says that a link of the present session took it; guarded by Client.sending.
+	sent bool
+	// onReply, if set, runs on the running goroutine, so that what it changes is in
 	// place before any later frame is handled.
 	onReply func(protocol.Frame) error
 	done    chan error // holds one
@@ -44,8 +47,10 @@ func (c *Client) reply(f protocol.Frame) {
 
 // Request sends any request and waits for its reply. The data of an ACK, or the d of a
 // reply of another op, is parsed into data unless that is nil. A refusal is a
-// *protocol.Error; other errors are the context's and, when the session ends first, what
-// Err returns. A request whose context ends may take effect all the same.
+// *protocol.Error; other errors are the context's, what Err returns when the client ends
+// first, and ErrSessionLost when the session did, so that nobody knows whether the request
+// was carried out. While there is no connection the request waits for the next one. One whose
+// context ends may take effect all the same.
 func (c *Client) Request(ctx context.Context, op protocol.Op, d, data any) error {
 	return c.request(ctx, op, d, func(f protocol.Frame) error { return bindReply(f, data) })
 }
@@ -54,20 +59,8 @@ func (c *Client) request(ctx context.Context, op protocol.Op, d any, onReply fun
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	p := &pending{op: op, onReply: onReply, done: make(chan error, 1)}
-	c.mu.Lock()
-	if err := c.err; err != nil {
-		c.mu.Unlock()
-		return err
-	}
-	c.nextID++
-	id := "c" + strconv.FormatUint(c.nextID, 10)
-	c.pending[id] = p
-	c.mu.Unlock()
-
-	// Of a failed write the session's end tells more, and soon.
-	if err := c.writeFrame(op, id, d); errors.Is(err, errEncode) {
-		c.forget(id)
+	id, p, err := c.post(op, d, onReply)
+	if err != nil {
 		return err
 	}
 	select {
@@ -83,6 +76,31 @@ func (c *Client) request(ctx context.Context, op protocol.Op, d any, onReply fun
 		}
 	}
 	return <-p.done // the reply came at the same moment: it is being handled
+}
+
+// post writes a request, or keeps it until there is a link again.
+func (c *Client) post(op protocol.Op, d any, onReply func(protocol.Frame) error) (id string, p *pending, err error) {
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	c.mu.Lock()
+	if c.err != nil {
+		defer c.mu.Unlock()
+		return "", nil, c.err
+	}
+	c.nextID++
+	p = &pending{number: c.nextID, op: op, onReply: onReply, done: make(chan error, 1)}
+	id = "c" + strconv.FormatUint(p.number, 10)
+	c.pending[id] = p
+	c.mu.Unlock()
+	if p.frame, err = protocol.EncodeRequest(op, id, d); err != nil {
+		c.forget(id)
+		return "", nil, fmt.Errorf("%w: %w", errEncode, err)
+	}
+	if c.link != nil {
+		p.sent = true
+		_ = c.link.write(p.frame) // what did not leave is written again on the next link
+	}
+	return id, p, nil
 }
 
 // forget gives up waiting for a reply; false means that it has come.
@@ -166,6 +184,14 @@ func (c *Client) SendMessage(ctx context.Context, channelID, content string) (pr
 // fields stay as they are. It returns the state after the change. WriteOpus goes on
 // sending while muted: the server drops it.
 func (c *Client) SetVoiceState(ctx context.Context, d protocol.VoiceState) (protocol.VoiceStateEvent, error) {
+	c.mu.Lock()
+	if d.SelfMute != nil {
+		c.voice.SelfMute = d.SelfMute
+	}
+	if d.SelfDeaf != nil {
+		c.voice.SelfDeaf = d.SelfDeaf
+	}
+	c.mu.Unlock()
 	var state protocol.VoiceStateEvent
 	err := c.request(ctx, protocol.OpVoiceState, d, func(f protocol.Frame) error {
 		if err := bindReply(f, &state); err != nil {
@@ -183,6 +209,14 @@ func (c *Client) SetVoiceState(ctx context.Context, d protocol.VoiceState) (prot
 // in later calls. Both list user ids, at most protocol.MaxPins and MaxExclusions; a nil list
 // stays as it is, an empty one is emptied. It returns both as they are now.
 func (c *Client) Subscribe(ctx context.Context, d protocol.Subscribe) (protocol.Subscribe, error) {
+	c.mu.Lock()
+	if d.Pin != nil {
+		c.subscribed.Pin = d.Pin
+	}
+	if d.Exclude != nil {
+		c.subscribed.Exclude = d.Exclude
+	}
+	c.mu.Unlock()
 	var now protocol.Subscribe
 	err := c.Request(ctx, protocol.OpSubscribe, d, &now)
 	return now, err

@@ -216,7 +216,8 @@ func (s *Slot) assign(userID string, ssrc uint32, now time.Time) {
 	s.occupant.Store(&next)
 }
 
-// extent is the span of sequence numbers seen, from the first to the highest.
+// extent is the span of sequence numbers seen, from the first to the highest, added up over
+// the connections of a call.
 type extent struct {
 	started bool
 	highest uint16
@@ -227,7 +228,8 @@ type extent struct {
 func (e *extent) add(seq uint16) uint64 {
 	switch {
 	case !e.started:
-		e.started, e.highest, e.span = true, seq, 1
+		e.started, e.highest = true, seq
+		e.span++
 	case seq-e.highest < 1<<15: // ahead, by RFC 1982's arithmetic
 		e.span += uint64(seq - e.highest)
 		e.highest = seq

@@ -1,0 +1,215 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+const (
+	// firstPause is the most that the first try to come back waits, so that those whom one
+	// event has cut off do not come at the same moment.
+	firstPause = 250 * time.Millisecond
+	// resumePause is the most between two tries while the session can still be resumed: a
+	// network that returns is to be noticed soon.
+	resumePause = time.Second
+	// maxPause is the most between two tries after that.
+	maxPause = 30 * time.Second
+	// tryTimeout is how long one try may take. A network that comes back in the middle of one
+	// lets it succeed late, since TCP repeats ever less often.
+	tryTimeout = 5 * time.Second
+)
+
+// pause is how long to wait before a try, counted from 0, after being away for so long: at random up to a limit that
+// doubles.
+func pause(try int, away, window time.Duration) time.Duration {
+	most := maxPause
+	if away < window {
+		most = resumePause
+	}
+	limit := min(firstPause<<min(try, 10), most)
+	return rand.N(limit) + 1 //nolint:gosec // spreads load, hides nothing
+}
+
+// run serves one link after the other until the client has ended.
+func (c *Client) run(l *link) {
+	defer c.wg.Done()
+	defer c.events.close()
+	for {
+		err := c.serve(l)
+		c.sending.Lock()
+		if c.link == l {
+			c.link = nil
+		}
+		c.sending.Unlock()
+		if c.Err() != nil {
+			return
+		}
+		if c.opts.NoReconnect || final(err) {
+			c.end(err)
+			return
+		}
+		c.log.Info("connection lost, coming back", "error", err)
+		if l, err = c.comeBack(err); err != nil {
+			c.end(err)
+			return
+		}
+	}
+}
+
+// final reports whether coming back after this makes no sense.
+func final(err error) bool {
+	if closed, ok := errors.AsType[*CloseError](err); ok {
+		return closed.Code.Next() == protocol.Stop
+	}
+	return errors.Is(err, ErrProtocol) || errors.Is(err, ErrVersion)
+}
+
+// comeBack tries until there is a link again, as part of the same session or of a new one.
+// The error is why there will be none. cause is why the last one ended.
+func (c *Client) comeBack(cause error) (*link, error) {
+	ctx, cancel := c.untilDone()
+	defer cancel()
+	lost := time.Now()
+	token := c.opts.Token
+	for try := 0; ; try++ {
+		window := time.Duration(c.Ready().ResumeWindowMS) * time.Millisecond
+		timer := time.NewTimer(pause(try, time.Since(lost), window))
+		select {
+		case <-c.done:
+			timer.Stop()
+			return nil, c.Err()
+		case <-timer.C:
+		}
+		l, err := c.tryOnce(ctx, token)
+		switch refused, _ := errors.AsType[*protocol.Error](err); {
+		case err == nil:
+			return l, nil
+		case c.Err() != nil:
+			return nil, c.Err()
+		case final(err):
+			return nil, err
+		case refused == nil:
+		case refused.Code == protocol.CodeInvalidToken && c.opts.NewToken != nil:
+			if token, err = c.opts.NewToken(ctx); err != nil {
+				c.log.Warn("no new token", "error", err)
+				token = c.opts.Token
+			}
+		case refused.Code == protocol.CodeRateLimited:
+		default:
+			return nil, err
+		}
+		c.log.Debug("not back yet", "error", err, "first", cause, "tries", try+1)
+	}
+}
+
+// untilDone returns a context that ends with the client.
+func (c *Client) untilDone() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-c.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// tryOnce opens a link, makes it the client's session's, and sends what waits.
+func (c *Client) tryOnce(ctx context.Context, token string) (*link, error) {
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
+	l, err := openLink(ctx, c.gateway, c.opts.Dialer)
+	if err != nil {
+		return nil, err
+	}
+	err = l.during(ctx, func() error { return c.identify(l, token) })
+	if err == nil {
+		err = c.begin(l)
+	}
+	if err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// begin goes on with a new session where the lost one was: what was sent and not answered
+// may have been carried out, so that only what changes nothing by being repeated is sent
+// again. Before that goes what was said of one's own voice, after it the call.
+func (c *Client) begin(l *link) error {
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	c.mu.Lock()
+	err, call, voice, subscribed := c.err, c.call, c.voice, c.subscribed
+	for id, p := range c.pending {
+		if p.sent && !repeatable(p.op) {
+			delete(c.pending, id)
+			p.done <- ErrSessionLost
+		}
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := restoreState(l, voice, subscribed); err != nil {
+		return err
+	}
+	c.resendLocked(l)
+	c.events.put(Event{Payload: &Reidentified{}})
+	if call != nil {
+		call.lose(ErrSessionLost)
+	}
+	return nil
+}
+
+// restoreState tells a new session what the lost one knew of its user. The answers are nobody's.
+func restoreState(l *link, voice protocol.VoiceState, subscribed protocol.Subscribe) error {
+	if voice.SelfMute != nil || voice.SelfDeaf != nil {
+		if err := l.ask(protocol.OpVoiceState, voice); err != nil {
+			return err
+		}
+	}
+	if subscribed.Pin != nil || subscribed.Exclude != nil {
+		return l.ask(protocol.OpSubscribe, subscribed)
+	}
+	return nil
+}
+
+// resendLocked makes l the link that requests are written to, after those without a reply,
+// in their order. Caller holds sending.
+func (c *Client) resendLocked(l *link) {
+	c.mu.Lock()
+	waiting := slices.Collect(maps.Values(c.pending))
+	c.mu.Unlock()
+	slices.SortFunc(waiting, func(a, b *pending) int { return cmp.Compare(a.number, b.number) })
+	for _, p := range waiting {
+		p.sent = true
+		if l.write(p.frame) != nil {
+			break // the next link takes them
+		}
+	}
+	c.link = l
+}
+
+// repeatable reports whether a request may be carried out twice without anybody noticing.
+func repeatable(op protocol.Op) bool {
+	switch op {
+	case protocol.OpChannelList, protocol.OpChannelInfo, protocol.OpVoiceState, protocol.OpSubscribe:
+		return true
+	default:
+		return false
+	}
+}
+
+// Reidentified is the payload of an event of the client's own: the session was lost, and
+// another has begun. What happened in between was told to nobody; channels and their members
+// may be others. The call, if there is one, is being joined again.
+type Reidentified struct{}

@@ -1,0 +1,222 @@
+package client
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// comings is a server that a client loses and finds again: each connection is handled by the next function.
+func comings(t *testing.T, each ...func(*fakeConn)) (*fake, *atomic.Int32) {
+	t.Helper()
+	var count atomic.Int32
+	return newFake(t, func(c *fakeConn) {
+		if n := int(count.Add(1)); n <= len(each) {
+			each[n-1](c)
+		}
+	}), &count
+}
+
+// cut breaks the connection without a word.
+func (c *fakeConn) cut() { _ = c.NetConn().Close() }
+
+// until answers nothing and returns the first frame of this op.
+func (c *fakeConn) until(op protocol.Op) protocol.Frame {
+	for {
+		f, ok := c.next()
+		if !ok {
+			return protocol.Frame{}
+		}
+		if f.Op == op {
+			return f
+		}
+	}
+}
+
+// A new session gets what the lost one knew of its user, and the requests nobody answered where they may be repeated.
+func TestLostSessionIsBegunAnew(t *testing.T) {
+	t.Parallel()
+	again := make(chan []protocol.Frame, 1)
+	srv, _ := comings(t, func(c *fakeConn) {
+		c.identify()
+		f := c.until(protocol.OpVoiceState)
+		c.ack(f, protocol.VoiceStateEvent{UserID: "ada", SelfMute: true})
+		c.event(protocol.OpMessageEvent, protocol.MessageEvent{Content: "one"})
+		c.until(protocol.OpMessageCreate)
+		c.until(protocol.OpChannelList)
+		c.cut()
+	}, func(c *fakeConn) {
+		c.identify()
+		c.event(protocol.OpMessageEvent, protocol.MessageEvent{Content: "counted from one again"})
+		var frames []protocol.Frame
+		for len(frames) < 3 {
+			f, ok := c.next()
+			if !ok {
+				return
+			}
+			frames = append(frames, f)
+			if f.ID != "" {
+				c.ack(f, struct{}{})
+			}
+		}
+		again <- frames
+		c.until(protocol.OpHello)
+	})
+	c := srv.dial(Options{Token: "ada"})
+	ctx := testContext(t)
+	_, err := c.SetVoiceState(ctx, protocol.VoiceState{SelfMute: new(true)})
+	require.NoError(t, err)
+	sent, listed := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, sendErr := c.SendMessage(ctx, "room", "once at most")
+		sent <- sendErr
+	}()
+	waitFor(t, "the message is on its way", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.pending) == 1
+	})
+	go func() {
+		_, listErr := c.Channels(ctx)
+		listed <- listErr
+	}()
+	require.ErrorIs(t, <-sent, ErrSessionLost)
+	require.NoError(t, <-listed)
+	// A request made now is sent after what waited.
+	_, err = c.Channel(ctx, "room")
+	require.NoError(t, err)
+	frames := <-again
+	for i, op := range []protocol.Op{protocol.OpVoiceState, protocol.OpChannelList, protocol.OpChannelInfo} {
+		require.Equal(t, op, frames[i].Op)
+	}
+	for _, payload := range []any{&protocol.MessageEvent{}, &Reidentified{}, &protocol.MessageEvent{}} {
+		require.IsType(t, payload, (<-c.Events()).Payload)
+	}
+	require.NoError(t, c.Err())
+}
+
+// What is asked for while there is no connection waits for the next.
+func TestRequestsWaitForAConnection(t *testing.T) {
+	t.Parallel()
+	back := make(chan struct{})
+	messages := make(chan string, 10)
+	srv, _ := comings(t, func(c *fakeConn) {
+		c.identify()
+		c.cut()
+	}, func(c *fakeConn) {
+		<-back
+		c.each(func(f protocol.Frame) {
+			var d protocol.MessageCreate
+			require.NoError(t, f.Bind(&d))
+			messages <- d.Content
+			c.ack(f, protocol.MessageCreated{})
+		})
+	})
+	c := srv.dial(Options{Token: "ada"})
+	waitFor(t, "the connection is noticed to be gone", func() bool {
+		c.sending.Lock()
+		defer c.sending.Unlock()
+		return c.link == nil
+	})
+	sent := make(chan error, 1)
+	go func() {
+		_, err := c.SendMessage(testContext(t), "room", "hi")
+		sent <- err
+	}()
+	ctx, cancel := context.WithCancel(t.Context())
+	given := make(chan error, 1)
+	go func() {
+		_, err := c.SendMessage(ctx, "room", "never mind")
+		given <- err
+	}()
+	cancel()
+	require.ErrorIs(t, <-given, context.Canceled)
+	close(back)
+	require.NoError(t, <-sent)
+	require.Equal(t, "hi", <-messages)
+	require.Empty(t, messages, "sent once, and what was given up not at all")
+}
+
+func TestComingBackEnds(t *testing.T) {
+	t.Parallel()
+	refused := func(code protocol.ErrorCode, closing protocol.CloseCode) func(*fakeConn) {
+		return func(c *fakeConn) {
+			c.hello()
+			c.refuse(c.until(protocol.OpIdentify), code)
+			c.bye(closing)
+		}
+	}
+	welcome := func(c *fakeConn) {
+		c.identify()
+		c.cut()
+	}
+	t.Run("when the token is refused", func(t *testing.T) {
+		t.Parallel()
+		srv, count := comings(t, welcome, refused(protocol.CodeInvalidToken, protocol.CloseAuthFailed))
+		c := srv.dial(Options{Token: "ada"})
+		<-c.Done()
+		var refusal *protocol.Error
+		require.ErrorAs(t, c.Err(), &refusal)
+		require.Equal(t, protocol.CodeInvalidToken, refusal.Code)
+		require.EqualValues(t, 2, count.Load())
+	})
+	t.Run("not while there are new tokens", func(t *testing.T) {
+		t.Parallel()
+		tokens := make(chan string, 1)
+		srv, _ := comings(t, welcome, refused(protocol.CodeInvalidToken, protocol.CloseAuthFailed), func(c *fakeConn) {
+			c.hello()
+			f := c.until(protocol.OpIdentify)
+			var d protocol.Identify
+			require.NoError(t, f.Bind(&d))
+			tokens <- d.Token
+			c.reply(protocol.OpReady, f.ID, protocol.Ready{V: 1, UserID: "ada"})
+			c.until(protocol.OpHello)
+		})
+		c := srv.dial(Options{Token: "old", NewToken: func(context.Context) (string, error) { return "new", nil }})
+		require.Equal(t, "new", <-tokens)
+		require.NoError(t, c.Err())
+	})
+	t.Run("when somebody else took over", func(t *testing.T) {
+		t.Parallel()
+		srv, count := comings(t, func(c *fakeConn) {
+			c.identify()
+			c.bye(protocol.CloseReplaced)
+		})
+		c := srv.dial(Options{Token: "ada"})
+		<-c.Done()
+		var closed *CloseError
+		require.ErrorAs(t, c.Err(), &closed)
+		require.EqualValues(t, 1, count.Load())
+	})
+	t.Run("when closed meanwhile", func(t *testing.T) {
+		t.Parallel()
+		srv, count := comings(t, welcome, func(c *fakeConn) { c.until(protocol.OpHello) })
+		c := srv.dial(Options{Token: "ada"})
+		waitFor(t, "the client is on its way back", func() bool { return count.Load() == 2 })
+		require.NoError(t, c.Close())
+		require.ErrorIs(t, c.Err(), ErrClosed)
+	})
+}
+
+func TestPauseGrowsAndKeepsItsLimits(t *testing.T) {
+	t.Parallel()
+	const window = time.Minute
+	longest := func(try int, away time.Duration) (most time.Duration) {
+		for range 2000 {
+			p := pause(try, away, window)
+			require.Positive(t, p)
+			most = max(most, p)
+		}
+		return most
+	}
+	require.LessOrEqual(t, longest(0, 0), firstPause)
+	require.Greater(t, longest(1, 0), firstPause)
+	require.LessOrEqual(t, longest(50, 0), resumePause, "while the session waits")
+	require.Greater(t, longest(50, window), resumePause)
+	require.LessOrEqual(t, longest(50, window), maxPause)
+}
