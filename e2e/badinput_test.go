@@ -259,16 +259,37 @@ func TestRateLimit(t *testing.T) {
 	verifyNoLeaks(t)
 	s := startServer(t, func(c *app.Config) { c.RequestRate, c.RequestBurst = 1, 3 })
 	c, _ := identify(t, s, "Ada") // the first of three
-	c.ack(protocol.OpChannelList, struct{}{}, nil)
-	c.ack(protocol.OpChannelList, struct{}{}, nil)
+	c.ack(protocol.OpVoiceState, struct{}{}, nil)
+	c.ack(protocol.OpVoiceState, struct{}{}, nil)
 	var refused protocol.Error
-	c.reply(protocol.OpChannelList, struct{}{}, protocol.OpError, &refused)
+	c.reply(protocol.OpVoiceState, struct{}{}, protocol.OpError, &refused)
 	require.Equal(t, protocol.CodeRateLimited, refused.Code)
 	require.InDelta(t, 500, refused.RetryAfterMS, 501)
 	for range 10 {
-		c.request(protocol.OpChannelList, struct{}{})
+		c.request(protocol.OpVoiceState, struct{}{})
 	}
 	require.Equal(t, protocol.CloseRateLimited, c.closed())
+}
+
+// What costs more counts for more, and what counts for more than may be asked at once is
+// still possible.
+func TestRateLimitIsWeighted(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t, func(c *app.Config) { c.RequestRate, c.RequestBurst = 1, 11 })
+	c, _ := identify(t, s, "Ada")
+	c.ack(protocol.OpChannelList, struct{}{}, nil)
+	c.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "den"}, nil)
+	var refused protocol.Error
+	c.reply(protocol.OpChannelJoin, protocol.ChannelJoin{ChannelID: "den", SDPOffer: offer(t, 1, 1)}, protocol.OpError, &refused)
+	require.Equal(t, protocol.CodeRateLimited, refused.Code)
+	require.InDelta(t, 4500, refused.RetryAfterMS, 501)
+
+	s = startServer(t, func(c *app.Config) { c.RequestRate, c.RequestBurst = 1000, 1 })
+	c, _ = identify(t, s, "Bob")
+	eventually(t, "the request to be carried out", func() bool {
+		c.request(protocol.OpChannelList, struct{}{})
+		return c.read().Op == protocol.OpAck
+	})
 }
 
 func TestTooManySessions(t *testing.T) {

@@ -17,13 +17,6 @@ type Arrival struct {
 	Proxied bool
 }
 
-// mediaAddrs are the addresses at which the session's client reaches the media port, as
-// things are now; the machine may have got others since. The session's relay leads there.
-func (s *Session) mediaAddrs() []netip.AddrPort {
-	s.gw.cfg.Relay.Admit(s.id, s.via)
-	return s.gw.cfg.MediaAddrs(s.via)
-}
-
 func arrivalOf(r *http.Request) Arrival {
 	a := Arrival{Host: r.Host}
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {

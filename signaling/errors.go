@@ -21,6 +21,9 @@ var (
 	errEmptyMessage       = errors.New("content is empty")
 	errMessageTooLong     = errors.New("content is too long")
 	errMessageElsewhere   = errors.New("not a member of that channel")
+	// errDetached: there is nobody to answer, the connection has ended or its session goes on
+	// elsewhere.
+	errDetached = errors.New("the connection is not the session's")
 )
 
 // rateLimitError: a request came too soon.
@@ -85,4 +88,46 @@ func errorPayload(op protocol.Op, err error) protocol.Error {
 // payloadError makes a protocol.ErrPayload that says what is wrong with a field.
 func payloadError(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{protocol.ErrPayload}, args...)...)
+}
+
+// errorTally is under which name a refusal is counted; "" for those that happen in
+// ordinary use.
+func errorTally(code protocol.ErrorCode) string {
+	switch code {
+	case protocol.CodeInvalidToken:
+		return "token_refused"
+	case protocol.CodeRateLimited:
+		return "request_rate_limited"
+	case protocol.CodeChannelFull:
+		return "channel_full"
+	case protocol.CodeBadSDP, protocol.CodeUnsupportedMedia:
+		return "offer_refused"
+	case protocol.CodeInternal:
+		return "internal_error"
+	default:
+		return ""
+	}
+}
+
+// closeTally is under which name an end of a connection is counted; "" for those that
+// happen in ordinary use.
+func closeTally(code protocol.CloseCode) string {
+	switch code {
+	case protocol.CloseTooLarge, protocol.CloseOpcode, protocol.CloseDecode, protocol.CloseBadSequence:
+		return "closed_bad_frame"
+	case protocol.CloseUnknown:
+		return "closed_internal_error"
+	case protocol.CloseNotAuthenticated:
+		return "closed_not_identified"
+	case protocol.CloseRateLimited:
+		return "closed_rate_limited"
+	case protocol.CloseTimedOut:
+		return "closed_timed_out"
+	case protocol.CloseReplaced:
+		return "closed_replaced"
+	case protocol.CloseSlowConsumer:
+		return "closed_slow_consumer"
+	default:
+		return ""
+	}
 }

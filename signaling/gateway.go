@@ -20,6 +20,9 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/tally"
 )
 
+// readBuffer is a WebSocket's, in bytes: a request that is no offer fits into it.
+const readBuffer = 1 << 10
+
 // Config is what a Gateway needs to know. Every field must be set unless it says
 // otherwise.
 type Config struct {
@@ -37,13 +40,14 @@ type Config struct {
 	IdentifyTimeout time.Duration
 	// WriteTimeout is how long one frame may take to leave.
 	WriteTimeout time.Duration
-	// EgressQueue is how many frames may wait for one client.
-	EgressQueue int
+	// EgressQueue is how many frames, and EgressBytes how many bytes, may wait for one client.
+	EgressQueue, EgressBytes int
 	// MaxSessions is how many WebSockets may be open, identified or not.
 	MaxSessions int
 	// MessageLength is the longest text message, in code points.
 	MessageLength int
-	// RequestRate (per second) and RequestBurst bound a session's requests.
+	// RequestRate (per second) and RequestBurst bound a session's requests, of which some
+	// count for several, and with them the frames and bytes of a connection.
 	RequestRate, RequestBurst int
 	// ChannelCapacity is the most members a channel may have, MaxChannels the most
 	// channels there may be.
@@ -63,7 +67,8 @@ type Config struct {
 	Tally *tally.Tally
 }
 
-// Gateway accepts WebSockets and runs a Session on each. Safe for concurrent use.
+// Gateway accepts WebSockets, runs a Conn on each, and has the Sessions. Safe for
+// concurrent use.
 type Gateway struct {
 	cfg      Config
 	log      *zap.Logger
@@ -73,11 +78,12 @@ type Gateway struct {
 	answer   sfu.Answer
 	peers    *sfu.MediaPeerHub
 	upgrader websocket.Upgrader
+	list     channelLists
 
-	mu       sync.Mutex // guards the fields below
-	sessions map[*Session]struct{}
-	closed   bool
-	running  sync.WaitGroup // one for each session
+	mu      sync.Mutex // guards the fields below
+	conns   map[*Conn]struct{}
+	closed  bool
+	running sync.WaitGroup // one for each Conn and each Session
 }
 
 // NewGateway returns a Gateway with the preset channels. What answer makes is closed when
@@ -89,14 +95,16 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 	g := &Gateway{
 		cfg: cfg, log: log, auth: authority, answer: answer,
 		users: NewUserHub(), peers: sfu.NewMediaPeerHub(),
-		sessions: make(map[*Session]struct{}),
+		conns: make(map[*Conn]struct{}),
 	}
 	g.upgrader = websocket.Upgrader{
 		HandshakeTimeout: cfg.WriteTimeout,
+		ReadBufferSize:   readBuffer, // its own: what comes through the other is not metered
+		WriteBufferPool:  new(sync.Pool),
 		CheckOrigin:      func(r *http.Request) bool { return OriginAllowed(r, cfg.AllowOrigin) },
 	}
 	limits := sfu.ChannelLimits{Capacity: cfg.ChannelCapacity, Channels: cfg.MaxChannels}
-	g.channels = sfu.NewChannelHub(limits, answer, g.peers, &notifier{users: g.users, log: log})
+	g.channels = sfu.NewChannelHub(limits, answer, g.peers, &notifier{gw: g})
 	// Channels are listed by age: presets in the order of the configuration.
 	now := time.Now()
 	for i, preset := range cfg.Presets {
@@ -118,37 +126,40 @@ func OriginAllowed(r *http.Request, allowed []string) bool {
 	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }
 
-// ServeHTTP upgrades the connection and returns when its session has ended.
+// ServeHTTP upgrades the connection and returns when it has ended.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !websocket.IsWebSocketUpgrade(r) {
 		http.Error(w, "this is the WebSocket endpoint: connect with ws:// or wss://", http.StatusUpgradeRequired)
 		return
 	}
-	s := newSession(g, arrivalOf(r))
-	if !g.add(s) {
+	c := newConn(g, arrivalOf(r))
+	if !g.add(c) {
 		g.cfg.Tally.Count("connection_no_room")
 		http.Error(w, "the server has no room for another connection", http.StatusServiceUnavailable)
 		return
 	}
-	defer g.remove(s)
-	conn, err := g.upgrader.Upgrade(w, r, nil)
+	defer g.remove(c)
+	ws, err := g.upgrader.Upgrade(meteredWriter{w, c.flow}, r, nil)
 	if err != nil {
 		// Upgrade has answered.
 		g.log.Debug("upgrade refused", zap.String("remote", r.RemoteAddr), zap.Error(err))
 		return
 	}
-	s.run(r.Context(), conn)
+	c.run(r.Context(), ws)
 }
 
-// Shutdown ends every session with CloseRestarting, refuses new ones, and returns when
-// all have cleaned up or ctx is done.
+// Shutdown ends every connection and session with CloseRestarting, refuses new ones, and
+// returns when all have cleaned up or ctx is done.
 func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.mu.Lock()
 	g.closed = true
-	for s := range g.sessions {
-		s.close(protocol.CloseRestarting)
+	for c := range g.conns {
+		c.close(protocol.CloseRestarting)
 	}
 	g.mu.Unlock()
+	for _, s := range g.users.All() {
+		s.end(protocol.CloseRestarting)
+	}
 	done := make(chan struct{})
 	go func() {
 		g.running.Wait()
@@ -162,20 +173,20 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	}
 }
 
-func (g *Gateway) add(s *Session) bool {
+func (g *Gateway) add(c *Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.closed || len(g.sessions) >= g.cfg.MaxSessions {
+	if g.closed || len(g.conns) >= g.cfg.MaxSessions {
 		return false
 	}
-	g.sessions[s] = struct{}{}
+	g.conns[c] = struct{}{}
 	g.running.Add(1)
 	return true
 }
 
-func (g *Gateway) remove(s *Session) {
+func (g *Gateway) remove(c *Conn) {
 	g.mu.Lock()
-	delete(g.sessions, s)
+	delete(g.conns, c)
 	g.mu.Unlock()
 	g.running.Done()
 }

@@ -36,10 +36,6 @@ func (noRelay) ICEServers(string, Arrival, time.Time) []protocol.ICEServer {
 // RefreshInterval is a day: there is nothing to refresh.
 func (noRelay) RefreshInterval() time.Duration { return 24 * time.Hour }
 
-func (s *Session) iceServers(now time.Time) []protocol.ICEServer {
-	return s.gw.cfg.Relay.ICEServers(s.id, s.via, now)
-}
-
 // RunRefresh sends everybody new TURN credentials every RefreshInterval until ctx is done.
 func (g *Gateway) RunRefresh(ctx context.Context) {
 	ticker := time.NewTicker(g.cfg.Relay.RefreshInterval())
@@ -49,22 +45,25 @@ func (g *Gateway) RunRefresh(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			g.refreshICEServers(now)
+			g.guard("refresh of ICE servers", func() { g.refreshICEServers(now) })
 		}
 	}
 }
 
 func (g *Gateway) refreshICEServers(now time.Time) {
-	for _, user := range g.users.All() {
-		servers := g.cfg.Relay.ICEServers(user.SessionID, user.via, now)
+	for _, s := range g.users.All() {
+		if s.attached() == nil {
+			continue // it gets new ones when it comes back
+		}
+		servers := s.iceServers(now)
 		if len(servers) == 0 {
 			continue
 		}
-		event, err := protocol.EncodeEvent(protocol.OpICEServers, protocol.ICEServers{ICEServers: servers})
+		event, err := protocol.EncodeBody(protocol.OpICEServers, protocol.ICEServers{ICEServers: servers})
 		if err != nil {
 			g.log.Error("event lost", zap.Error(err))
 			continue
 		}
-		user.tx.push(&outbound{event: event})
+		s.out.event(event)
 	}
 }

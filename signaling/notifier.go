@@ -8,31 +8,32 @@ import (
 )
 
 // notifier turns the media plane's events into frames. It implements sfu.Notifier and
-// therefore only queues.
-type notifier struct {
-	users *UserHub
-	log   *zap.Logger
-}
+// therefore only queues. A panic in it goes no further, because a channel is locked.
+type notifier struct{ gw *Gateway }
 
 // Notify implements sfu.Notifier.
 func (n *notifier) Notify(userIDs []string, except string, event sfu.Event) {
-	if encoded := n.encode(event); encoded != nil {
-		n.users.BroadcastTo(userIDs, encoded, except)
-	}
+	n.gw.guard("notifier", func() {
+		if encoded := n.encode(event); encoded != nil {
+			n.gw.users.BroadcastTo(userIDs, encoded, except)
+		}
+	})
 }
 
 // NotifyAll implements sfu.Notifier.
 func (n *notifier) NotifyAll(except string, event sfu.Event) {
-	if encoded := n.encode(event); encoded != nil {
-		n.users.BroadcastAll(encoded, except)
-	}
+	n.gw.guard("notifier", func() {
+		if encoded := n.encode(event); encoded != nil {
+			n.gw.users.BroadcastAll(encoded, except)
+		}
+	})
 }
 
-func (n *notifier) encode(event sfu.Event) *protocol.Event {
+func (n *notifier) encode(event sfu.Event) *protocol.Body {
 	op, payload := wireEvent(event)
-	encoded, err := protocol.EncodeEvent(op, payload)
+	encoded, err := protocol.EncodeBody(op, payload)
 	if err != nil {
-		n.log.Error("event lost", zap.Error(err))
+		n.gw.log.Error("event lost", zap.Error(err))
 		return nil
 	}
 	return encoded

@@ -3,6 +3,8 @@ package signaling
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
@@ -32,7 +34,7 @@ func channelCreate(_ context.Context, s *Session, r *request) error {
 		return err
 	}
 	info, err := s.gw.channels.Create(sfu.ChannelSpec{
-		ID: d.ChannelID, Name: name, OwnerID: s.user.ID, Capacity: d.Capacity,
+		ID: d.ChannelID, Name: name, OwnerID: s.userID, Capacity: d.Capacity,
 	}, time.Now())
 	if err != nil {
 		return err
@@ -62,7 +64,7 @@ func channelUpdate(_ context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	info, err := s.gw.channels.Update(channel, d.ChannelName, d.Capacity, s.user.ID)
+	info, err := s.gw.channels.Update(channel, d.ChannelName, d.Capacity, s.userID)
 	if err != nil {
 		return err
 	}
@@ -79,7 +81,7 @@ func channelDelete(_ context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	if !s.gw.channels.Delete(channel, s.user.ID) {
+	if !s.gw.channels.Delete(channel, s.userID) {
 		return fmt.Errorf("%w: %s", sfu.ErrChannelNotFound, d.ChannelID)
 	}
 	r.ack(d)
@@ -87,13 +89,38 @@ func channelDelete(_ context.Context, s *Session, r *request) error {
 }
 
 func channelList(_ context.Context, s *Session, r *request) error {
-	infos := s.gw.channels.List()
+	body, err := s.gw.list.encode(s.gw.channels.List())
+	if err != nil {
+		return err
+	}
+	r.replyBody(body)
+	return nil
+}
+
+// channelLists is the answer to CHANNEL_LIST, encoded once for each change and shared by
+// all the outboxes that it waits in. The zero value is ready. Safe for concurrent use.
+type channelLists struct {
+	mu    sync.Mutex // guards the fields below
+	infos []sfu.ChannelInfo
+	body  *protocol.Body
+}
+
+func (l *channelLists) encode(infos []sfu.ChannelInfo) (*protocol.Body, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.body != nil && slices.Equal(infos, l.infos) {
+		return l.body, nil
+	}
 	list := protocol.ChannelList{Channels: make([]protocol.ChannelInfo, len(infos))}
 	for i, info := range infos {
 		list.Channels[i] = wireChannel(info)
 	}
-	r.ack(list)
-	return nil
+	body, err := protocol.EncodeBody(protocol.OpAck, protocol.Ack{Op: protocol.OpChannelList, Data: list})
+	if err != nil {
+		return nil, err
+	}
+	l.infos, l.body = infos, body
+	return body, nil
 }
 
 func channelInfo(_ context.Context, s *Session, r *request) error {
@@ -126,7 +153,7 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	}
 	member, err := channel.Join(ctx, sfu.JoinRequest{
 		MediaAddrs: s.mediaAddrs(),
-		UserID:     s.user.ID, Name: s.user.Name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf,
+		UserID:     s.userID, Name: s.name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf,
 		Pin: s.pin, Exclude: s.exclude,
 		OnJoined: func(found sfu.Snapshot) {
 			r.ack(protocol.Joined{
@@ -165,7 +192,7 @@ func (s *Session) ownChannel(id string) (*sfu.Channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.user.Admin && channel.OwnerID() != s.user.ID {
+	if !s.admin && channel.OwnerID() != s.userID {
 		return nil, fmt.Errorf("%w: only the owner of %s or an admin may do this", errAccessDenied, id)
 	}
 	return channel, nil

@@ -13,22 +13,29 @@ import (
 // maxClientName is how much of IDENTIFY's "client" is logged, in bytes.
 const maxClientName = 64
 
-func heartbeat(_ context.Context, s *Session, r *request) error {
+func heartbeat(_ context.Context, c *Conn, r *request) error {
 	var d protocol.Heartbeat
 	if err := r.frame.Bind(&d); err != nil {
 		return err
 	}
-	if sent := s.events.Load(); d.S > sent {
-		return &closeError{payloadError("d.s is %d, but only %d events were sent", d.S, sent), protocol.CloseBadSequence}
+	err := error(nil)
+	switch {
+	case c.session != nil:
+		err = c.session.out.acknowledge(d.S)
+	case d.S > 0:
+		err = errFuture
+	}
+	if err != nil {
+		return &closeError{payloadError("d.s is %d: %w", d.S, err), protocol.CloseBadSequence}
 	}
 	r.reply(protocol.OpHeartbeatAck, struct{}{})
 	return nil
 }
 
-// identify makes the session its user's. An older session of the same user is ended
-// first and has left every hub before the new one enters.
-func identify(ctx context.Context, s *Session, r *request) error {
-	if s.user != nil {
+// identify makes a session of its user's, with the connection attached. An older session
+// of the same user is ended first and has left every hub before the new one enters.
+func identify(ctx context.Context, c *Conn, r *request) error {
+	if c.session != nil {
 		return errAlreadyIdentified
 	}
 	var d protocol.Identify
@@ -42,49 +49,63 @@ func identify(ctx context.Context, s *Session, r *request) error {
 		}
 	}
 	now := time.Now()
-	identity, err := s.gw.auth.Verify(d.Token, now)
+	identity, err := c.gw.auth.Verify(d.Token, now)
 	if err != nil {
 		return &closeError{err, protocol.CloseAuthFailed}
 	}
 	if d.UserID != "" && d.UserID != identity.UserID {
 		return &closeError{errUserMismatch, protocol.CloseAuthFailed}
 	}
-	user := &User{
-		ID: identity.UserID, Name: identity.Name, Admin: identity.Admin,
-		SessionID: s.id, via: s.via, tx: s.out, evict: s.close, gone: s.gone,
+	s := newSession(c, identity)
+	if !c.enter(ctx, s, r, now) {
+		c.gw.cfg.Relay.Revoke(s.id)
+		return errDetached
 	}
-	user.touch(now)
-	for {
-		if !s.evictHolder(ctx, user.ID) {
-			return nil // this session has ended meanwhile; there is nobody to answer
-		}
-		// READY goes first: as soon as the user is registered, events come.
-		if !r.replied {
-			s.gw.cfg.Relay.Admit(s.id, s.via)
-			r.reply(protocol.OpReady, s.ready(user, now))
-		}
-		if _, ok := s.gw.users.Register(user); ok {
-			break
-		}
-	}
-	s.user = user
-	s.log.Debug("identified", zap.String("user", user.ID),
+	c.serve(s)
+	c.log.Debug("identified", zap.String("user", s.userID),
 		zap.String("client", d.Client[:min(len(d.Client), maxClientName)]))
 	return nil
 }
 
-// evictHolder ends whoever is registered under this id and waits until it is gone. It
-// reports false when this session ends first.
-func (s *Session) evictHolder(ctx context.Context, userID string) bool {
+// enter registers a new session and queues its READY. It reports false when the
+// connection ends first.
+func (c *Conn) enter(ctx context.Context, s *Session, r *request, now time.Time) bool {
+	if !c.evictHolder(ctx, s.userID) {
+		return false
+	}
+	c.gw.cfg.Relay.Admit(s.id, s.via)
+	body, err := protocol.EncodeBody(protocol.OpReady, s.ready(now))
+	if err != nil {
+		c.log.Error("reply lost", zap.Error(err))
+		return false
+	}
+	// READY goes first: as soon as the session is registered, events come.
+	s.out.reply(c, body, r.frame.ID, r.frame.Op, keepNot)
+	r.replied = true
 	for {
-		holder := s.gw.users.Get(userID)
+		c.gw.running.Add(1) // one for each session; this connection's keeps it above zero
+		if _, ok := c.gw.users.Register(s); ok {
+			return true
+		}
+		c.gw.running.Done()
+		if !c.evictHolder(ctx, s.userID) {
+			return false
+		}
+	}
+}
+
+// evictHolder ends whoever is registered under this id and waits until it is gone. It
+// reports false when this connection ends first.
+func (c *Conn) evictHolder(ctx context.Context, userID string) bool {
+	for {
+		holder := c.gw.users.Get(userID)
 		if holder == nil {
 			return true
 		}
-		holder.evict(protocol.CloseReplaced)
+		holder.end(protocol.CloseReplaced)
 		select {
 		case <-holder.gone:
-		case <-s.done:
+		case <-c.done:
 			return false
 		case <-ctx.Done():
 			return false
@@ -92,10 +113,10 @@ func (s *Session) evictHolder(ctx context.Context, userID string) bool {
 	}
 }
 
-func (s *Session) ready(user *User, now time.Time) protocol.Ready {
+func (s *Session) ready(now time.Time) protocol.Ready {
 	cfg := &s.gw.cfg
 	return protocol.Ready{
-		V: protocol.Version, SessionID: s.id, UserID: user.ID, Name: user.Name,
+		V: protocol.Version, SessionID: s.id, UserID: s.userID, Name: s.name,
 		ICEServers: s.iceServers(now),
 		Limits: protocol.Limits{
 			FrameBytes: protocol.MaxFrameBytes, SDPBytes: protocol.MaxSDPBytes,

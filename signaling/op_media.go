@@ -41,7 +41,7 @@ func voiceState(_ context.Context, s *Session, r *request) error {
 		s.selfDeaf = *d.SelfDeaf
 	}
 	data := protocol.VoiceStateEvent{
-		UserID: s.user.ID, SelfMute: s.selfMute || s.selfDeaf, SelfDeaf: s.selfDeaf,
+		UserID: s.userID, SelfMute: s.selfMute || s.selfDeaf, SelfDeaf: s.selfDeaf,
 	}
 	if s.member != nil && s.member.SetVoiceState(d.SelfMute, d.SelfDeaf) {
 		data.ChannelID = s.member.Channel().ID()

@@ -32,14 +32,14 @@ func messageCreate(_ context.Context, s *Session, r *request) error {
 	now := time.Now()
 	message := protocol.MessageEvent{
 		MessageID: ulid.Make().String(), ChannelID: d.ChannelID,
-		AuthorID: s.user.ID, AuthorName: s.user.Name, Content: d.Content, Timestamp: now.UnixMilli(),
+		AuthorID: s.userID, AuthorName: s.name, Content: d.Content, Timestamp: now.UnixMilli(),
 	}
-	event, err := protocol.EncodeEvent(protocol.OpMessageEvent, message)
+	event, err := protocol.EncodeBody(protocol.OpMessageEvent, message)
 	if err != nil {
 		return err
 	}
 	told := s.member.NotifyMembers(func(userIDs []string) {
-		s.gw.users.BroadcastTo(userIDs, event, s.user.ID)
+		s.gw.users.BroadcastTo(userIDs, event, s.userID)
 		r.ack(protocol.MessageCreated{MessageID: message.MessageID, Timestamp: message.Timestamp})
 	})
 	if !told {

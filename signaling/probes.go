@@ -93,16 +93,3 @@ func mediaProbe(ctx context.Context, s *Session, r *request) error {
 	r.ack(protocol.MediaProbed{SDPAnswer: conn.Answer()})
 	return nil
 }
-
-// reapProbes ends the old probes of all sessions.
-func (g *Gateway) reapProbes(now time.Time) {
-	g.mu.Lock()
-	sessions := make([]*Session, 0, len(g.sessions))
-	for s := range g.sessions {
-		sessions = append(sessions, s)
-	}
-	g.mu.Unlock()
-	for _, s := range sessions {
-		s.probes.reap(now)
-	}
-}

@@ -57,8 +57,8 @@ func TestSweepEndsOldProbes(t *testing.T) {
 	t.Parallel()
 	g, err := NewGateway(Config{HeartbeatInterval: time.Second, ZombieTimeout: time.Minute, MaxSessions: 1}, nil, nil, zap.NewNop())
 	require.NoError(t, err)
-	s := newSession(g, Arrival{})
-	require.True(t, g.add(s))
+	s := newUser("ada", 1)
+	register(t, g.users, s)
 	now := time.Now()
 	conn := &closable{}
 	s.probes.add(conn, now)

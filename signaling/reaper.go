@@ -27,25 +27,50 @@ func (g *Gateway) RunReaper(ctx context.Context) {
 // once.
 func (g *Gateway) RunDecisions(ctx context.Context) { g.channels.RunDecisions(ctx) }
 
-// Sweep ends the sessions and removes the media peers that have shown no sign of life
-// for the zombie timeout as of now, ends old probes and deletes idle channels. The members
-// are told.
-// Sessions that missed a heartbeat are sent a WebSocket ping, which a browser answers
-// even when it has put the page to sleep; those that keep theirs need none.
+// Sweep closes the connections and removes the media peers that have shown no sign of life
+// for the zombie timeout as of now, ends old probes, forgets old replies and deletes idle
+// channels. The members are told. Connections that missed a heartbeat are sent a WebSocket
+// ping, which a browser answers even when it has put the page to sleep; those that keep
+// theirs need none.
 func (g *Gateway) Sweep(now time.Time) {
-	zombies := 0
-	for _, user := range g.users.FindSilent(now, min(g.cfg.HeartbeatInterval, g.cfg.ZombieTimeout)) {
-		if now.Sub(user.LastSeen()) <= g.cfg.ZombieTimeout {
-			user.tx.push(&outbound{})
+	zombies, peers, channels := 0, 0, 0
+	g.guard("reaper: connections", func() { zombies = g.sweepConns(now) })
+	g.guard("reaper: media", func() { peers = g.peers.Reap(now, g.cfg.ZombieTimeout) })
+	g.guard("reaper: sessions", func() { g.sweepSessions(now) })
+	g.guard("reaper: channels", func() { channels = g.channels.ReapIdle(now, g.cfg.ChannelIdle) })
+	if zombies+peers+channels > 0 {
+		g.log.Info("reaped", zap.Int("sessions", zombies), zap.Int("media_peers", peers), zap.Int("channels", channels))
+	}
+}
+
+// guard runs a part of the gateway's own work. A panic in it ends that part and no more.
+func (g *Gateway) guard(part string, run func()) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			g.panicked(g.log, part, cause)
+		}
+	}()
+	run()
+}
+
+func (g *Gateway) sweepConns(now time.Time) (zombies int) {
+	for _, c := range g.users.FindSilent(now, min(g.cfg.HeartbeatInterval, g.cfg.ZombieTimeout)) {
+		if now.Sub(c.LastSeen()) <= g.cfg.ZombieTimeout {
+			c.ping()
 			continue
 		}
 		zombies++
-		user.evict(protocol.CloseTimedOut)
+		c.close(protocol.CloseTimedOut)
 	}
-	peers := g.peers.Reap(now, g.cfg.ZombieTimeout)
-	g.reapProbes(now)
-	channels := g.channels.ReapIdle(now, g.cfg.ChannelIdle)
-	if zombies+peers+channels > 0 {
-		g.log.Info("reaped", zap.Int("sessions", zombies), zap.Int("media_peers", peers), zap.Int("channels", channels))
+	return zombies
+}
+
+func (g *Gateway) sweepSessions(now time.Time) {
+	for _, s := range g.users.All() {
+		s.probes.reap(now)
+		// Who has gone on talking to us for so long has what was said before.
+		if s.attached() != nil {
+			s.out.forgetReplies(now, g.cfg.ZombieTimeout)
+		}
 	}
 }

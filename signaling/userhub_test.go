@@ -12,27 +12,27 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-func newUser(id string, queue int, overflow func()) *User {
-	if overflow == nil {
-		overflow = func() {}
-	}
-	return &User{ID: id, Name: id, tx: newEgress(queue, overflow), evict: func(protocol.CloseCode) {}}
+// newUser returns a session that is in no hub, with a connection that has no socket.
+func newUser(id string, queue int) *Session {
+	s := &Session{userID: id, name: id, out: newOutbox(queue, 1<<20, false), conn: quietConn(), gone: make(chan struct{})}
+	s.out.attach(s.conn)
+	return s
 }
 
-func register(t *testing.T, hub *UserHub, u *User) {
+func register(t *testing.T, hub *UserHub, s *Session) {
 	t.Helper()
-	_, ok := hub.Register(u)
+	_, ok := hub.Register(s)
 	require.True(t, ok)
 }
 
 func TestUserHubRegisterAndUnregister(t *testing.T) {
 	hub := NewUserHub()
-	ada := newUser("ada", 1, nil)
+	ada := newUser("ada", 1)
 	register(t, hub, ada)
 	require.Same(t, ada, hub.Get("ada"))
 	require.Nil(t, hub.Get("bob"))
 
-	second := newUser("ada", 1, nil)
+	second := newUser("ada", 1)
 	holder, ok := hub.Register(second)
 	require.False(t, ok)
 	require.Same(t, ada, holder)
@@ -53,39 +53,30 @@ func TestUserHubTakeoverRace(t *testing.T) {
 	var registered, most atomic.Int32
 	var all sync.WaitGroup
 	const sessions = 64
-	survivors := make(chan *User, sessions)
+	survivors := make(chan *Session, sessions)
 	for range sessions {
 		all.Go(func() {
-			gone := make(chan struct{})
-			evicted := make(chan struct{})
-			u := newUser("ada", 1, nil)
-			u.gone = gone
-			u.evict = func(protocol.CloseCode) {
-				select {
-				case evicted <- struct{}{}:
-				case <-gone:
-				}
-			}
+			s := newUser("ada", 1)
 			for {
-				holder, ok := hub.Register(u)
+				holder, ok := hub.Register(s)
 				if ok {
 					break
 				}
-				holder.evict(protocol.CloseReplaced)
+				holder.end(protocol.CloseReplaced)
 				<-holder.gone
 			}
 			if n := registered.Add(1); n > most.Load() {
 				most.Store(n)
 			}
 			select {
-			case <-evicted:
+			case <-s.conn.done:
 				registered.Add(-1)
-				if !hub.Unregister(u) {
+				if !hub.Unregister(s) {
 					t.Error("a registered session was not in the hub")
 				}
-				close(gone)
+				close(s.gone)
 			case <-time.After(500 * time.Millisecond):
-				survivors <- u
+				survivors <- s
 			}
 		})
 	}
@@ -97,56 +88,56 @@ func TestUserHubTakeoverRace(t *testing.T) {
 
 func TestBroadcastReachesExactlyTheNamed(t *testing.T) {
 	hub := NewUserHub()
-	users := map[string]*User{}
+	users := map[string]*Session{}
 	for _, id := range []string{"ada", "bob", "cyd", "dee"} {
-		users[id] = newUser(id, 4, nil)
+		users[id] = newUser(id, 4)
 		register(t, hub, users[id])
 	}
-	event, err := protocol.EncodeEvent(protocol.OpMessageEvent, protocol.MessageEvent{Content: "hi"})
-	require.NoError(t, err)
+	event := text(t, protocol.OpMessageEvent, "hi")
 	hub.BroadcastTo([]string{"ada", "bob", "cyd", "nobody"}, event, "ada")
 	for id, want := range map[string]int{"ada": 0, "bob": 1, "cyd": 1, "dee": 0} {
-		require.Equal(t, want, users[id].tx.len(), id)
+		require.Equal(t, want, users[id].out.waiting(), id)
 	}
-	require.Same(t, event, users["bob"].tx.pop().event, "encoded once, shared by all")
-	users["cyd"].tx.pop()
+	e, _ := users["bob"].out.pop(users["bob"].conn)
+	require.Same(t, event, e.body, "encoded once, shared by all")
+	users["cyd"].out.pop(users["cyd"].conn)
 	hub.BroadcastAll(event, "dee")
 	for id, want := range map[string]int{"ada": 1, "bob": 1, "cyd": 1, "dee": 0} {
-		require.Equal(t, want, users[id].tx.len(), id)
+		require.Equal(t, want, users[id].out.waiting(), id)
 	}
 }
 
 func TestBroadcastNeverWaitsForASlowMember(t *testing.T) {
 	hub := NewUserHub()
-	var overflows atomic.Int32
-	slow := newUser("slow", 2, func() { overflows.Add(1) })
-	quick := newUser("quick", 100, nil)
+	slow, quick := newUser("slow", 2), newUser("quick", 100)
 	register(t, hub, slow)
 	register(t, hub, quick)
-	event, err := protocol.EncodeEvent(protocol.OpMessageEvent, struct{}{})
-	require.NoError(t, err)
+	event := text(t, protocol.OpMessageEvent, "")
 	for range 50 {
 		hub.BroadcastTo([]string{"slow", "quick"}, event, "")
 	}
-	require.Equal(t, 50, quick.tx.len())
-	require.Equal(t, 2, slow.tx.len())
-	require.EqualValues(t, 1, overflows.Load(), "disconnected once")
-	slow.tx.pop()
-	require.False(t, slow.tx.push(&outbound{}), "after a gap nothing more is sent")
+	require.Equal(t, 50, quick.out.waiting())
+	code, _ := slow.conn.ended()
+	require.Equal(t, protocol.CloseSlowConsumer, code)
+	require.Empty(t, take(slow.out, slow.conn), "after a gap nothing more is sent")
 }
 
 func TestFindSilent(t *testing.T) {
 	hub := NewUserHub()
-	now := time.Unix(1000, 0)
-	for id, age := range map[string]time.Duration{"fresh": time.Second, "edge": time.Minute, "dead": 61 * time.Second} {
-		u := newUser(id, 1, nil)
-		u.touch(now.Add(-age))
-		register(t, hub, u)
+	now := time.Now()
+	for id, age := range map[string]time.Duration{"fresh": time.Second, "edge": time.Minute, "dead": 61 * time.Second, "detached": time.Hour} {
+		s := newUser(id, 1)
+		s.conn.touch(now.Add(-age))
+		register(t, hub, s)
+		if id == "detached" {
+			s.conn = nil
+		}
 	}
 	zombies := hub.FindSilent(now, time.Minute)
 	require.Len(t, zombies, 1)
-	require.Equal(t, "dead", zombies[0].ID)
-	require.Equal(t, now.Add(-61*time.Second), zombies[0].LastSeen())
+	require.Same(t, hub.Get("dead").conn, zombies[0])
+	require.Equal(t, 61*time.Second, now.Sub(zombies[0].LastSeen()))
+	require.Contains(t, zombies[0].LastSeen().String(), " m=", "by the monotonic clock: steps of the other one change nothing")
 }
 
 func BenchmarkBroadcast(b *testing.B) {
@@ -154,19 +145,18 @@ func BenchmarkBroadcast(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			hub := NewUserHub()
 			ids := make([]string, n)
-			queues := make([]*egress, n)
+			users := make([]*Session, n)
 			for i := range n {
-				u := newUser(fmt.Sprint(i), 1, nil)
-				hub.Register(u)
-				ids[i], queues[i] = u.ID, u.tx
+				s := newUser(fmt.Sprint(i), 1)
+				hub.Register(s)
+				ids[i], users[i] = s.userID, s
 			}
-			event, err := protocol.EncodeEvent(protocol.OpMessageEvent, struct{}{})
-			require.NoError(b, err)
+			event := text(b, protocol.OpMessageEvent, "")
 			b.ReportAllocs()
 			for b.Loop() {
 				hub.BroadcastTo(ids, event, "")
-				for _, queue := range queues {
-					queue.pop()
+				for _, s := range users {
+					s.out.pop(s.conn)
 				}
 			}
 		})

@@ -149,6 +149,7 @@ func (a *App) openGateway(authority *auth.Authority) error {
 		IdentifyTimeout:   a.cfg.IdentifyTimeout,
 		WriteTimeout:      a.cfg.WriteTimeout,
 		EgressQueue:       a.cfg.EgressQueue,
+		EgressBytes:       a.cfg.EgressBytes,
 		MaxSessions:       a.cfg.MaxSessions,
 		MessageLength:     a.cfg.MessageLength,
 		RequestRate:       a.cfg.RequestRate,

@@ -121,6 +121,8 @@ type Config struct {
 	MaxSessions int `group:"sessions" placeholder:"N" help:"Most connections at a time."`
 	// EgressQueue is how many frames may wait for one session.
 	EgressQueue int `group:"sessions" placeholder:"FRAMES" help:"Frames that may wait for one slow client before it is disconnected."`
+	// EgressBytes is how many bytes may wait for one session; a single frame may have more.
+	EgressBytes int `group:"sessions" placeholder:"BYTES" help:"Bytes that may wait for one slow client before it is disconnected."`
 	// RequestRate is how many requests per second a session may keep up.
 	RequestRate int `group:"sessions" placeholder:"PER-SECOND" help:"Requests per second that one client may keep up."`
 	// RequestBurst is how many requests a session may send at once.
@@ -233,6 +235,9 @@ func (c Config) Validate() error {
 	v.duration("write-timeout", c.WriteTimeout, minDuration, maxDuration)
 	v.number("max-sessions", c.MaxSessions, maxMaxSessions)
 	v.number("egress-queue", c.EgressQueue, maxEgressQueue)
+	if c.EgressBytes < minEgressBytes || c.EgressBytes > maxEgressBytes {
+		v.bad("egress-bytes", c.EgressBytes, "must be %d to %d", minEgressBytes, maxEgressBytes)
+	}
 	v.number("request-rate", c.RequestRate, maxRequestRate)
 	v.number("request-burst", c.RequestBurst, maxRequestRate)
 

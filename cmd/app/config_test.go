@@ -92,6 +92,7 @@ func TestValidate(t *testing.T) {
 		"channels":                 {change: func(c *Config) { c.MaxChannels = -1 }, says: []string{"--max-channels=-1: must be 1 to 100000"}},
 		"sessions":                 {change: func(c *Config) { c.MaxSessions = 0 }, says: []string{"--max-sessions=0: must be 1 to 1000000"}},
 		"queue":                    {change: func(c *Config) { c.EgressQueue = 0 }, says: []string{"--egress-queue=0: must be 1 to 65536"}},
+		"queue bytes":              {change: func(c *Config) { c.EgressBytes = 100 }, says: []string{"--egress-bytes=100: must be 65536 to 1073741824"}},
 		"message":                  {change: func(c *Config) { c.MessageLength = 20000 }, says: []string{"--message-length=20000: must be 1 to 10000"}},
 		"rate":                     {change: func(c *Config) { c.RequestRate = 0 }, says: []string{"--request-rate=0: must be 1 to 100000"}},
 		"burst":                    {change: func(c *Config) { c.RequestBurst = 0 }, says: []string{"--request-burst=0: must be 1 to 100000"}},

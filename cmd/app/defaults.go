@@ -64,6 +64,9 @@ const (
 	// thousand people joining a channel twice over. A full queue ends the session; one that
 	// is not in use takes no memory.
 	DefaultEgressQueue = 2048
+	// DefaultEgressBytes is the same in bytes: two thousand events of the usual size, or a
+	// dozen lists of as many channels as there may be.
+	DefaultEgressBytes = 1 << 20
 	// DefaultMessageLength is the longest text message, in Unicode code points:
 	// Discord's, which people are used to.
 	DefaultMessageLength = 2000
@@ -99,6 +102,9 @@ const (
 	maxMessageLength = 10_000
 	// maxEgressQueue in frames bounds the memory one stalled session may hold.
 	maxEgressQueue = 1 << 16
+	// minEgressBytes is room for the answer to one join and what follows from it, maxEgressBytes
+	// bounds the memory one stalled session may hold.
+	minEgressBytes, maxEgressBytes = 64 << 10, 1 << 30
 	// maxMaxChannels, maxMaxSessions and maxRequestRate catch a slip of the finger.
 	maxMaxChannels = 100_000
 	maxMaxSessions = 1_000_000
@@ -131,6 +137,7 @@ func Default() Config {
 		MaxChannels:       DefaultMaxChannels,
 		MaxSessions:       DefaultMaxSessions,
 		EgressQueue:       DefaultEgressQueue,
+		EgressBytes:       DefaultEgressBytes,
 		MessageLength:     DefaultMessageLength,
 		RequestRate:       DefaultRequestRate,
 		RequestBurst:      DefaultRequestBurst,

@@ -91,9 +91,9 @@ func (c *fakeConn) send(text string) {
 }
 
 func (c *fakeConn) reply(op protocol.Op, id string, d any) {
-	data, err := protocol.EncodeReply(op, id, d)
+	body, err := protocol.EncodeBody(op, d)
 	require.NoError(c.t, err)
-	c.send(string(data))
+	c.send(string(body.AppendReply(nil, id)))
 }
 
 func (c *fakeConn) ack(f protocol.Frame, data any) {
@@ -106,10 +106,10 @@ func (c *fakeConn) refuse(f protocol.Frame, code protocol.ErrorCode) {
 
 // event sends the next event of the session.
 func (c *fakeConn) event(op protocol.Op, d any) {
-	ev, err := protocol.EncodeEvent(op, d)
+	body, err := protocol.EncodeBody(op, d)
 	require.NoError(c.t, err)
 	c.s++
-	c.send(string(ev.Append(nil, c.s)))
+	c.send(string(body.AppendEvent(nil, c.s)))
 }
 
 func (c *fakeConn) bye(code protocol.CloseCode) {

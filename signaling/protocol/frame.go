@@ -112,16 +112,6 @@ func jsonKind(err *json.UnmarshalTypeError) string {
 // EncodeRequest renders a frame from a client: op, its id and payload. It fails only
 // when d cannot be marshalled.
 func EncodeRequest(op Op, id string, d any) ([]byte, error) {
-	return encode(op, id, d)
-}
-
-// EncodeReply renders a reply to the request with this id; an empty id is left out. It
-// fails only when d cannot be marshalled.
-func EncodeReply(op Op, id string, d any) ([]byte, error) {
-	return encode(op, id, d)
-}
-
-func encode(op Op, id string, d any) ([]byte, error) {
 	data, err := json.Marshal(struct {
 		Op Op     `json:"op"`
 		ID string `json:"id,omitempty"`
@@ -139,39 +129,63 @@ type Ack struct {
 	Data any `json:"data,omitempty"`
 }
 
-// Event is a server event encoded once and sent to many sessions, each of which puts
-// its own sequence number in. It is immutable.
-type Event struct {
+// Body is the op and payload of a frame from the server, encoded once and shared by the
+// many sessions it goes to, each of which puts its own number or request id in. It is
+// immutable.
+type Body struct {
 	op Op
 	d  []byte
 }
 
-// EncodeEvent renders an event's payload. It fails only when d cannot be marshalled.
-func EncodeEvent(op Op, d any) (*Event, error) {
+// EncodeBody renders a payload. It fails only when d cannot be marshalled.
+func EncodeBody(op Op, d any) (*Body, error) {
 	data, err := json.Marshal(d)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", op, err)
 	}
-	return &Event{op: op, d: data}, nil
+	return &Body{op: op, d: data}, nil
 }
 
-// Op returns the event's opcode.
-func (e *Event) Op() Op { return e.op }
+// Op returns the opcode.
+func (b *Body) Op() Op { return b.op }
 
-// Droppable reports whether the event may be left out for a client that is behind. Such
+// Len returns about how many bytes the frame has.
+func (b *Body) Len() int { return len(b.d) + frameOverhead }
+
+// frameOverhead is what a frame has beside its payload: op, number or id, braces.
+const frameOverhead = 32
+
+// Droppable reports whether it is an event that the next of its kind makes needless. Such
 // events have no number.
-func (e *Event) Droppable() bool { return e.op == OpSpeakers }
+func (b *Body) Droppable() bool { return b.op == OpSpeakers }
 
-// Append appends the event's whole text frame, numbered s or, with 0, not numbered, to dst
-// and returns the extended slice.
-func (e *Event) Append(dst []byte, s uint64) []byte {
+// AppendEvent appends the whole text frame of an event, numbered s or, with 0, not numbered,
+// to dst and returns the extended slice.
+func (b *Body) AppendEvent(dst []byte, s uint64) []byte {
 	dst = append(dst, `{"op":`...)
-	dst = strconv.AppendInt(dst, int64(e.op), 10)
+	dst = strconv.AppendInt(dst, int64(b.op), 10)
 	if s != 0 {
 		dst = append(dst, `,"s":`...)
 		dst = strconv.AppendUint(dst, s, 10)
 	}
+	return b.appendPayload(dst)
+}
+
+// AppendReply appends the whole text frame of the reply to the request with this id to dst
+// and returns the extended slice. An empty id is left out.
+func (b *Body) AppendReply(dst []byte, id string) []byte {
+	dst = append(dst, `{"op":`...)
+	dst = strconv.AppendInt(dst, int64(b.op), 10)
+	if id != "" {
+		dst = append(dst, `,"id":`...)
+		text, _ := json.Marshal(id) // a string always can be
+		dst = append(dst, text...)
+	}
+	return b.appendPayload(dst)
+}
+
+func (b *Body) appendPayload(dst []byte) []byte {
 	dst = append(dst, `,"d":`...)
-	dst = append(dst, e.d...)
+	dst = append(dst, b.d...)
 	return append(dst, '}')
 }

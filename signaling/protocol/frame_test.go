@@ -50,11 +50,11 @@ func TestBindNamesTheField(t *testing.T) {
 	require.ErrorIs(t, bind(`{"s":1`, &Heartbeat{}), ErrPayload)
 }
 
-func TestEventIsEncodedOnceAndNumberedPerSession(t *testing.T) {
-	event, err := EncodeEvent(OpMessageEvent, MessageEvent{Content: "hi </script>"})
+func TestBodyIsEncodedOnceAndNumberedPerSession(t *testing.T) {
+	event, err := EncodeBody(OpMessageEvent, MessageEvent{Content: "hi </script>"})
 	require.NoError(t, err)
 	for _, s := range []uint64{1, 18446744073709551615} {
-		frame, err := Decode(event.Append(nil, s))
+		frame, err := Decode(event.AppendEvent(nil, s))
 		require.NoError(t, err)
 		require.Equal(t, OpMessageEvent, frame.Op)
 		require.Equal(t, s, frame.S)
@@ -63,17 +63,17 @@ func TestEventIsEncodedOnceAndNumberedPerSession(t *testing.T) {
 		require.Equal(t, "hi </script>", d.Content)
 	}
 	buf := make([]byte, 0, 1024)
-	require.Zero(t, testing.AllocsPerRun(100, func() { buf = event.Append(buf[:0], 7) }))
+	require.Zero(t, testing.AllocsPerRun(100, func() { buf = event.AppendEvent(buf[:0], 7) }))
 }
 
 func TestReplyRoundTrip(t *testing.T) {
-	data, err := EncodeReply(OpError, "a", Error{Op: OpChannelJoin, Code: CodeChannelFull, Reason: "full"})
+	body, err := EncodeBody(OpError, Error{Op: OpChannelJoin, Code: CodeChannelFull, Reason: "full"})
 	require.NoError(t, err)
-	require.JSONEq(t, `{"op":201,"id":"a","d":{"op":11,"code":2001,"reason":"full"}}`, string(data))
-	data, err = EncodeReply(OpAck, "", Ack{Op: OpICECandidate})
+	require.JSONEq(t, `{"op":201,"id":"a\"b","d":{"op":11,"code":2001,"reason":"full"}}`, string(body.AppendReply(nil, `a"b`)))
+	body, err = EncodeBody(OpAck, Ack{Op: OpICECandidate})
 	require.NoError(t, err)
-	require.JSONEq(t, `{"op":200,"d":{"op":18}}`, string(data))
-	_, err = EncodeReply(OpAck, "", func() {})
+	require.JSONEq(t, `{"op":200,"d":{"op":18}}`, string(body.AppendReply(nil, "")))
+	_, err = EncodeBody(OpAck, func() {})
 	require.Error(t, err)
 }
 

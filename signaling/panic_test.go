@@ -1,0 +1,123 @@
+package signaling
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/tally"
+)
+
+// startGateway runs a gateway with a channel named lobby until the end of the test.
+func startGateway(t *testing.T, answer sfu.Answer) (g *Gateway, url string) {
+	t.Helper()
+	before := goleak.IgnoreCurrent()
+	authority, err := auth.New([]byte(strings.Repeat("s", auth.MinSecretBytes)))
+	require.NoError(t, err)
+	g, err = NewGateway(Config{
+		HeartbeatInterval: time.Second, ZombieTimeout: time.Minute, ReaperInterval: time.Second, IdentifyTimeout: time.Minute,
+		WriteTimeout: time.Second, EgressQueue: 100, EgressBytes: 1 << 20, MaxSessions: 10, RequestRate: 100, RequestBurst: 100,
+		ChannelCapacity: 10, MaxChannels: 10, Presets: []sfu.ChannelSpec{{ID: "lobby", Name: "lobby"}},
+		MediaAddrs: func(Arrival) []netip.AddrPort { return nil }, Tally: new(tally.Tally),
+	}, authority, answer, zap.NewNop())
+	require.NoError(t, err)
+	server := httptest.NewServer(g)
+	t.Cleanup(func() {
+		require.NoError(t, g.Shutdown(context.Background()))
+		server.Close()
+		http.DefaultClient.CloseIdleConnections()
+		goleak.VerifyNone(t, before)
+	})
+	return g, "ws" + strings.TrimPrefix(server.URL, "http")
+}
+
+// identified opens a WebSocket and identifies.
+func identified(t *testing.T, g *Gateway, url, name string) *websocket.Conn {
+	t.Helper()
+	ws, resp, err := websocket.DefaultDialer.Dial(url, nil)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	t.Cleanup(func() { _ = ws.Close() })
+	token, err := g.auth.Mint(auth.Identity{UserID: name, Name: name}, time.Now(), time.Hour)
+	require.NoError(t, err)
+	require.Equal(t, protocol.OpHello, next(t, ws).Op)
+	ask(t, ws, protocol.OpIdentify, protocol.Identify{Token: token, V: protocol.Version})
+	require.Equal(t, protocol.OpReady, next(t, ws).Op)
+	return ws
+}
+
+func ask(t *testing.T, ws *websocket.Conn, op protocol.Op, d any) {
+	t.Helper()
+	frame, err := protocol.EncodeRequest(op, "x", d)
+	require.NoError(t, err)
+	require.NoError(t, ws.WriteMessage(websocket.TextMessage, frame))
+}
+
+func next(t *testing.T, ws *websocket.Conn) protocol.Frame {
+	t.Helper()
+	require.NoError(t, ws.SetReadDeadline(time.Now().Add(20*time.Second)))
+	_, data, err := ws.ReadMessage()
+	require.NoError(t, err)
+	frame, err := protocol.Decode(data)
+	require.NoError(t, err)
+	return frame
+}
+
+// A panic in a request ends that session and no other, and leaves no lock held.
+func TestPanicEndsOneSession(t *testing.T) {
+	g, url := startGateway(t, func(context.Context, string, []netip.AddrPort) (sfu.Conn, error) { panic("in a join") })
+	ada, bob := identified(t, g, url, "ada"), identified(t, g, url, "bob")
+	ask(t, ada, protocol.OpChannelJoin, protocol.ChannelJoin{ChannelID: "lobby", SDPOffer: "v=0"})
+	require.Equal(t, protocol.OpError, next(t, ada).Op)
+	_, _, err := ada.ReadMessage()
+	require.True(t, websocket.IsCloseError(err, int(protocol.CloseUnknown)), "%v", err)
+	ask(t, bob, protocol.OpChannelInfo, protocol.ChannelRef{ChannelID: "lobby"})
+	require.Equal(t, protocol.OpAck, next(t, bob).Op)
+	require.EqualValues(t, 1, g.cfg.Tally.Counts()["panic"])
+	identified(t, g, url, "ada")
+}
+
+// A panic in a connection's own goroutines ends it, and its session, and no other.
+func TestPanicInAConnectionEndsIt(t *testing.T) {
+	g, url := startGateway(t, nil)
+	ada, bob := identified(t, g, url, "ada"), identified(t, g, url, "bob")
+	s := g.users.Get("ada")
+	s.conn.guard("writer", func() { panic("here") })
+	_, _, err := ada.ReadMessage()
+	require.True(t, websocket.IsCloseError(err, int(protocol.CloseUnknown)), "%v", err)
+	<-s.gone
+	ask(t, bob, protocol.OpHeartbeat, protocol.Heartbeat{})
+	require.Equal(t, protocol.OpHeartbeatAck, next(t, bob).Op)
+}
+
+type strangeEvent struct{ sfu.Event }
+
+// The media plane calls the notifier with a channel locked: a panic there must not get
+// out, nor one in a part of the reaper keep it from its other parts.
+func TestPanicsOfTheGatewaysOwn(t *testing.T) {
+	g, url := startGateway(t, nil)
+	ada := identified(t, g, url, "ada")
+	(&notifier{gw: g}).NotifyAll("", strangeEvent{})
+	(&notifier{gw: g}).Notify([]string{"ada"}, "", strangeEvent{})
+	require.EqualValues(t, 2, g.cfg.Tally.Counts()["panic"])
+	probe := &closable{}
+	g.users.Get("ada").probes.add(probe, time.Now())
+	g.users.Get("ada").probes.add(nil, time.Now()) // closing it panics
+	g.Sweep(time.Now().Add(probeLife))
+	require.EqualValues(t, 3, g.cfg.Tally.Counts()["panic"])
+	require.Equal(t, 1, probe.closed)
+	ask(t, ada, protocol.OpHeartbeat, protocol.Heartbeat{})
+	require.Equal(t, protocol.OpHeartbeatAck, next(t, ada).Op)
+}

@@ -1,0 +1,134 @@
+package signaling
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// request is a frame that wants exactly one reply.
+type request struct {
+	frame   protocol.Frame
+	conn    *Conn
+	row     op
+	replied bool
+}
+
+// reply answers with an op of its own, ack with ACK. Only the first answer is sent.
+func (r *request) reply(op protocol.Op, d any) {
+	body, err := protocol.EncodeBody(op, d)
+	if err != nil {
+		r.conn.log.Error("reply lost", zap.Error(err))
+		r.conn.close(protocol.CloseUnknown)
+		return
+	}
+	r.replyBody(body)
+}
+
+// replyBody answers with what is encoded already.
+func (r *request) replyBody(body *protocol.Body) {
+	if r.replied {
+		r.conn.log.Error("second reply suppressed", zap.Stringer("op", r.frame.Op))
+		return
+	}
+	r.replied = true
+	r.conn.answer(body, r.frame.ID, r.frame.Op, r.row.kept(r.frame.ID))
+}
+
+func (r *request) ack(data any) {
+	r.reply(protocol.OpAck, protocol.Ack{Op: r.frame.Op, Data: data})
+}
+
+// closeError is a handler's error after which the connection ends.
+type closeError struct {
+	err  error
+	code protocol.CloseCode
+}
+
+func (e *closeError) Error() string { return e.err.Error() }
+func (e *closeError) Unwrap() error { return e.err }
+
+// dispatch decodes one frame, runs its handler and sees to it that it is answered.
+func (c *Conn) dispatch(ctx context.Context, data []byte) {
+	frame, err := protocol.Decode(data)
+	r := &request{frame: frame, conn: c}
+	switch {
+	case errors.Is(err, protocol.ErrDecode):
+		c.close(protocol.CloseDecode)
+		return
+	case errors.Is(err, protocol.ErrOpcode):
+		c.close(protocol.CloseOpcode)
+		return
+	case err == nil:
+		err = c.handle(ctx, r)
+	}
+	if errors.Is(err, errDetached) {
+		return // nobody is there to be answered
+	}
+	if err == nil && !r.replied {
+		err = fmt.Errorf("%s was not answered", frame.Op)
+	}
+	if err == nil {
+		return
+	}
+	refusal := errorPayload(frame.Op, err)
+	if name := errorTally(refusal.Code); name != "" {
+		c.gw.cfg.Tally.Count(name)
+	}
+	if refusal.Code == protocol.CodeInternal {
+		c.log.Error("request failed", zap.Stringer("op", frame.Op), zap.Error(err))
+	}
+	if !r.replied {
+		r.reply(protocol.OpError, refusal)
+	}
+	if ending, ok := errors.AsType[*closeError](err); ok {
+		c.close(ending.code)
+	}
+}
+
+// handle runs the handler. A panic in it ends this session and no other.
+func (c *Conn) handle(ctx context.Context, r *request) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			c.gw.panicked(c.log, r.frame.Op.String(), cause)
+			err = &closeError{fmt.Errorf("panic: %v", cause), protocol.CloseUnknown}
+		}
+	}()
+	row, ok := ops[r.frame.Op]
+	if err := c.limit(time.Now(), max(row.weight, 1)); err != nil {
+		return err
+	}
+	r.row = row
+	switch {
+	case !ok:
+		return fmt.Errorf("%w: %d", errInvalidOpcode, int(r.frame.Op))
+	case row.open != nil:
+		return row.open(ctx, c, r)
+	case c.session == nil:
+		return errNotAuthenticated
+	}
+	return c.session.carryOut(ctx, c, row, r)
+}
+
+// limit refuses a request that comes too soon, and ends the connection of a client that
+// does not listen to it.
+func (c *Conn) limit(now time.Time, weight int) error {
+	reservation := c.limiter.ReserveN(now, min(weight, c.gw.cfg.RequestBurst))
+	delay := reservation.DelayFrom(now)
+	if delay == 0 {
+		c.refused = 0
+		return nil
+	}
+	reservation.CancelAt(now)
+	c.refused++
+	limited := &rateLimitError{retryAfter: delay}
+	if c.refused > c.gw.cfg.RequestBurst {
+		return &closeError{limited, protocol.CloseRateLimited}
+	}
+	return limited
+}
