@@ -74,7 +74,7 @@ func joins(t *testing.T, s *server, n int, seed uint64) []time.Duration {
 // see `make joins`. Otherwise it makes a few, which say less.
 func TestImpairJoins(t *testing.T) {
 	verifyNoLeaks(t)
-	n, least := joinBatch, 0.8
+	n, least := joinBatch, 0.9
 	if spec := os.Getenv("LIVECHAT_JOINS"); spec != "" {
 		var err error
 		n, err = strconv.Atoi(spec)

@@ -266,6 +266,47 @@ func TestCertificateFailureIsToldAndCounted(t *testing.T) {
 	require.Equal(t, HandshakeFailures{Certificate: 1}, e.Stats().Failures)
 }
 
+// slowConn is a network on which a handshake takes long, and which loses the server's last flight once.
+type slowConn struct {
+	net.PacketConn
+
+	delayed, lost bool
+}
+
+func (c *slowConn) ReadFrom(b []byte) (int, net.Addr, error) {
+	for {
+		n, from, err := c.PacketConn.ReadFrom(b)
+		switch {
+		case n == 0 || err != nil:
+		case b[0] == changeCipherSpec && !c.lost:
+			c.lost = true
+			continue
+		case !c.delayed:
+			c.delayed = true
+			time.Sleep(slowHandshake)
+		}
+		return n, from, err
+	}
+}
+
+// The peer of a slow handshake need not ask for our last flight.
+func TestLastFlightIsRepeated(t *testing.T) {
+	e := startEngine(t, Config{})
+	p := newRawPeer(t, e)
+	p.check(t, attribute(stun.AttrUseCandidate))
+	network := &slowConn{PacketConn: p.conn}
+	conn, err := dtls.ClientWithOptions(network, p.server, p.certificate, dtls.WithInsecureSkipVerify(true),
+		dtls.WithFlightInterval(time.Hour), dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM))
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), pollTimeout)
+	defer cancel()
+	require.NoError(t, conn.HandshakeContext(ctx))
+	require.True(t, network.lost)
+	p.connects(t)
+	require.NoError(t, conn.Close())
+	p.ends(t, ErrPeerClosed)
+}
+
 // What the peer sends inside DTLS is for nobody, and must not stand before its goodbye.
 func TestGoodbyeBehindApplicationData(t *testing.T) {
 	e := startEngine(t, Config{})

@@ -52,7 +52,7 @@ const (
 	// consentLifetime is for how long after a check on the nominated pair there may be sent to it (RFC 7675 §5.1).
 	consentLifetime = 30 * time.Second
 	// connectTimeout is how long a peer may take from its first check until DTLS is done and a pair nominated. Over a
-	// network that loses 30 % and takes 600 ms there and back one of a hundred takes 20 s.
+	// network that loses 30 % and takes 600 ms there and back clients that repeat lost flights after 1 s take up to 20 s.
 	connectTimeout = 30 * time.Second
 	// maxHandshakes is how many DTLS handshakes there may be at once: more than there are at any moment when a thousand
 	// people come back after a restart. With maxHandshakeBytes it bounds their memory to 128 MB.
@@ -65,6 +65,11 @@ const (
 	// flightInterval is after how long a lost DTLS flight is repeated at first. RFC 9147 §5.8.2 has 100 ms for real-time
 	// media, and 1 s otherwise.
 	flightInterval = 200 * time.Millisecond
+	// slowHandshake is how long a DTLS handshake takes at least where packets are lost or come late.
+	slowHandshake = 500 * time.Millisecond
+	// lastFlightRepeats is how often our last flight is sent again unasked, flightInterval apart. Where 30 % are lost, all of
+	// them are lost in 8 handshakes of 1,000.
+	lastFlightRepeats = 3
 	// dtlsQueue is how many DTLS records of one peer may wait for pion.
 	dtlsQueue = 32
 	// readErrorPause keeps a socket that only fails from taking a whole core.

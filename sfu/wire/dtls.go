@@ -34,6 +34,7 @@ type association struct {
 	via   atomic.Pointer[dest] // where the peer's last record came from, and ours go
 	conn  *dtls.Conn
 
+	began  time.Time
 	taken  atomic.Int64  // bytes of the peer's during the handshake
 	shaken atomic.Bool   // the handshake is over and was successful
 	closed atomic.Bool   // by pion, for either side
@@ -102,7 +103,7 @@ func (ep *Endpoint) associate() (a *association, begun bool) {
 		return a, false
 	}
 	e := ep.engine
-	a = &association{ep: ep, queue: packetio.NewBuffer()}
+	a = &association{ep: ep, queue: packetio.NewBuffer(), began: time.Now()}
 	a.queue.SetLimitCount(dtlsQueue)
 	conn, err := dtls.ServerWithOptions(a, dtlsAddr{},
 		dtls.WithCertificates(e.cfg.Certificate),
@@ -141,7 +142,6 @@ func (a *association) run() {
 		ep.fail(err)
 		return
 	}
-	ep.engine.stat.handshakes.Add(1)
 	ep.connect()
 	a.drain()
 }
@@ -195,15 +195,31 @@ func (a *association) keepBack(datagram []byte) bool {
 	return true
 }
 
-// settle sends what was kept back.
+// settle sends what was kept back, and over a bad network again unasked. Nobody answers this flight, so that without
+// that the peer's whole flight and ours had to come through the next time, and the peer waits ever longer for that time.
 func (a *association) settle() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.settled = true
-	for _, datagram := range a.last {
+	last := a.last
+	a.last = nil
+	a.sendAll(last)
+	if len(last) == 0 || time.Since(a.began) < slowHandshake {
+		return
+	}
+	for i := range lastFlightRepeats {
+		time.AfterFunc(time.Duration(i+1)*flightInterval, func() {
+			if !a.closed.Load() {
+				a.sendAll(last)
+			}
+		})
+	}
+}
+
+func (a *association) sendAll(flight [][]byte) {
+	for _, datagram := range flight {
 		_ = a.send(datagram) // one that does not leave is asked for again
 	}
-	a.last = nil
 }
 
 // ReadFrom implements net.PacketConn for pion.

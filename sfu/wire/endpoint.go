@@ -92,6 +92,7 @@ func (ep *Endpoint) setKeys(k Keys) error {
 		return err
 	}
 	ep.keyed = true
+	ep.engine.stat.handshakes.Add(1)
 	return nil
 }
 
