@@ -106,6 +106,7 @@ func checkMicrophoneLost(t *testing.T, ada, ben *participant) {
 	ada.see("#banner", "Your microphone was disconnected. Nobody hears you.")
 	ada.see("#voice-status", "Nobody hears you")
 	ada.see(".person", "Microphone lost")
+	ben.see(".person", "Microphone lost")
 	ben.hears(both)
 
 	// Who looks away still sees it.
@@ -121,12 +122,23 @@ func checkMicrophoneLost(t *testing.T, ada, ben *participant) {
 	ada.joined()
 	ada.see(".person", "Microphone lost")
 	ada.hears(both, ben)
+	ben.until("one Ada is there, without a microphone", `(() => {
+		const adas = [...livechat.session.call.room.members.values()].filter((m) => m.name === 'Ada');
+		return adas.length === 1 && adas[0].talker && adas[0].mic === 'lost';
+	})()`)
+	ben.see(".person", "Microphone lost")
 
 	ada.allowMicrophone(true)
 	ada.click("#mute")
 	ben.hears(both, ada)
 	ada.until("all is well", noBanner)
 	ada.see("#voice-status", "Connected")
+	ben.until("Ada is well", wellFor("Ada"))
+}
+
+// wellFor is an expression: nothing is wrong with somebody, as far as the page is told.
+func wellFor(name string) string {
+	return fmt.Sprintf(`[...livechat.session.call.room.members.values()].every((m) => m.name !== %q || (!m.mic && !m.sound))`, name)
 }
 
 // checkMicrophoneReplaced ends the track as pulling the plug does.
@@ -157,6 +169,7 @@ func checkMicrophoneHeld(t *testing.T, ada, ben *participant) {
 	held := shows("#banner", "Your device has taken the microphone away") + " && " +
 		shows("#voice-status", "Nobody hears you") + " && " + shows(".person", "Microphone held")
 	ada.promptly("it is said", fmt.Sprintf(hold, true), held)
+	ben.see(".person", "Microphone held")
 	ada.promptly("it is over", fmt.Sprintf(hold, false), noBanner+" && "+shows("#voice-status", "Connected"))
 	// Muted, one is not told what changes nothing.
 	ada.click("#mute")
@@ -178,8 +191,10 @@ func checkMicrophoneSilent(t *testing.T, ada, ben *participant) {
 	ada.see("#banner", "No sound comes from your microphone.")
 	ada.see("#voice-status", "Nobody hears you")
 	ada.see(".person", "Microphone silent")
+	ben.see(".person", "Microphone silent")
 	ada.promptly("the switch is on", "voice.gain.value = 0.5", noBanner+" && "+shows("#voice-status", "Connected"))
 	ben.hears(both, ada)
+	ben.until("Ada is well", wellFor("Ada"))
 
 	// Off again by one's own doing: no cause for alarm.
 	ada.click("#mute")
@@ -204,7 +219,7 @@ func checkMicrophoneSilent(t *testing.T, ada, ben *participant) {
 }
 
 // checkPlayback stops what plays.
-func checkPlayback(t *testing.T, ada, _ *participant) {
+func checkPlayback(t *testing.T, ada, ben *participant) {
 	t.Helper()
 	const plays = `livechat.media.slots.every(({ audio }) => !audio.paused)`
 	ada.promptly("what was paused goes on", "livechat.media.slots.forEach(({ audio }) => audio.pause())", plays)
@@ -219,6 +234,7 @@ func checkPlayback(t *testing.T, ada, _ *participant) {
 		blocked := shows("#banner", "You hear nobody.") + " && " + shows("#voice-status", "You hear nobody") + " && " +
 			shows(".person", "Hears nobody")
 		ada.promptly(name+" is said", refuse, blocked)
+		ben.see(".person", "Hears nobody")
 		ada.promptly(name+" passes", allow, plays+" && "+noBanner)
 		// Where it does not pass by itself, one click helps: on the button or anywhere else.
 		ada.promptly(name+" is said again", refuse, blocked)
@@ -238,6 +254,7 @@ func checkPlayback(t *testing.T, ada, _ *participant) {
 	ada.see("#banner", "You hear nobody.")
 	evaluate[chromedp.Void](ada, "delete heard.currentTime")
 	ada.until("it moves", noBanner)
+	ben.until("Ada is well", wellFor("Ada"))
 }
 
 // checkNoOutput takes the last loudspeaker away. The browser cannot be made to lose the ones

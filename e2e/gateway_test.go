@@ -214,6 +214,38 @@ func TestGatewayVoiceState(t *testing.T) {
 	require.Equal(t, [][2]bool{{false, false}, {false, false}, {true, false}, {false, false}}, seen(dan))
 }
 
+func TestGatewayDevices(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t)
+	ada, adaID := identify(t, s, "Ada")
+	bob, _ := identify(t, s, "Bob")
+	var state protocol.VoiceStateEvent
+	lost, blocked := protocol.MicLost, protocol.SoundBlocked
+	ada.ack(protocol.OpVoiceState, protocol.VoiceState{Mic: &lost}, &state)
+	require.Equal(t, protocol.VoiceStateEvent{UserID: adaID, Mic: lost}, state)
+	require.Equal(t, lost, ada.joinChannel("lobby").ActiveMembers[0].Mic, "it lasts for the session")
+	require.Equal(t, lost, bob.joinChannel("lobby").ActiveMembers[0].Mic, "late joiners see it")
+
+	ada.ack(protocol.OpVoiceState, protocol.VoiceState{Sound: &blocked}, &state)
+	want := protocol.VoiceStateEvent{ChannelID: "lobby", UserID: adaID, Mic: lost, Sound: blocked}
+	require.Equal(t, want, state, "what is absent stays")
+	bob.event(protocol.OpVoiceStateEvent, &state)
+	require.Equal(t, want, state)
+	ada.ack(protocol.OpVoiceState, protocol.VoiceState{Sound: &blocked}, &state)
+	bob.quiet()
+
+	ada.fails(protocol.OpVoiceState, map[string]any{"mic": "warm", "sound": "ok", "self_mute": true}, protocol.CodeInvalidPayload)
+	ada.fails(protocol.OpVoiceState, map[string]any{"sound": "held"}, protocol.CodeInvalidPayload)
+	bob.quiet() // a refused request changes nothing
+	state = protocol.VoiceStateEvent{}
+	ada.ack(protocol.OpVoiceState, protocol.VoiceState{Mic: new(protocol.MicOK), Sound: new(protocol.SoundOK)}, &state)
+	require.Equal(t, protocol.VoiceStateEvent{ChannelID: "lobby", UserID: adaID}, state)
+	var told map[string]any
+	bob.event(protocol.OpVoiceStateEvent, &told)
+	require.NotContains(t, told, "mic", "absent while all is well")
+	require.NotContains(t, told, "sound")
+}
+
 func TestGatewaySubscribe(t *testing.T) {
 	verifyNoLeaks(t)
 	s := startServer(t)

@@ -37,7 +37,13 @@ type MemberInfo struct {
 	SelfMute, SelfDeaf bool
 	// Talker is false for a member without a microphone.
 	Talker bool
+	// Devices is what the member's client said of them.
+	Devices Devices
 }
+
+// Devices says how a member's microphone and loudspeaker are doing, in the words of whoever asks
+// this package: they are carried to the others and nothing follows from them. Empty for well.
+type Devices struct{ Mic, Sound string }
 
 // SlotInfo is one slot of a listener. UserID is empty while nobody is heard on it. SSRC is
 // the talker's own, which is in the CSRC list of the slot's packets; 0 until it is known.
@@ -91,6 +97,7 @@ type Member struct {
 
 	// Guarded by channel.mu.
 	selfMute, selfDeaf bool
+	devices            Devices
 	talker             *speaker.Talker   // nil without a microphone
 	listener           *speaker.Listener // who is on which slot
 	ssrc               uint32            // the microphone's, as the others were told
@@ -104,6 +111,7 @@ type JoinRequest struct {
 	// MediaAddrs are the addresses at which the client reaches the media port.
 	MediaAddrs         []netip.AddrPort
 	SelfMute, SelfDeaf bool
+	Devices            Devices
 	// Pin and Exclude are user ids, as for Member.Subscribe.
 	Pin, Exclude []string
 	// OnJoined is called with the channel as the member finds it, before anything that
@@ -128,7 +136,7 @@ func (c *Channel) Join(ctx context.Context, req JoinRequest) (*Member, error) {
 	}
 	m := &Member{
 		channel: c, userID: req.UserID, name: req.Name,
-		selfMute: req.SelfMute, selfDeaf: req.SelfDeaf,
+		selfMute: req.SelfMute, selfDeaf: req.SelfDeaf, devices: req.Devices,
 		connected: make([]*forward.Source, len(conn.Slots())),
 	}
 	m.peer = &MediaPeer{Conn: conn, UserID: req.UserID, ChannelID: c.id, leave: m.Leave}
@@ -229,6 +237,22 @@ func (m *Member) SetVoiceState(selfMute, selfDeaf *bool) bool {
 	return true
 }
 
+// SetDevices changes what the others know of the member's devices. It reports false when the
+// member is out of the channel.
+func (m *Member) SetDevices(devices Devices) bool {
+	c := m.channel
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.members[m.userID] != m {
+		return false
+	}
+	if devices != m.devices {
+		m.devices = devices
+		c.notifier.Notify(c.userIDsLocked(), m.userID, VoiceStateChanged{ChannelID: c.id, Member: m.infoLocked()})
+	}
+	return true
+}
+
 // Subscribe replaces whom the member wants to hear in any case, as many as there are slots
 // in that order, and whom never. Both are user ids, of members or not; who is in both is
 // excluded. acknowledge, if not nil, is called when it has taken effect, before anything
@@ -325,7 +349,7 @@ func (m *Member) infoLocked() MemberInfo {
 	return MemberInfo{
 		UserID: m.userID, Name: m.name, Talker: m.peer.Talker(),
 		// Who hears nothing cannot know what it talks into.
-		SelfMute: m.selfMute || m.selfDeaf, SelfDeaf: m.selfDeaf,
+		SelfMute: m.selfMute || m.selfDeaf, SelfDeaf: m.selfDeaf, Devices: m.devices,
 	}
 }
 

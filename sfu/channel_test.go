@@ -176,6 +176,26 @@ func TestMuteAndDeafenAtTheServer(t *testing.T) {
 	require.True(t, hears(bob, ada))
 }
 
+func TestDevicesAreTold(t *testing.T) {
+	c, _, notifier := newChannel(t, 10)
+	gone := Devices{Mic: "lost"}
+	m, err := enter(c, newConn(t, 1, 1), JoinRequest{UserID: "ada", Devices: gone})
+	require.NoError(t, err)
+	join(t, c, "bob", newConn(t, 2, 1))
+	require.Equal(t, gone, c.Members()[0].Devices, "those who come later find it")
+	notifier.take()
+
+	require.True(t, m.SetDevices(gone))
+	require.Empty(t, notifier.take(), "no change, no news")
+	require.True(t, m.SetDevices(Devices{Sound: "blocked"}))
+	require.Equal(t, []told{{[]string{"ada", "bob"}, "ada", VoiceStateChanged{
+		ChannelID: "lobby", Member: MemberInfo{UserID: "ada", Talker: true, Devices: Devices{Sound: "blocked"}},
+	}}}, notifier.take())
+
+	require.True(t, m.Leave(LeaveLeft))
+	require.False(t, m.SetDevices(gone), "not in the channel any more")
+}
+
 func TestMuteBeforeJoining(t *testing.T) {
 	c, _, _ := newChannel(t, 10)
 	ada, bob := newConn(t, 1, 1), newConn(t, 2, 1)

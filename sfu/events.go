@@ -27,7 +27,8 @@ type MemberLeft struct {
 	Cause     LeaveCause
 }
 
-// VoiceStateChanged says that a member has muted or deafened itself. Told to the other members.
+// VoiceStateChanged says that a member has muted or deafened itself, or that its devices do
+// otherwise than before. Told to the other members.
 type VoiceStateChanged struct {
 	ChannelID string
 	Member    MemberInfo

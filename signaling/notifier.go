@@ -54,6 +54,7 @@ func wireEvent(event sfu.Event) (protocol.Op, any) {
 		return protocol.OpVoiceStateEvent, protocol.VoiceStateEvent{
 			ChannelID: e.ChannelID, UserID: e.Member.UserID,
 			SelfMute: e.Member.SelfMute, SelfDeaf: e.Member.SelfDeaf,
+			Mic: protocol.Mic(e.Member.Devices.Mic), Sound: protocol.Sound(e.Member.Devices.Sound),
 		}
 	case sfu.SlotsChanged:
 		return protocol.OpSlotMap, protocol.SlotMap{ChannelID: e.ChannelID, Slots: wireSlots(e.Slots)}
@@ -91,6 +92,7 @@ func wireCause(cause sfu.LeaveCause) protocol.LeaveCause {
 func wireMember(m sfu.MemberInfo) protocol.Member {
 	return protocol.Member{
 		UserID: m.UserID, Name: m.Name, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf, Talker: m.Talker,
+		Mic: protocol.Mic(m.Devices.Mic), Sound: protocol.Sound(m.Devices.Sound),
 	}
 }
 

@@ -153,7 +153,7 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	}
 	member, err := channel.Join(ctx, sfu.JoinRequest{
 		MediaAddrs: s.mediaAddrs(),
-		UserID:     s.userID, Name: s.name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf,
+		UserID:     s.userID, Name: s.name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf, Devices: s.devices,
 		Pin: s.pin, Exclude: s.exclude,
 		OnJoined: func(found sfu.Snapshot) {
 			r.ack(protocol.Joined{

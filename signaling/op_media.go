@@ -34,6 +34,11 @@ func voiceState(_ context.Context, s *Session, r *request) error {
 	if err := r.frame.Bind(&d); err != nil {
 		return err
 	}
+	devices, err := devicesAfter(s.devices, d)
+	if err != nil {
+		return err
+	}
+	s.devices = devices
 	if d.SelfMute != nil {
 		s.selfMute = *d.SelfMute
 	}
@@ -42,12 +47,30 @@ func voiceState(_ context.Context, s *Session, r *request) error {
 	}
 	data := protocol.VoiceStateEvent{
 		UserID: s.userID, SelfMute: s.selfMute || s.selfDeaf, SelfDeaf: s.selfDeaf,
+		Mic: protocol.Mic(devices.Mic), Sound: protocol.Sound(devices.Sound),
 	}
-	if s.member != nil && s.member.SetVoiceState(d.SelfMute, d.SelfDeaf) {
+	if s.member != nil && s.member.SetDevices(devices) && s.member.SetVoiceState(d.SelfMute, d.SelfDeaf) {
 		data.ChannelID = s.member.Channel().ID()
 	}
 	r.ack(data)
 	return nil
+}
+
+// devicesAfter returns what is known of a client's devices after it said something of them.
+func devicesAfter(known sfu.Devices, d protocol.VoiceState) (sfu.Devices, error) {
+	if d.Mic != nil {
+		if !d.Mic.Known() {
+			return known, payloadError("d.mic is none of ok, silent, held and lost")
+		}
+		known.Mic = string(d.Mic.Trouble())
+	}
+	if d.Sound != nil {
+		if !d.Sound.Known() {
+			return known, payloadError("d.sound is none of ok, blocked and lost")
+		}
+		known.Sound = string(d.Sound.Trouble())
+	}
+	return known, nil
 }
 
 func subscribe(_ context.Context, s *Session, r *request) error {

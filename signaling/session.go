@@ -40,6 +40,7 @@ type Session struct {
 	turn               sync.Mutex
 	member             *sfu.Member // of the last channel joined; may be out of it again
 	selfMute, selfDeaf bool
+	devices            sfu.Devices
 	pin, exclude       []string
 }
 

@@ -164,7 +164,9 @@ func (c *Call) apply(payload any) {
 		}
 	case *protocol.VoiceStateEvent:
 		if ev.ChannelID == c.channelID {
-			c.change(ev.UserID, func(m *protocol.Member) { m.SelfMute, m.SelfDeaf = ev.SelfMute, ev.SelfDeaf })
+			c.change(ev.UserID, func(m *protocol.Member) {
+				m.SelfMute, m.SelfDeaf, m.Mic, m.Sound = ev.SelfMute, ev.SelfDeaf, ev.Mic, ev.Sound
+			})
 		}
 	case *protocol.SlotMap:
 		if ev.ChannelID == c.channelID {

@@ -204,9 +204,10 @@ func TestMembersFollowEvents(t *testing.T) {
 	}
 	tell(protocol.ChannelEventJoin, "elsewhere", "eve")
 	tell(protocol.ChannelEventJoin, "room", "cy")
-	conn.event(protocol.OpVoiceStateEvent, protocol.VoiceStateEvent{ChannelID: "room", UserID: "cy", SelfMute: true})
+	conn.event(protocol.OpVoiceStateEvent, protocol.VoiceStateEvent{ChannelID: "room", UserID: "cy", SelfMute: true, Mic: protocol.MicHeld})
 	tell(protocol.ChannelEventLeave, "room", "bo")
 	waitFor(t, "cy came and bo went", func() bool { return names() == "ada cy (muted) " })
+	require.Equal(t, protocol.MicHeld, call.Members()[1].Mic)
 	require.Equal(t, "bo", before[0].UserID, "snapshots do not change")
 
 	conn.event(protocol.OpChannelEvent, protocol.ChannelEvent{

@@ -172,7 +172,7 @@ func (c *Client) begin(l *link) error {
 
 // restoreState tells a new session what the lost one knew of its user. The answers are nobody's.
 func restoreState(l *link, voice protocol.VoiceState, subscribed protocol.Subscribe) error {
-	if voice.SelfMute != nil || voice.SelfDeaf != nil {
+	if voice != (protocol.VoiceState{}) {
 		if err := l.ask(protocol.OpVoiceState, voice); err != nil {
 			return err
 		}

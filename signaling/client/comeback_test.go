@@ -69,7 +69,7 @@ func TestLostSessionIsBegunAnew(t *testing.T) {
 	})
 	c := srv.dial(Options{Token: "ada"})
 	ctx := testContext(t)
-	_, err := c.SetVoiceState(ctx, protocol.VoiceState{SelfMute: new(true)})
+	_, err := c.SetVoiceState(ctx, protocol.VoiceState{SelfMute: new(true), Mic: new(protocol.MicHeld), Sound: new(protocol.Sound("odd"))})
 	require.NoError(t, err)
 	sent, listed := make(chan error, 1), make(chan error, 1)
 	go func() {
@@ -94,6 +94,9 @@ func TestLostSessionIsBegunAnew(t *testing.T) {
 	for i, op := range []protocol.Op{protocol.OpVoiceState, protocol.OpChannelList, protocol.OpChannelInfo} {
 		require.Equal(t, op, frames[i].Op)
 	}
+	var voice protocol.VoiceState
+	require.NoError(t, frames[0].Bind(&voice))
+	require.Equal(t, protocol.VoiceState{SelfMute: new(true), Mic: new(protocol.MicHeld)}, voice)
 	for _, payload := range []any{&protocol.MessageEvent{}, &Reidentified{}, &protocol.MessageEvent{}} {
 		require.IsType(t, payload, (<-c.Events()).Payload)
 	}

@@ -180,8 +180,8 @@ func (c *Client) SendMessage(ctx context.Context, channelID, content string) (pr
 	return created, err
 }
 
-// SetVoiceState mutes or deafens the client at the server, now and in later calls; nil
-// fields stay as they are. It returns the state after the change. WriteOpus goes on
+// SetVoiceState mutes or deafens the client at the server, and says how its devices are doing,
+// now and in later calls; nil fields stay as they are. It returns the state after the change. WriteOpus goes on
 // sending while muted: the server drops it.
 func (c *Client) SetVoiceState(ctx context.Context, d protocol.VoiceState) (protocol.VoiceStateEvent, error) {
 	c.mu.Lock()
@@ -190,6 +190,13 @@ func (c *Client) SetVoiceState(ctx context.Context, d protocol.VoiceState) (prot
 	}
 	if d.SelfDeaf != nil {
 		c.voice.SelfDeaf = d.SelfDeaf
+	}
+	// What the server would refuse must not make it refuse the rest in the next session.
+	if d.Mic != nil && d.Mic.Known() {
+		c.voice.Mic = d.Mic
+	}
+	if d.Sound != nil && d.Sound.Known() {
+		c.voice.Sound = d.Sound
 	}
 	c.mu.Unlock()
 	var state protocol.VoiceStateEvent

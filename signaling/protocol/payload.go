@@ -87,6 +87,54 @@ type MessageCreate struct {
 type VoiceState struct {
 	SelfMute *bool `json:"self_mute,omitempty"`
 	SelfDeaf *bool `json:"self_deaf,omitempty"`
+	// Mic and Sound say how the client's microphone and its loudspeaker are doing.
+	Mic   *Mic   `json:"mic,omitempty"`
+	Sound *Sound `json:"sound,omitempty"`
+}
+
+// Mic says why nothing is heard of somebody who is not muted, as their own client knows it.
+// Empty where the server says it: nothing is known to be wrong.
+type Mic string
+
+// The conditions of a microphone.
+const (
+	MicOK     Mic = "ok"
+	MicSilent Mic = "silent" // gives nothing but zeros
+	MicHeld   Mic = "held"   // the system keeps it, as for a telephone call
+	MicLost   Mic = "lost"   // went away
+)
+
+// Known reports whether m is one of the constants.
+func (m Mic) Known() bool { return m == MicOK || m == MicSilent || m == MicHeld || m == MicLost }
+
+// Trouble returns m as the server says it: empty for MicOK.
+func (m Mic) Trouble() Mic {
+	if m == MicOK {
+		return ""
+	}
+	return m
+}
+
+// Sound says why somebody who is not deaf hears nothing, as their own client knows it. Empty
+// where the server says it: nothing is known to be wrong.
+type Sound string
+
+// The conditions of a loudspeaker.
+const (
+	SoundOK      Sound = "ok"
+	SoundBlocked Sound = "blocked" // does not play, for instance before the first click
+	SoundLost    Sound = "lost"    // went away
+)
+
+// Known reports whether s is one of the constants.
+func (s Sound) Known() bool { return s == SoundOK || s == SoundBlocked || s == SoundLost }
+
+// Trouble returns s as the server says it: empty for SoundOK.
+func (s Sound) Trouble() Sound {
+	if s == SoundOK {
+		return ""
+	}
+	return s
 }
 
 // Subscribe is the d of SUBSCRIBE and, with both lists, the data of its ACK: user ids of
@@ -149,7 +197,9 @@ type Member struct {
 	SelfMute bool   `json:"self_mute"`
 	SelfDeaf bool   `json:"self_deaf"`
 	// Talker is false for a member who joined without a microphone.
-	Talker bool `json:"talker"`
+	Talker bool  `json:"talker"`
+	Mic    Mic   `json:"mic,omitempty"`
+	Sound  Sound `json:"sound,omitempty"`
 }
 
 // ChannelInfo describes a channel.
@@ -246,6 +296,8 @@ type VoiceStateEvent struct {
 	UserID    string `json:"user_id"`
 	SelfMute  bool   `json:"self_mute"`
 	SelfDeaf  bool   `json:"self_deaf"`
+	Mic       Mic    `json:"mic,omitempty"`
+	Sound     Sound  `json:"sound,omitempty"`
 }
 
 // ChannelEventKind is the "event" of CHANNEL_EVENT.

@@ -273,4 +273,6 @@ export function charCount(text) {
  * @property {string} user_id
  * @property {boolean} self_mute
  * @property {boolean} self_deaf
+ * @property {import('./microphone.js').Condition} [mic]
+ * @property {import('./playback.js').Sound} [sound]
  */

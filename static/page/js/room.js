@@ -40,7 +40,8 @@ export class Room {
   applyVoiceState(state) {
     const member = this.members.get(state.user_id);
     if (member) {
-      this.members.set(state.user_id, { ...member, self_mute: state.self_mute, self_deaf: state.self_deaf });
+      const { self_mute, self_deaf, mic, sound } = state;
+      this.members.set(state.user_id, { ...member, self_mute, self_deaf, mic, sound });
     }
   }
 

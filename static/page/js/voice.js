@@ -1,5 +1,6 @@
 /**
- * Mute and deafen: what the person chose, and telling the server until it knows.
+ * Mute and deafen: what the person chose; how microphone and sound are doing; and telling the
+ * server until it knows.
  *
  * Events: `change`; `told` when the server took note, with its answer; `refused` when it
  * did not, with the error.
@@ -9,6 +10,9 @@
 import { ConnectionLostError, Op, requestPatiently } from './protocol.js';
 import { Store } from './store.js';
 
+/** What a server that was told nothing takes for given. */
+const UNTOLD = JSON.stringify({ self_mute: false, self_deaf: false, mic: 'ok', sound: 'ok' });
+
 export class Voice extends Store {
   /** Chosen by the person. Deafening mutes too, without touching this choice. */
   muted = false;
@@ -17,7 +21,7 @@ export class Voice extends Store {
   #client;
   #media;
   /** What the server knows. It forgets with the session. */
-  #told = { self_mute: false, self_deaf: false };
+  #told = UNTOLD;
   /** @type {Promise<void> | null} */
   #telling = null;
 
@@ -29,6 +33,8 @@ export class Voice extends Store {
     super();
     this.#client = client;
     this.#media = media;
+    media.microphone.addEventListener('change', () => this.#tellSoon());
+    media.playback.addEventListener('change', () => this.#tellSoon());
   }
 
   /** Whether nothing of what the person says is to be heard. */
@@ -52,7 +58,7 @@ export class Voice extends Store {
    * @param {boolean} muted
    * @param {boolean} deaf
    */
-  async #set(muted, deaf) {
+  #set(muted, deaf) {
     this.muted = muted;
     this.deaf = deaf;
     // The server stops a silent person's audio whatever arrives; this keeps it from
@@ -60,6 +66,10 @@ export class Voice extends Store {
     this.#media.microphone.enable(!this.silent);
     this.#media.playback.setDeaf(deaf);
     this.changed();
+    this.#tellSoon();
+  }
+
+  async #tellSoon() {
     try {
       await this.tell();
     } catch (err) {
@@ -72,7 +82,7 @@ export class Voice extends Store {
 
   /** A new session knows of neither. */
   forget() {
-    this.#told = { self_mute: false, self_deaf: false };
+    this.#told = UNTOLD;
   }
 
   /**
@@ -89,13 +99,14 @@ export class Voice extends Store {
 
   async #tellAll() {
     for (;;) {
-      const wish = { self_mute: this.silent, self_deaf: this.deaf };
-      const told = this.#told;
-      if (wish.self_mute === told.self_mute && wish.self_deaf === told.self_deaf) {
+      const { microphone, playback } = this.#media;
+      const wish = { self_mute: this.silent, self_deaf: this.deaf, mic: microphone.condition, sound: playback.sound };
+      const text = JSON.stringify(wish);
+      if (text === this.#told) {
         return;
       }
       const state = await requestPatiently(this.#client, Op.VOICE_STATE, wish);
-      this.#told = wish;
+      this.#told = text;
       this.dispatchEvent(new CustomEvent('told', { detail: state }));
     }
   }
