@@ -105,28 +105,28 @@ func checkMicrophoneLost(t *testing.T, ada, ben *participant) {
 	ada.allowMicrophone(false)
 	ada.see("#banner", "Your microphone was disconnected. Nobody hears you.")
 	ada.see("#voice-status", "Nobody hears you")
-	ada.see(".person", "Microphone lost")
-	ben.see(".person", "Microphone lost")
+	ada.see(".person", "No microphone")
+	ben.see(".person", "No microphone")
 	ben.hears(both)
 
 	// Who looks away still sees it.
 	ada.click("#banner-close")
 	ada.until("the banner is gone", noBanner)
 	ada.see("#voice-status", "Nobody hears you")
-	ada.see(".person", "Microphone lost")
+	ada.see(".person", "No microphone")
 	ada.see("#mute", "Use microphone")
 
 	// And so does who comes back after a lost connection, which needs no microphone.
 	evaluate[chromedp.Void](ada, "livechat.session.call.retryNow()")
 	ada.see("#chat-log", "You are back")
 	ada.joined()
-	ada.see(".person", "Microphone lost")
+	ada.see(".person", "No microphone")
 	ada.hears(both, ben)
 	ben.until("one Ada is there, without a microphone", `(() => {
 		const adas = [...livechat.session.call.room.members.values()].filter((m) => m.name === 'Ada');
 		return adas.length === 1 && adas[0].talker && adas[0].mic === 'lost';
 	})()`)
-	ben.see(".person", "Microphone lost")
+	ben.see(".person", "No microphone")
 
 	ada.allowMicrophone(true)
 	ada.click("#mute")
@@ -167,9 +167,9 @@ func checkMicrophoneHeld(t *testing.T, ada, ben *participant) {
 		track.dispatchEvent(new Event(muted ? 'mute' : 'unmute'));
 	})(%t)`
 	held := shows("#banner", "Your device has taken the microphone away") + " && " +
-		shows("#voice-status", "Nobody hears you") + " && " + shows(".person", "Microphone held")
+		shows("#voice-status", "Nobody hears you") + " && " + shows(".person", "Mic on hold")
 	ada.promptly("it is said", fmt.Sprintf(hold, true), held)
-	ben.see(".person", "Microphone held")
+	ben.see(".person", "Mic on hold")
 	ada.promptly("it is over", fmt.Sprintf(hold, false), noBanner+" && "+shows("#voice-status", "Connected"))
 	// Muted, one is not told what changes nothing.
 	ada.click("#mute")
@@ -190,8 +190,8 @@ func checkMicrophoneSilent(t *testing.T, ada, ben *participant) {
 	ada.join("lobby")
 	ada.see("#banner", "No sound comes from your microphone.")
 	ada.see("#voice-status", "Nobody hears you")
-	ada.see(".person", "Microphone silent")
-	ben.see(".person", "Microphone silent")
+	ada.see(".person", "Mic silent")
+	ben.see(".person", "Mic silent")
 	ada.promptly("the switch is on", "voice.gain.value = 0.5", noBanner+" && "+shows("#voice-status", "Connected"))
 	ben.hears(both, ada)
 	ben.until("Ada is well", wellFor("Ada"))
@@ -232,9 +232,9 @@ func checkPlayback(t *testing.T, ada, ben *participant) {
 		})()`, name)
 		const allow = "HTMLMediaElement.prototype.play = play"
 		blocked := shows("#banner", "You hear nobody.") + " && " + shows("#voice-status", "You hear nobody") + " && " +
-			shows(".person", "Hears nobody")
+			shows(".person", "Cannot hear")
 		ada.promptly(name+" is said", refuse, blocked)
-		ben.see(".person", "Hears nobody")
+		ben.see(".person", "Cannot hear")
 		ada.promptly(name+" passes", allow, plays+" && "+noBanner)
 		// Where it does not pass by itself, one click helps: on the button or anywhere else.
 		ada.promptly(name+" is said again", refuse, blocked)
@@ -267,7 +267,7 @@ func checkNoOutput(t *testing.T, ada, _ *participant) {
 		window.plugged = false;
 		devices.enumerateDevices = async () => (await real()).filter(({ kind }) => plugged || kind !== 'audiooutput');
 		devices.dispatchEvent(new Event('devicechange'));
-	})()`, shows("#banner", "There is neither a loudspeaker nor headphones.")+" && "+shows(".person", "Hears nobody"))
+	})()`, shows("#banner", "There is neither a loudspeaker nor headphones.")+" && "+shows(".person", "Cannot hear"))
 	ada.promptly("it is back", "plugged = true, navigator.mediaDevices.dispatchEvent(new Event('devicechange'))", noBanner)
 }
 
@@ -285,7 +285,7 @@ func TestBrowserAutoplay(t *testing.T) {
 	evaluate[chromedp.Void](ear, "livechat.session.call.joinAsListener('lobby')")
 	ear.joined()
 	ear.see("#banner", "Your browser holds the sound back. You hear nobody.")
-	ear.see(".person", "Hears nobody")
+	ear.see(".person", "Cannot hear")
 	ear.click("#room-name") // anywhere
 	ear.until("it plays", noBanner+" && livechat.media.slots.every(({ audio }) => !audio.paused)")
 	ear.see(".person", "Listening")

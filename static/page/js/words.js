@@ -144,18 +144,18 @@ export function problemWords({ doing, name, error }) {
 export function conditionWords(condition) {
   switch (condition) {
     case 'lost':
-      return { text: 'Your microphone was disconnected. Nobody hears you.', label: 'Use a microphone', note: 'Microphone lost' };
+      return { text: 'Your microphone was disconnected. Nobody hears you.', label: 'Use a microphone', note: 'No microphone' };
     case 'held':
       return {
         text: 'Your device has taken the microphone away, as for a phone call. Nobody hears you until it gives it back.',
         label: 'Take it back',
-        note: 'Microphone held',
+        note: 'Mic on hold',
       };
     case 'silent':
       return {
         text: 'No sound comes from your microphone. Is it switched off, or the wrong one? Nobody hears you.',
         label: 'Try another',
-        note: 'Microphone silent',
+        note: 'Mic silent',
       };
     default:
       return null;
@@ -170,12 +170,12 @@ export function conditionWords(condition) {
 export function soundWords(sound) {
   switch (sound) {
     case 'blocked':
-      return { text: 'Your browser holds the sound back. You hear nobody.', label: 'Click to hear', note: 'Hears nobody' };
+      return { text: 'Your browser holds the sound back. You hear nobody.', label: 'Click to hear', note: 'Cannot hear' };
     case 'lost':
       return {
         text: 'There is neither a loudspeaker nor headphones. You hear nobody until there are.',
         label: '',
-        note: 'Hears nobody',
+        note: 'Cannot hear',
       };
     default:
       return null;
