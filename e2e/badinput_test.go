@@ -3,7 +3,6 @@ package e2e
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -237,22 +236,34 @@ func TestJoinFullChannel(t *testing.T) {
 	ada.fails(protocol.OpChannelJoin, protocol.ChannelJoin{ChannelID: "lobby", SDPOffer: offer(t, 1, 1)}, protocol.CodeAlreadyInChannel)
 }
 
+// A candidate costs nothing, whatever it is: the server needs none, and a client's engine may find kinds that no server
+// has heard of.
 func TestICECandidates(t *testing.T) {
 	verifyNoLeaks(t)
-	s := startServer(t)
+	s := startServer(t, func(c *app.Config) { c.RequestBurst = 200 })
 	c, _ := identify(t, s, "Ada")
-	c.joinChannel("lobby")
 	candidate := func(line string) protocol.ICECandidate {
 		return protocol.ICECandidate{Candidate: &protocol.ICECandidateInit{Candidate: line, SDPMid: new("0")}}
 	}
-	c.ack(protocol.OpICECandidate, candidate("candidate:1 1 udp 2130706431 127.0.0.1 50000 typ host"), nil)
-	c.ack(protocol.OpICECandidate, candidate(""), nil)
-	c.ack(protocol.OpICECandidate, protocol.ICECandidate{}, nil)
-	c.fails(protocol.OpICECandidate, candidate("candidate:nonsense"), protocol.CodeICEFailed)
-	for i := range 62 {
-		c.ack(protocol.OpICECandidate, candidate(fmt.Sprintf("candidate:1 1 udp 1 127.0.0.1 %d typ host", 50001+i)), nil)
+	c.ack(protocol.OpICECandidate, candidate("candidate:1 1 udp 1 127.0.0.1 9 typ host"), nil) // as for a MEDIA_PROBE
+	c.joinChannel("lobby")
+	for _, line := range []string{
+		"", // the end of one generation (W3C WebRTC, section 4.8.2)
+		"candidate:1 1 udp 2130706431 127.0.0.1 50000 typ host",
+		"a=candidate:1 1 UDP 2130706431 127.0.0.1 50000 typ host generation 0 ufrag x network-id 1",
+		"candidate:1 1 udp 2113937151 7f1b5ed0-1f3a-4d38-8e4c-2a1d5b0f3a5e.local 50000 typ host",
+		"candidate:2 1 tcp 1518280447 127.0.0.1 9 typ host tcptype active",
+		"candidate:3 1 udp 1 fe80::1%eth0 9 typ host",
+		"candidate:4 1 quic 1 127.0.0.1 9 typ later", "end-of-candidates", "nonsense", "\x00\r\n",
+		strings.Repeat("x", protocol.MaxCandidateBytes),
+	} {
+		c.ack(protocol.OpICECandidate, candidate(line), nil)
 	}
-	c.fails(protocol.OpICECandidate, candidate("candidate:1 1 udp 1 127.0.0.1 51000 typ host"), protocol.CodeICEFailed)
+	c.ack(protocol.OpICECandidate, protocol.ICECandidate{}, nil)
+	for range 100 {
+		c.ack(protocol.OpICECandidate, candidate("candidate:1 1 udp 1 127.0.0.1 9 typ host"), nil)
+	}
+	c.fails(protocol.OpICECandidate, candidate(strings.Repeat("x", protocol.MaxCandidateBytes+1)), protocol.CodeInvalidPayload)
 }
 
 func TestRateLimit(t *testing.T) {

@@ -18,5 +18,4 @@ var (
 
 	ErrBadSDP           = peer.ErrBadSDP
 	ErrUnsupportedMedia = peer.ErrUnsupportedMedia
-	ErrCandidate        = peer.ErrCandidate
 )

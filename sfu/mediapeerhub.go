@@ -34,8 +34,6 @@ type Conn interface {
 	RemoteAddr() netip.AddrPort
 	// Stats is what was counted of the media, and what is known of the client's network.
 	Stats() peer.Stats
-	// AddCandidate adds a trickled remote candidate.
-	AddCandidate(candidate string) error
 	Close() error
 }
 

@@ -65,7 +65,6 @@ var errorCodes = []struct {
 	{errMessageElsewhere, protocol.CodeMessageElsewhere},
 	{sfu.ErrBadSDP, protocol.CodeBadSDP},
 	{sfu.ErrUnsupportedMedia, protocol.CodeUnsupportedMedia},
-	{sfu.ErrCandidate, protocol.CodeICEFailed},
 }
 
 // errorPayload is the ERROR a client gets for err. What is in no table is the server's

@@ -7,7 +7,9 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-func iceCandidate(_ context.Context, s *Session, r *request) error {
+// iceCandidate takes whatever clients trickle. An ICE-lite server learns their addresses from their checks (RFC 8445,
+// section 2.5) and has no use for a candidate, whether it could read it (mDNS names, TCP, what comes later) or not.
+func iceCandidate(_ context.Context, _ *Session, r *request) error {
 	var d protocol.ICECandidate
 	if err := r.frame.Bind(&d); err != nil {
 		return err
@@ -15,15 +17,6 @@ func iceCandidate(_ context.Context, s *Session, r *request) error {
 	if d.Candidate != nil && len(d.Candidate.Candidate) > protocol.MaxCandidateBytes {
 		return payloadError("d.candidate.candidate has %d bytes; at most %d are read",
 			len(d.Candidate.Candidate), protocol.MaxCandidateBytes)
-	}
-	if s.member == nil || !s.member.Active() {
-		return sfu.ErrNotInChannel
-	}
-	// The end of gathering needs nothing done: an ICE-lite server waits for checks.
-	if d.Candidate != nil && d.Candidate.Candidate != "" {
-		if err := s.member.Peer().AddCandidate(d.Candidate.Candidate); err != nil {
-			return err
-		}
 	}
 	r.ack(nil)
 	return nil

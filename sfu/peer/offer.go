@@ -12,15 +12,13 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
-// Sentinel errors of Factory.Answer and Peer.AddCandidate; test with errors.Is. The
+// Sentinel errors of Factory.Answer; test with errors.Is. The
 // wrapping text says what to change.
 var (
 	// ErrBadSDP: the offer cannot be parsed, is too large, or the engine refuses it.
 	ErrBadSDP = errors.New("bad SDP")
 	// ErrUnsupportedMedia: the offer is SDP, but not the audio lines this server speaks.
 	ErrUnsupportedMedia = errors.New("unsupported media")
-	// ErrCandidate: an ICE candidate cannot be parsed or is one too many.
-	ErrCandidate = errors.New("ICE candidate refused")
 )
 
 const (

@@ -3,25 +3,17 @@ package peer
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/pion/ice/v4"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/speaker"
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
-const (
-	// opusClockRate is Opus's RTP clock in Hz, whatever it encodes (RFC 7587, section 4.1).
-	opusClockRate = 48000
-	// maxCandidates is how many remote candidates one connection may name. The server
-	// never needs one; browsers trickle about ten.
-	maxCandidates = 64
-)
+// opusClockRate is Opus's RTP clock in Hz, whatever it encodes (RFC 7587, section 4.1).
+const opusClockRate = 48000
 
 // Peer is one client's connection, answered and waiting for or carrying media. It has two
 // halves, which share the connection and what is known of the client's network: a talker,
@@ -37,8 +29,7 @@ type Peer struct {
 	network  network
 	badRTCP  atomic.Uint64 // Drops.RTCP
 
-	dead       atomic.Bool // nothing can bring the connection back
-	candidates atomic.Int32
+	dead atomic.Bool // nothing can bring the connection back
 
 	mu     sync.Mutex // guards the field below
 	closed bool
@@ -119,22 +110,6 @@ func (p *Peer) LastSeen() time.Time {
 // RemoteAddr returns the address of the ICE-selected pair; it is not valid until there
 // is one.
 func (p *Peer) RemoteAddr() netip.AddrPort { return p.endpoint.Remote() }
-
-// AddCandidate takes a trickled remote candidate, an RTCIceCandidateInit's candidate. An
-// ICE-lite server has no use for it, since it learns addresses from checks, so it only
-// looks whether it is one. Errors wrap ErrCandidate.
-func (p *Peer) AddCandidate(candidate string) error {
-	if p.candidates.Add(1) > maxCandidates {
-		return fmt.Errorf("%w: more than %d candidates", ErrCandidate, maxCandidates)
-	}
-	if candidate == "" { // the end of one generation of candidates
-		return nil
-	}
-	if _, err := ice.UnmarshalCandidate(strings.TrimPrefix(candidate, "candidate:")); err != nil {
-		return fmt.Errorf("%w: %s", ErrCandidate, oneLine(err))
-	}
-	return nil
-}
 
 // Close ends the connection. When it has returned, no packet of the client gets to its
 // Source any more, but for one that is just being handled. It may be called more than

@@ -303,18 +303,6 @@ func TestCandidates(t *testing.T) {
 	require.Equal(t, []string{"192.0.2.7:1", "[2001:db8::7]:2"}, candidates("192.0.2.7:1", "[2001:db8::7]:2"), "what it is told, no more")
 }
 
-func TestAddCandidateIsBounded(t *testing.T) {
-	f := newFactory(t)
-	_, offer := newClient(t, 1)
-	p, err := f.Answer(offer)
-	require.NoError(t, err)
-	defer p.Close()
-	for range maxCandidates {
-		require.NoError(t, p.AddCandidate("candidate:1 1 udp 1 127.0.0.1 9 typ host"))
-	}
-	require.ErrorIs(t, p.AddCandidate("candidate:1 1 udp 1 127.0.0.1 9 typ host"), ErrCandidate)
-}
-
 func TestPortInUse(t *testing.T) {
 	f := newFactory(t)
 	_, err := NewFactory(Config{Listen: f.Addr(), MaxSlots: 1})

@@ -28,7 +28,6 @@ const (
 
 	CodeBadSDP           ErrorCode = 4001
 	CodeUnsupportedMedia ErrorCode = 4002
-	CodeICEFailed        ErrorCode = 4003
 
 	CodeInternal ErrorCode = 9000
 )
@@ -72,8 +71,6 @@ func (c ErrorCode) String() string {
 		return "bad SDP"
 	case CodeUnsupportedMedia:
 		return "unsupported media"
-	case CodeICEFailed:
-		return "ICE failed"
 	case CodeInternal:
 		return "internal error"
 	default:

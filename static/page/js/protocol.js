@@ -58,7 +58,6 @@ export const ErrorCode = Object.freeze({
   MESSAGE_ELSEWHERE: 3002,
   BAD_SDP: 4001,
   UNSUPPORTED_MEDIA: 4002,
-  ICE_FAILED: 4003,
   INTERNAL: 9000,
 });
 

@@ -77,7 +77,6 @@ function because(err) {
       return 'The message is too long.';
     case ErrorCode.BAD_SDP:
     case ErrorCode.UNSUPPORTED_MEDIA:
-    case ErrorCode.ICE_FAILED:
       return `The server and this browser do not agree on how to carry voice (${err.reason}).`;
     case ErrorCode.INTERNAL:
       return 'The server had an internal error. Whoever runs it can find more in its log.';
