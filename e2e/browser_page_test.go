@@ -32,6 +32,7 @@ func TestBrowserPage(t *testing.T) {
 	}{
 		{"from the name to leaving", checkJourney},
 		{"what people write is text", checkEscaping},
+		{"names that nobody can have", checkNames},
 		{"a full channel, a change, a deletion", checkChannels},
 		{"a phone's width", checkPhone},
 		{"no microphone", checkDenied},
@@ -133,6 +134,24 @@ func checkEscaping(t *testing.T, ada, ben *participant) {
 		require.True(t, evaluate[bool](one, "window.hacked === undefined"))
 	}
 	ben.noComplaints()
+}
+
+// checkNames asks for names that the server refuses, and is told why beside the field.
+func checkNames(t *testing.T, ada, _ *participant) {
+	t.Helper()
+	s := startServer(t)
+	ada.enterName(s, "admin")
+	ada.see("#start-error", `This name cannot be used: "admin" is reserved.`)
+	ada.until("the field is marked, and ready for another name", `(({ ariaInvalid, selectionEnd }) => ariaInvalid === 'true' && selectionEnd === 5)(document.activeElement)`)
+	ada.enterName(s, "  ")
+	ada.see("#start-error", "This name cannot be used: it is empty.")
+	ada.signIn(s)
+	require.Empty(t, evaluate[string](ada, `document.getElementById('start-error').textContent`))
+	ada.click("#create-open")
+	ada.fill("#create-name", "admin")
+	ada.click("#create-submit")
+	ada.see("#create-error", `This name cannot be used: "admin" is reserved.`)
+	ada.noComplaints()
 }
 
 // checkChannels meets a full channel, goes from one to another and deletes one.

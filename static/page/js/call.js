@@ -19,6 +19,14 @@ import { Room } from './room.js';
 import { Store } from './store.js';
 import { Voice } from './voice.js';
 
+/** How others went, by the cause that the server gives; the rest were lost somehow. */
+const LEAVE_NOTES = new Map(
+  /** @type {[string, import('./chat.js').Note][]} */ ([
+    ['left', 'leave'],
+    ['media_failed', 'unreached'],
+  ]),
+);
+
 /**
  * What went wrong, for the screen to put into words.
  * @typedef {object} Problem
@@ -265,11 +273,12 @@ export class Call extends Store {
       room.chat.note('join', member.name);
     } else if (d.event === 'leave' && member?.user_id === this.#myId) {
       // The server lost sight of our voice and ended the membership.
+      this.pathBlocked ||= d.cause === 'media_failed' && !this.media.everConnected;
       this.#hangUp();
       this.retry.later();
     } else if (d.event === 'leave' && member) {
       room.remove(member.user_id);
-      room.chat.note(d.cause === 'left' ? 'leave' : 'gone', member.name);
+      room.chat.note(LEAVE_NOTES.get(d.cause ?? '') ?? 'gone', member.name);
     } else if (d.event === 'update' && d.channel) {
       room.name = d.channel.channel_name;
     }

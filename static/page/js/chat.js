@@ -10,8 +10,9 @@ import { Store } from './store.js';
 const KEPT = 500;
 
 /**
- * What a note tells of: someone came, left, or was lost; oneself arrived, or is back.
- * @typedef {'join' | 'leave' | 'gone' | 'here' | 'back'} Note
+ * What a note tells of: someone came, left, was lost, or could not be connected with; oneself
+ * arrived, or is back.
+ * @typedef {'join' | 'leave' | 'gone' | 'unreached' | 'here' | 'back'} Note
  */
 
 /**

@@ -252,7 +252,7 @@ export function charCount(text) {
  * @property {'join' | 'leave' | 'create' | 'update' | 'delete'} event
  * @property {string} channel_id
  * @property {Member} [member]
- * @property {'left' | 'gone' | 'media_timeout'} [cause]
+ * @property {'left' | 'gone' | 'media_failed' | 'media_timeout'} [cause]
  * @property {ChannelInfo} [channel]
  */
 

@@ -105,6 +105,9 @@ export function createFailed(err) {
   if (code === ErrorCode.CHANNEL_FULL) {
     return 'The server has as many channels as it may hold. Delete one, or try later.';
   }
+  if (err instanceof RequestError && code === ErrorCode.INVALID_PAYLOAD && err.reason.includes('invalid name: ')) {
+    return `This name cannot be used: ${err.reason.replace(/^.*invalid name: /, '')}.`;
+  }
   return because(err);
 }
 
@@ -374,6 +377,8 @@ export function noteWords({ note, name }) {
       return `${name} left`;
     case 'gone':
       return `${name} lost the connection`;
+    case 'unreached':
+      return `${name} left: no voice connection`;
     case 'back':
       return 'You are back';
     default:

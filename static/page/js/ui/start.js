@@ -5,10 +5,15 @@
 
 import { GuestError, memory } from '../account.js';
 import { INSECURE_PAGE, connectionWords, signInFailed } from '../words.js';
-import { byId, setText } from './dom.js';
+import { byId, setAttribute, setText } from './dom.js';
 
 /** HTTP's answer when the server takes no guests. */
 const FORBIDDEN = 403;
+/** And when the name cannot be used. */
+const BAD_REQUEST = 400;
+
+/** @param {Error | null} err */
+const isAboutName = (err) => err instanceof GuestError && err.status === BAD_REQUEST;
 
 /**
  * @param {import('../session.js').Session} session
@@ -32,9 +37,7 @@ export function mountStart(session, channelId) {
   name.value = memory.name;
   guestForm.addEventListener('submit', (e) => {
     e.preventDefault();
-    if (name.value.trim()) {
-      session.signInAsGuest(name.value.trim(), channelId || null);
-    }
+    session.signInAsGuest(name.value.trim(), channelId || null);
   });
   tokenForm.addEventListener('submit', (e) => {
     e.preventDefault();
@@ -51,6 +54,9 @@ export function mountStart(session, channelId) {
   function render() {
     if (session.signInError !== seenError) {
       seenError = session.signInError;
+      if (isAboutName(seenError)) {
+        name.select();
+      }
       useToken ||= seenError instanceof GuestError && seenError.status === FORBIDDEN;
     }
     const busy = session.stage === 'busy';
@@ -63,6 +69,7 @@ export function mountStart(session, channelId) {
       setText(button, busy ? 'Connecting…' : channelId ? 'Join' : 'Continue');
     }
     const trouble = busy ? connectionWords(session.client.state, Date.now()) : null;
+    setAttribute(name, 'aria-invalid', isAboutName(session.signInError) ? 'true' : null);
     setText(error, session.signInError ? signInFailed(session.signInError) : (trouble?.text ?? ''));
   }
 
