@@ -136,6 +136,18 @@ func TestNetAlias(t *testing.T) {
 	require.True(t, direct(way), way)
 }
 
+// A client that came to another address of the server's than it would answer from hears from there.
+func TestNetSecondAddress(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t, true, false)
+	n.alias()
+	require.Equal(t, "serving", n.play(n.server, "TestRoleServer",
+		netServer{HTTP: "0.0.0.0:80", URL: "http://127.0.0.1", NoTURN: true}).says())
+	c := n.play(n.client, "TestRoleClient", netClient{URL: "http://" + netServerAlias})
+	way := c.listens()
+	require.True(t, direct(way), way)
+}
+
 func direct(way string) bool {
 	return way == webrtc.ICECandidateTypeHost.String() || way == webrtc.ICECandidateTypePrflx.String()
 }

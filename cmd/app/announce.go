@@ -191,28 +191,6 @@ func outbound(far netip.AddrPort) netip.Addr {
 	return local.AddrPort().Addr().Unmap().WithZone("")
 }
 
-// aliases are the announced addresses that this machine has beside those by which it reaches
-// others: a socket on all interfaces would not answer from them.
-func aliases(cfg Config, listen netip.Addr) []netip.Addr {
-	if listen.IsValid() && !listen.IsUnspecified() {
-		return nil
-	}
-	usual := []netip.Addr{outbound(farV4), outbound(farV6)}
-	own := interfaceAddrs()
-	var found []netip.Addr
-	for _, s := range cfg.Announce {
-		one, err := parseAnnouncement(s)
-		addr := one.at.Addr()
-		if err != nil || !addr.IsValid() || addr.IsLoopback() || addr.Is6() && listen.Is4() {
-			continue
-		}
-		if slices.Contains(own, netip.AddrPortFrom(addr, 0)) && !slices.Contains(usual, addr) && !slices.Contains(found, addr) {
-			found = append(found, addr)
-		}
-	}
-	return found
-}
-
 // interfaceAddrs are the addresses of this machine, without link-local ones, which need a
 // zone.
 func interfaceAddrs() []netip.AddrPort {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -112,27 +111,6 @@ func TestOutbound(t *testing.T) {
 		require.True(t, own, addr)
 	}
 	require.False(t, outbound(netip.MustParseAddrPort("127.0.0.1:9")).IsValid(), "loopback leads nowhere")
-}
-
-// An address of this machine that is announced but not its usual one has to be listened on
-// by itself.
-func TestAliases(t *testing.T) {
-	addrs := interfaceAddrs()
-	own := make([]string, len(addrs))
-	for i, addr := range addrs {
-		own[i] = addr.Addr().String()
-	}
-	cfg := Config{Announce: slices.Concat(own, []string{announceAuto, "203.0.113.7", "stun:192.0.2.1"}, own)}
-	usual := []netip.Addr{outbound(farV4), outbound(farV6)}
-	seen := make(map[netip.Addr]bool)
-	for _, addr := range aliases(cfg, netip.Addr{}) {
-		require.Contains(t, own, addr.String())
-		require.NotContains(t, usual, addr)
-		require.False(t, addr.IsLoopback())
-		require.False(t, seen[addr])
-		seen[addr] = true
-	}
-	require.Empty(t, aliases(cfg, netip.MustParseAddr("192.0.2.1")), "there is one address only")
 }
 
 func TestLoopbacks(t *testing.T) {

@@ -97,7 +97,7 @@ func (a *App) open(authority *auth.Authority) error {
 		return err
 	}
 	a.media, err = peer.NewFactory(peer.Config{
-		Listen: listen, Aliases: aliases(a.cfg, listen.Addr()), MaxSlots: a.cfg.Slots, MaxSDPBytes: protocol.MaxSDPBytes,
+		Listen: listen, MaxSlots: a.cfg.Slots, MaxSDPBytes: protocol.MaxSDPBytes,
 		OnPanic: func(value any, stack []byte) {
 			a.log.Error("panic in the media path", zap.Any("cause", value), zap.ByteString("stack", stack))
 		},

@@ -114,7 +114,7 @@ func (f *floor) run() {
 		}
 		for i := range n {
 			packet, from := in.packet(i)
-			t := f.byPort[from.port()]
+			t := f.byPort[from.Port()]
 			if t == nil || len(packet) < rtpHeaderBytes {
 				continue
 			}

@@ -125,7 +125,7 @@ func (l *leg) takeOther(packet []byte, from *sockaddr) {
 			l.remote.Store(&addr)
 		}
 	}
-	d := datagram{data: append([]byte(nil), packet...), from: net.UDPAddrFromAddrPort(from.addrPort())}
+	d := datagram{data: append([]byte(nil), packet...), from: net.UDPAddrFromAddrPort(from.AddrPort())}
 	select {
 	case l.inbox <- d:
 	default: // as the network may

@@ -1,45 +1,26 @@
 package bench
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mini-livechat/mini-livechat/sfu/udp"
 )
 
-// What the kernel reads and writes in recvmmsg(2) and sendmmsg(2). golang.org/x/sys/unix has
-// no wrapper for them. IPv4 only. The calls are hidden from Go's scheduler, whose monitor
-// thread they would wake: it cost more than the packets did.
-
-// mmsghdr is struct mmsghdr; the compiler pads it as C does.
-type mmsghdr struct {
-	hdr unix.Msghdr
-	n   uint32
-}
-
-// sockaddr is a struct sockaddr_in.
-type sockaddr [unix.SizeofSockaddrInet4]byte
+// sockaddr is a remote address, IPv4 only.
+type sockaddr = udp.Sockaddr
 
 func newSockaddr(addr netip.AddrPort) *sockaddr {
 	var s sockaddr
-	binary.NativeEndian.PutUint16(s[0:], unix.AF_INET)
-	binary.BigEndian.PutUint16(s[2:], addr.Port())
-	ip := addr.Addr().Unmap().As4()
-	copy(s[4:], ip[:])
+	s.SetV4(netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()))
 	return &s
 }
 
-func (s *sockaddr) addrPort() netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(s[4:8])), s.port())
-}
-
-func (s *sockaddr) port() uint16 { return binary.BigEndian.Uint16(s[2:]) }
-
 // inbound is memory for receiving up to so many packets at a time.
 type inbound struct {
-	msgs  []mmsghdr
+	msgs  []udp.Msg
 	iovs  []unix.Iovec
 	names []sockaddr
 	bufs  [][bufferBytes]byte
@@ -47,16 +28,15 @@ type inbound struct {
 
 func newInbound(size int) *inbound {
 	b := &inbound{
-		msgs: make([]mmsghdr, size), iovs: make([]unix.Iovec, size),
+		msgs: make([]udp.Msg, size), iovs: make([]unix.Iovec, size),
 		names: make([]sockaddr, size), bufs: make([][bufferBytes]byte, size),
 	}
 	for i := range size {
 		b.iovs[i].Base = &b.bufs[i][0]
 		b.iovs[i].SetLen(bufferBytes)
-		b.msgs[i].hdr.Iov = &b.iovs[i]
-		b.msgs[i].hdr.SetIovlen(1)
-		b.msgs[i].hdr.Name = &b.names[i][0]
-		b.msgs[i].hdr.Namelen = unix.SizeofSockaddrInet4
+		b.msgs[i].Hdr.Iov = &b.iovs[i]
+		b.msgs[i].Hdr.SetIovlen(1)
+		b.names[i].Receive(&b.msgs[i])
 	}
 	return b
 }
@@ -66,12 +46,9 @@ func newInbound(size int) *inbound {
 // which has nothing else to schedule.
 func (b *inbound) read(fd, flags int) (int, error) {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd),
-			uintptr(unsafe.Pointer(&b.msgs[0])), //nolint:gosec // used within the call only
-			uintptr(len(b.msgs)), uintptr(flags|unix.MSG_WAITFORONE), 0, 0)
-		switch errno {
+		switch n, errno := udp.RecvMMsg(fd, b.msgs, flags|unix.MSG_WAITFORONE); errno {
 		case 0:
-			return int(n), nil
+			return n, nil
 		case unix.EINTR:
 		case unix.EAGAIN:
 			return 0, nil
@@ -83,19 +60,19 @@ func (b *inbound) read(fd, flags int) (int, error) {
 
 // packet returns packet i of the last read, and readies its place for the next.
 func (b *inbound) packet(i int) ([]byte, *sockaddr) {
-	b.msgs[i].hdr.Namelen = unix.SizeofSockaddrInet4
-	return b.bufs[i][:b.msgs[i].n], &b.names[i]
+	b.names[i].Receive(&b.msgs[i])
+	return b.bufs[i][:b.msgs[i].Len], &b.names[i]
 }
 
 // outbound gathers packets to send together.
 type outbound struct {
 	n    int
-	msgs []mmsghdr
+	msgs []udp.Msg
 	iovs []unix.Iovec
 }
 
 func newOutbound(size int) *outbound {
-	return &outbound{msgs: make([]mmsghdr, size), iovs: make([]unix.Iovec, size)}
+	return &outbound{msgs: make([]udp.Msg, size), iovs: make([]unix.Iovec, size)}
 }
 
 func (b *outbound) full() bool { return b.n == len(b.msgs) }
@@ -104,22 +81,19 @@ func (b *outbound) full() bool { return b.n == len(b.msgs) }
 func (b *outbound) add(packet []byte, to *sockaddr) {
 	b.iovs[b.n].Base = &packet[0]
 	b.iovs[b.n].SetLen(len(packet))
-	h := &b.msgs[b.n].hdr
-	h.Name, h.Namelen = &to[0], unix.SizeofSockaddrInet4
-	h.Iov = &b.iovs[b.n]
-	h.SetIovlen(1)
+	m := &b.msgs[b.n]
+	m.Address(to, nil)
+	m.Hdr.Iov = &b.iovs[b.n]
+	m.Hdr.SetIovlen(1)
 	b.n++
 }
 
 // send sends what was gathered. What the kernel has no room for is lost.
 func (b *outbound) send(fd int) {
 	for at := 0; at < b.n; {
-		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd),
-			uintptr(unsafe.Pointer(&b.msgs[at])), //nolint:gosec // used within the call only
-			uintptr(b.n-at), unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
+		switch n, errno := udp.SendMMsg(fd, b.msgs[at:b.n], unix.MSG_DONTWAIT); errno {
 		case 0:
-			at += int(n)
+			at += n
 		case unix.EINTR:
 		default:
 			at++
@@ -131,11 +105,7 @@ func (b *outbound) send(fd int) {
 // sendTo sends one packet without waiting.
 func sendTo(fd int, packet []byte, to *sockaddr) error {
 	for {
-		_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
-			uintptr(unsafe.Pointer(&packet[0])), //nolint:gosec // used within the call only
-			uintptr(len(packet)), unix.MSG_DONTWAIT,
-			uintptr(unsafe.Pointer(to)), unix.SizeofSockaddrInet4) //nolint:gosec // same
-		switch errno {
+		switch errno := udp.SendTo(fd, packet, to, nil, unix.MSG_DONTWAIT); errno {
 		case 0:
 			return nil
 		case syscall.EINTR:

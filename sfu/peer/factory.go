@@ -22,9 +22,6 @@ import (
 type Config struct {
 	// Listen is the UDP address for media. Port 0 takes any free one, no address all.
 	Listen netip.AddrPort
-	// Aliases are more addresses of this machine at which clients reach it, beside all. What
-	// goes to them is answered from them, not from the one that the routes say.
-	Aliases []netip.Addr
 	// MaxSlots is the most recvonly lines an offer may have, 1 to 32.
 	MaxSlots int
 	// MaxSDPBytes is the largest offer that is parsed.
@@ -62,13 +59,8 @@ func NewFactory(cfg Config) (*Factory, error) {
 	if !listen.Addr().IsValid() {
 		listen = netip.AddrPortFrom(netip.IPv6Unspecified(), listen.Port())
 	}
-	addrs := make([]netip.AddrPort, 0, 1+len(cfg.Aliases))
-	addrs = append(addrs, listen)
-	for _, alias := range cfg.Aliases {
-		addrs = append(addrs, netip.AddrPortFrom(alias, listen.Port()))
-	}
 	engine, err := wire.Listen(wire.Config{
-		Addrs:          addrs,
+		Addrs:          []netip.AddrPort{listen},
 		ConnectTimeout: cfg.ConnectTimeout,
 		OnPanic: func(_ *wire.Endpoint, value any, stack []byte) {
 			if cfg.OnPanic == nil {
@@ -86,7 +78,7 @@ func NewFactory(cfg Config) (*Factory, error) {
 	return f, nil
 }
 
-// Addr returns the media port's address, without the aliases.
+// Addr returns the media port's address.
 func (f *Factory) Addr() netip.AddrPort { return f.engine.LocalAddrs()[0] }
 
 // Stats returns what was counted of the media port.

@@ -308,16 +308,6 @@ func TestPortInUse(t *testing.T) {
 	_, err := NewFactory(Config{Listen: f.Addr(), MaxSlots: 1})
 	require.ErrorContains(t, err, "media port")
 	require.ErrorIs(t, err, syscall.EADDRINUSE)
-
-	// One's own sockets are not in each other's way.
-	first := newFactory(t, func(c *Config) { c.Listen = netip.AddrPort{} })
-	at := first.Addr().Port()
-	require.NoError(t, first.engine.Close())
-	aliases := []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3")}
-	both := newFactory(t, func(c *Config) { c.Listen, c.Aliases = netip.AddrPortFrom(netip.Addr{}, at), aliases })
-	require.Len(t, both.engine.LocalAddrs(), 3)
-	_, err = NewFactory(Config{Listen: netip.AddrPortFrom(netip.Addr{}, at), Aliases: aliases, MaxSlots: 1})
-	require.ErrorIs(t, err, syscall.EADDRINUSE)
 }
 
 // realOffer is what a pion client with a microphone and a slot offers.

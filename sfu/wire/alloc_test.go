@@ -51,7 +51,7 @@ func newHotPath(tb testing.TB, id dtls.SRTPProtectionProfile, listeners int) *ho
 // step is what a loop does with one packet read.
 func (x *hotPath) step() {
 	n := copy(x.packet[:], x.next())
-	x.loop.handle(x.packet[:n], x.from, time.Now())
+	x.loop.handle(x.packet[:n], x.from, 0, time.Now())
 	x.loop.out.Flush()
 }
 
@@ -71,13 +71,13 @@ func TestAllocsReading(t *testing.T) {
 	s, at, err := openSocket(loopback())
 	require.NoError(t, err)
 	defer s.close()
-	var sa sockaddr
-	require.NoError(t, sa.set(&listener{addr: at}, at))
+	d, err := newDest(nil, &listener{addr: at}, at, netip.Addr{})
+	require.NoError(t, err)
 	v, c := newRecvVec(), &engineCounters{}
 	packet := []byte("to myself")
 	got := 0
 	require.Zero(t, testing.AllocsPerRun(500, func() {
-		if s.writeTo(packet, &sa, c) != nil {
+		if s.writeTo(packet, d, c) != nil {
 			return
 		}
 		n, _ := s.read(v)

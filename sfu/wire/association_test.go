@@ -427,7 +427,7 @@ func FuzzDTLS(f *testing.F) {
 		_, err := ep.Accept(Fingerprint{})
 		require.NoError(t, err)
 		defer ep.Close()
-		ep.onDTLS(l, packet, from)
-		ep.onDTLS(l, packet, from)
+		ep.onDTLS(l, packet, from, netip.Addr{})
+		ep.onDTLS(l, packet, from, netip.Addr{})
 	})
 }

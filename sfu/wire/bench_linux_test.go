@@ -96,6 +96,8 @@ type rig struct {
 	talker, last *client
 	next         func() []byte
 	used         time.Duration
+	engine       *Engine     // nil of the floor
+	endpoints    []*Endpoint // of the listeners
 	forwarded    int
 }
 
@@ -165,17 +167,48 @@ func BenchmarkFanout(b *testing.B) {
 	}
 }
 
-func engineRig(b *testing.B, p pattern) *rig {
+// BenchmarkAllInterfaces is the engine on all interfaces, which is told where each packet came to and says where each
+// leaves from, against the same without that.
+func BenchmarkAllInterfaces(b *testing.B) {
+	for _, p := range []pattern{{1, 1}, {10, 1}, {100, 1}} {
+		for _, listen := range []string{"0.0.0.0:0", "[::]:0"} {
+			b.Run(p.String()+"/"+listen, func(b *testing.B) {
+				without, with := engineRig(b, p, addrs(listen)...), engineRig(b, p, addrs(listen)...)
+				for _, l := range without.engine.listeners {
+					for _, s := range l.socks {
+						require.NoError(b, unix.SetsockoptInt(s.fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 0))
+						if s.v6 {
+							require.NoError(b, unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 0))
+						}
+					}
+				}
+				for _, ep := range without.endpoints {
+					d := *ep.dest.Load()
+					d.sa.source = nil
+					ep.dest.Store(&d)
+				}
+				drive(b, without, with)
+				b.ReportMetric(without.perPacket(), "without-cpu-ns/fwd")
+				b.ReportMetric(with.perPacket(), "cpu-ns/fwd")
+				b.ReportMetric(with.perPacket()/without.perPacket(), "ratio")
+			})
+		}
+	}
+}
+
+func engineRig(b *testing.B, p pattern, listen ...netip.AddrPort) *rig {
 	b.Helper()
-	e := startEngine(b, Config{})
-	r, listeners := newRig(b, p, e.LocalAddrs()[0])
+	e := startEngine(b, Config{Addrs: listen})
+	r, listeners := newRig(b, p, onLoopback(e)[0])
 	f := &fan{}
 	_, o := boundEndpoint(b, e, f, r.talker.addr, dtls.SRTP_AEAD_AES_128_GCM)
 	to := make([]*Sender, 0, len(listeners))
 	for i, c := range listeners {
 		ep, _ := boundEndpoint(b, e, f, c.addr, dtls.SRTP_AEAD_AES_128_GCM)
 		to = append(to, ep.Sender(uint32(i+1000)))
+		r.endpoints = append(r.endpoints, ep)
 	}
+	r.engine = e
 	f.to.Store(&to)
 	r.next = packets(b, o)
 	b.Cleanup(func() { require.Zero(b, f.err.Load()) })
@@ -194,8 +227,8 @@ func floorRig(b *testing.B, p pattern) *rig {
 	require.NoError(b, err)
 	fl := &floor{s: s, in: in}
 	for _, c := range listeners {
-		d := &dest{listener: l, addr: c.addr}
-		require.NoError(b, d.sa.set(l, c.addr))
+		d, err := newDest(nil, l, c.addr, netip.Addr{})
+		require.NoError(b, err)
 		fl.to = append(fl.to, d)
 		var key [16]byte
 		block, err := aes.NewCipher(key[:])

@@ -107,8 +107,7 @@ var (
 // Config says where and how wide to listen. Only Addrs is required.
 type Config struct {
 	// Addrs are the local addresses of the media port. "[::]" takes IPv4 as well. Port 0 picks a free port, the same
-	// for all. Replies leave with the address a socket is bound to, and a wildcard socket leaves that choice to the
-	// kernel's routes: name other addresses at which peers are to reach us behind it, one by one.
+	// for all. Replies leave from the address that was asked.
 	Addrs []netip.AddrPort
 	// Loops is how many sockets and loops each address gets. Zero: one per core. Systems other than Linux get one.
 	Loops int

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"runtime"
 	"slices"
 	"sync"
@@ -39,8 +40,8 @@ func crowdLatency(b *testing.B, inline bool, talkers int) {
 		eps = append(eps, ep)
 	}
 	for _, ep := range eps { // all at one deaf address, which each has lost to the next
-		d := &dest{ep: ep, listener: e.listeners[0], addr: sink.addr}
-		require.NoError(b, d.sa.set(d.listener, d.addr))
+		d, err := newDest(ep, e.listeners[0], sink.addr, netip.Addr{})
+		require.NoError(b, err)
 		ep.dest.Store(d)
 	}
 	audience := func(ssrc uint32) Receiver {

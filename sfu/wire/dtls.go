@@ -47,8 +47,8 @@ type association struct {
 
 var _ net.PacketConn = (*association)(nil)
 
-// onDTLS queues one datagram of DTLS records of the peer, and begins the handshake with the first.
-func (ep *Endpoint) onDTLS(l *listener, packet []byte, from netip.AddrPort) {
+// onDTLS queues one datagram of DTLS records of the peer, which came to local, and begins the handshake with the first.
+func (ep *Endpoint) onDTLS(l *listener, packet []byte, from netip.AddrPort, local netip.Addr) {
 	defer ep.engine.rescue(ep)
 	a := ep.dtls.Load()
 	if a == nil {
@@ -56,9 +56,9 @@ func (ep *Endpoint) onDTLS(l *listener, packet []byte, from netip.AddrPort) {
 			return
 		}
 	}
-	if d := a.via.Load(); d == nil || d.addr != from || d.listener != l {
-		d = &dest{ep: ep, listener: l, addr: from}
-		if d.sa.set(l, from) != nil {
+	if !a.via.Load().same(l, from, local) {
+		d, err := newDest(ep, l, from, local)
+		if err != nil {
 			return
 		}
 		a.via.Store(d)
@@ -243,7 +243,7 @@ func (a *association) send(datagram []byte) error {
 	if d == nil {
 		return ErrNotReady
 	}
-	return d.listener.socks[0].writeTo(datagram, &d.sa, &a.ep.engine.stat)
+	return d.listener.socks[0].writeTo(datagram, d, &a.ep.engine.stat)
 }
 
 // Close implements net.PacketConn. pion calls it when the peer said goodbye, and when we did. During the handshake its

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -21,12 +22,44 @@ type Receiver interface {
 	OnDisconnected(ep *Endpoint, err error)
 }
 
-// dest is a remote address with the sockets that reach it. It never changes; an endpoint that moves gets a new one.
+// dest is a remote address with the sockets that reach it and the local address that it knows us by: both ends of a
+// candidate pair. It never changes; an endpoint that moves gets a new one.
 type dest struct {
 	ep       *Endpoint
 	listener *listener
 	addr     netip.AddrPort
+	local    netip.Addr // not valid: the listener's, or, of a listener at all addresses, what the routes say
 	sa       sockaddr
+}
+
+// newDest makes one; ep is nil for what is no peer's. It returns ErrBadAddress when the listener cannot reach it.
+func newDest(ep *Endpoint, l *listener, remote netip.AddrPort, local netip.Addr) (*dest, error) {
+	d := &dest{ep: ep, listener: l, addr: remote, local: local}
+	if err := d.sa.set(l, remote, local); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// same reports whether d, which may be nil, has these ends.
+func (d *dest) same(l *listener, remote netip.AddrPort, local netip.Addr) bool {
+	return d != nil && d.addr == remote && d.listener == l && d.local == local
+}
+
+// leaveToRoutes has the kernel choose the local address where it would choose the right one anyway: to be told it costs a
+// fan-out 4 %. d is not shared yet. It opens a socket for a moment, which sends nothing.
+func (d *dest) leaveToRoutes() {
+	if !d.local.IsValid() {
+		return
+	}
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(d.addr))
+	if err != nil { // no descriptors left, say: then it stays said
+		return
+	}
+	defer conn.Close() //nolint:errcheck // nothing was written
+	if usual, ok := conn.LocalAddr().(*net.UDPAddr); ok && canonical(usual.AddrPort()).Addr() == d.local {
+		d.sa.source = nil
+	}
 }
 
 // flow is what packets from there come on.

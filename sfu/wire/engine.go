@@ -255,7 +255,7 @@ func (l *loop) turnLocked() (bool, error) {
 			e.stat.truncated.Add(1)
 			continue
 		}
-		l.handle(packet, from, now)
+		l.handle(packet, from, i, now)
 	}
 	l.out.Flush()
 	e.stat.reads.Add(1)
@@ -263,7 +263,8 @@ func (l *loop) turnLocked() (bool, error) {
 	return true, nil
 }
 
-func (l *loop) handle(packet []byte, from netip.AddrPort, now time.Time) {
+// handle works off packet i of the last read.
+func (l *loop) handle(packet []byte, from netip.AddrPort, i int, now time.Time) {
 	e := l.engine
 	k := classify(packet)
 	switch k {
@@ -271,7 +272,7 @@ func (l *loop) handle(packet []byte, from netip.AddrPort, now time.Time) {
 		e.stat.unknown.Add(1)
 		return
 	case kindSTUN:
-		l.check(packet, from, now)
+		l.check(packet, from, l.in.local(i), now)
 		return
 	case kindRTP, kindRTCP, kindDTLS:
 	}
@@ -281,7 +282,7 @@ func (l *loop) handle(packet []byte, from netip.AddrPort, now time.Time) {
 		return
 	}
 	if k == kindDTLS {
-		ep.onDTLS(l.listener, packet, from)
+		ep.onDTLS(l.listener, packet, from, l.in.local(i))
 		return
 	}
 	l.deliver(ep, k, packet, now)

@@ -74,8 +74,12 @@ func bind(ep *Endpoint, remote netip.AddrPort) error {
 		if !l.reaches(remote.Addr()) {
 			continue
 		}
-		d := &dest{ep: ep, listener: l, addr: remote}
-		if err := d.sa.set(l, remote); err != nil {
+		at := netip.Addr{}
+		if l.addr.Addr().IsUnspecified() && remote.Addr().IsLoopback() {
+			at = remote.Addr()
+		}
+		d, err := newDest(ep, l, remote, at)
+		if err != nil {
 			return err
 		}
 		if ep.checked("", d, true, now) != checkTaken {

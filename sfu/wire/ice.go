@@ -84,9 +84,9 @@ func (l *logins) endpointsLocked(eps []*Endpoint) []*Endpoint {
 	return eps
 }
 
-// check takes one STUN message: the answer to a question of ours (mapped.go) or, to be answered itself, a binding
-// request that names an endpoint and proves its password (RFC 8445 §7.3, RFC 8489 §9.1.3).
-func (l *loop) check(packet []byte, from netip.AddrPort, now time.Time) {
+// check takes one STUN message, which came to local: the answer to a question of ours (mapped.go) or, to be answered
+// itself, a binding request that names an endpoint and proves its password (RFC 8445 §7.3, RFC 8489 §9.1.3).
+func (l *loop) check(packet []byte, from netip.AddrPort, local netip.Addr, now time.Time) {
 	e := l.engine
 	defer e.rescue(nil)
 	ufrag, ok := stunUfrag(packet)
@@ -106,8 +106,8 @@ func (l *loop) check(packet []byte, from netip.AddrPort, now time.Time) {
 		e.stat.stunRefused.Add(1)
 		return
 	}
-	d := &dest{ep: found.ep, listener: l.listener, addr: from}
-	if d.sa.set(l.listener, from) != nil {
+	d, err := newDest(found.ep, l.listener, from, local)
+	if err != nil {
 		return
 	}
 	answer := refusal(request)
@@ -266,7 +266,7 @@ func (ep *Endpoint) follow(ufrag string, d *dest, nominated bool, now time.Time)
 		ep.firstCheck = now
 	}
 	f, t := d.flow(), &ep.engine.table
-	m := ep.path.check(now, f, nominated)
+	m := ep.path.check(now, f, d.local, nominated)
 	if t.lookup(f) != ep {
 		loser = t.put(f, ep)
 	}
@@ -274,6 +274,7 @@ func (ep *Endpoint) follow(ufrag string, d *dest, nominated bool, now time.Time)
 		t.remove(m.forget, ep)
 	}
 	if m.send { // streams go on: rollover counters and replay windows belong to the keys, not to the address
+		d.leaveToRoutes()
 		ep.dest.Store(d)
 	}
 	return loser, true

@@ -554,7 +554,7 @@ func FuzzCheck(f *testing.F) {
 	l := &loop{engine: e, listener: e.listeners[0], out: e.NewBatch()}
 	from := netip.MustParseAddrPort("127.0.0.1:9")
 	f.Fuzz(func(_ *testing.T, packet []byte) {
-		l.check(packet, from, time.Now())
+		l.check(packet, from, netip.Addr{}, time.Now())
 		l.out.Flush()
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,17 +45,12 @@ type answered struct {
 // NAT that it shows and keeps. It takes until ctx is done, at most 40 s. It may be called from any goroutine.
 func (e *Engine) Mapped(ctx context.Context, server netip.AddrPort) (netip.AddrPort, error) {
 	server = canonical(server)
-	var d dest
-	for _, l := range e.listeners {
-		if l.reaches(server.Addr()) {
-			d = dest{listener: l, addr: server}
-			break
-		}
-	}
-	if d.listener == nil {
+	via := slices.IndexFunc(e.listeners, func(l *listener) bool { return l.reaches(server.Addr()) })
+	if via < 0 {
 		return netip.AddrPort{}, fmt.Errorf("%w: %v", ErrBadAddress, server)
 	}
-	if err := d.sa.set(d.listener, server); err != nil {
+	d, err := newDest(nil, e.listeners[via], server, netip.Addr{})
+	if err != nil {
 		return netip.AddrPort{}, err
 	}
 	request, err := stun.Build(stun.TransactionID, stun.BindingRequest)
@@ -69,7 +65,7 @@ func (e *Engine) Mapped(ctx context.Context, server netip.AddrPort) (netip.AddrP
 			wait = stunLastWait
 		}
 		// One that cannot be sent now is as good as lost.
-		_ = d.listener.socks[0].writeTo(request.Raw, &d.sa, &e.stat)
+		_ = d.listener.socks[0].writeTo(request.Raw, d, &e.stat)
 		select {
 		case a := <-answer:
 			return a.mapped, a.err

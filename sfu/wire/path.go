@@ -12,6 +12,8 @@ type path struct {
 	flows []checkedFlow // at most maxPaths
 	// bound is the nominated pair; zero before the first, and after it was lost.
 	bound flow
+	// local is our end of bound, where the listener has several; one remote end may know us by two.
+	local netip.Addr
 	// claim is when bound was last checked; zero: it has no claim to be kept.
 	claim time.Time
 	// expired: bound was not checked for so long that nothing may be sent to it.
@@ -42,17 +44,17 @@ type move struct {
 	forget flow // packets on it are no longer the peer's; may be none
 }
 
-// check takes an authenticated check that came on f.
-func (p *path) check(now time.Time, f flow, nominated bool) move {
+// check takes an authenticated check that came on f, to a local address.
+func (p *path) check(now time.Time, f flow, local netip.Addr, nominated bool) move {
 	m := move{forget: p.note(now, f)}
 	switch {
-	case f == p.bound:
+	case f == p.bound && local == p.local:
 		m.send, p.expired = p.expired, false
 		p.claim = now
 	case nominated, p.settled && now.Sub(p.claim) > pairSilence:
 		// Not nominated, but the pair that was gives no sign of life: a NAT has given the peer another address
 		// (RFC 8445 §7.3.1.3 calls it peer-reflexive), and full agents that nominate once do not say so again.
-		p.bound, p.claim, p.expired, p.settled = f, now, false, true
+		p.bound, p.local, p.claim, p.expired, p.settled = f, local, now, false, true
 		m.send = true
 	}
 	return m

@@ -22,11 +22,11 @@ type step struct {
 }
 
 func checkOn(n int) func(*path, time.Time) any {
-	return func(p *path, now time.Time) any { return p.check(now, onFlow(n), false) }
+	return func(p *path, now time.Time) any { return p.check(now, onFlow(n), netip.Addr{}, false) }
 }
 
 func nominate(n int) func(*path, time.Time) any {
-	return func(p *path, now time.Time) any { return p.check(now, onFlow(n), true) }
+	return func(p *path, now time.Time) any { return p.check(now, onFlow(n), netip.Addr{}, true) }
 }
 
 func loseFirst(p *path, _ time.Time) any { return p.lose(onFlow(1)) }
@@ -40,7 +40,7 @@ func holds(n int) func(*path, time.Time) any {
 func restartAndCheckOn(n int) func(*path, time.Time) any {
 	return func(p *path, now time.Time) any {
 		p.restart()
-		return p.check(now, onFlow(n), false)
+		return p.check(now, onFlow(n), netip.Addr{}, false)
 	}
 }
 

@@ -1,17 +1,16 @@
 package wire
 
 import (
-	"encoding/binary"
 	"errors"
-	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mini-livechat/mini-livechat/sfu/udp"
 )
 
 // reusePort: the kernel spreads the flows of one port over several sockets.
@@ -73,6 +72,11 @@ func (s *socket) configure(addr netip.AddrPort) error {
 	if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
 		return os.NewSyscallError("SO_REUSEPORT", err)
 	}
+	if addr.Addr().IsUnspecified() { // else there is one address only
+		if err := udp.AskForSource(s.fd, s.v6); err != nil {
+			return os.NewSyscallError("IP_PKTINFO", err)
+		}
+	}
 	if s.v6 {
 		only := 1
 		if addr.Addr().IsUnspecified() {
@@ -94,7 +98,7 @@ func (s *socket) configure(addr netip.AddrPort) error {
 		return os.NewSyscallError("bind",
 			unix.Bind(s.fd, &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}))
 	}
-	scope, err := scopeID(addr.Addr())
+	scope, err := udp.ScopeID(addr.Addr())
 	if err != nil {
 		return err
 	}
@@ -116,9 +120,11 @@ func (s *socket) close() {
 
 // recvVec is the memory of recvmmsg. It is set up once; a read changes lengths and contents only.
 type recvVec struct {
-	msgs  [readBatch]mmsghdr
+	n     int // of the last read
+	msgs  [readBatch]udp.Msg
 	iovs  [readBatch]unix.Iovec
-	names [readBatch]sockaddr
+	names [readBatch]udp.Sockaddr
+	to    [readBatch]udp.Source
 	bufs  [readBatch][packetBuffer]byte
 }
 
@@ -127,12 +133,18 @@ func newRecvVec() *recvVec {
 	for i := range v.msgs {
 		v.iovs[i].Base = &v.bufs[i][0]
 		v.iovs[i].SetLen(packetBuffer)
-		h := &v.msgs[i].hdr
-		h.Name, h.Namelen = &v.names[i].raw[0], uint32(len(v.names[i].raw))
+		h := &v.msgs[i].Hdr
 		h.Iov = &v.iovs[i]
 		h.SetIovlen(1)
+		v.ready(i)
 	}
 	return v
+}
+
+// ready prepares a place for the next read.
+func (v *recvVec) ready(i int) {
+	v.names[i].Receive(&v.msgs[i])
+	v.to[i].Receive(&v.msgs[i])
 }
 
 // wait calls try, at once and whenever packets have come since, until it returns true or an error, or until wake.
@@ -151,9 +163,14 @@ func (s *socket) onReady(uintptr) (done bool) {
 
 // read takes what packets there are, if any. It must not run at the same time as close.
 func (s *socket) read(v *recvVec) (int, error) {
+	for i := range v.n {
+		v.ready(i)
+	}
+	v.n = 0
 	for {
-		switch n, errno := recvmmsg(s.fd, v.msgs[:], unix.MSG_DONTWAIT); errno {
+		switch n, errno := udp.RecvMMsg(s.fd, v.msgs[:], unix.MSG_DONTWAIT); errno {
 		case 0:
+			v.n = n
 			return n, nil
 		case unix.EAGAIN:
 			return 0, nil
@@ -164,19 +181,19 @@ func (s *socket) read(v *recvVec) (int, error) {
 	}
 }
 
-// packet returns a packet of the last read and where it came from; not ok if it was cut off. It readies its place for
-// the next read.
+// packet returns a packet of the last read and where it came from; not ok if it was cut off.
 func (v *recvVec) packet(i int) ([]byte, netip.AddrPort, bool) {
 	m := &v.msgs[i]
-	from := v.names[i].addrPort(m.hdr.Namelen)
-	m.hdr.Namelen = uint32(len(v.names[i].raw))
-	return v.bufs[i][:m.n:m.n], from, m.hdr.Flags&unix.MSG_TRUNC == 0
+	return v.bufs[i][:m.Len:m.Len], v.names[i].AddrPort(), m.Hdr.Flags&unix.MSG_TRUNC == 0
 }
+
+// local is where a packet of the last read came to; not valid if the socket has one address only.
+func (v *recvVec) local(i int) netip.Addr { return v.to[i].Addr(&v.msgs[i]) }
 
 // sendVec is the memory of sendmmsg.
 type sendVec struct {
 	n     int
-	msgs  [sendBatch]mmsghdr
+	msgs  [sendBatch]udp.Msg
 	iovs  [sendBatch]unix.Iovec
 	dests [sendBatch]*dest
 }
@@ -189,10 +206,10 @@ func (v *sendVec) add(d *dest, packet []byte) {
 	v.dests[i] = d
 	v.iovs[i].Base = &packet[0]
 	v.iovs[i].SetLen(len(packet))
-	h := &v.msgs[i].hdr
-	h.Name, h.Namelen = &d.sa.raw[0], d.sa.len
-	h.Iov = &v.iovs[i]
-	h.SetIovlen(1)
+	m := &v.msgs[i]
+	m.Address(&d.sa.to, d.sa.source)
+	m.Hdr.Iov = &v.iovs[i]
+	m.Hdr.SetIovlen(1)
 }
 
 // send sends all packets of v or counts them as dropped.
@@ -204,7 +221,7 @@ func (s *socket) send(v *sendVec, c *engineCounters) {
 		v.n = 0
 	}
 	for at := 0; at < v.n; {
-		n, errno := sendmmsg(s.fd, v.msgs[at:v.n], unix.MSG_DONTWAIT)
+		n, errno := udp.SendMMsg(s.fd, v.msgs[at:v.n], unix.MSG_DONTWAIT)
 		calls++
 		switch errno {
 		case 0:
@@ -226,16 +243,16 @@ func (s *socket) send(v *sendVec, c *engineCounters) {
 	c.sendCalls.Add(int64(calls))
 }
 
-// writeTo sends one packet for pion. Like the rest it does not wait, and what there is no room for is lost, as any
+// writeTo sends one packet to d for pion. Like the rest it does not wait, and what there is no room for is lost, as any
 // datagram may be.
-func (s *socket) writeTo(packet []byte, sa *sockaddr, c *engineCounters) error {
+func (s *socket) writeTo(packet []byte, d *dest, c *engineCounters) error {
 	if len(packet) == 0 {
 		return nil
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for {
-		switch errno := sendto(s.fd, packet, sa, unix.MSG_DONTWAIT); errno {
+		switch errno := udp.SendTo(s.fd, packet, &d.sa.to, d.sa.source, unix.MSG_DONTWAIT); errno {
 		case 0:
 			c.sent.Add(1)
 			c.sendCalls.Add(1)
@@ -251,64 +268,22 @@ func (s *socket) writeTo(packet []byte, sa *sockaddr, c *engineCounters) error {
 	}
 }
 
-// sockaddr is a struct sockaddr_in or sockaddr_in6 as the kernel wants it.
+// sockaddr is both ends of a dest as the kernel wants them.
 type sockaddr struct {
-	raw [unix.SizeofSockaddrInet6]byte
-	len uint32
+	to     udp.Sockaddr
+	source *udp.Source // nil: the socket's own address, or what the routes say
 }
 
-// set encodes a remote address for a listener's kind of socket.
-func (a *sockaddr) set(l *listener, remote netip.AddrPort) error {
-	*a = sockaddr{}
-	binary.BigEndian.PutUint16(a.raw[2:], remote.Port())
-	if l.addr.Addr().Is4() {
-		binary.NativeEndian.PutUint16(a.raw[0:], unix.AF_INET)
-		ip := remote.Addr().As4()
-		copy(a.raw[4:], ip[:])
-		a.len = unix.SizeofSockaddrInet4
+// set encodes a remote address for a listener's kind of socket, and the local one, if it is valid.
+func (a *sockaddr) set(l *listener, remote netip.AddrPort, local netip.Addr) error {
+	v6 := l.addr.Addr().Is6()
+	a.source = udp.NewSource(local, v6)
+	if !v6 {
+		a.to.SetV4(remote)
 		return nil
 	}
-	scope, err := scopeID(remote.Addr())
-	if err != nil {
-		return err
+	if err := a.to.SetV6(remote); err != nil {
+		return errors.Join(ErrBadAddress, err)
 	}
-	binary.NativeEndian.PutUint16(a.raw[0:], unix.AF_INET6)
-	ip := remote.Addr().As16() // IPv4 becomes ::ffff:a.b.c.d, which a dual-stack socket sends as IPv4
-	copy(a.raw[8:], ip[:])
-	binary.NativeEndian.PutUint32(a.raw[24:], scope)
-	a.len = unix.SizeofSockaddrInet6
 	return nil
-}
-
-// addrPort decodes the address of a received packet, in canonical form.
-func (a *sockaddr) addrPort(n uint32) netip.AddrPort {
-	port := binary.BigEndian.Uint16(a.raw[2:])
-	switch n {
-	case unix.SizeofSockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(a.raw[4:8])), port)
-	case unix.SizeofSockaddrInet6:
-		ip := netip.AddrFrom16([16]byte(a.raw[8:24])).Unmap()
-		if scope := binary.NativeEndian.Uint32(a.raw[24:]); scope != 0 && ip.IsLinkLocalUnicast() {
-			ip = ip.WithZone(strconv.FormatUint(uint64(scope), 10))
-		}
-		return netip.AddrPortFrom(ip, port)
-	default:
-		return netip.AddrPort{}
-	}
-}
-
-// scopeID is the interface number of a link-local address.
-func scopeID(ip netip.Addr) (uint32, error) {
-	zone := ip.Zone()
-	if zone == "" {
-		return 0, nil
-	}
-	if n, err := strconv.ParseUint(zone, 10, 32); err == nil {
-		return uint32(n), nil
-	}
-	i, err := net.InterfaceByName(zone)
-	if err != nil {
-		return 0, errors.Join(ErrBadAddress, err)
-	}
-	return uint32(i.Index), nil //nolint:gosec // interface numbers are small
 }

@@ -9,6 +9,9 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 )
 
 // reusePort: elsewhere the kernel does not spread flows, so one socket per address has to do.
@@ -34,7 +37,23 @@ func openSocket(addr netip.AddrPort) (*socket, netip.AddrPort, error) {
 	if local, ok := conn.LocalAddr().(*net.UDPAddr); ok {
 		addr = netip.AddrPortFrom(addr.Addr(), local.AddrPort().Port())
 	}
+	if addr.Addr().IsUnspecified() { // else there is one address only
+		askForLocal(conn, addr.Addr().Is6())
+	}
 	return &socket{conn: conn}, addr, nil
+}
+
+// controlLen is room for the control messages of one packet, bytes.
+const controlLen = 128
+
+// askForLocal makes a socket tell where each packet came to, on systems that can. On others replies leave from the address
+// that the routes say.
+func askForLocal(conn *net.UDPConn, v6 bool) {
+	if v6 {
+		_ = ipv6.NewPacketConn(conn).SetControlMessage(ipv6.FlagDst, true)
+		return
+	}
+	_ = ipv4.NewPacketConn(conn).SetControlMessage(ipv4.FlagDst, true)
 }
 
 // wake ends read.
@@ -44,9 +63,11 @@ func (s *socket) close() { _ = s.conn.Close() }
 
 // recvVec is the place of one packet.
 type recvVec struct {
-	buf  [packetBuffer + 1]byte // a packet that fills it was too long
-	n    int
-	from netip.AddrPort
+	buf     [packetBuffer + 1]byte // a packet that fills it was too long
+	control [controlLen]byte
+	n       int
+	told    int // bytes of control
+	from    netip.AddrPort
 }
 
 func newRecvVec() *recvVec { return new(recvVec) }
@@ -59,19 +80,34 @@ func (s *socket) wait(try func() (bool, error)) error {
 
 // read waits for a packet, or for wake.
 func (s *socket) read(v *recvVec) (int, error) {
-	n, from, err := s.conn.ReadFromUDPAddrPort(v.buf[:])
+	n, told, _, from, err := s.conn.ReadMsgUDPAddrPort(v.buf[:], v.control[:])
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return 0, nil
 	case err != nil:
 		return 0, err
 	}
-	v.n, v.from = n, canonical(from)
+	v.n, v.told, v.from = n, told, canonical(from)
 	return 1, nil
 }
 
 func (v *recvVec) packet(int) ([]byte, netip.AddrPort, bool) {
 	return v.buf[:v.n:v.n], v.from, v.n <= packetBuffer
+}
+
+// local is where the packet came to; not valid if the socket has one address only, or the system does not tell.
+func (v *recvVec) local(int) netip.Addr {
+	var in6 ipv6.ControlMessage
+	if v.told > 0 && in6.Parse(v.control[:v.told]) == nil && in6.Dst != nil {
+		addr, _ := netip.AddrFromSlice(in6.Dst)
+		return addr.Unmap()
+	}
+	var in4 ipv4.ControlMessage
+	if v.told > 0 && in4.Parse(v.control[:v.told]) == nil && in4.Dst != nil {
+		addr, _ := netip.AddrFromSlice(in4.Dst)
+		return addr.Unmap()
+	}
+	return netip.Addr{}
 }
 
 // sendVec lists packets to send.
@@ -91,7 +127,8 @@ func (v *sendVec) add(d *dest, packet []byte) {
 func (s *socket) send(v *sendVec, c *engineCounters) {
 	sent := 0
 	for i, p := range v.packets[:v.n] {
-		switch _, err := s.conn.WriteToUDPAddrPort(p, v.dests[i].sa.addr); {
+		d := v.dests[i]
+		switch _, _, err := s.conn.WriteMsgUDPAddrPort(p, d.sa.source, d.sa.to); {
 		case err == nil:
 			sent++
 			continue
@@ -100,14 +137,14 @@ func (s *socket) send(v *sendVec, c *engineCounters) {
 		default:
 			c.sendFailed.Add(1)
 		}
-		v.dests[i].dropped()
+		d.dropped()
 	}
 	c.sent.Add(int64(sent))
 	c.sendCalls.Add(int64(v.n))
 }
 
-func (s *socket) writeTo(packet []byte, sa *sockaddr, c *engineCounters) error {
-	_, err := s.conn.WriteToUDPAddrPort(packet, sa.addr)
+func (s *socket) writeTo(packet []byte, d *dest, c *engineCounters) error {
+	_, _, err := s.conn.WriteMsgUDPAddrPort(packet, d.sa.source, d.sa.to)
 	if err != nil {
 		c.sendFailed.Add(1)
 		return err
@@ -117,13 +154,25 @@ func (s *socket) writeTo(packet []byte, sa *sockaddr, c *engineCounters) error {
 	return nil
 }
 
-// sockaddr is a remote address as this system's sockets want it.
-type sockaddr struct{ addr netip.AddrPort }
+// sockaddr is both ends of a dest as this system's sockets want them.
+type sockaddr struct {
+	to     netip.AddrPort
+	source []byte // a control message; nil: the socket's own address, or what the routes say
+}
 
-func (a *sockaddr) set(l *listener, remote netip.AddrPort) error {
-	if l.addr.Addr().Is6() && remote.Addr().Is4() {
+// set takes a remote address for a listener's kind of socket, and the local one, if it is valid.
+func (a *sockaddr) set(l *listener, remote netip.AddrPort, local netip.Addr) error {
+	v6 := l.addr.Addr().Is6()
+	if v6 && remote.Addr().Is4() {
 		remote = netip.AddrPortFrom(netip.AddrFrom16(remote.Addr().As16()), remote.Port())
 	}
-	a.addr = remote
+	a.to, a.source = remote, nil
+	switch {
+	case !local.IsValid() || local.Is6() && local.IsLinkLocalUnicast():
+	case local.Is4():
+		a.source = (&ipv4.ControlMessage{Src: local.AsSlice()}).Marshal()
+	default:
+		a.source = (&ipv6.ControlMessage{Src: local.AsSlice()}).Marshal()
+	}
 	return nil
 }

@@ -34,8 +34,8 @@ func newInside(tb testing.TB, id dtls.SRTPProtectionProfile) *inside {
 	in, err := derive(keys.m.profile, &keys.m.inbound)
 	require.NoError(tb, err)
 	require.NoError(tb, ep.setKeys(keys))
-	d := &dest{ep: ep, listener: l, addr: netip.MustParseAddrPort("127.0.0.1:9")}
-	require.NoError(tb, d.sa.set(l, d.addr))
+	d, err := newDest(ep, l, netip.MustParseAddrPort("127.0.0.1:9"), netip.Addr{})
+	require.NoError(tb, err)
 	ep.dest.Store(d)
 	return &inside{suite: in, sender: ep.Sender(7), batch: e.newBatch(0), oracle: o}
 }
