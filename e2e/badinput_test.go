@@ -369,7 +369,7 @@ func TestGuestAPI(t *testing.T) {
 	}{
 		"fine":          {open, "POST", "application/json; charset=utf-8", `{"name":"Ada","more":1}`, "", 200, 0},
 		"own origin":    {open, "POST", "application/json", `{"name":"Ada"}`, open.URL, 200, 0},
-		"other origin":  {open, "POST", "application/json", `{"name":"Ada"}`, "https://evil.example", 403, protocol.CodeAccessDenied},
+		"other origin":  {open, "POST", "application/json", `{"name":"Ada"}`, "https://evil.example", 403, protocol.CodeSiteRefused},
 		"no guests":     {closed, "POST", "application/json", `{"name":"Ada"}`, "", 403, protocol.CodeAccessDenied},
 		"get":           {open, "GET", "", "", "", 405, protocol.CodeInvalidPayload},
 		"a form":        {open, "POST", "application/x-www-form-urlencoded", `name=Ada`, "", 415, protocol.CodeInvalidPayload},

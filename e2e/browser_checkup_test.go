@@ -113,7 +113,7 @@ func TestBrowserCheckup(t *testing.T) {
 	})
 	t.Run("nothing works", func(t *testing.T) {
 		during(t, ada)
-		s := startServer(t, func(c *app.Config) { c.Announce, c.TURN = []string{"192.0.2.9"}, false })
+		s := startServer(t, func(c *app.Config) { c.Announce, c.TURN, c.AllowGuests = []string{"192.0.2.9"}, false, new(true) })
 		insecure := *s
 		insecure.URL = strings.Replace(s.URL, "127.0.0.1", insecureHost, 1)
 		ada.open(&insecure, "")

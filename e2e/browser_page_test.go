@@ -273,7 +273,7 @@ func checkDenied(t *testing.T, ada, ben *participant) {
 // there the browser hides its microphones, and one can still listen.
 func checkInsecure(t *testing.T, ada, ben *participant) {
 	t.Helper()
-	s := startServer(t)
+	s := startServer(t, func(c *app.Config) { c.AllowGuests = new(true) }) // by any name
 	ada.signIn(s)
 	ada.join("lobby")
 	insecure := *s

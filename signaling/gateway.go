@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"net/url"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -56,8 +53,6 @@ type Config struct {
 	Presets []sfu.ChannelSpec
 	// Slots is the most recvonly lines an offer may have.
 	Slots int
-	// AllowOrigin lists web origins besides the server's own that may connect.
-	AllowOrigin []string
 	// MediaAddrs are the addresses at which a client reaches the media port, the preferred
 	// first. It may be called from any goroutine.
 	MediaAddrs func(Arrival) []netip.AddrPort
@@ -67,8 +62,8 @@ type Config struct {
 	Tally *tally.Tally
 }
 
-// Gateway accepts WebSockets, runs a Conn on each, and has the Sessions. Safe for
-// concurrent use.
+// Gateway accepts WebSockets, runs a Conn on each, and has the Sessions. Which web pages may
+// connect is for httpapi.Sites to decide, before. Safe for concurrent use.
 type Gateway struct {
 	cfg      Config
 	log      *zap.Logger
@@ -101,7 +96,8 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 		HandshakeTimeout: cfg.WriteTimeout,
 		ReadBufferSize:   readBuffer, // its own: what comes through the other is not metered
 		WriteBufferPool:  new(sync.Pool),
-		CheckOrigin:      func(r *http.Request) bool { return OriginAllowed(r, cfg.AllowOrigin) },
+		// httpapi.Sites has decided that (RFC 6455, section 10.2), with words.
+		CheckOrigin: func(*http.Request) bool { return true },
 	}
 	limits := sfu.ChannelLimits{Capacity: cfg.ChannelCapacity, Channels: cfg.MaxChannels}
 	g.channels = sfu.NewChannelHub(limits, answer, g.peers, &notifier{gw: g})
@@ -113,17 +109,6 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 		}
 	}
 	return g, nil
-}
-
-// OriginAllowed reports whether a request's Origin is the server's own, listed, or
-// absent as with native clients (RFC 6455, section 10.2).
-func OriginAllowed(r *http.Request, allowed []string) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" || slices.Contains(allowed, origin) {
-		return true
-	}
-	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }
 
 // ServeHTTP upgrades the connection and returns when it has ended.

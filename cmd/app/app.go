@@ -27,16 +27,8 @@ import (
 // Version is the server's version, told in HELLO.
 const Version = "0.1.0"
 
-const (
-	// headerTimeout is how long a client may take to send an HTTP request's header.
-	headerTimeout = 5 * time.Second
-	// idleTimeout is how long an HTTP connection without a request is kept.
-	idleTimeout = 2 * time.Minute
-	// maxHeaderBytes bounds an HTTP request's header: room for cookies of a shared domain.
-	maxHeaderBytes = 32 << 10
-	// shutdownTimeout is how long sessions may take to be told that the server goes.
-	shutdownTimeout = 5 * time.Second
-)
+// shutdownTimeout is how long sessions may take to be told that the server goes.
+const shutdownTimeout = 5 * time.Second
 
 // App is an assembled server. Its methods may be called from any goroutine.
 type App struct {
@@ -52,14 +44,9 @@ type App struct {
 	// ports are the TCP ports of the page: one, and with TLS perhaps another in the clear,
 	// the last.
 	ports []*port
-	// pages are what is served on them.
-	pages []page
-}
-
-// page is an HTTP server and the listener it serves.
-type page struct {
-	server   *http.Server
-	listener net.Listener
+	certs *certificates // nil: no TLS
+	// webs are the HTTP servers on the ports.
+	webs []web
 }
 
 // New validates cfg and opens the server's sockets; clients are served from Run on. An
@@ -111,11 +98,10 @@ func (a *App) open(authority *auth.Authority) error {
 	if err = a.announcer.discover(context.Background(), a.media, a.log); err != nil {
 		return err
 	}
-	certs, err := newCertificates(a.cfg, a.log)
-	if err != nil {
+	if a.certs, err = newCertificates(a.cfg, a.log); err != nil {
 		return err
 	}
-	if a.ports, err = openPorts(a.cfg, certs, a.log); err != nil {
+	if a.ports, err = openPorts(a.cfg, a.certs, a.log); err != nil {
 		return err
 	}
 	if a.cfg.TURN {
@@ -127,7 +113,7 @@ func (a *App) open(authority *auth.Authority) error {
 	if err := a.openGateway(authority); err != nil {
 		return err
 	}
-	a.serve(a.routes(authority), certs)
+	a.serve(a.routes(authority))
 	return nil
 }
 
@@ -158,7 +144,6 @@ func (a *App) openGateway(authority *auth.Authority) error {
 		MaxChannels:       a.cfg.MaxChannels,
 		Presets:           specs,
 		Slots:             a.cfg.Slots,
-		AllowOrigin:       a.cfg.AllowOrigin,
 		MediaAddrs:        a.announcer.mediaAddrs,
 		Tally:             &a.tally,
 	}
@@ -170,35 +155,32 @@ func (a *App) openGateway(authority *auth.Authority) error {
 }
 
 // serve puts the page on its port. Beside TLS, what comes in the clear is sent there.
-func (a *App) serve(handler http.Handler, certs *certificates) {
-	if certs == nil {
-		a.addPage(handler, a.ports[0].plain)
+func (a *App) serve(handler http.Handler) {
+	bound := newRequests(maxRequests, func() { a.tally.Count("http_crowded") })
+	add := func(handler http.Handler, l net.Listener) { a.webs = append(a.webs, newWeb(handler, l, bound, a.log)) }
+	if a.certs == nil {
+		add(handler, a.ports[0].plain)
 		return
 	}
-	a.addPage(handler, a.ports[0].secure)
-	elsewhere := certs.challenges(redirect(portOf(a.ports[0].listener)))
+	add(handler, a.ports[0].secure)
+	elsewhere := a.certs.challenges(redirect(portOf(a.ports[0].listener)))
 	for _, p := range a.ports {
-		a.addPage(elsewhere, p.plain)
+		add(elsewhere, p.plain)
 	}
-}
-
-func (a *App) addPage(handler http.Handler, l net.Listener) {
-	a.pages = append(a.pages, page{listener: l, server: &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          zap.NewStdLog(a.log),
-	}})
 }
 
 func (a *App) routes(authority *auth.Authority) http.Handler {
+	sites := &httpapi.Sites{
+		AllowOrigin: a.cfg.AllowOrigin, Names: a.cfg.Domain, Secure: a.cfg.hasTLS(),
+		LoopbackOnly: a.cfg.GuestsAllowed() && a.cfg.AllowGuests == nil,
+		Tally:        &a.tally, Log: a.log,
+	}
 	mux := http.NewServeMux()
-	mux.Handle("/ws", a.gateway)
-	mux.Handle("/api/guest", httpapi.NewGuest(httpapi.Guest{
+	mux.Handle("/ws", sites.Guard(a.gateway))
+	mux.Handle("/api/guest", sites.Guard(httpapi.NewGuest(httpapi.Guest{
 		Authority: authority, Allowed: a.cfg.GuestsAllowed(), TTL: a.cfg.GuestTTL, Log: a.log,
-		OriginAllowed: func(r *http.Request) bool { return signaling.OriginAllowed(r, a.cfg.AllowOrigin) },
-	}))
+	})))
+	mux.HandleFunc("/healthz", httpapi.Health)
 	mux.Handle("/", static.Handler())
 	return mux
 }
@@ -213,9 +195,10 @@ func (a *App) Run(ctx context.Context) error {
 	for _, p := range a.ports {
 		running.Go(p.run)
 	}
-	for _, p := range a.pages {
+	for _, w := range a.webs {
 		running.Go(func() error {
-			if err := p.server.Serve(p.listener); !errors.Is(err, http.ErrServerClosed) {
+			// Either comes only of Close: the port closes before the server on it.
+			if err := w.server.Serve(w.listener); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 				return fmt.Errorf("serve HTTP: %w", err)
 			}
 			return nil
@@ -249,23 +232,35 @@ func (a *App) Run(ctx context.Context) error {
 	return running.Wait()
 }
 
+// Reload reads the certificate's files again, if there are any, and logs what it did. All
+// else is read when the server starts.
+func (a *App) Reload() {
+	if a.certs == nil || a.certs.reload == nil {
+		a.log.Info("told to reload; there are no certificate files, and settings are read at the start only")
+		return
+	}
+	a.certs.reload()
+}
+
 // Close takes the server apart: no new clients, sessions told, media ended, sockets
 // closed. It is for an App that is not run; Run does it by itself.
+//
+// Sessions are told at once, whatever HTTP requests are still under way beside them.
 func (a *App) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	var errs []error
-	for _, p := range a.pages {
-		if err := p.server.Shutdown(ctx); err != nil {
-			errs = append(errs, err, p.server.Close())
-		}
-	}
 	for _, p := range a.ports {
 		errs = append(errs, p.close())
+	}
+	var requests errgroup.Group
+	for _, w := range a.webs {
+		requests.Go(func() error { return w.end(ctx, a.log) })
 	}
 	if a.gateway != nil {
 		errs = append(errs, a.gateway.Shutdown(ctx))
 	}
+	errs = append(errs, requests.Wait())
 	if a.relay != nil {
 		errs = append(errs, a.relay.Close())
 	}

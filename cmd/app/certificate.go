@@ -34,6 +34,8 @@ type certificates struct {
 	// challenges answers ACME's HTTP-01 challenges (RFC 8555, section 8.3) and leaves all
 	// else to the given handler.
 	challenges func(http.Handler) http.Handler
+	// reload reads the certificate's files again. Nil: there are none.
+	reload func()
 }
 
 // newCertificates returns nil when the configuration has no certificate.
@@ -54,6 +56,7 @@ func newCertificates(cfg Config, log *zap.Logger) (*certificates, error) {
 			return nil, err
 		}
 		certs.config.GetCertificate = files.get
+		certs.reload = files.reload
 	case len(cfg.Domain) > 0:
 		manager, err := newACME(cfg)
 		if err != nil {
@@ -165,10 +168,19 @@ func (f *certificateFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 func (f *certificateFiles) reloadLocked() {
-	stamp := f.stampFiles()
-	if stamp == f.stamp {
-		return
+	if stamp := f.stampFiles(); stamp != f.stamp {
+		f.readLocked(stamp)
 	}
+}
+
+// reload reads the files although nothing may have changed, and logs how that went.
+func (f *certificateFiles) reload() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.readLocked(f.stampFiles())
+}
+
+func (f *certificateFiles) readLocked(stamp [2]fileStamp) {
 	f.stamp = stamp
 	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
 	if err != nil {

@@ -56,6 +56,12 @@ func writeCertificate(t *testing.T, cfg *Config, serial int64) {
 // startApp runs a server on free ports of the loopback interface until the test ends.
 func startApp(t *testing.T, change ...func(*Config)) *App {
 	t.Helper()
+	return startPatched(t, func(*App) {}, change...)
+}
+
+// startPatched is startApp with something done to the server before it runs.
+func startPatched(t *testing.T, patch func(*App), change ...func(*Config)) *App {
+	t.Helper()
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 	cfg := Default()
@@ -66,6 +72,14 @@ func startApp(t *testing.T, change ...func(*Config)) *App {
 	}
 	a, err := New(cfg, zaptest.NewLogger(t))
 	require.NoError(t, err)
+	patch(a)
+	runApp(t, a)
+	return a
+}
+
+// runApp runs a server until the test ends.
+func runApp(t *testing.T, a *App) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
@@ -73,7 +87,6 @@ func startApp(t *testing.T, change ...func(*Config)) *App {
 		cancel()
 		require.NoError(t, <-done)
 	})
-	return a
 }
 
 // withTLS gives the server a certificate of its own and a port for it.
@@ -143,7 +156,7 @@ func TestOnePortWithoutTLS(t *testing.T) {
 }
 
 func TestOnePortWithTLS(t *testing.T) {
-	a := startApp(t, withTLS(t))
+	a := startApp(t, withTLS(t), func(cfg *Config) { cfg.AllowGuests = new(true) }) // by any name
 	require.Len(t, a.ports, 2)
 	secure, plain := a.ports[0], a.ports[1]
 	asksOK(t, dialTLS(t, secure))

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -93,6 +94,9 @@ func (x *examination) noWebSocket(resp *http.Response, err error) Check {
 		c.Text = fmt.Sprintf("status %d: the Upgrade header did not reach the server", resp.StatusCode)
 	case resp.StatusCode == http.StatusForbidden:
 		c.Text = "status 403: the server takes this page for another site's"
+		if reason := siteRefusal(resp); reason != "" {
+			c.Text = "status 403: " + reason
+		}
 		c.Advice = []string{fmt.Sprintf("The reverse proxy must leave the Host header as it is, %s (nginx: proxy_set_header Host $http_host); "+
 			"or start the server with --allow-origin=%s://%s.", x.base.Host, x.base.Scheme, x.base.Host)}
 	case resp.StatusCode == http.StatusServiceUnavailable:
@@ -102,6 +106,15 @@ func (x *examination) noWebSocket(resp *http.Response, err error) Check {
 		c.Text = fmt.Sprintf("status %d instead of 101", resp.StatusCode)
 	}
 	return c
+}
+
+// siteRefusal is the server's own reason in an answer of 403, "" when a proxy gave it.
+func siteRefusal(resp *http.Response) string {
+	var refusal protocol.Error
+	if json.NewDecoder(resp.Body).Decode(&refusal) != nil || refusal.Code != protocol.CodeSiteRefused {
+		return ""
+	}
+	return refusal.Reason
 }
 
 // signIn identifies, as a guest unless there is a token.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
@@ -22,7 +23,7 @@ type serveCommand struct {
 }
 
 // Run serves until the process is told to stop. The first SIGINT or SIGTERM ends it
-// gracefully, the second at once.
+// gracefully, the second at once. SIGHUP has it reload what can be.
 func (c *serveCommand) Run() error {
 	log := app.NewLogger(c.Config.LogLevel, os.Stderr)
 	defer log.Sync() //nolint:errcheck // standard error cannot always be synced
@@ -32,18 +33,37 @@ func (c *serveCommand) Run() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// After the first, a signal has its usual, deadly effect again.
+	context.AfterFunc(ctx, stop)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+
 	server, err := app.New(c.Config, log)
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	// From here on a signal has its usual, deadly effect again.
-	context.AfterFunc(ctx, stop)
-
 	// A closed standard output is no reason not to serve: the address is logged as well.
 	_, _ = fmt.Fprintf(os.Stdout, "Mini LiveChat is at %s\n", server.URL())
+	var reloading sync.WaitGroup
+	reloading.Go(func() { reloadOn(ctx, hangups, server) })
+	defer reloading.Wait()
+	defer stop()
 	if err := server.Run(ctx); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// reloadOn reloads at each signal until ctx is done.
+func reloadOn(ctx context.Context, hangups <-chan os.Signal, server *app.App) {
+	for {
+		select {
+		case <-hangups:
+			server.Reload()
+		case <-ctx.Done():
+			return
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ const (
 	guestBurst = 500
 )
 
-// Guest answers POST /api/guest.
+// Guest answers POST /api/guest. Which web pages may ask is for [Sites] to decide, before.
 type Guest struct {
 	// Authority signs the tokens.
 	Authority *auth.Authority
@@ -38,9 +39,7 @@ type Guest struct {
 	Allowed bool
 	// TTL is how long a token is valid.
 	TTL time.Duration
-	// OriginAllowed decides which web pages may ask; nil means every one.
-	OriginAllowed func(*http.Request) bool
-	Log           *zap.Logger
+	Log *zap.Logger
 
 	limiter *rate.Limiter
 }
@@ -68,10 +67,6 @@ func NewGuest(g Guest) *Guest {
 func (g *Guest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Add("Vary", "Origin")
-	if g.OriginAllowed != nil && !g.OriginAllowed(r) {
-		g.refuse(w, http.StatusForbidden, protocol.CodeAccessDenied, "this web page's origin is not allowed here")
-		return
-	}
 	if origin := r.Header.Get("Origin"); origin != "" {
 		w.Header().Set("Access-Control-Allow-Origin", origin)
 	}
@@ -110,7 +105,7 @@ func (g *Guest) create(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, http.StatusInternalServerError, protocol.CodeInternal, "internal error")
 		return
 	}
-	g.answer(w, http.StatusOK, GuestToken{Token: token, UserID: id.UserID, Name: id.Name})
+	answer(w, g.Log, http.StatusOK, GuestToken{Token: token, UserID: id.UserID, Name: id.Name})
 }
 
 // readName reads the request's body; status goes with the error.
@@ -127,6 +122,9 @@ func readName(w http.ResponseWriter, r *http.Request) (name string, status int, 
 		if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return "", http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", tooLarge.Limit)
 		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return "", http.StatusRequestTimeout, errors.New("the body did not come in time")
+		}
 		return "", http.StatusBadRequest, errors.New(`the body must be a JSON object such as {"name":"Ada"}`)
 	}
 	if body.Name == nil {
@@ -140,14 +138,20 @@ func readName(w http.ResponseWriter, r *http.Request) (name string, status int, 
 }
 
 func (g *Guest) refuse(w http.ResponseWriter, status int, code protocol.ErrorCode, reason string) {
-	g.answer(w, status, Problem{Code: code, Reason: reason})
+	refuse(w, g.Log, status, code, reason)
 }
 
-func (g *Guest) answer(w http.ResponseWriter, status int, body any) {
+// refuse answers with a Problem.
+func refuse(w http.ResponseWriter, log *zap.Logger, status int, code protocol.ErrorCode, reason string) {
+	answer(w, log, status, Problem{Code: code, Reason: reason})
+}
+
+// answer writes body as JSON.
+func answer(w http.ResponseWriter, log *zap.Logger, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(body); err != nil {
-		g.Log.Debug("answer lost", zap.Error(err))
+		log.Debug("answer lost", zap.Error(err))
 	}
 }

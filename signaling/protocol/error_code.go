@@ -14,6 +14,7 @@ const (
 	CodeInvalidPayload     ErrorCode = 1004
 	CodeRateLimited        ErrorCode = 1008
 	CodeUnsupportedVersion ErrorCode = 1009
+	CodeSiteRefused        ErrorCode = 1011
 
 	CodeChannelNotFound  ErrorCode = 2000
 	CodeChannelFull      ErrorCode = 2001
@@ -49,6 +50,8 @@ func (c ErrorCode) String() string {
 		return "rate limited"
 	case CodeUnsupportedVersion:
 		return "unsupported version"
+	case CodeSiteRefused:
+		return "site refused"
 	case CodeChannelNotFound:
 		return "channel not found"
 	case CodeChannelFull:

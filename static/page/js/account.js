@@ -4,6 +4,8 @@
  * @module
  */
 
+import { ErrorCode } from './protocol.js';
+
 /** How long the server may take to mint a guest token, in milliseconds. */
 const GUEST_TIMEOUT_MS = 10_000;
 
@@ -17,13 +19,15 @@ export class GuestError extends Error {
    * @param {number} status HTTP status; 0 when the server was not reached
    * @param {string} reason
    * @param {number} retryAfterMs
+   * @param {number} [code] an ErrorCode; 0 when it was not this server that answered
    */
-  constructor(status, reason, retryAfterMs) {
+  constructor(status, reason, retryAfterMs, code = 0) {
     super(reason);
     this.name = 'GuestError';
     this.status = status;
     this.reason = reason;
     this.retryAfterMs = retryAfterMs;
+    this.code = code;
   }
 
   /** Whether the same request may succeed a little later. */
@@ -54,9 +58,29 @@ export async function requestGuestToken(name) {
   if (!response.ok || typeof body?.token !== 'string') {
     const retryAfter = Number(response.headers.get('Retry-After')) || 0;
     const status = response.ok ? 500 : response.status;
-    throw new GuestError(status, String(body?.reason ?? response.statusText), retryAfter * 1000);
+    throw new GuestError(status, String(body?.reason ?? response.statusText), retryAfter * 1000, Number(body?.code) || 0);
   }
   return body;
+}
+
+/**
+ * Why the server refuses this page its WebSocket. Browsers do not say that of a WebSocket, so
+ * the same address is asked again, by POST, because with GET they do not send the Origin that
+ * the server judges.
+ * @param {string | URL} gateway URL of the WebSocket
+ * @returns {Promise<string>} '' when it does not refuse it, or cannot be reached
+ */
+export async function siteRefusal(gateway) {
+  try {
+    const response = await fetch(String(gateway).replace(/^ws/, 'http'), {
+      method: 'POST',
+      signal: AbortSignal.timeout(GUEST_TIMEOUT_MS),
+    });
+    const body = response.status === 403 ? await response.json() : null;
+    return body?.code === ErrorCode.SITE_REFUSED ? String(body.reason) : '';
+  } catch {
+    return '';
+  }
 }
 
 /**

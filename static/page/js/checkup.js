@@ -6,7 +6,7 @@
  * @module
  */
 
-import { GuestError, requestGuestToken } from './account.js';
+import { GuestError, requestGuestToken, siteRefusal } from './account.js';
 import { Advice, fill } from './advice.js';
 import { identified } from './client.js';
 import { microphonePolicy } from './policy.js';
@@ -14,7 +14,7 @@ import { probe } from './probe.js';
 import { Op } from './protocol.js';
 import { Store } from './store.js';
 import { directWords, portOf, relayWords, relaysOf } from './ways.js';
-import { microphoneWords, milliseconds, span } from './words.js';
+import { microphoneWords, milliseconds, siteRefused, span } from './words.js';
 
 /** How long the server may take to answer, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 5_000;
@@ -285,6 +285,10 @@ export class Checkup extends Store {
     ws.onmessage = null;
     ws.onclose = null;
     ws.close();
+    const refusal = hello || opened ? '' : await siteRefusal(this.#gateway);
+    if (refusal) {
+      return this.#end(check, 'failed', 'the server does not accept this page’s address', siteRefused(refusal));
+    }
     if (!hello) {
       return this.#end(check, 'failed', opened ? 'it opens, but the server does not speak' : 'it does not open', Advice.WEBSOCKET);
     }

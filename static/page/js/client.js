@@ -9,6 +9,7 @@
  * @module
  */
 
+import { siteRefusal } from './account.js';
 import { CloseCode, ConnectionLostError, ErrorCode, Op, RequestError, VERSION, mayReconnect } from './protocol.js';
 import { Retry } from './retry.js';
 
@@ -26,6 +27,7 @@ const ABNORMAL = 1006;
  * @property {'idle' | 'connecting' | 'ready' | 'waiting' | 'stopped'} name
  * @property {number} [code] the close code that led to `waiting` or `stopped`
  * @property {string} [reason] the server's words beside the code
+ * @property {string} [refusal] in `waiting`: why the server refuses this page
  * @property {number} [retryAt] in `waiting`: when the next try starts, as Date.now() counts
  * @property {boolean} [again] in `connecting`: this is not the first try
  */
@@ -54,6 +56,8 @@ export class Client extends EventTarget {
   #ws = null;
   /** @type {Map<string, Pending>} */
   #pending = new Map();
+  /** Whether the server has spoken on {@link #ws}. */
+  #greeted = false;
   #lastId = 0;
   /** Number of the last event of this session. */
   #lastEvent = 0;
@@ -118,6 +122,7 @@ export class Client extends EventTarget {
   #connect() {
     this.#detach();
     this.#setState({ name: 'connecting', again: this.#retry.failedBefore });
+    this.#greeted = false;
     const ws = new WebSocket(this.#url);
     this.#ws = ws;
     this.#connectTimer = setTimeout(() => this.#lost(ABNORMAL, 'no answer'), CONNECT_TIMEOUT_MS);
@@ -157,13 +162,23 @@ export class Client extends EventTarget {
    * @param {string} reason
    */
   #lost(code, reason) {
+    const unopened = code === ABNORMAL && !this.#greeted;
     this.#detach();
     if (!mayReconnect(code)) {
       this.#setState({ name: 'stopped', code, reason });
       return;
     }
     this.#retry.later();
-    this.#setState({ name: 'waiting', code, reason, retryAt: this.#retry.at ?? 0 });
+    /** @type {ClientState} */
+    const waiting = { name: 'waiting', code, reason, retryAt: this.#retry.at ?? 0 };
+    this.#setState(waiting);
+    if (unopened) {
+      siteRefusal(this.#url).then((refusal) => {
+        if (refusal && this.state === waiting) {
+          this.#setState({ ...waiting, refusal });
+        }
+      });
+    }
   }
 
   /** @param {string} text */
@@ -211,6 +226,7 @@ export class Client extends EventTarget {
 
   /** @param {{heartbeat_interval: number, v: number[], server: string}} hello */
   async #identify(hello) {
+    this.#greeted = true;
     this.server = String(hello.server ?? '');
     if (!hello.v.includes(VERSION)) {
       this.#lost(CloseCode.VERSION, 'unsupported protocol version');

@@ -234,6 +234,14 @@ export function microphoneWords(problem) {
 }
 
 /**
+ * @param {string} reason the server's
+ * @returns {string}
+ */
+export function siteRefused(reason) {
+  return `The server does not accept this page’s address. Tell whoever runs it: ${reason}.`;
+}
+
+/**
  * @param {Error} err
  * @returns {string}
  */
@@ -245,6 +253,9 @@ export function signInFailed(err) {
       case 400:
         return `This name cannot be used: ${err.reason.replace(/^invalid name: /, '')}.`;
       case 403:
+        if (err.code === ErrorCode.SITE_REFUSED) {
+          return siteRefused(err.reason);
+        }
         return 'This server admits invited people only. Paste the access token you were given.';
       case 429:
         return `Too many people came from your address at once. Try again in ${seconds(err.retryAfterMs)}.`;
@@ -270,10 +281,12 @@ export function connectionWords(state, now) {
     return { text: 'Reconnecting…', action: null };
   }
   if (state.name === 'waiting') {
-    const cause =
-      state.code === CloseCode.RESTARTING
-        ? 'The server is shutting down or restarting.'
-        : 'The connection to the server was lost.';
+    let cause = 'The connection to the server was lost.';
+    if (state.refusal) {
+      cause = siteRefused(state.refusal);
+    } else if (state.code === CloseCode.RESTARTING) {
+      cause = 'The server is shutting down or restarting.';
+    }
     return { text: cause, countdown: `Trying again in ${seconds((state.retryAt ?? now) - now)}.`, action: 'retry' };
   }
   if (state.name !== 'stopped') {
