@@ -56,6 +56,9 @@ func SendTo(fd int, packet []byte, to *Sockaddr, source *Source, flags int) sysc
 	return errno
 }
 
+// Forget lets go of what Address took.
+func (m *Msg) Forget() { m.Hdr.Name, m.Hdr.Control = nil, nil }
+
 // Address says where a message goes to and, unless source is nil, where it comes from. Both stay in use until it is sent.
 func (m *Msg) Address(to *Sockaddr, source *Source) {
 	m.Hdr.Name, m.Hdr.Namelen = &to.raw[0], to.len

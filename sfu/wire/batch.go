@@ -53,7 +53,7 @@ func (b *Batch) Flush() {
 		}
 		l := b.engine.listeners[i]
 		l.socks[b.lane%len(l.socks)].send(v, &b.engine.stat)
-		v.n = 0
+		v.reset()
 	}
 	b.used, b.queued = 0, 0
 }

@@ -200,6 +200,15 @@ type sendVec struct {
 
 func (v *sendVec) full() bool { return v.n == sendBatch }
 
+// reset forgets the packets and whom they were for, who may be gone before the next ones are sent.
+func (v *sendVec) reset() {
+	clear(v.dests[:v.n])
+	for i := range v.msgs[:v.n] {
+		v.msgs[i].Forget()
+	}
+	v.n = 0
+}
+
 func (v *sendVec) add(d *dest, packet []byte) {
 	i := v.n
 	v.n++
@@ -216,10 +225,10 @@ func (v *sendVec) add(d *dest, packet []byte) {
 func (s *socket) send(v *sendVec, c *engineCounters) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	sent, calls := 0, 0
 	if s.fd < 0 {
-		v.n = 0
+		return
 	}
+	sent, calls := 0, 0
 	for at := 0; at < v.n; {
 		n, errno := udp.SendMMsg(s.fd, v.msgs[at:v.n], unix.MSG_DONTWAIT)
 		calls++

@@ -119,6 +119,13 @@ type sendVec struct {
 
 func (v *sendVec) full() bool { return v.n == sendBatch }
 
+// reset forgets the packets and whom they were for, who may be gone before the next ones are sent.
+func (v *sendVec) reset() {
+	clear(v.dests[:v.n])
+	clear(v.packets[:v.n])
+	v.n = 0
+}
+
 func (v *sendVec) add(d *dest, packet []byte) {
 	v.packets[v.n], v.dests[v.n] = packet, d
 	v.n++

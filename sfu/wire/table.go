@@ -58,6 +58,10 @@ func (t *table) remove(f flow, ep *Endpoint) {
 	if m == nil || (*m)[f] != ep {
 		return
 	}
+	if len(*m) == 1 {
+		p.Store(nil)
+		return
+	}
 	next := maps.Clone(*m)
 	delete(next, f)
 	p.Store(&next)
