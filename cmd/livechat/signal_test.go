@@ -36,7 +36,7 @@ func sessions(t *testing.T, url string, n int) []*client.Client {
 	for i := range all {
 		guest, err := client.Guest(t.Context(), url, "Ada")
 		require.NoError(t, err)
-		all[i], err = client.Dial(t.Context(), url, client.Options{Token: guest.Token, EventBuffer: -1})
+		all[i], err = client.Dial(t.Context(), url, client.Options{Token: guest.Token, EventBuffer: -1, NoReconnect: true})
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = all[i].Close() })
 	}
