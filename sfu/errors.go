@@ -18,4 +18,9 @@ var (
 
 	ErrBadSDP           = peer.ErrBadSDP
 	ErrUnsupportedMedia = peer.ErrUnsupportedMedia
+	ErrNegotiating      = peer.ErrNegotiating
+	ErrEnded            = peer.ErrEnded
 )
+
+// NegotiateAgainAfter is when what ErrNegotiating refused may be asked for again.
+const NegotiateAgainAfter = peer.RetryAfter

@@ -85,7 +85,10 @@ func (c *conn) SSRC() (uint32, bool)       { return c.ssrc, c.ssrc != 0 }
 func (c *conn) LastSeen() time.Time        { return time.Unix(0, c.lastSeen.Load()) }
 func (c *conn) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
 func (c *conn) Stats() peer.Stats          { return peer.Stats{Source: c.source.Stats()} }
-func (c *conn) Close() error               { c.closed.Add(1); return nil }
+func (c *conn) Renegotiate(string, time.Time, ...netip.AddrPort) (string, error) {
+	return "", nil
+}
+func (c *conn) Close() error { c.closed.Add(1); return nil }
 
 // talk sends one packet from the connection's microphone.
 func (c *conn) talk() { c.talkAt(time.Now()) }

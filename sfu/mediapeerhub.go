@@ -34,6 +34,10 @@ type Conn interface {
 	RemoteAddr() netip.AddrPort
 	// Stats is what was counted of the media, and what is known of the client's network.
 	Stats() peer.Stats
+	// Renegotiate answers another offer of the same connection; at are the addresses at which
+	// the client reaches the media port now. Its errors wrap ErrBadSDP, ErrUnsupportedMedia,
+	// ErrNegotiating or ErrEnded.
+	Renegotiate(offer string, now time.Time, at ...netip.AddrPort) (answer string, err error)
 	Close() error
 }
 

@@ -59,7 +59,9 @@ var errorCodes = []struct {
 	{errAccessDenied, protocol.CodeAccessDenied},
 	{sfu.ErrAlreadyInChannel, protocol.CodeAlreadyInChannel},
 	{sfu.ErrNotInChannel, protocol.CodeNotInChannel},
+	{sfu.ErrEnded, protocol.CodeNotInChannel},
 	{sfu.ErrChannelExists, protocol.CodeChannelExists},
+	{sfu.ErrNegotiating, protocol.CodeNegotiating},
 	{errEmptyMessage, protocol.CodeEmptyMessage},
 	{errMessageTooLong, protocol.CodeMessageTooLong},
 	{errMessageElsewhere, protocol.CodeMessageElsewhere},
@@ -78,7 +80,11 @@ func errorPayload(op protocol.Op, err error) protocol.Error {
 	}
 	for _, known := range errorCodes {
 		if errors.Is(err, known.err) {
-			return protocol.Error{Op: op, Code: known.code, Reason: err.Error()}
+			refusal := protocol.Error{Op: op, Code: known.code, Reason: err.Error()}
+			if known.code == protocol.CodeNegotiating {
+				refusal.RetryAfterMS = sfu.NegotiateAgainAfter.Milliseconds()
+			}
+			return refusal
 		}
 	}
 	return protocol.Error{Op: op, Code: protocol.CodeInternal, Reason: "internal error"}

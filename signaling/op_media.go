@@ -2,10 +2,28 @@ package signaling
 
 import (
 	"context"
+	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
+
+// renegotiate moves the session's media to another path (RFC 8445, section 9).
+func renegotiate(_ context.Context, s *Session, r *request) error {
+	var d protocol.Renegotiate
+	if err := r.frame.Bind(&d); err != nil {
+		return err
+	}
+	if s.member == nil || !s.member.Active() {
+		return sfu.ErrNotInChannel
+	}
+	answer, err := s.member.Peer().Renegotiate(d.SDPOffer, time.Now(), s.mediaAddrs()...)
+	if err != nil {
+		return err
+	}
+	r.ack(protocol.Renegotiated{SDPAnswer: answer})
+	return nil
+}
 
 // iceCandidate takes whatever clients trickle. An ICE-lite server learns their addresses from their checks (RFC 8445,
 // section 2.5) and has no use for a candidate, whether it could read it (mDNS names, TCP, what comes later) or not.

@@ -50,6 +50,7 @@ var ops = map[protocol.Op]op{
 	protocol.OpChannelDelete: {handle: channelDelete, weight: heavy},
 	protocol.OpChannelList:   {handle: channelList, weight: heavy, reads: true},
 	protocol.OpChannelInfo:   {handle: channelInfo, weight: heavy, reads: true},
+	protocol.OpRenegotiate:   {handle: renegotiate},
 	protocol.OpICECandidate:  {handle: iceCandidate},
 	protocol.OpMediaProbe:    {handle: mediaProbe, weight: heavy},
 	protocol.OpMessageCreate: {handle: messageCreate},

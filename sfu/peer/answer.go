@@ -33,13 +33,12 @@ type transport struct {
 }
 
 // answer writes the SDP answer (RFC 8829, section 5.3): every line of the offer is taken, in the opposite direction, and
-// all share the transport that the first one describes (RFC 8843). ssrcs are those of the slots, in their order.
-func (f *Factory) answer(asked *offered, ssrcs []uint32, way transport) (string, error) {
-	id := make([]byte, 8)
-	_, _ = rand.Read(id)
+// all share the transport that the first one describes (RFC 8843). 
+func (f *Factory) answer(n *negotiation) (string, error) {
+	asked := &n.asked
 	desc := &sdp.SessionDescription{
 		Origin: sdp.Origin{
-			Username: "-", SessionID: binary.BigEndian.Uint64(id) >> 1, SessionVersion: 1,
+			Username: "-", SessionID: n.session, SessionVersion: n.version,
 			NetworkType: "IN", AddressType: "IP4", UnicastAddress: "0.0.0.0",
 		},
 		SessionName:      "-",
@@ -57,13 +56,13 @@ func (f *Factory) answer(asked *offered, ssrcs []uint32, way transport) (string,
 		l := &asked.lines[i]
 		media := mediaLine(l)
 		if i == 0 {
-			f.describeTransport(media, way)
+			f.describeTransport(media, n.way)
 		}
 		if !l.mic {
 			// Every slot is a stream of its own, so that a browser does not hold one back for another's sake.
 			name := "slot" + strconv.Itoa(slot)
 			media.WithValueAttribute("msid", name+" "+name)
-			media.WithValueAttribute("ssrc", fmt.Sprintf("%d cname:%s", ssrcs[slot], cname))
+			media.WithValueAttribute("ssrc", fmt.Sprintf("%d cname:%s", n.ssrcs[slot], cname))
 			slot++
 		}
 		desc.WithMedia(media)

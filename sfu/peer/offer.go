@@ -58,6 +58,8 @@ type offered struct {
 	slots       int
 	mic         *line // nil for a client that only listens
 	fingerprint wire.Fingerprint
+	// ufrag is the client's a=ice-ufrag: another one is an ICE restart.
+	ufrag string
 }
 
 // inspect checks an offer before any engine sees it: its size, its number of lines, that
@@ -101,7 +103,7 @@ func inspect(offer string, maxBytes, maxSlots int) (offered, error) {
 			ErrUnsupportedMedia, asked.slots, maxSlots)
 	}
 	var err error
-	asked.fingerprint, err = inspectTransport(&desc, mids)
+	asked.fingerprint, asked.ufrag, err = inspectTransport(&desc, mids)
 	return asked, err
 }
 
@@ -154,14 +156,14 @@ func inspectLine(media *sdp.MediaDescription, number int) (line, error) {
 
 // inspectTransport checks what all lines share: one BUNDLE group (RFC 8843), and on its
 // first line, or for the whole session, RTCP on the same port, ICE and DTLS.
-func inspectTransport(desc *sdp.SessionDescription, mids []string) (wire.Fingerprint, error) {
+func inspectTransport(desc *sdp.SessionDescription, mids []string) (_ wire.Fingerprint, ufrag string, _ error) {
 	var none wire.Fingerprint
 	group, _ := desc.Attribute("group")
 	bundle, ok := strings.CutPrefix(group, "BUNDLE ")
 	bundled, wanted := strings.Fields(bundle), slices.Sorted(slices.Values(mids))
 	slices.Sort(bundled)
 	if !ok || !slices.Equal(bundled, wanted) {
-		return none, fmt.Errorf("%w: all lines must be in one group, a=group:BUNDLE %s", ErrBadSDP, strings.Join(mids, " "))
+		return none, "", fmt.Errorf("%w: all lines must be in one group, a=group:BUNDLE %s", ErrBadSDP, strings.Join(mids, " "))
 	}
 	first := desc.MediaDescriptions[0]
 	attribute := func(key string) string {
@@ -172,26 +174,27 @@ func inspectTransport(desc *sdp.SessionDescription, mids []string) (wire.Fingerp
 		return value
 	}
 	if _, mux := first.Attribute("rtcp-mux"); !mux {
-		return none, fmt.Errorf("%w: a=rtcp-mux is required", ErrUnsupportedMedia)
+		return none, "", fmt.Errorf("%w: a=rtcp-mux is required", ErrUnsupportedMedia)
 	}
 	if _, lite := desc.Attribute("ice-lite"); lite {
-		return none, fmt.Errorf("%w: the server is ICE-lite, so the client cannot be", ErrUnsupportedMedia)
+		return none, "", fmt.Errorf("%w: the server is ICE-lite, so the client cannot be", ErrUnsupportedMedia)
 	}
 	// RFC 8839, section 5.4.
-	if n := len(attribute("ice-ufrag")); n < 4 || n > 256 {
-		return none, fmt.Errorf("%w: a=ice-ufrag must have 4 to 256 characters", ErrBadSDP)
+	ufrag = attribute("ice-ufrag")
+	if n := len(ufrag); n < 4 || n > 256 {
+		return none, "", fmt.Errorf("%w: a=ice-ufrag must have 4 to 256 characters", ErrBadSDP)
 	}
 	if n := len(attribute("ice-pwd")); n < 22 || n > 256 {
-		return none, fmt.Errorf("%w: a=ice-pwd must have 22 to 256 characters", ErrBadSDP)
+		return none, "", fmt.Errorf("%w: a=ice-pwd must have 22 to 256 characters", ErrBadSDP)
 	}
 	if setup := attribute("setup"); setup != "actpass" && setup != "active" {
-		return none, fmt.Errorf("%w: a=setup must be actpass or active, since the server is passive", ErrUnsupportedMedia)
+		return none, "", fmt.Errorf("%w: a=setup must be actpass or active, since the server is passive", ErrUnsupportedMedia)
 	}
 	fingerprint, err := wire.ParseFingerprint(attribute("fingerprint"))
 	if err != nil {
-		return none, fmt.Errorf("%w: a=fingerprint must be sha-256, sha-384 or sha-512 and the hash in hex", ErrBadSDP)
+		return none, "", fmt.Errorf("%w: a=fingerprint must be sha-256, sha-384 or sha-512 and the hash in hex", ErrBadSDP)
 	}
-	return fingerprint, nil
+	return fingerprint, ufrag, nil
 }
 
 // direction returns a line's direction: its own attribute, else the session's, else

@@ -31,8 +31,9 @@ type Peer struct {
 
 	dead atomic.Bool // nothing can bring the connection back
 
-	mu     sync.Mutex // guards the field below
-	closed bool
+	mu         sync.Mutex // guards the fields below
+	closed     bool
+	negotiated negotiation
 }
 
 // Answer checks an offer, prepares a connection for it and returns it with its answer
@@ -48,8 +49,8 @@ func (f *Factory) Answer(offer string, at ...netip.AddrPort) (*Peer, error) {
 	now := time.Now()
 	p.endpoint = f.engine.NewEndpoint(p)
 	p.endpoint.Touch(now)
-	ssrcs := newSSRCs(asked.slots)
-	if err = p.listener.open(&asked, ssrcs, p.endpoint); err != nil {
+	p.negotiated = newNegotiation(asked, newSSRCs(asked.slots))
+	if err = p.listener.open(&asked, p.negotiated.ssrcs, p.endpoint); err != nil {
 		return nil, err
 	}
 	p.talker.open(asked.mic, p.endpoint, p.listener.reporter(), now)
@@ -60,7 +61,8 @@ func (f *Factory) Answer(offer string, at ...netip.AddrPort) (*Peer, error) {
 	if len(at) == 0 {
 		at = f.engine.LocalAddrs()
 	}
-	if p.answer, err = f.answer(&asked, ssrcs, transport{credentials, at}); err != nil {
+	p.negotiated.way = transport{credentials, at}
+	if p.answer, err = f.answer(&p.negotiated); err != nil {
 		p.endpoint.Close()
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -69,9 +70,10 @@ func newClientOf(t *testing.T, slots int, media *webrtc.MediaEngine) (*client, s
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, pc.GracefulClose()) })
 	c := &client{pc: pc, mic: &micTrack{}, heard: make(chan *rtp.Packet, 100), up: make(chan struct{})}
+	var up sync.Once // a restart of ICE connects again
 	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
 		if state == webrtc.PeerConnectionStateConnected {
-			close(c.up)
+			up.Do(func() { close(c.up) })
 		}
 	})
 	pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {

@@ -195,6 +195,13 @@ func (ep *Endpoint) Restart() (Credentials, error) {
 	return ep.loginLocked()
 }
 
+// Restarting reports whether the peer has not gone on to the credentials of the last Restart yet.
+func (ep *Endpoint) Restarting() bool {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	return ep.nextUfrag != ""
+}
+
 func (ep *Endpoint) loginLocked() (Credentials, error) {
 	if ep.closed {
 		return Credentials{}, ErrClosed

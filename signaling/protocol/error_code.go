@@ -22,6 +22,7 @@ const (
 	CodeAlreadyInChannel ErrorCode = 2003
 	CodeNotInChannel     ErrorCode = 2004
 	CodeChannelExists    ErrorCode = 2005
+	CodeNegotiating      ErrorCode = 2010
 
 	CodeEmptyMessage     ErrorCode = 3000
 	CodeMessageTooLong   ErrorCode = 3001
@@ -64,6 +65,8 @@ func (c ErrorCode) String() string {
 		return "not in the channel"
 	case CodeChannelExists:
 		return "channel exists"
+	case CodeNegotiating:
+		return "negotiation in progress"
 	case CodeEmptyMessage:
 		return "empty message"
 	case CodeMessageTooLong:

@@ -17,6 +17,7 @@ const (
 	OpChannelDelete Op = 14 // → OpAck
 	OpChannelList   Op = 15 // → OpAck
 	OpChannelInfo   Op = 16 // → OpAck
+	OpRenegotiate   Op = 17 // → OpAck
 	OpICECandidate  Op = 18 // → OpAck
 	OpMediaProbe    Op = 19 // → OpAck
 	OpMessageCreate Op = 20 // → OpAck
@@ -66,6 +67,8 @@ func (o Op) String() string {
 		return "CHANNEL_LIST"
 	case OpChannelInfo:
 		return "CHANNEL_INFO"
+	case OpRenegotiate:
+		return "RENEGOTIATE"
 	case OpICECandidate:
 		return "ICE_CANDIDATE"
 	case OpMediaProbe:
