@@ -16,6 +16,9 @@ import (
 // in either direction, and nobody is told.
 type cable struct {
 	webSocket, media atomic.Bool // pulled
+	// networks counts how often the person has moved to another network: sockets of the one
+	// before are dead, and new ones live.
+	networks atomic.Int32
 }
 
 // plug makes a client use the cable.
@@ -27,7 +30,7 @@ func (c *cable) plug(t *testing.T) func(*client.Options) {
 			return &cutConn{Conn: conn, cut: &c.webSocket}, err
 		}}
 		o.Engine = loopbackEngine(t, func(cfg *client.EngineConfig) {
-			cfg.Net = func(system transport.Net) transport.Net { return &cutNet{Net: system, cut: &c.media} }
+			cfg.Net = func(system transport.Net) transport.Net { return &cutNet{Net: system, cable: c} }
 		})
 	}
 }
@@ -57,7 +60,7 @@ func (c *cutConn) Write(b []byte) (int, error) {
 type cutNet struct {
 	transport.Net
 
-	cut *atomic.Bool
+	cable *cable
 }
 
 func (n *cutNet) ListenUDP(network string, addr *net.UDPAddr) (transport.UDPConn, error) {
@@ -65,26 +68,29 @@ func (n *cutNet) ListenUDP(network string, addr *net.UDPAddr) (transport.UDPConn
 	if err != nil {
 		return nil, err
 	}
-	return &cutUDP{UDPConn: conn, cut: n.cut}, nil
+	return &cutUDP{UDPConn: conn, cable: n.cable, network: n.cable.networks.Load()}, nil
 }
 
 type cutUDP struct {
 	transport.UDPConn
 
-	cut *atomic.Bool
+	cable   *cable
+	network int32
 }
+
+func (c *cutUDP) dead() bool { return c.cable.media.Load() || c.cable.networks.Load() != c.network }
 
 func (c *cutUDP) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, addr, err := c.UDPConn.ReadFrom(b)
-		if err != nil || !c.cut.Load() {
+		if err != nil || !c.dead() {
 			return n, addr, err
 		}
 	}
 }
 
 func (c *cutUDP) WriteTo(b []byte, addr net.Addr) (int, error) {
-	if c.cut.Load() {
+	if c.dead() {
 		return len(b), nil
 	}
 	return c.UDPConn.WriteTo(b, addr)

@@ -311,6 +311,30 @@ func (p *person) check(others ...*person) {
 	}
 }
 
+// lostOnly judges what was heard of somebody over a network that lost packets, some of which came late: each once, in one
+// stream, under the number that its place says.
+func (p *person) lostOnly(other *person) {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	require.NoError(p.t, p.badness)
+	var first *heard
+	seen := make(map[uint32]bool)
+	for i := range p.ears {
+		h := &p.ears[i]
+		if h.from != other.UserID() {
+			continue
+		}
+		require.False(p.t, seen[h.n], "frame %d comes twice", h.n)
+		seen[h.n] = true
+		if first == nil {
+			first = h
+		}
+		require.Equal(p.t, first.slot, h.slot)
+		require.Equal(p.t, first.SSRC, h.SSRC)
+	}
+}
+
 func (p *person) owns(ssrc uint32) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

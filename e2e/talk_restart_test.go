@@ -32,7 +32,7 @@ func TestTalkGoesOnAfterARestart(t *testing.T) {
 	verifyNoLeaks(t)
 	data := t.TempDir()
 	s := startServer(t, func(cfg *app.Config) { cfg.Data = data })
-	const talkers = 6
+	const talkers = 4
 	people := make([]*person, 0, talkers)
 	engine := loopbackEngine(t)
 	for i := range talkers {

@@ -33,7 +33,7 @@ type transport struct {
 }
 
 // answer writes the SDP answer (RFC 8829, section 5.3): every line of the offer is taken, in the opposite direction, and
-// all share the transport that the first one describes (RFC 8843). 
+// all share the transport that the first one describes (RFC 8843).
 func (f *Factory) answer(n *negotiation) (string, error) {
 	asked := &n.asked
 	desc := &sdp.SessionDescription{

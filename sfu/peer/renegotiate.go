@@ -10,9 +10,9 @@ import (
 )
 
 var (
-	// ErrNegotiating: another ICE restart of the connection was asked for just now, and the client has not gone on to it.
+	// ErrNegotiating says that another ICE restart of the connection was asked for just now, and the client has not gone on to it.
 	ErrNegotiating = errors.New("negotiation in progress")
-	// ErrEnded: the connection has been closed.
+	// ErrEnded says that the connection has been closed.
 	ErrEnded = errors.New("the connection has ended")
 )
 

@@ -107,9 +107,9 @@ func TestRenegotiateRefuses(t *testing.T) {
 		"credentials too short": {with("a=ice-ufrag:", "a=ice-ufrag:x\r\na=x:"), ErrBadSDP, "ice-ufrag"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := p.Renegotiate(test.offer, now)
-			require.ErrorIs(t, err, test.want)
-			require.ErrorContains(t, err, test.says)
+			_, refusal := p.Renegotiate(test.offer, now)
+			require.ErrorIs(t, refusal, test.want)
+			require.ErrorContains(t, refusal, test.says)
 		})
 	}
 	require.False(t, p.endpoint.Restarting(), "what was refused changed nothing")

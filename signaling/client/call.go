@@ -168,6 +168,10 @@ func (c *Call) apply(payload any) {
 				m.SelfMute, m.SelfDeaf, m.Mic, m.Sound = ev.SelfMute, ev.SelfDeaf, ev.Mic, ev.Sound
 			})
 		}
+	case *protocol.Speakers:
+		if ev.ChannelID == c.channelID {
+			c.media.Load().watchOver(ev.Speakers)
+		}
 	case *protocol.SlotMap:
 		if ev.ChannelID == c.channelID {
 			c.assign(ev.Slots)

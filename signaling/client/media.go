@@ -23,7 +23,11 @@ type media struct {
 	pc       *webrtc.PeerConnection
 	receiver *receiver
 	outbox   outbox
+	vigil    vigil
 	running  sync.WaitGroup // what writes RTCP and hastens
+
+	negotiating sync.Mutex    // held during an ICE restart
+	troubled    chan struct{} // has a token when nothing comes any more
 
 	answered  chan struct{} // closed when the answer has been applied
 	connected chan struct{} // closed when packets flow
@@ -41,6 +45,7 @@ func (c *Call) newMedia() (*media, error) {
 		call:      c,
 		receiver:  &receiver{onPacket: c.opts.OnPacket, mic: c.mic, now: time.Now, after: time.AfterFunc},
 		outbox:    make(outbox, outboxLen),
+		troubled:  make(chan struct{}, 1),
 		answered:  make(chan struct{}),
 		connected: make(chan struct{}),
 		ended:     make(chan struct{}),
@@ -51,7 +56,13 @@ func (c *Call) newMedia() (*media, error) {
 	}
 	m.watch()
 	m.running.Go(func() { m.outbox.run(m.gone, m.pc.WriteRTCP) })
-	m.running.Go(m.hasten)
+	m.running.Go(func() {
+		select {
+		case <-m.answered:
+			m.hasten(m.connected)
+		case <-m.gone:
+		}
+	})
 	if err = m.addLines(); err != nil {
 		m.close()
 		return nil, err
@@ -79,10 +90,13 @@ func (m *media) addLines() error {
 // close takes the connection down and returns when its goroutines and sockets are gone.
 func (m *media) close() {
 	close(m.gone)
+	m.negotiating.Lock() // an ICE restart that is under way notices
+	defer m.negotiating.Unlock()
 	if err := m.pc.GracefulClose(); err != nil {
 		m.call.client.log.Debug("closing the media connection", "channel", m.call.channelID, "error", err)
 	}
 	m.running.Wait()
+	m.vigil.stop()
 	m.receiver.close(m.call.slots)
 }
 
@@ -160,23 +174,18 @@ const (
 	hastenLast  = 128 * time.Millisecond
 )
 
-// hasten waits until media is connected, or soon will be, and makes that sooner. pion's
+// hasten waits until connected is closed, or soon will be, and makes that sooner. pion's
 // ICE agent nominates a path only at the next tick of its 200 ms clock after a check
 // succeeded, which makes every join take that long. The agent also ticks when it learns
 // a remote candidate, so it is told of some that lead nowhere: TCP ones, for which it has
 // no local counterpart and sends nothing.
-func (m *media) hasten() {
-	select {
-	case <-m.answered:
-	case <-m.gone:
-		return
-	}
+func (m *media) hasten(connected <-chan struct{}) {
 	timer := time.NewTimer(hastenFirst)
 	defer timer.Stop()
 	for wait := hastenFirst; wait <= hastenLast; wait *= 2 {
 		select {
 		case <-timer.C:
-		case <-m.connected:
+		case <-connected:
 			return
 		case <-m.gone:
 			return
@@ -198,6 +207,9 @@ func (m *media) watch() {
 				close(m.connected)
 				m.call.up.Do(func() { close(m.call.connected) })
 			})
+			m.receiver.trouble.Store(false)
+		case webrtc.PeerConnectionStateDisconnected:
+			m.complain()
 		case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
 			down.Do(func() { close(m.ended) })
 		default:
@@ -205,6 +217,18 @@ func (m *media) watch() {
 	})
 	// Packets do not come this way, but pion complains about a missing handler.
 	m.pc.OnTrack(func(*webrtc.TrackRemote, *webrtc.RTPReceiver) {})
+}
+
+// complain has another path looked for, until something comes again. It does not wait.
+func (m *media) complain() {
+	if m.call.client.opts.NoReconnect {
+		return
+	}
+	m.receiver.trouble.Store(true)
+	select {
+	case m.troubled <- struct{}{}:
+	default:
+	}
 }
 
 const (
@@ -233,12 +257,17 @@ func (c *Call) run(m *media) {
 
 // follow returns when m carries the call no more, and why.
 func (c *Call) follow(m *media) error {
-	select {
-	case <-c.over:
-		return c.Err()
-	case err := <-c.lost:
-		return err
-	case <-m.ended:
+	for up := true; up; {
+		select {
+		case <-c.over:
+			return c.Err()
+		case err := <-c.lost:
+			return err
+		case <-m.troubled:
+			m.findWay()
+		case <-m.ended:
+			up = false
+		}
 	}
 	grace := time.NewTimer(mediaGrace)
 	defer grace.Stop()

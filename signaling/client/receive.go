@@ -38,6 +38,8 @@ type receiver struct {
 	over    bool // the slots are another's
 
 	strangers atomic.Uint64 // packets of no known slot
+	trouble   atomic.Bool   // nothing comes though something should; cleared by the next packet
+	heardAt   time.Time     // when the last packet came; guarded by mu
 }
 
 // buffer implements pion's BufferFactory.
@@ -90,6 +92,10 @@ func (r *receiver) close(slots []*Slot) {
 func (r *receiver) take(from *stream, packet []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.heardAt = r.now()
+	if r.trouble.Load() {
+		r.trouble.Store(false)
+	}
 	h := &r.header
 	size, err := h.Unmarshal(packet)
 	if err != nil {
@@ -102,7 +108,7 @@ func (r *receiver) take(from *stream, packet []byte) {
 		}
 		from.slot.loss.ssrc = from.ssrc
 	}
-	slot, now := from.slot, r.now()
+	slot, now := from.slot, r.heardAt
 	end := len(packet)
 	if h.Padding && end > size {
 		end = max(size, end-int(packet[end-1]))
