@@ -170,6 +170,9 @@ func checkMicrophoneHeld(t *testing.T, ada, ben *participant) {
 		shows("#voice-status", "Nobody hears you") + " && " + shows(".person", "Mic on hold")
 	ada.promptly("it is said", fmt.Sprintf(hold, true), held)
 	ben.see(".person", "Mic on hold")
+	ada.click("#checkup-open")
+	ada.checked().says(ada.t, "Microphone", "warning", "nothing comes from it", "Your device has taken the microphone away")
+	ada.click("#checkup-close")
 	ada.promptly("it is over", fmt.Sprintf(hold, false), noBanner+" && "+shows("#voice-status", "Connected"))
 	// Muted, one is not told what changes nothing.
 	ada.click("#mute")

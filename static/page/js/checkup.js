@@ -14,7 +14,7 @@ import { probe } from './probe.js';
 import { Op } from './protocol.js';
 import { Store } from './store.js';
 import { directWords, portOf, relayWords, relaysOf } from './ways.js';
-import { microphoneWords, milliseconds, siteRefused, span } from './words.js';
+import { conditionWords, microphoneWords, milliseconds, siteRefused, span } from './words.js';
 
 /** How long the server may take to answer, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 5_000;
@@ -188,6 +188,11 @@ export class Checkup extends Store {
     const policy = await microphonePolicy();
     if (policy) {
       this.#end(check, 'warning', 'the page’s headers forbid it', fill(Advice.POLICY, { header: policy }));
+      return;
+    }
+    const unheard = conditionWords(this.#session.call.unheard);
+    if (unheard) {
+      this.#end(check, 'warning', 'nothing comes from it', unheard.text);
       return;
     }
     // Not every browser tells.
