@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"net/http"
+	"net/http/httputil"
 	"strconv"
 	"strings"
 	"testing"
@@ -39,6 +41,7 @@ func TestBrowserPage(t *testing.T) {
 		{"no microphone for an insecure page", checkInsecure},
 		{"opened somewhere else", checkTakeover},
 		{"guests are refused", checkRefused},
+		{"a proxy hides the address or forbids", checkForbidden},
 		{"voice alone is lost", checkVoiceLost},
 		{"the server goes and comes back", checkRestart},
 	} {
@@ -338,6 +341,40 @@ func checkRefused(t *testing.T, ada, _ *participant) {
 	// A reload of the tab keeps who one is.
 	ada.do(chromedp.Reload())
 	ada.see("#my-name", "Ada L.")
+}
+
+// checkForbidden comes through a proxy that hides from the server what the page's address is,
+// and then through one that forbids guests by itself: neither is an admission of invited people
+// only.
+func checkForbidden(t *testing.T, ada, _ *participant) {
+	t.Helper()
+	s := startServer(t)
+	hiding := *s
+	hiding.URL = proxied(t, s, func(r *httputil.ProxyRequest) { r.Out.Host = "" }, nil)
+	allow := "--allow-origin=" + hiding.URL
+	ada.enterName(&hiding, "Ada")
+	ada.see("#start-error", "The server does not accept this page’s address.")
+	ada.see("#start-error", allow)
+	ada.see("#guest-form", "Your name")
+	ada.click("#start-checkup")
+	ada.checked().says(t, "WebSocket", "failed", allow)
+	ada.click("#checkup-close")
+	// Who has a token already is told so, too, though browsers say nothing of WebSockets.
+	token, _ := guest(t, s, "Ada")
+	ada.open(&hiding, "token="+token)
+	ada.see("#start-error", allow)
+
+	forbidding := *s
+	forbidding.URL = proxied(t, s, nil, func(r *http.Response) error {
+		if r.Request.URL.Path == "/api/guest" {
+			r.StatusCode, r.Body, r.ContentLength = http.StatusForbidden, http.NoBody, 0
+			r.Header.Del("Content-Length")
+		}
+		return nil
+	})
+	ada.enterName(&forbidding, "Ada")
+	ada.see("#start-error", "Something in front of the server forbids this (403)")
+	ada.noComplaints()
 }
 
 // checkVoiceLost cuts the media path under a call while the WebSocket stands: the server

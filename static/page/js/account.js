@@ -30,6 +30,11 @@ export class GuestError extends Error {
     this.code = code;
   }
 
+  /** Whether the server takes no guests, so that only a token helps. */
+  get guestsRefused() {
+    return this.code === ErrorCode.ACCESS_DENIED;
+  }
+
   /** Whether the same request may succeed a little later. */
   get passing() {
     return this.status === 0 || this.status === 429 || this.status >= 500;

@@ -256,7 +256,9 @@ export function signInFailed(err) {
         if (err.code === ErrorCode.SITE_REFUSED) {
           return siteRefused(err.reason);
         }
-        return 'This server admits invited people only. Paste the access token you were given.';
+        return err.guestsRefused
+          ? 'This server admits invited people only. Paste the access token you were given.'
+          : 'Something in front of the server forbids this (403), such as a reverse proxy. Ask whoever runs the server.';
       case 429:
         return `Too many people came from your address at once. Try again in ${seconds(err.retryAfterMs)}.`;
       default:

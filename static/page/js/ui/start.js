@@ -7,9 +7,7 @@ import { GuestError, memory } from '../account.js';
 import { INSECURE_PAGE, connectionWords, signInFailed } from '../words.js';
 import { byId, setAttribute, setText } from './dom.js';
 
-/** HTTP's answer when the server takes no guests. */
-const FORBIDDEN = 403;
-/** And when the name cannot be used. */
+/** HTTP's answer when the name cannot be used. */
 const BAD_REQUEST = 400;
 
 /** @param {Error | null} err */
@@ -57,7 +55,7 @@ export function mountStart(session, channelId) {
       if (isAboutName(seenError)) {
         name.select();
       }
-      useToken ||= seenError instanceof GuestError && seenError.status === FORBIDDEN;
+      useToken ||= seenError instanceof GuestError && seenError.guestsRefused;
     }
     const busy = session.stage === 'busy';
     guestForm.hidden = useToken;
