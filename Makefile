@@ -34,10 +34,11 @@ install  = echo "installing Debian's $(1)" && $(SUDO) apt-get -q update && \
 test: ## everything below, as CI does it; installs what is missing
 	@$(MAKE) --no-print-directory compiler
 	@$(MAKE) --no-print-directory -j2 chromium $(GOLANGCI)
+	@$(MAKE) --no-print-directory proxies
 	@$(MAKE) --no-print-directory check-format
 	@$(MAKE) --no-print-directory vet
 	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory race
+	@LIVECHAT_REQUIRE_PROXIES=1 $(MAKE) --no-print-directory race
 	@$(MAKE) --no-print-directory allocs
 	@$(MAKE) --no-print-directory browser
 
@@ -114,6 +115,15 @@ chromium: ## install Chromium when there is neither it nor Chrome
 	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
 		command -v "$$name" >/dev/null && exit; \
 	done; $(call install,chromium)
+
+# The packages start a server of their own where there is systemd, which is not asked for.
+.PHONY: proxies
+proxies: ## install nginx and Caddy when they are missing: the recipes in README.md are tried with them
+	@for name in nginx caddy; do \
+		if command -v "$$name" >/dev/null || [ -x "/usr/sbin/$$name" ]; then continue; fi; \
+		$(call install,"$$name"); \
+		if command -v systemctl >/dev/null; then $(SUDO) systemctl disable --now "$$name" || true; fi; \
+	done
 
 .PHONY: clean
 clean: ## remove what was built

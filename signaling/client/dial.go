@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,7 +56,7 @@ type Options struct {
 }
 
 // Dial connects to the server at rawURL and identifies. The URL is the server's base,
-// "http://host:port" or "https://host", or that of its gateway, "ws://host:port/ws". The
+// "http://host:port", "https://host" or "https://host/voice", or that of its gateway, "ws://host:port/ws". The
 // context bounds the connecting only, not the client's life; without a deadline of its own
 // it is given one of 10 s.
 //
@@ -93,17 +94,19 @@ func gatewayURL(raw string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	page := true
 	switch u.Scheme {
 	case "http":
 		u.Scheme = "ws"
 	case "https":
 		u.Scheme = "wss"
 	case "ws", "wss":
+		page = u.Path == "" || u.Path == "/"
 	default:
 		return "", fmt.Errorf("%q: the scheme must be http, https, ws or wss", raw)
 	}
-	if u.Path == "" || u.Path == "/" {
-		u.Path = "/ws"
+	if page && !strings.HasSuffix(u.Path, "/ws") {
+		u.Path = strings.TrimRight(u.Path, "/") + "/ws"
 	}
 	return u.String(), nil
 }
