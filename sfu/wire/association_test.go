@@ -307,20 +307,26 @@ func TestLastFlightIsRepeated(t *testing.T) {
 	p.ends(t, ErrPeerClosed)
 }
 
-// What the peer sends inside DTLS is for nobody, and must not stand before its goodbye.
+// What the peer sends inside DTLS is for nobody, and must not stand before its goodbye, whenever it comes.
 func TestGoodbyeBehindApplicationData(t *testing.T) {
-	e := startEngine(t, Config{})
-	p := newRawPeer(t, e)
-	p.check(t, attribute(stun.AttrUseCandidate))
-	conn := p.shake(t)
-	p.connects(t)
-	for range 5 {
-		_, err := conn.Write([]byte("is anybody there?"))
-		require.NoError(t, err)
+	for _, late := range []bool{false, true} {
+		e := startEngine(t, Config{})
+		p := newRawPeer(t, e)
+		p.check(t, attribute(stun.AttrUseCandidate))
+		conn := p.shake(t)
+		p.connects(t)
+		if late {
+			require.Eventually(t, func() bool { return p.ep.dtls.Load().wanted.Load() == 0 }, pollTimeout, tick,
+				"a goroutine stays")
+		}
+		for range 5 {
+			_, err := conn.Write([]byte("is anybody there?"))
+			require.NoError(t, err)
+		}
+		require.NoError(t, conn.Close())
+		p.ends(t, ErrPeerClosed)
+		require.Zero(t, e.Stats().Failures, "it was connected")
 	}
-	require.NoError(t, conn.Close())
-	p.ends(t, ErrPeerClosed)
-	require.Zero(t, e.Stats().Failures, "it was connected")
 }
 
 func TestGoodbyeDuringTheHandshake(t *testing.T) {

@@ -70,6 +70,8 @@ const (
 	// lastFlightRepeats is how often our last flight is sent again unasked, flightInterval apart. Where 30 % are lost, all of
 	// them are lost in 8 handshakes of 1,000.
 	lastFlightRepeats = 3
+	// drainTime is how long after a datagram pion has certainly worked it off.
+	drainTime = 2 * time.Second
 	// dtlsQueue is how many DTLS records of one peer may wait for pion.
 	dtlsQueue = 32
 	// readErrorPause keeps a socket that only fails from taking a whole core.

@@ -27,7 +27,7 @@ const (
 )
 
 // association is the DTLS side of one endpoint: a queue that its loop fills and pion reads. pion keeps three goroutines
-// on it, and there is one of ours, all of which sleep once the handshake is over but for a repeated flight or an alert.
+// on it, which sleep once the handshake is over but for a repeated flight or an alert.
 type association struct {
 	ep    *Endpoint
 	queue *packetio.Buffer
@@ -36,6 +36,9 @@ type association struct {
 
 	began  time.Time
 	taken  atomic.Int64  // bytes of the peer's during the handshake
+	came   atomic.Int64  // datagrams of the peer's
+	read   atomic.Int64  // of these, by pion
+	wanted atomic.Int64  // datagrams since drain began; 0: it does not run
 	shaken atomic.Bool   // the handshake is over and was successful
 	closed atomic.Bool   // by pion, for either side
 	place  *list.Element // guarded by handshakes.mu
@@ -43,6 +46,7 @@ type association struct {
 	mu      sync.Mutex // guards the fields below
 	settled bool       // the endpoint has its keys, or will never have any
 	last    [][]byte   // our last flight, until then
+	readYet int64      // read, when pion wrote that
 }
 
 var _ net.PacketConn = (*association)(nil)
@@ -76,6 +80,10 @@ func (ep *Endpoint) onDTLS(l *listener, packet []byte, from netip.AddrPort, loca
 	}
 	if _, err := a.queue.Write(packet, nil); err != nil {
 		ep.engine.stat.dtlsFull.Add(1)
+	}
+	a.came.Add(1)
+	if a.shaken.Load() {
+		a.drainSoon()
 	}
 }
 
@@ -131,8 +139,7 @@ func (ep *Endpoint) failSoon(err error) {
 	ep.engine.running.Go(func() { ep.fail(err) })
 }
 
-// run shakes hands, takes the keys, and stays until the association is closed. Closing it is what ends a handshake that
-// takes too long.
+// run shakes hands and takes the keys. Closing the association is what ends a handshake that takes too long.
 func (a *association) run() {
 	ep := a.ep
 	defer ep.engine.rescue(ep)
@@ -143,7 +150,16 @@ func (a *association) run() {
 		return
 	}
 	ep.connect()
-	a.drain()
+	if a.cameAfterFinished() {
+		a.drainSoon()
+	}
+}
+
+// cameAfterFinished reports whether pion may have to do with datagrams behind the peer's Finished already.
+func (a *association) cameAfterFinished() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.came.Load() > a.readYet
 }
 
 func (a *association) shake() error {
@@ -165,12 +181,29 @@ func (a *association) shake() error {
 	return nil
 }
 
+// drainSoon sees to it that drain runs, and goes on for now.
+func (a *association) drainSoon() {
+	if a.wanted.Add(1) == 1 {
+		a.ep.engine.running.Go(func() {
+			defer a.ep.engine.rescue(a.ep)
+			a.drain()
+		})
+	}
+}
+
 // drain takes what the peer sends inside DTLS, which is for nobody, and warnings. pion reads on only when they are taken,
-// and its goodbye (close_notify) may come behind them.
+// and its goodbye (close_notify) may come behind them. It is there for drainTime after each datagram and not for ever: a
+// peer that is connected costs no goroutine of ours.
 func (a *association) drain() {
 	var scrap [1]byte // what is longer is dropped by pion, with an error
 	for {
-		if _, err := a.conn.Read(scrap[:]); errors.Is(err, io.EOF) {
+		wanted := a.wanted.Load()
+		_ = a.conn.SetReadDeadline(time.Now().Add(drainTime)) // nil
+		_, err := a.conn.Read(scrap[:])
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if errors.Is(err, context.DeadlineExceeded) && a.wanted.CompareAndSwap(wanted, 0) {
 			return
 		}
 	}
@@ -191,6 +224,7 @@ func (a *association) keepBack(datagram []byte) bool {
 	}
 	if len(a.last) < maxLastFlight { // else it is lost, and asked for again
 		a.last = append(a.last, bytes.Clone(datagram))
+		a.readYet = a.read.Load()
 	}
 	return true
 }
@@ -225,6 +259,7 @@ func (a *association) sendAll(flight [][]byte) {
 // ReadFrom implements net.PacketConn for pion.
 func (a *association) ReadFrom(b []byte) (int, net.Addr, error) {
 	n, _, err := a.queue.Read(b, nil)
+	a.read.Add(1)
 	return n, dtlsAddr{}, err //nolint:wrapcheck // pion tells io.EOF and timeouts apart
 }
 
