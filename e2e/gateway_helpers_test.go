@@ -28,6 +28,8 @@ type raw struct {
 	conn   *websocket.Conn
 	lastID int
 	events []protocol.Frame // read while waiting for a reply
+	seen   uint64           // number of the last event
+	ready  protocol.Ready   // of identify
 }
 
 // dial opens a WebSocket and reads HELLO.
@@ -71,6 +73,7 @@ func identify(t *testing.T, s *server, name string) (c *raw, userID string) {
 	var ready protocol.Ready
 	c.reply(protocol.OpIdentify, protocol.Identify{Token: token, V: protocol.Version}, protocol.OpReady, &ready)
 	require.Equal(t, userID, ready.UserID)
+	c.ready = ready
 	return c, userID
 }
 
@@ -126,6 +129,10 @@ func (c *raw) read() protocol.Frame {
 	require.NoError(c.t, err)
 	frame, err := protocol.Decode(data)
 	require.NoError(c.t, err)
+	if frame.S != 0 {
+		require.Equal(c.t, c.seen+1, frame.S, "events are numbered without a gap, and none comes twice")
+		c.seen = frame.S
+	}
 	return frame
 }
 

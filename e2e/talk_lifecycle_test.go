@@ -23,6 +23,7 @@ import (
 func impatient(c *app.Config) {
 	c.TURN = false
 	c.HeartbeatInterval, c.ZombieTimeout, c.ReaperInterval = 3*time.Second, 6*time.Second, 100*time.Millisecond
+	c.ResumeWindow = time.Second
 }
 
 // settled waits until no more goroutines run than before, which is to say that the

@@ -39,6 +39,8 @@ type MemberInfo struct {
 	Talker bool
 	// Devices is what the member's client said of them.
 	Devices Devices
+	// Unstable: the member's connection for everything but media is lost.
+	Unstable bool
 }
 
 // Devices says how a member's microphone and loudspeaker are doing, in the words of whoever asks
@@ -98,6 +100,7 @@ type Member struct {
 	// Guarded by channel.mu.
 	selfMute, selfDeaf bool
 	devices            Devices
+	unstable           bool
 	talker             *speaker.Talker   // nil without a microphone
 	listener           *speaker.Listener // who is on which slot
 	ssrc               uint32            // the microphone's, as the others were told
@@ -253,6 +256,22 @@ func (m *Member) SetDevices(devices Devices) bool {
 	return true
 }
 
+// SetUnstable says whether the member's connection for everything but media is lost, and tells
+// the others when that is news. It reports false when the member is out of the channel.
+func (m *Member) SetUnstable(unstable bool) bool {
+	c := m.channel
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.members[m.userID] != m {
+		return false
+	}
+	if unstable != m.unstable {
+		m.unstable = unstable
+		c.notifier.Notify(c.userIDsLocked(), m.userID, ConnectionChanged{ChannelID: c.id, Member: m.infoLocked()})
+	}
+	return true
+}
+
 // Subscribe replaces whom the member wants to hear in any case, as many as there are slots
 // in that order, and whom never. Both are user ids, of members or not; who is in both is
 // excluded. acknowledge, if not nil, is called when it has taken effect, before anything
@@ -350,6 +369,7 @@ func (m *Member) infoLocked() MemberInfo {
 		UserID: m.userID, Name: m.name, Talker: m.peer.Talker(),
 		// Who hears nothing cannot know what it talks into.
 		SelfMute: m.selfMute || m.selfDeaf, SelfDeaf: m.selfDeaf, Devices: m.devices,
+		Unstable: m.unstable,
 	}
 }
 

@@ -34,6 +34,13 @@ type VoiceStateChanged struct {
 	Member    MemberInfo
 }
 
+// ConnectionChanged says that a member's connection for everything but media is lost, or there
+// again. Told to the other members.
+type ConnectionChanged struct {
+	ChannelID string
+	Member    MemberInfo
+}
+
 // SlotsChanged says that somebody else is heard on a listener's slots, or that one's SSRC
 // has become known. Told to that listener.
 type SlotsChanged struct {
@@ -62,6 +69,7 @@ type ChannelDeleted struct{ ChannelID string }
 func (MemberJoined) isEvent()      {}
 func (MemberLeft) isEvent()        {}
 func (VoiceStateChanged) isEvent() {}
+func (ConnectionChanged) isEvent() {}
 func (SlotsChanged) isEvent()      {}
 func (SpeakersChanged) isEvent()   {}
 func (ChannelCreated) isEvent()    {}

@@ -184,7 +184,12 @@ func (c *Conn) readLoop(ctx context.Context) {
 		_ = c.ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(c.gw.cfg.WriteTimeout))
 		return nil
 	})
-	c.ws.SetPongHandler(func(string) error { return c.arrived() })
+	c.ws.SetPongHandler(func(data string) error {
+		if c.session != nil {
+			c.session.ponged(c, data)
+		}
+		return c.arrived()
+	})
 	for !c.closed() {
 		kind, data, err := c.ws.ReadMessage()
 		if err == nil {
@@ -232,7 +237,16 @@ func (c *Conn) hello() {
 		HeartbeatInterval: c.gw.cfg.HeartbeatInterval.Milliseconds(),
 		V:                 []int{protocol.Version},
 		Server:            c.gw.cfg.Server,
+		Features:          c.gw.features(),
 	})
+}
+
+// features are what HELLO names beside the protocol's version.
+func (g *Gateway) features() []string {
+	if g.cfg.ResumeWindow <= 0 {
+		return []string{}
+	}
+	return []string{protocol.FeatureResume}
 }
 
 // answer sends the reply to a request of this op and id: through the session's outbox or,
@@ -285,6 +299,9 @@ func (c *Conn) writeLoop(out *outbox) {
 			if err := c.writeText(*buf, time.Now().Add(c.gw.cfg.WriteTimeout)); err != nil {
 				c.log.Debug("write ended", zap.Error(err))
 				c.close(0)
+			}
+			if e.op == protocol.OpResume {
+				_ = c.ws.WriteControl(websocket.PingMessage, []byte(resumedPing), time.Now().Add(c.gw.cfg.WriteTimeout))
 			}
 		}
 		if cap(*buf) <= maxWriteBuffer {

@@ -35,6 +35,9 @@ type Config struct {
 	ChannelIdle time.Duration
 	// IdentifyTimeout is how long a connection may be anonymous.
 	IdentifyTimeout time.Duration
+	// ResumeWindow is how long a session waits for its client after its connection broke. 0: it
+	// ends with the connection.
+	ResumeWindow time.Duration
 	// WriteTimeout is how long one frame may take to leave.
 	WriteTimeout time.Duration
 	// EgressQueue is how many frames, and EgressBytes how many bytes, may wait for one client.

@@ -50,6 +50,10 @@ func wireEvent(event sfu.Event) (protocol.Op, any) {
 			Event: protocol.ChannelEventLeave, ChannelID: e.ChannelID,
 			Member: new(wireMember(e.Member)), Cause: wireCause(e.Cause),
 		}
+	case sfu.ConnectionChanged:
+		return protocol.OpChannelEvent, protocol.ChannelEvent{
+			Event: protocol.ChannelEventConnection, ChannelID: e.ChannelID, Member: new(wireMember(e.Member)),
+		}
 	case sfu.VoiceStateChanged:
 		return protocol.OpVoiceStateEvent, protocol.VoiceStateEvent{
 			ChannelID: e.ChannelID, UserID: e.Member.UserID,
@@ -90,8 +94,13 @@ func wireCause(cause sfu.LeaveCause) protocol.LeaveCause {
 }
 
 func wireMember(m sfu.MemberInfo) protocol.Member {
+	connection := protocol.ConnectionOK
+	if m.Unstable {
+		connection = protocol.ConnectionUnstable
+	}
 	return protocol.Member{
-		UserID: m.UserID, Name: m.Name, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf, Talker: m.Talker,
+		Connection: connection,
+		UserID:     m.UserID, Name: m.Name, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf, Talker: m.Talker,
 		Mic: protocol.Mic(m.Devices.Mic), Sound: protocol.Sound(m.Devices.Sound),
 	}
 }

@@ -113,10 +113,16 @@ func (c *Conn) evictHolder(ctx context.Context, userID string) bool {
 	}
 }
 
+// ready is what a session that is in no hub yet begins with.
 func (s *Session) ready(now time.Time) protocol.Ready {
 	cfg := &s.gw.cfg
+	token := ""
+	if cfg.ResumeWindow > 0 {
+		token, s.tokens.current = newResumeToken()
+	}
 	return protocol.Ready{
 		V: protocol.Version, SessionID: s.id, UserID: s.userID, Name: s.name,
+		ResumeToken: token, ResumeWindowMS: cfg.ResumeWindow.Milliseconds(),
 		ICEServers: s.iceServers(now),
 		Limits: protocol.Limits{
 			FrameBytes: protocol.MaxFrameBytes, SDPBytes: protocol.MaxSDPBytes,

@@ -43,6 +43,7 @@ const heavy = 5
 var ops = map[protocol.Op]op{
 	protocol.OpHeartbeat:     {open: heartbeat},
 	protocol.OpIdentify:      {open: identify},
+	protocol.OpResume:        {open: resume},
 	protocol.OpChannelCreate: {handle: channelCreate, weight: heavy},
 	protocol.OpChannelJoin:   {handle: channelJoin, weight: heavy},
 	protocol.OpChannelLeave:  {handle: channelLeave},

@@ -16,8 +16,11 @@ const (
 	rememberedReplies = 64
 )
 
-// errFuture: a client names an event that it cannot have seen.
-var errFuture = errors.New("that event was never sent")
+// Why an outbox cannot go on from the event a client names.
+var (
+	errFuture = errors.New("that event was never sent")
+	errBehind = errors.New("the events after that one are no longer kept")
+)
 
 // keeping says how long an entry of an outbox is kept once it was written.
 type keeping uint8
@@ -39,6 +42,8 @@ const (
 type entry struct {
 	body *protocol.Body // nil: dropped
 	kept keeping
+	// link counts the connections of the session: on which one it was queued.
+	link uint32
 	// number is an event's number; of anything else, how many events were numbered before.
 	number uint64
 	// id and op are those of the request that a reply answers.
@@ -63,6 +68,7 @@ type outbox struct {
 	mu sync.Mutex // guards the fields below
 	// conn is who takes from it; nil while no connection is attached.
 	conn *Conn
+	link uint32
 	// log has what is kept and then what waits, in the order in which it was queued, from head
 	// on; next is the first that waits. base is the position of log[0] since the beginning.
 	log        []entry
@@ -151,7 +157,7 @@ func (o *outbox) pushLocked(e entry) bool {
 	if e.kept == keepEvent {
 		o.numbered++
 	}
-	e.number = o.numbered
+	e.number, e.link = o.numbered, o.link
 	o.appendLocked(e)
 	return true
 }
@@ -273,8 +279,7 @@ func (o *outbox) acknowledge(s uint64) error {
 		return errFuture
 	}
 	for i := o.head; i < o.next; i++ {
-		// What is no event was queued before event s only if fewer were numbered before it.
-		if e := &o.log[i]; e.number > s || e.number == s && e.kept != keepEvent && e.body != nil {
+		if !o.log[i].seenWith(s) {
 			break
 		}
 		o.forgetLocked(i)
@@ -303,6 +308,63 @@ func (o *outbox) attach(c *Conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.conn = c
+}
+
+// resume makes c the one who takes from the outbox, from what came after event s on, which
+// is followed by what resumed returns, as the reply to the request with this id. Resumed is
+// told how many events those are. It fails with errFuture or errBehind.
+func (o *outbox) resume(c *Conn, s uint64, id string, resumed func(replayed int) (*protocol.Body, error)) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case s > o.written:
+		return errFuture
+	case o.full || s < o.dropped:
+		return errBehind
+	}
+	body, err := resumed(int(o.numbered - s)) //nolint:gosec // bounded by frames
+	if err != nil {
+		return err
+	}
+	// The client has all that was written before event s, and may have what came after it. What
+	// it gets twice are replies that it no longer waits for.
+	o.next = o.head
+	for o.next < len(o.log) && o.log[o.next].seenWith(s) {
+		o.next++
+	}
+	for i := o.head; i < len(o.log); i++ {
+		if o.log[i].kept == keepNot { // for a connection that is gone
+			o.forgetLocked(i)
+		}
+	}
+	o.tidyLocked()
+	o.conn = c
+	o.link++
+	o.appendLocked(entry{body: body, number: o.numbered, link: o.link, id: id, op: protocol.OpResume})
+	return nil
+}
+
+// seenWith reports whether a client that has seen event s has seen the entry.
+func (e *entry) seenWith(s uint64) bool {
+	// What is no event was queued before event s if fewer were numbered before it.
+	return e.number < s || e.number == s && (e.kept == keepEvent || e.body == nil)
+}
+
+// remembered returns the reply that a request with this id and op got on an earlier
+// connection, or nil.
+func (o *outbox) remembered(id string, op protocol.Op) *protocol.Body {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if id == "" || o.link == 0 || o.replies == 0 {
+		return nil
+	}
+	for i := len(o.log) - 1; i >= o.head; i-- {
+		e := &o.log[i]
+		if e.kept == keepReply && e.body != nil && e.link < o.link && e.id == id && e.op == op {
+			return e.body
+		}
+	}
+	return nil
 }
 
 // detach leaves nobody to take from the outbox, if it was c who did.

@@ -199,3 +199,52 @@ func TestOutboxServesOneConnection(t *testing.T) {
 	o.event(text(t, protocol.OpMessageEvent, "hi"))
 	require.Empty(t, take(o, c))
 }
+
+// A client that comes back gets what it has not seen, in order, on whichever connection.
+func TestOutboxResumes(t *testing.T) {
+	t.Parallel()
+	resumed := func(replayed int) (*protocol.Body, error) {
+		return text(t, protocol.OpResumed, fmt.Sprint(replayed)), nil
+	}
+	o, c := openOutbox(100, 1<<20, true)
+	for i := range 3 {
+		o.event(text(t, protocol.OpMessageEvent, fmt.Sprint("e", i+1)))
+		o.reply(c, text(t, protocol.OpAck, "r"), fmt.Sprint("r", i+1), protocol.OpVoiceState, keepReply)
+	}
+	require.Len(t, take(o, c), 6)
+	o.event(text(t, protocol.OpSpeakers, "s"))
+	require.Len(t, take(o, c), 1)
+	require.Nil(t, o.remembered("r1", protocol.OpVoiceState), "the same connection")
+	o.reply(c, text(t, protocol.OpHeartbeatAck, "for the old one"), "h", protocol.OpHeartbeat, keepNot)
+	o.detach(c)
+	o.event(text(t, protocol.OpMessageEvent, "e4"))
+
+	c = quietConn()
+	require.ErrorIs(t, o.resume(c, 4, "", resumed), errFuture, "it was never written")
+	for range 2 { // the second time because RESUMED was lost
+		c = quietConn()
+		require.NoError(t, o.resume(c, 2, "x", resumed))
+		require.Equal(t, []string{
+			`{"op":200,"id":"r2","d":"r"}`, // perhaps seen
+			`{"op":101,"s":3,"d":"e3"}`, `{"op":200,"id":"r3","d":"r"}`, `{"op":103,"d":"s"}`, `{"op":101,"s":4,"d":"e4"}`,
+			`{"op":6,"id":"x","d":"2"}`,
+		}, take(o, c))
+	}
+	require.NotNil(t, o.remembered("r1", protocol.OpVoiceState))
+	require.Nil(t, o.remembered("r1", protocol.OpSubscribe))
+	o.event(text(t, protocol.OpMessageEvent, "e5"))
+	require.Equal(t, []string{`{"op":101,"s":5,"d":"e5"}`}, take(o, c))
+	require.NoError(t, o.acknowledge(3))
+	require.Nil(t, o.remembered("r1", protocol.OpVoiceState), "it has arrived")
+	require.ErrorIs(t, o.resume(quietConn(), 2, "", resumed), errBehind)
+	require.NoError(t, o.resume(c, 5, "", resumed))
+	require.Equal(t, []string{`{"op":6,"d":"0"}`}, take(o, c))
+
+	// While nobody takes, as much is kept as may wait; then nothing.
+	o.detach(c)
+	for range 200 {
+		o.event(text(t, protocol.OpMessageEvent, "e"))
+	}
+	require.Nil(t, o.log)
+	require.ErrorIs(t, o.resume(quietConn(), 5, "", resumed), errBehind)
+}

@@ -33,6 +33,9 @@ type Session struct {
 	conn  *Conn      // nil while detached
 	via   Arrival    // how the client reached the server, the last time
 	ended bool
+	// tokens are those that RESUME takes, absence the time without a connection.
+	tokens  resumeTokens
+	absence absence
 
 	// turn is held by who carries out a request of the session, or ends it: one at a time, also
 	// when the client comes back on another connection. It guards the fields below, and is
@@ -49,7 +52,7 @@ func newSession(c *Conn, identity auth.Identity) *Session {
 	s := &Session{
 		id: ulid.Make().String(), userID: identity.UserID, name: identity.Name, admin: identity.Admin,
 		gw: c.gw, limiter: c.limiter, gone: make(chan struct{}), conn: c, via: c.via,
-		out: newOutbox(c.gw.cfg.EgressQueue, c.gw.cfg.EgressBytes, false),
+		out: newOutbox(c.gw.cfg.EgressQueue, c.gw.cfg.EgressBytes, c.gw.cfg.ResumeWindow > 0),
 	}
 	s.log = c.log.With(zap.String("session", s.id))
 	s.out.attach(c)
@@ -65,6 +68,7 @@ func (s *Session) end(code protocol.CloseCode) {
 		return
 	}
 	s.ended = true
+	s.absence.end()
 	conn := s.conn
 	s.mu.Unlock()
 	if conn != nil {
@@ -72,19 +76,6 @@ func (s *Session) end(code protocol.CloseCode) {
 		return
 	}
 	go s.finish()
-}
-
-// detach is called by a Conn's reader when it has ended.
-func (s *Session) detach(c *Conn) {
-	s.mu.Lock()
-	if s.conn != c {
-		s.mu.Unlock()
-		return
-	}
-	s.conn = nil
-	s.ended = true
-	s.mu.Unlock()
-	s.finish()
 }
 
 // finish takes the session, which has ended, out of every hub; the others are told.
@@ -139,12 +130,18 @@ func (s *Session) iceServers(now time.Time) []protocol.ICEServer {
 	return s.gw.cfg.Relay.ICEServers(s.id, s.arrival(), now)
 }
 
-// carryOut runs the handler of a request that came on c.
+// carryOut runs the handler of a request that came on c, unless it is repeated from an
+// earlier connection: then it is answered as it was there.
 func (s *Session) carryOut(ctx context.Context, c *Conn, row op, r *request) error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	if !s.holds(c) {
 		return errDetached
+	}
+	if body := s.out.remembered(r.frame.ID, r.frame.Op); body != nil {
+		r.replied = true
+		s.out.reply(c, body, r.frame.ID, r.frame.Op, keepNot)
+		return nil
 	}
 	return row.handle(ctx, s, r)
 }

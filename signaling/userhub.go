@@ -12,12 +12,15 @@ import (
 // UserHub knows who is identified, by user id: registered at IDENTIFY, removed when the
 // session ends. Safe for concurrent use.
 type UserHub struct {
-	mu    sync.RWMutex // guards users
-	users map[string]*Session
+	mu    sync.RWMutex        // guards the maps
+	users map[string]*Session // by user id
+	byID  map[string]*Session
 }
 
 // NewUserHub returns an empty hub.
-func NewUserHub() *UserHub { return &UserHub{users: make(map[string]*Session)} }
+func NewUserHub() *UserHub {
+	return &UserHub{users: make(map[string]*Session), byID: make(map[string]*Session)}
+}
 
 // Register adds s unless its id is taken, and returns who has it then.
 func (h *UserHub) Register(s *Session) (holder *Session, ok bool) {
@@ -27,6 +30,7 @@ func (h *UserHub) Register(s *Session) (holder *Session, ok bool) {
 		return holder, false
 	}
 	h.users[s.userID] = s
+	h.byID[s.id] = s
 	return s, true
 }
 
@@ -39,6 +43,7 @@ func (h *UserHub) Unregister(s *Session) bool {
 		return false
 	}
 	delete(h.users, s.userID)
+	delete(h.byID, s.id)
 	return true
 }
 
@@ -47,6 +52,13 @@ func (h *UserHub) Get(id string) *Session {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.users[id]
+}
+
+// session returns the session with this id, or nil.
+func (h *UserHub) session(id string) *Session {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.byID[id]
 }
 
 // Len returns how many users are identified.

@@ -133,6 +133,7 @@ func (a *App) openGateway(authority *auth.Authority) error {
 		ReaperInterval:    a.cfg.ReaperInterval,
 		ChannelIdle:       a.cfg.ChannelIdle,
 		IdentifyTimeout:   a.cfg.IdentifyTimeout,
+		ResumeWindow:      a.cfg.ResumeWindow,
 		WriteTimeout:      a.cfg.WriteTimeout,
 		EgressQueue:       a.cfg.EgressQueue,
 		EgressBytes:       a.cfg.EgressBytes,

@@ -115,6 +115,9 @@ type Config struct {
 	ReaperInterval time.Duration `group:"sessions" placeholder:"TIME" help:"How often the silent are looked for."`
 	// IdentifyTimeout is how long a connection may exist before IDENTIFY.
 	IdentifyTimeout time.Duration `group:"sessions" placeholder:"TIME" help:"How long a connection may take to say who it is."`
+	// ResumeWindow is how long a session waits for its client after its connection broke. 0
+	// ends it with the connection.
+	ResumeWindow time.Duration `group:"sessions" placeholder:"TIME" help:"How long one whose connection broke stays in the call to come back; 0 for not at all."`
 	// WriteTimeout is how long writing one frame to a client may take.
 	WriteTimeout time.Duration `group:"sessions" placeholder:"TIME" help:"How long one frame may take to be written to a client."`
 	// MaxSessions is the most WebSocket connections at a time.
@@ -232,6 +235,7 @@ func (c Config) Validate() error {
 	}
 	v.duration("reaper-interval", c.ReaperInterval, minDuration, maxDuration)
 	v.duration("identify-timeout", c.IdentifyTimeout, minDuration, maxDuration)
+	v.duration("resume-window", c.ResumeWindow, 0, maxDuration)
 	v.duration("write-timeout", c.WriteTimeout, minDuration, maxDuration)
 	v.number("max-sessions", c.MaxSessions, maxMaxSessions)
 	v.number("egress-queue", c.EgressQueue, maxEgressQueue)

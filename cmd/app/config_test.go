@@ -85,6 +85,8 @@ func TestValidate(t *testing.T) {
 		"reaper":                   {change: func(c *Config) { c.ReaperInterval = 2 * time.Hour }, says: []string{"--reaper-interval=2h: must be"}},
 		"identify":                 {change: func(c *Config) { c.IdentifyTimeout = time.Nanosecond }, says: []string{"--identify-timeout=1ns: must be"}},
 		"write":                    {change: func(c *Config) { c.WriteTimeout = 0 }, says: []string{"--write-timeout=0s: must be"}},
+		"no resuming":              {change: func(c *Config) { c.ResumeWindow = 0 }},
+		"resume window":            {change: func(c *Config) { c.ResumeWindow = -1 }, says: []string{"--resume-window=-1ns: must be 0s to 1h"}},
 		"guest ttl":                {change: func(c *Config) { c.GuestTTL = 0 }, says: []string{"--guest-ttl=0s: must be 1s to 720h"}},
 		"channels not kept":        {change: func(c *Config) { c.ChannelIdle = 0 }},
 		"channel idle":             {change: func(c *Config) { c.ChannelIdle = -1 }, says: []string{"--channel-idle=-1ns: must be 0s to 720h"}},

@@ -43,6 +43,9 @@ const (
 	// DefaultIdentifyTimeout is how long a connection may stay anonymous: a round trip on
 	// a very bad network, with retransmissions.
 	DefaultIdentifyTimeout = 10 * time.Second
+	// DefaultResumeWindow is how long a session outlives its connection: a change of networks,
+	// a tunnel, a router that starts anew.
+	DefaultResumeWindow = time.Minute
 	// DefaultWriteTimeout is how long one frame may take to leave the machine before its
 	// reader is taken for gone.
 	DefaultWriteTimeout = 5 * time.Second
@@ -130,6 +133,7 @@ func Default() Config {
 		ZombieTimeout:     DefaultZombieTimeout,
 		ReaperInterval:    DefaultReaperInterval,
 		IdentifyTimeout:   DefaultIdentifyTimeout,
+		ResumeWindow:      DefaultResumeWindow,
 		WriteTimeout:      DefaultWriteTimeout,
 		ChannelIdle:       DefaultChannelIdle,
 		GuestTTL:          DefaultGuestTTL,

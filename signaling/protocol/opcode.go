@@ -10,6 +10,7 @@ type Op int
 const (
 	OpHeartbeat     Op = 1  // → OpHeartbeatAck
 	OpIdentify      Op = 3  // → OpReady
+	OpResume        Op = 5  // → OpResumed or OpInvalidSession
 	OpChannelCreate Op = 10 // → OpAck
 	OpChannelJoin   Op = 11 // → OpAck
 	OpChannelLeave  Op = 12 // → OpAck
@@ -30,6 +31,8 @@ const (
 	OpHello           Op = 0   // first frame of every connection
 	OpHeartbeatAck    Op = 2   // reply
 	OpReady           Op = 4   // reply
+	OpResumed         Op = 6   // reply
+	OpInvalidSession  Op = 8   // reply
 	OpChannelEvent    Op = 100 // event
 	OpMessageEvent    Op = 101 // event
 	OpVoiceStateEvent Op = 102 // event
@@ -53,6 +56,12 @@ func (o Op) String() string {
 		return "IDENTIFY"
 	case OpReady:
 		return "READY"
+	case OpResume:
+		return "RESUME"
+	case OpResumed:
+		return "RESUMED"
+	case OpInvalidSession:
+		return "INVALID_SESSION"
 	case OpChannelCreate:
 		return "CHANNEL_CREATE"
 	case OpChannelJoin:

@@ -152,7 +152,12 @@ type Hello struct {
 	HeartbeatInterval int64  `json:"heartbeat_interval"`
 	V                 []int  `json:"v"`
 	Server            string `json:"server"`
+	// Features names what the server has beyond the first servers of version 1.
+	Features []string `json:"features"`
 }
+
+// FeatureResume is what HELLO names when sessions can be resumed.
+const FeatureResume = "resume"
 
 // Ready is the d of READY.
 type Ready struct {
@@ -160,6 +165,8 @@ type Ready struct {
 	SessionID string `json:"session_id"`
 	UserID    string `json:"user_id"`
 	Name      string `json:"name"`
+	// ResumeToken is what RESUME needs; empty when sessions cannot be resumed.
+	ResumeToken string `json:"resume_token,omitempty"`
 	// ResumeWindowMS is how long a dropped session can be resumed, in milliseconds;
 	// 0 means not at all.
 	ResumeWindowMS int64       `json:"resume_window_ms"`
@@ -200,7 +207,19 @@ type Member struct {
 	Talker bool  `json:"talker"`
 	Mic    Mic   `json:"mic,omitempty"`
 	Sound  Sound `json:"sound,omitempty"`
+	// Connection says whether the member's WebSocket is there. Media does not depend on it.
+	Connection Connection `json:"connection"`
 }
+
+// Connection is the condition of a member's signalling connection.
+type Connection string
+
+// The conditions of a connection.
+const (
+	ConnectionOK Connection = "ok"
+	// ConnectionUnstable: it is lost, and the member may come back or be gone.
+	ConnectionUnstable Connection = "unstable"
+)
 
 // ChannelInfo describes a channel.
 type ChannelInfo struct {
@@ -303,7 +322,7 @@ type VoiceStateEvent struct {
 // ChannelEventKind is the "event" of CHANNEL_EVENT.
 type ChannelEventKind string
 
-// What can happen to a channel. Join and leave go to its members; create, update and
+// What can happen to a channel. Join, leave and connection go to its members; create, update and
 // delete to everyone who is identified.
 const (
 	ChannelEventJoin   ChannelEventKind = "join"
@@ -311,13 +330,15 @@ const (
 	ChannelEventCreate ChannelEventKind = "create"
 	ChannelEventUpdate ChannelEventKind = "update"
 	ChannelEventDelete ChannelEventKind = "delete"
+	// ChannelEventConnection: a member's connection is another than before.
+	ChannelEventConnection ChannelEventKind = "connection"
 )
 
 // ChannelEvent is the d of CHANNEL_EVENT.
 type ChannelEvent struct {
 	Event     ChannelEventKind `json:"event"`
 	ChannelID string           `json:"channel_id"`
-	// Member is set for join and leave.
+	// Member is set for join, leave and connection.
 	Member *Member `json:"member,omitempty"`
 	// Cause is set for leave.
 	Cause LeaveCause `json:"cause,omitempty"`
