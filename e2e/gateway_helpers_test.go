@@ -205,6 +205,14 @@ func (c *raw) quiet() {
 	require.Empty(c.t, c.events)
 }
 
+// farewell closes the connection as one does who does not come back.
+func (c *raw) farewell() {
+	c.t.Helper()
+	bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+	require.NoError(c.t, c.conn.WriteControl(websocket.CloseMessage, bye, time.Now().Add(patience)))
+	require.NoError(c.t, c.conn.Close())
+}
+
 // closed waits for the connection's end and returns its code.
 func (c *raw) closed() protocol.CloseCode {
 	c.t.Helper()

@@ -115,7 +115,7 @@ func TestProbesEnd(t *testing.T) {
 	next := ada.probe()
 	ada.wait(next.connected, "connected")
 	ada.wait(all[0].ended, "closed by the ninth")
-	require.NoError(t, ada.conn.Close())
+	ada.farewell()
 	for _, p := range append(all[1:], next) {
 		ada.wait(p.ended, "closed with the session")
 	}

@@ -76,6 +76,7 @@ func TestRelayIsDeadWithItsSession(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, func(cfg *app.Config) {
 		cfg.HeartbeatInterval, cfg.ZombieTimeout, cfg.ReaperInterval = time.Second, 2*time.Second, 100*time.Millisecond
+		cfg.ResumeWindow = 0 // who is gone is gone
 	})
 	for name, end := range map[string]func(t *testing.T, c *raw, token string){
 		"closed":   func(_ *testing.T, c *raw, _ string) { _ = c.conn.Close() },

@@ -23,7 +23,7 @@ import (
 func impatient(c *app.Config) {
 	c.TURN = false
 	c.HeartbeatInterval, c.ZombieTimeout, c.ReaperInterval = 3*time.Second, 6*time.Second, 100*time.Millisecond
-	c.ResumeWindow = time.Second
+	c.ResumeWindow = 0 // who is gone is gone
 }
 
 // settled waits until no more goroutines run than before, which is to say that the
@@ -247,7 +247,7 @@ func TestTalkHangUpInTheMiddleOfJoining(t *testing.T) {
 		if i%2 == 0 {
 			ada.read()
 		}
-		require.NoError(t, ada.conn.Close())
+		ada.farewell()
 	}
 	engine := loopbackEngine(t)
 	for i := range 20 {
