@@ -121,13 +121,15 @@ func checkSources(t *testing.T, all []*participant) {
 	}
 }
 
-// checkHelp looks whether each browser was granted RED before Opus, and NACK, on every line.
+// checkHelp looks whether each browser was granted RED before Opus, and NACK, on every line, and no DTX.
 func checkHelp(t *testing.T, all []*participant) {
 	t.Helper()
 	for _, b := range all {
 		require.True(t, evaluate[bool](b, `(() => {
 			const count = (pattern) => livechat.media.answer.match(pattern)?.length ?? 0;
-			return count(/^m=audio .* 63 111\r$/gm) === 9 && count(/^a=rtcp-fb:111 nack\r$/gm) === 9;
+			// A page opened with ?audio=raw carries music, which DTX would cut.
+			return count(/^m=audio .* 63 111\r$/gm) === 9 && count(/^a=rtcp-fb:111 nack\r$/gm) === 9 &&
+				count(/^a=fmtp:111 .*usedtx=0/gm) === 1;
 		})()`), evaluate[string](b, "livechat.media.answer"))
 	}
 }

@@ -8,124 +8,135 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pion/sdp/v3"
-
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
-const (
-	// opusParameters asks the client for in-band FEC and DTX (RFC 7587, section 6.1).
-	opusParameters = "minptime=10;useinbandfec=1;usedtx=1"
-	// cname names the server as the source of all its streams (RFC 3550, section 6.5.1).
-	cname = "livechat"
-)
+// cname names the server as the source of all its streams (RFC 3550, section 6.5.1).
+const cname = "livechat"
 
-// readExtensions are the header extensions the server takes (RFC 8843, section 15; RFC 6464). It sends none.
-//
-//nolint:gochecknoglobals // constant
-var readExtensions = [...]string{sdp.SDESMidURI, sdp.AudioLevelURI}
-
-// transport is how the client gets to us: by which credentials, and where.
+// transport is how the client gets to us: by which credentials, with which certificate, and where.
 type transport struct {
 	wire.Credentials
 
-	at []netip.AddrPort
+	fingerprint string
+	at          []netip.AddrPort
 }
 
-// answer writes the SDP answer (RFC 8829, section 5.3): every line of the offer is taken, in the opposite direction, and
-// all share the transport that the first one describes (RFC 8843).
-func (f *Factory) answer(n *negotiation) (string, error) {
-	asked := &n.asked
-	desc := &sdp.SessionDescription{
-		Origin: sdp.Origin{
-			Username: "-", SessionID: n.session, SessionVersion: n.version,
-			NetworkType: "IN", AddressType: "IP4", UnicastAddress: "0.0.0.0",
-		},
-		SessionName:      "-",
-		TimeDescriptions: []sdp.TimeDescription{{}},
+// answerWriter writes an SDP answer (RFC 9429, section 5.3).
+type answerWriter struct{ strings.Builder }
+
+// line writes one line.
+func (w *answerWriter) line(format string, args ...any) {
+	_, _ = fmt.Fprintf(w, format+"\r\n", args...) // a Builder takes all
+}
+
+// answer takes every audio line of the offer in the opposite direction and rejects what is rejected.
+func (n *negotiation) answer() string {
+	var w answerWriter
+	o, way := &n.asked, &n.way
+	w.line("v=0")
+	w.line("o=- %d %d IN IP4 0.0.0.0", n.session, n.version)
+	w.line("s=-")
+	w.line("t=0 0")
+	if o.bundle != nil {
+		w.line("a=group:BUNDLE %s", strings.Join(o.bundle, " "))
 	}
-	mids := make([]string, len(asked.lines))
-	for i := range asked.lines {
-		mids[i] = asked.lines[i].mid
-	}
-	desc.WithValueAttribute("group", "BUNDLE "+strings.Join(mids, " "))
-	desc.WithPropertyAttribute("ice-lite")
-	desc.WithValueAttribute("fingerprint", f.engine.Fingerprint())
+	w.line("a=ice-lite")
+	w.line("a=ice-options:ice2 trickle") // RFC 8445, section 10; RFC 8840, section 4.1.3
 	slot := 0
-	for i := range asked.lines {
-		l := &asked.lines[i]
-		media := mediaLine(l)
-		if i == 0 {
-			f.describeTransport(media, n.way)
+	for i := range o.lines {
+		l := &o.lines[i]
+		if l.rejected {
+			w.rejected(l)
+			continue
+		}
+		w.audio(l)
+		// RFC 9143, section 9.2, has the transport on the tagged line only; aiortc and GStreamer miss it on the others,
+		// and nobody minds it there. The candidates are many, and all find them on the tagged line.
+		w.line("a=setup:passive")
+		w.line("a=fingerprint:%s", way.fingerprint)
+		w.line("a=ice-ufrag:%s", way.Ufrag)
+		w.line("a=ice-pwd:%s", way.Pwd)
+		if o.association != "" {
+			w.line("a=tls-id:%s", o.association)
+		}
+		if i == o.tagged {
+			for _, candidate := range wire.Candidates(way.at) {
+				w.line("a=candidate:%s", candidate)
+			}
+			w.line("a=end-of-candidates")
 		}
 		if !l.mic {
 			// Every slot is a stream of its own, so that a browser does not hold one back for another's sake.
-			name := "slot" + strconv.Itoa(slot)
-			media.WithValueAttribute("msid", name+" "+name)
-			media.WithValueAttribute("ssrc", fmt.Sprintf("%d cname:%s", n.ssrcs[slot], cname))
+			w.line("a=msid:slot%d slot%d", slot, slot)
+			w.line("a=ssrc:%d cname:%s", n.ssrcs[slot], cname)
 			slot++
 		}
-		desc.WithMedia(media)
 	}
-	text, err := desc.Marshal()
-	if err != nil {
-		return "", fmt.Errorf("write SDP answer: %w", err)
-	}
-	return string(text), nil
+	return w.String()
 }
 
-// mediaLine answers one line but for its transport and stream.
-func mediaLine(l *line) *sdp.MediaDescription {
-	format := strconv.Itoa(int(l.opus))
-	formats := []string{format}
-	redFormat := strconv.Itoa(int(l.red))
+// head writes a line's beginning.
+func (w *answerWriter) head(l *line, port int, formats string) {
+	w.line("m=%s %d %s %s", l.media, port, l.protocol, formats)
+	w.line("c=IN IP4 0.0.0.0")
+	if l.mid != "" {
+		w.line("a=mid:%s", l.mid)
+	}
+}
+
+// rejected writes a line that stays unused (RFC 3264, section 6).
+func (w *answerWriter) rejected(l *line) {
+	w.head(l, 0, l.rejectedFormat)
+	w.line("a=inactive")
+}
+
+// audio writes what is said of one line's audio.
+func (w *answerWriter) audio(l *line) {
+	types := []uint8{l.opus}
 	switch {
 	case l.red == 0:
-	case l.redFirst: // then the client sends it (RFC 8829, section 5.3.1: the order of the offer)
-		formats = []string{redFormat, format}
+	case l.redFirst: // then the client sends it (RFC 9429, section 5.3.1: the order of the offer)
+		types = []uint8{l.red, l.opus}
 	default:
-		formats = []string{format, redFormat}
+		types = []uint8{l.opus, l.red}
 	}
-	media := &sdp.MediaDescription{
-		MediaName: sdp.MediaName{
-			Media: "audio", Port: sdp.RangedPort{Value: 9},
-			Protos: []string{"UDP", "TLS", "RTP", "SAVPF"}, Formats: formats,
-		},
-		ConnectionInformation: &sdp.ConnectionInformation{
-			NetworkType: "IN", AddressType: "IP4", Address: &sdp.Address{Address: "0.0.0.0"},
-		},
+	formats := make([]string, len(types))
+	for i, payloadType := range types {
+		formats[i] = strconv.Itoa(int(payloadType))
 	}
-	media.WithValueAttribute("mid", l.mid)
-	media.WithPropertyAttribute("rtcp-mux")
-	media.WithValueAttribute("rtpmap", format+" "+opus)
-	media.WithValueAttribute("fmtp", format+" "+opusParameters)
-	if l.nack {
-		media.WithValueAttribute("rtcp-fb", format+" nack")
-	}
-	if l.red != 0 {
-		media.WithValueAttribute("rtpmap", redFormat+" "+red)
-		media.WithValueAttribute("fmtp", redFormat+" "+format+"/"+format)
-	}
-	if !l.mic {
-		return media.WithPropertyAttribute("sendonly")
-	}
-	for _, uri := range readExtensions {
-		if id, ok := l.extensions[uri]; ok {
-			media.WithValueAttribute("extmap", strconv.Itoa(int(id))+" "+uri)
+	w.head(l, anyPort, strings.Join(formats, " "))
+	w.line("a=rtcp-mux")
+	for _, payloadType := range types { // in the order of the m-line, by which some choose what to send
+		if payloadType == l.red && l.red != 0 {
+			w.line("a=rtpmap:%d %s", l.red, red)
+			w.line("a=fmtp:%d %d/%d", l.red, l.opus, l.opus)
+			continue
+		}
+		w.line("a=rtpmap:%d %s", l.opus, opus)
+		if l.parameters != "" {
+			w.line("a=fmtp:%d %s", l.opus, l.parameters)
+		}
+		if l.nack {
+			w.line("a=rtcp-fb:%d nack", l.opus)
 		}
 	}
-	return media.WithPropertyAttribute("recvonly")
-}
-
-// describeTransport adds ICE and DTLS to the line that stands for the group.
-func (f *Factory) describeTransport(media *sdp.MediaDescription, way transport) {
-	media.WithValueAttribute("setup", "passive")
-	media.WithValueAttribute("ice-ufrag", way.Ufrag)
-	media.WithValueAttribute("ice-pwd", way.Pwd)
-	for _, candidate := range wire.Candidates(way.at) {
-		media.WithValueAttribute("candidate", candidate)
+	if l.ptime > 0 {
+		w.line("a=ptime:%d", l.ptime)
 	}
-	media.WithPropertyAttribute("end-of-candidates")
+	if l.maxptime > 0 {
+		w.line("a=maxptime:%d", l.maxptime)
+	}
+	if !l.mic {
+		w.line("a=sendonly")
+		return
+	}
+	for _, uri := range []string{midURI, audioLevelURI} {
+		if x, ok := l.extensions[uri]; ok {
+			w.line("a=extmap:%d%s %s", x.id, x.way, uri)
+		}
+	}
+	w.line("a=recvonly")
 }
 
 // newSSRCs draws n different SSRCs (RFC 3550, section 8.1), none of them 0 or 1, which stand for nobody.

@@ -82,7 +82,7 @@ func TestBadRTPIsDroppedAndCounted(t *testing.T) {
 		"the end of the list at once":      {rtpOf(extended, testOpus, 1, "\xbe\xde\x00\x01\xf0abc"+voiceOf20), Drops{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := bare(&line{opus: testOpus, red: testRED})
+			p := bare(&line{format: format{opus: testOpus, red: testRED}})
 			now := time.Unix(1e9, 0)
 			p.OnRTP(nil, nil, test.packet, now)
 			require.Equal(t, test.want, p.dropped())
@@ -100,7 +100,7 @@ func TestUnwantedRTPIsDroppedAndCounted(t *testing.T) {
 	p.OnRTP(nil, nil, rtpOf(plain, testOpus, 1, voiceOf20), now)
 	require.Equal(t, Drops{NoMicrophone: 1}, p.dropped())
 
-	p = bare(&line{opus: testOpus})
+	p = bare(&line{format: format{opus: testOpus}})
 	for _, payloadType := range []byte{testRED, 0} { // RED was not negotiated, and 0 stands for that
 		p.OnRTP(nil, nil, rtpOf(plain, payloadType, 1, "\x6d"+voiceOf20), now)
 	}
@@ -127,7 +127,7 @@ func TestOddLevels(t *testing.T) {
 		"under another id, so it is": {"\xbe\xde\x00\x01\x20\x7f\x00\x00", true, 30},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := bare(&line{opus: testOpus})
+			p := bare(&line{format: format{opus: testOpus}})
 			now := time.Unix(1e9, 0)
 			for seq := range uint16(3) {
 				now = now.Add(20 * time.Millisecond)

@@ -26,3 +26,6 @@ func (*micTrack) ID() string                { return "mic" }
 func (*micTrack) RID() string               { return "" }
 func (*micTrack) StreamID() string          { return "mic" }
 func (*micTrack) Kind() webrtc.RTPCodecType { return webrtc.RTPCodecTypeAudio }
+
+// testParameters are those that a test's client offers for Opus.
+const testParameters = "minptime=10;useinbandfec=1;usedtx=1"

@@ -62,7 +62,7 @@ func (l *listener) open(asked *offered, ssrcs []uint32, endpoint *wire.Endpoint)
 	l.progress = make([]progress, len(ssrcs))
 	for i := range asked.lines {
 		line := &asked.lines[i]
-		if line.mic {
+		if line.mic || line.rejected {
 			continue
 		}
 		ssrc := ssrcs[len(l.slots)]

@@ -1,313 +1,307 @@
 package peer
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/pion/sdp/v3"
-
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
-// Sentinel errors of Factory.Answer; test with errors.Is. The
-// wrapping text says what to change.
+// Sentinel errors of Factory.Answer; test with errors.Is. The wrapping text names the line
+// and says what to change.
 var (
-	// ErrBadSDP: the offer cannot be parsed, is too large, or the engine refuses it.
+	// ErrBadSDP: the offer is no SDP, contradicts itself, or is too large.
 	ErrBadSDP = errors.New("bad SDP")
 	// ErrUnsupportedMedia: the offer is SDP, but not the audio lines this server speaks.
 	ErrUnsupportedMedia = errors.New("unsupported media")
 )
 
 const (
-	// opus as it stands in a=rtpmap (RFC 7587, section 7).
-	opus = "opus/48000/2"
-	// red is redundant audio (RFC 2198) as browsers offer it for Opus.
-	red = "red/48000/2"
-	// mediaProtocol is RTP with feedback over DTLS-SRTP (RFC 5764, section 8).
-	mediaProtocol = "UDP/TLS/RTP/SAVPF"
-	// maxMIDBytes bounds a mid; an RTP header extension carries no longer one (RFC 8285).
+	// maxMIDBytes bounds a mid; an RTP header extension of one-byte headers carries no longer one (RFC 8285).
 	maxMIDBytes = 16
-	// Payload types that look like RTCP on a shared port (RFC 5761, section 4).
-	rtcpTypeMin, rtcpTypeMax = 64, 95
+	// maxRejected is how many lines that are answered with port 0 an offer may have besides.
+	maxRejected = 32
+	// anyPort stands where ICE finds the port (RFC 8840, section 4.1.1: discard).
+	anyPort = 9
 )
 
-// line is one m-line of an offer, which is Opus in one direction.
+// protocols are taken all alike, and repeated by the answer (RFC 9429, section 5.1.2): that there is a fingerprint, not
+// what stands here, says that media is encrypted by DTLS-SRTP.
+//
+//nolint:gochecknoglobals // constant
+var protocols = []string{
+	"UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "TCP/DTLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVP",
+	"RTP/SAVPF", "RTP/SAVP", "RTP/AVPF", "RTP/AVP",
+}
+
+// line is one m-line of an offer: Opus in one direction, or rejected. It keeps nothing of the offer's memory.
 type line struct {
-	// mid is its a=mid.
+	// mid is its a=mid; empty only for a line that stands alone.
 	mid string
+	// media is the kind, protocol how it is carried.
+	media, protocol string
+	// rejected: it is answered with port 0, and rejectedFormat is the one format then named.
+	rejected       bool
+	rejectedFormat string
+
 	// mic: the client sends, that is, it is the sendonly line. Else it is recvonly, a slot.
 	mic bool
-	// opus is the payload type of Opus that the client prefers.
-	opus uint8
-	// red is the payload type of redundant audio of that Opus (RFC 2198), 0 for none;
-	// redFirst says that the client prefers it to Opus alone.
-	red      uint8
-	redFirst bool
-	// nack: the client asks for packets again, and can be asked (RFC 4585, section 4.2).
-	nack bool
-	// extensions are the header extensions offered, by URI (RFC 8285); only those that the server reads.
-	extensions map[string]uint8
+	format
 }
 
 // offered is what a valid offer asks for.
 type offered struct {
-	lines       []line
-	slots       int
-	mic         *line // nil for a client that only listens
-	fingerprint wire.Fingerprint
+	lines []line
+	slots int
+	mic   *line // nil for a client that only listens
+	// bundle are the mids of the lines that are taken, in the order of the BUNDLE group; nil without a group. tagged is
+	// the index of the line that describes the transport of all (RFC 9143, section 7.2.1).
+	bundle []string
+	tagged int
+	// fingerprints are those of the client's certificates.
+	fingerprints []wire.Fingerprint
 	// ufrag is the client's a=ice-ufrag: another one is an ICE restart.
 	ufrag string
+	// association is the answer's a=tls-id, which an offer that has one needs (RFC 8842, section 5.3); else empty.
+	association string
 }
 
-// inspect checks an offer before any engine sees it: its size, its number of lines, that
-// it has one transport, and that each line is Opus in a direction this server answers.
+// inspect reads an offer: its size, its number of lines, that it has one transport, and that each audio line is Opus in a
+// direction this server answers.
 func inspect(offer string, maxBytes, maxSlots int) (offered, error) {
 	var asked offered
 	if len(offer) > maxBytes {
 		return asked, fmt.Errorf("%w: sdp_offer has %d bytes, at most %d are read", ErrBadSDP, len(offer), maxBytes)
 	}
-	// Counted before parsing: every m-line costs the parser and the engine.
-	if lines := strings.Count(offer, "\nm="); lines > maxSlots+1 {
-		return asked, fmt.Errorf("%w: %d media lines, at most 1 sendonly and %d recvonly are answered",
-			ErrUnsupportedMedia, lines, maxSlots)
+	session, media, err := readSDP(offer)
+	if err != nil {
+		return asked, err
 	}
-	if !strings.HasPrefix(offer, "v=") {
-		return asked, fmt.Errorf("%w: sdp_offer does not begin with v=0", ErrBadSDP)
+	if most := maxSlots + 1 + maxRejected; len(media) > most {
+		return asked, media[most][0].fault(ErrUnsupportedMedia, "is one too many, at most %d are read", most)
 	}
-	var desc sdp.SessionDescription
-	if err := desc.UnmarshalString(offer); err != nil {
-		return asked, fmt.Errorf("%w: %s", ErrBadSDP, oneLine(err))
-	}
-	if len(desc.MediaDescriptions) == 0 {
-		return asked, fmt.Errorf("%w: no m=audio line", ErrUnsupportedMedia)
-	}
-	mids := make([]string, 0, len(desc.MediaDescriptions))
-	for i, media := range desc.MediaDescriptions {
-		l, err := inspectLine(media, i)
-		if err != nil {
-			return asked, err
-		}
-		if slices.Contains(mids, l.mid) {
-			return asked, fmt.Errorf("%w: line %d needs an a=mid of its own", ErrBadSDP, i)
-		}
-		mids = append(mids, l.mid)
-		if err := asked.add(direction(&desc, media), l, i); err != nil {
+	for _, m := range media {
+		if err := asked.add(session, m, maxSlots); err != nil {
 			return asked, err
 		}
 	}
-	if asked.slots > maxSlots {
-		return asked, fmt.Errorf("%w: %d recvonly lines, at most %d are answered",
-			ErrUnsupportedMedia, asked.slots, maxSlots)
+	if asked.mic == nil && asked.slots == 0 {
+		return asked, fmt.Errorf("%w: no m=audio line with a port other than 0", ErrUnsupportedMedia)
 	}
-	var err error
-	asked.fingerprint, asked.ufrag, err = inspectTransport(&desc, mids)
-	return asked, err
+	if err := asked.group(session, media); err != nil {
+		return asked, err
+	}
+	return asked, asked.inspectTransport(session, media)
 }
 
-// add notes what a line is for.
-func (o *offered) add(direction string, l line, number int) error {
-	switch direction {
-	case "sendonly":
-		if o.mic != nil {
-			return fmt.Errorf("%w: line %d is a second sendonly line", ErrUnsupportedMedia, number)
-		}
-		l.mic = true
-		o.mic = &l
-	case "recvonly":
-		o.slots++
-	default:
-		return fmt.Errorf("%w: line %d is %s; offer one sendonly line and recvonly lines",
-			ErrUnsupportedMedia, number, direction)
+// add reads one m-line and notes what it is for.
+func (o *offered) add(session, m section, maxSlots int) error {
+	l, formats, err := readMediaLine(m)
+	if err != nil {
+		return err
 	}
-	o.lines = append(o.lines, l)
+	if mid, ok := m.first("mid"); ok {
+		if l.mid = strings.Clone(mid.value); l.mid == "" || len(l.mid) > maxMIDBytes || strings.ContainsAny(l.mid, " \t") {
+			return mid.fault(ErrBadSDP, "must have 1 to %d bytes and no space", maxMIDBytes)
+		}
+		if slices.ContainsFunc(o.lines, func(other line) bool { return other.mid == l.mid }) {
+			return mid.fault(ErrBadSDP, "another line has this mid; give each its own")
+		}
+	}
+	if l.rejected {
+		o.lines = append(o.lines, l)
+		return nil
+	}
+	way, at := direction(session, m)
+	switch way {
+	case "sendonly":
+		if l.mic = true; o.mic != nil {
+			return at.fault(ErrUnsupportedMedia, "is the second sendonly line, one is answered")
+		}
+	case "recvonly":
+		if o.slots++; o.slots > maxSlots {
+			return at.fault(ErrUnsupportedMedia, "is one recvonly line too many, at most %d are answered", maxSlots)
+		}
+	default:
+		return at.fault(ErrUnsupportedMedia, "its direction is %s; offer one a=sendonly line and a=recvonly lines", way)
+	}
+	if l.format, err = readFormat(session, m, formats, l.mic); err != nil {
+		return err
+	}
+	if o.lines = append(o.lines, l); l.mic {
+		o.mic = &l
+	}
 	return nil
 }
 
-// inspectLine checks what belongs to one m-line.
-func inspectLine(media *sdp.MediaDescription, number int) (line, error) {
-	name := &media.MediaName
-	if name.Media != "audio" {
-		return line{}, fmt.Errorf("%w: line %d is m=%s, only audio is answered", ErrUnsupportedMedia, number, name.Media)
+// readMediaLine reads m=<media> <port> <proto> <fmt> … (RFC 8866, section 5.14).
+func readMediaLine(m section) (line, []string, error) {
+	fields := strings.Fields(m[0].value)
+	if len(fields) < 4 {
+		return line{}, nil, m[0].fault(ErrBadSDP, "must have a medium, port, protocol and formats")
 	}
-	if protocol := strings.Join(name.Protos, "/"); protocol != mediaProtocol {
-		return line{}, fmt.Errorf("%w: line %d is %s, only %s is answered", ErrUnsupportedMedia, number, protocol, mediaProtocol)
-	}
-	if _, bundleOnly := media.Attribute("bundle-only"); name.Port.Value == 0 && !bundleOnly {
-		return line{}, fmt.Errorf("%w: line %d has port 0, which takes it back; leave it out", ErrUnsupportedMedia, number)
-	}
-	l := line{}
-	l.mid, _ = media.Attribute("mid")
-	if l.mid == "" || len(l.mid) > maxMIDBytes {
-		return line{}, fmt.Errorf("%w: line %d needs an a=mid of 1 to %d bytes", ErrBadSDP, number, maxMIDBytes)
-	}
-	var ok bool
-	if l.opus, ok = offeredOpus(media); !ok {
-		return line{}, fmt.Errorf("%w: line %d (mid %s) does not offer %s under a payload type of 0 to 63 or 96 to 127",
-			ErrUnsupportedMedia, number, l.mid, opus)
-	}
-	l.red, l.redFirst = offeredRED(media, l.opus)
-	l.nack = offeredNACK(media, l.opus)
-	l.extensions = offeredExtensions(media)
-	return l, nil
-}
-
-// inspectTransport checks what all lines share: one BUNDLE group (RFC 8843), and on its
-// first line, or for the whole session, RTCP on the same port, ICE and DTLS.
-func inspectTransport(desc *sdp.SessionDescription, mids []string) (_ wire.Fingerprint, ufrag string, _ error) {
-	var none wire.Fingerprint
-	group, _ := desc.Attribute("group")
-	bundle, ok := strings.CutPrefix(group, "BUNDLE ")
-	bundled, wanted := strings.Fields(bundle), slices.Sorted(slices.Values(mids))
-	slices.Sort(bundled)
-	if !ok || !slices.Equal(bundled, wanted) {
-		return none, "", fmt.Errorf("%w: all lines must be in one group, a=group:BUNDLE %s", ErrBadSDP, strings.Join(mids, " "))
-	}
-	first := desc.MediaDescriptions[0]
-	attribute := func(key string) string {
-		if value, ok := first.Attribute(key); ok {
-			return value
-		}
-		value, _ := desc.Attribute(key)
-		return value
-	}
-	if _, mux := first.Attribute("rtcp-mux"); !mux {
-		return none, "", fmt.Errorf("%w: a=rtcp-mux is required", ErrUnsupportedMedia)
-	}
-	if _, lite := desc.Attribute("ice-lite"); lite {
-		return none, "", fmt.Errorf("%w: the server is ICE-lite, so the client cannot be", ErrUnsupportedMedia)
-	}
-	// RFC 8839, section 5.4.
-	ufrag = attribute("ice-ufrag")
-	if n := len(ufrag); n < 4 || n > 256 {
-		return none, "", fmt.Errorf("%w: a=ice-ufrag must have 4 to 256 characters", ErrBadSDP)
-	}
-	if n := len(attribute("ice-pwd")); n < 22 || n > 256 {
-		return none, "", fmt.Errorf("%w: a=ice-pwd must have 22 to 256 characters", ErrBadSDP)
-	}
-	if setup := attribute("setup"); setup != "actpass" && setup != "active" {
-		return none, "", fmt.Errorf("%w: a=setup must be actpass or active, since the server is passive", ErrUnsupportedMedia)
-	}
-	fingerprint, err := wire.ParseFingerprint(attribute("fingerprint"))
+	port, err := strconv.ParseUint(fields[1], 10, 16)
 	if err != nil {
-		return none, "", fmt.Errorf("%w: a=fingerprint must be sha-256, sha-384 or sha-512 and the hash in hex", ErrBadSDP)
+		return line{}, nil, m[0].fault(ErrBadSDP, "its port must be one number of 0 to 65535")
 	}
-	return fingerprint, ufrag, nil
+	l := line{media: strings.Clone(fields[0]), protocol: strings.Clone(fields[2])}
+	if strings.EqualFold(l.media, "audio") {
+		l.media = "audio"
+	}
+	// Port 0 takes a line back (RFC 3264, section 6), but for one that has no port but the group's (RFC 9143, section 6).
+	// What is not audio is rejected by the answer.
+	if l.media != "audio" || (port == 0 && !m.has("bundle-only")) {
+		l.rejected, l.rejectedFormat = true, strings.Clone(fields[3])
+		return l, nil, nil
+	}
+	if !slices.ContainsFunc(protocols, func(p string) bool { return strings.EqualFold(p, l.protocol) }) {
+		return line{}, nil, m[0].fault(ErrUnsupportedMedia, "its protocol must be %s", protocols[0])
+	}
+	return l, fields[3:], nil
 }
 
-// direction returns a line's direction: its own attribute, else the session's, else
-// sendrecv (RFC 8866, section 6.7). Two of them on one line are none.
-func direction(desc *sdp.SessionDescription, media *sdp.MediaDescription) string {
-	for _, attributes := range [][]sdp.Attribute{media.Attributes, desc.Attributes} {
-		var found []string
-		for _, a := range attributes {
-			switch a.Key {
-			case "sendonly", "recvonly", "sendrecv", "inactive":
-				found = append(found, a.Key)
+// direction returns a line's direction: its own attribute, else the session's, else sendrecv (RFC 8866, section 6.7); and
+// where it stands. Two of them on one line are none.
+func direction(session, m section) (way string, at sdpLine) {
+	for _, s := range []section{m, session} {
+		for _, l := range s {
+			switch {
+			case l.kind != 'a' || (l.key != "sendonly" && l.key != "recvonly" && l.key != "sendrecv" && l.key != "inactive"):
+			case way == "":
+				way, at = l.key, l
+			case way != l.key:
+				return way + " and " + l.key, l
 			}
 		}
-		if len(found) > 0 {
-			return strings.Join(found, " and ")
+		if way != "" {
+			return way, at
 		}
 	}
-	return "sendrecv"
+	return "sendrecv", m[0]
 }
 
-// offeredOpus returns the payload type under which a line offers Opus, the first of its formats if there are several.
-// ok is false when there is none, or one that can be taken for RTCP.
-func offeredOpus(media *sdp.MediaDescription) (payloadType uint8, ok bool) {
-	types, ok := offeredTypes(media, opus)
-	if !ok || len(types) == 0 {
-		return 0, false
-	}
-	return types[0], true
-}
-
-// offeredTypes returns the payload types under which a line offers a codec, in the order of its formats. ok is false
-// when one of them can be taken for RTCP.
-func offeredTypes(media *sdp.MediaDescription, codec string) (types []uint8, ok bool) {
-	named := make(map[string]uint8)
-	for _, a := range media.Attributes {
-		number, name, found := strings.Cut(a.Value, " ")
-		if a.Key != "rtpmap" || !found || !strings.EqualFold(strings.TrimSpace(name), codec) {
-			continue
-		}
-		n, err := strconv.ParseUint(number, 10, 7)
-		if err != nil || n >= rtcpTypeMin && n <= rtcpTypeMax {
-			return nil, false
-		}
-		named[number] = uint8(n)
-	}
-	for _, format := range media.MediaName.Formats {
-		if payloadType, found := named[format]; found {
-			types = append(types, payloadType)
+// group finds the BUNDLE group of the lines (RFC 9143), of which one that stands alone needs none.
+func (o *offered) group(session section, media []section) error {
+	var taken []int
+	for i := range o.lines {
+		if !o.lines[i].rejected {
+			taken = append(taken, i)
 		}
 	}
-	return types, true
-}
-
-// offeredRED returns the payload type under which a line offers redundant audio all of whose blocks are of the given
-// Opus, and whether it stands before that; 0 for none. Any other is not an error but left out of the answer.
-func offeredRED(media *sdp.MediaDescription, opus uint8) (payloadType uint8, first bool) {
-	types, _ := offeredTypes(media, red)
-	of := strconv.Itoa(int(opus))
-	for _, payloadType := range types {
-		format := strconv.Itoa(int(payloadType))
-		for _, a := range media.Attributes {
-			number, blocks, _ := strings.Cut(a.Value, " ")
-			if a.Key != "fmtp" || number != format || payloadType == 0 {
-				continue
+	var mend []string // a=group as it should be
+	for _, i := range taken {
+		if o.lines[i].mid == "" && (len(taken) > 1 || media[i].has("bundle-only")) {
+			return media[i][0].fault(ErrBadSDP, "needs an a=mid, since it is not the only line")
+		}
+		mend = append(mend, o.lines[i].mid)
+	}
+	o.tagged = taken[0]
+	wrong := media[taken[0]][0]
+	for g := range session.all("group") {
+		tags := strings.Fields(g.value)
+		if len(tags) == 0 || !strings.EqualFold(tags[0], "BUNDLE") {
+			continue // such as LS, lip synchronization (RFC 5888, section 8)
+		}
+		if inside := o.inside(tags[1:]); len(inside) == len(taken) {
+			o.tagged = inside[0]
+			for _, i := range inside {
+				o.bundle = append(o.bundle, o.lines[i].mid)
 			}
-			others := slices.DeleteFunc(strings.Split(strings.TrimSpace(blocks), "/"), func(b string) bool { return b == of })
-			if len(others) == 0 {
-				formats := media.MediaName.Formats
-				return payloadType, slices.Index(formats, format) < slices.Index(formats, of)
+			return nil
+		}
+		wrong = g
+	}
+	if len(taken) > 1 || media[taken[0]].has("bundle-only") {
+		return wrong.fault(ErrBadSDP, "all lines must be in one group, a=group:BUNDLE %s", strings.Join(mend, " "))
+	}
+	return nil
+}
+
+// inside returns the indices of the lines that are taken and have one of these mids, in the order of the mids.
+func (o *offered) inside(tags []string) []int {
+	var inside []int
+	for _, tag := range tags {
+		i := slices.IndexFunc(o.lines, func(l line) bool { return !l.rejected && l.mid == tag })
+		if i >= 0 && !slices.Contains(inside, i) {
+			inside = append(inside, i)
+		}
+	}
+	return inside
+}
+
+// inspectTransport reads what all lines share: RTCP on the same port, ICE and DTLS, as the tagged line has it, else the
+// session, else another line of the group.
+func (o *offered) inspectTransport(session section, media []section) error {
+	levels := []section{media[o.tagged], session}
+	for i := range o.lines {
+		if i != o.tagged && !o.lines[i].rejected {
+			levels = append(levels, media[i])
+		}
+	}
+	head := media[o.tagged][0]
+	level := func(key string) section {
+		for _, s := range levels {
+			if s.has(key) {
+				return s
 			}
 		}
+		return nil
 	}
-	return 0, false
-}
-
-// offeredNACK reports whether a line offers generic NACK for the given Opus, or for all its formats.
-func offeredNACK(media *sdp.MediaDescription, opus uint8) bool {
-	of := strconv.Itoa(int(opus))
-	for _, a := range media.Attributes {
-		format, feedback, _ := strings.Cut(a.Value, " ")
-		if a.Key == "rtcp-fb" && (format == of || format == "*") && strings.TrimSpace(feedback) == "nack" {
-			return true
+	// RFC 8858: rtcp-mux-only says that it cannot be otherwise.
+	if level("rtcp-mux") == nil && level("rtcp-mux-only") == nil {
+		return head.fault(ErrUnsupportedMedia, "needs a=rtcp-mux, since the server has one port")
+	}
+	if lite, ok := session.first("ice-lite"); ok {
+		return lite.fault(ErrUnsupportedMedia, "the server is ICE-lite, so the client cannot be")
+	}
+	for _, of := range []struct {
+		key         string
+		least, most int
+	}{{"ice-ufrag", 4, 256}, {"ice-pwd", 22, 256}} { // RFC 8839, section 5.4
+		l, ok := level(of.key).first(of.key)
+		if !ok {
+			return head.fault(ErrBadSDP, "needs a=%s", of.key)
+		}
+		if n := len(l.value); n < of.least || n > of.most {
+			return l.fault(ErrBadSDP, "must have %d to %d characters, it has %d", of.least, of.most, n)
 		}
 	}
-	return false
+	// Without one it is active (RFC 4145, section 4).
+	if l, ok := level("setup").first("setup"); ok && !strings.EqualFold(l.value, "actpass") && !strings.EqualFold(l.value, "active") {
+		return l.fault(ErrUnsupportedMedia, "must be actpass or active, since the server is passive")
+	}
+	if level("tls-id") != nil {
+		o.association = rand.Text()
+	}
+	ufrag, _ := level("ice-ufrag").first("ice-ufrag")
+	o.ufrag = strings.Clone(ufrag.value)
+	if level("fingerprint") == nil {
+		return head.fault(ErrBadSDP, "needs a=fingerprint, since media is encrypted by DTLS-SRTP and not otherwise")
+	}
+	return o.readFingerprints(level("fingerprint"))
 }
 
-// offeredExtensions returns the ids of the header extensions that the server reads.
-func offeredExtensions(media *sdp.MediaDescription) map[string]uint8 {
-	var ids map[string]uint8
-	for _, a := range media.Attributes {
-		fields := strings.Fields(a.Value)
-		if a.Key != "extmap" || len(fields) < 2 || !slices.Contains(readExtensions[:], fields[1]) {
-			continue
-		}
-		id, _, _ := strings.Cut(fields[0], "/") // a direction may follow (RFC 8285, section 5)
-		// 15 is reserved in the one-byte form; larger ones need the two-byte form.
-		if n, err := strconv.ParseUint(id, 10, 8); err == nil && n >= 1 && n != 15 {
-			if ids == nil {
-				ids = make(map[string]uint8)
-			}
-			ids[fields[1]] = uint8(n)
+// readFingerprints reads all of them; those of hash functions that are not taken are passed over while there is another
+// (RFC 8122, section 5).
+func (o *offered) readFingerprints(s section) error {
+	var weak sdpLine
+	for l := range s.all("fingerprint") {
+		f, err := wire.ParseFingerprint(l.value)
+		switch {
+		case errors.Is(err, wire.ErrHash):
+			weak = l
+		case err != nil:
+			return l.fault(ErrBadSDP, "must be sha-256, sha-384 or sha-512 and all of the hash, in hex with colons")
+		case !slices.Contains(o.fingerprints, f):
+			o.fingerprints = append(o.fingerprints, f)
 		}
 	}
-	return ids
-}
-
-// oneLine keeps an engine's error readable inside a JSON string.
-func oneLine(err error) string {
-	const most = 200
-	text := strings.Join(strings.Fields(strings.ToValidUTF8(err.Error(), "?")), " ")
-	if runes := []rune(text); len(runes) > most {
-		text = string(runes[:most]) + "…"
+	if len(o.fingerprints) == 0 {
+		return weak.fault(ErrBadSDP, "one of sha-256, sha-384 or sha-512 is needed")
 	}
-	return text
+	return nil
 }

@@ -54,18 +54,15 @@ func (f *Factory) Answer(offer string, at ...netip.AddrPort) (*Peer, error) {
 		return nil, err
 	}
 	p.talker.open(asked.mic, p.endpoint, p.listener.reporter(), now)
-	credentials, err := p.endpoint.Accept(asked.fingerprint)
+	credentials, err := p.endpoint.Accept(asked.fingerprints...)
 	if err != nil {
 		return nil, fmt.Errorf("open connection: %w", err)
 	}
 	if len(at) == 0 {
 		at = f.engine.LocalAddrs()
 	}
-	p.negotiated.way = transport{credentials, at}
-	if p.answer, err = f.answer(&p.negotiated); err != nil {
-		p.endpoint.Close()
-		return nil, err
-	}
+	p.negotiated.way = transport{credentials, f.engine.Fingerprint(), at}
+	p.answer = p.negotiated.answer()
 	f.add(p)
 	return p, nil
 }

@@ -329,18 +329,6 @@ func realOffer(tb testing.TB) string {
 	return offer.SDP
 }
 
-// FuzzInspect feeds offers of strangers to the checks in front of the engine.
-func FuzzInspect(f *testing.F) {
-	f.Add(realOffer(f))
-	f.Add("v=0\r\n")
-	f.Fuzz(func(t *testing.T, offer string) {
-		asked, err := inspect(offer, 56<<10, 4)
-		if err == nil && (asked.slots > 4 || len(asked.lines) == 0) {
-			t.Errorf("let through: %+v", asked)
-		}
-	})
-}
-
 // The engine behind the checks survives offers with a few bytes changed. Not a fuzz
 // target: the engine's goroutines make its coverage a matter of chance.
 func TestAnswerSurvivesDamagedOffers(t *testing.T) {
@@ -354,8 +342,9 @@ func TestAnswerSurvivesDamagedOffers(t *testing.T) {
 		"no group":             strings.Replace(good, "a=group:BUNDLE 0 1", "a=x", 1),
 		"a line outside":       strings.Replace(good, "a=group:BUNDLE 0 1", "a=group:BUNDLE 0", 1),
 		"one line twice":       strings.Replace(good, "a=group:BUNDLE 0 1", "a=group:BUNDLE 0 0", 1),
-		"port 0":               strings.Replace(good, "m=audio 9", "m=audio 0", 1),
-		"no encryption":        strings.ReplaceAll(good, "UDP/TLS/RTP/SAVPF", "RTP/AVP"),
+		"port 0":               strings.ReplaceAll(good, "m=audio 9", "m=audio 0"),
+		"no encryption":        regexp.MustCompile(`a=fingerprint:.*\r\n`).ReplaceAllString(good, ""),
+		"another transport":    strings.ReplaceAll(good, "UDP/TLS/RTP/SAVPF", "TCP/MSRP"),
 		"RTCP on another port": strings.ReplaceAll(good, "a=rtcp-mux\r\n", ""),
 		"passive":              strings.ReplaceAll(good, "a=setup:actpass", "a=setup:passive"),
 		"ICE-lite":             strings.Replace(good, "a=group", "a=ice-lite\r\na=group", 1),
@@ -419,8 +408,6 @@ func TestAnswer(t *testing.T) {
 		require.Equal(t, []string{"111"}, media.MediaName.Formats)
 		rtpmap, _ := media.Attribute("rtpmap")
 		require.Equal(t, "111 opus/48000/2", rtpmap)
-		fmtp, _ := media.Attribute("fmtp")
-		require.Contains(t, fmtp, "useinbandfec=1")
 	}
 	setup, _ := mic.Attribute("setup")
 	require.Equal(t, "passive", setup)
@@ -433,7 +420,8 @@ func TestAnswerExtensions(t *testing.T) {
 	f := newFactory(t)
 	for offered, want := range map[string][]string{
 		"a=extmap:3 " + sdp.AudioLevelURI:                            {"3 " + sdp.AudioLevelURI},
-		"a=extmap:3/sendonly " + sdp.AudioLevelURI + " vad=on":       {"3 " + sdp.AudioLevelURI},
+		"a=extmap:3/sendonly " + sdp.AudioLevelURI + " vad=on":       {"3/recvonly " + sdp.AudioLevelURI},
+		"a=extmap:3/recvonly " + sdp.AudioLevelURI:                   nil,
 		"a=extmap:4 urn:x\r\na=extmap:5 " + sdp.SDESMidURI:           {"5 " + sdp.SDESMidURI},
 		"a=extmap:0 " + sdp.AudioLevelURI:                            nil,
 		"a=extmap:15 " + sdp.AudioLevelURI:                           nil,

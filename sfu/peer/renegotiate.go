@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -70,7 +71,7 @@ func (p *Peer) Renegotiate(offer string, now time.Time, at ...netip.AddrPort) (a
 		n.asked.ufrag, n.restarted = asked.ufrag, now
 	}
 	n.version++
-	return p.factory.answer(n)
+	return n.answer(), nil
 }
 
 // RetryAfter is when what ErrNegotiating refused may be asked for again.
@@ -84,11 +85,11 @@ func (o *offered) differs(other *offered) error {
 	}
 	for i := range o.lines {
 		was, is := &o.lines[i], &other.lines[i]
-		if was.mid != is.mid || was.mic != is.mic || was.opus != is.opus || was.red != is.red {
+		if was.mid != is.mid || was.rejected != is.rejected || was.mic != is.mic || was.opus != is.opus || was.red != is.red {
 			return fmt.Errorf("%w: line %d is not what it was (mid %s); leave and join again to change it", ErrUnsupportedMedia, i, was.mid)
 		}
 	}
-	if o.fingerprint != other.fingerprint {
+	if !slices.Equal(o.fingerprints, other.fingerprints) {
 		return fmt.Errorf("%w: another certificate needs another connection; leave and join again", ErrUnsupportedMedia)
 	}
 	return nil

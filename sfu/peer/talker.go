@@ -4,8 +4,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pion/sdp/v3"
-
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
 	"github.com/mini-livechat/mini-livechat/sfu/speaker"
@@ -55,7 +53,7 @@ func (t *talker) open(mic *line, endpoint *wire.Endpoint, reporter uint32, now t
 	t.mic, t.endpoint, t.reporter = mic, endpoint, reporter
 	t.source, t.meter = forward.NewSource(), speaker.NewMeter(now)
 	if mic != nil {
-		t.levelID = mic.extensions[sdp.AudioLevelURI]
+		t.levelID = mic.extensions[audioLevelURI].id
 	}
 }
 

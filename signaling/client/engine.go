@@ -30,7 +30,7 @@ const (
 	redPayloadType  = 63
 	// redMIME is redundant audio (RFC 2198); pion has no name for it.
 	redMIME = "audio/red"
-	// midURI names the header extension that carries a packet's m-line (RFC 8843,
+	// midURI names the header extension that carries a packet's m-line (RFC 9143,
 	// section 15). Slots are told apart by it when the answer declares no SSRCs.
 	midURI = "urn:ietf:params:rtp-hdrext:sdes:mid"
 	// levelURI names the header extension that carries a packet's audio level (RFC 6464,

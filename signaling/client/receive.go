@@ -196,7 +196,7 @@ func (r *receiver) deliver(slot *Slot, p *Packet, header int) {
 }
 
 // find returns the slot of an SSRC: by the answer's a=ssrc lines, else by the packet's
-// MID (RFC 8843, section 9.2).
+// MID (RFC 9143, section 9.2).
 func (r *receiver) find(ssrc uint32) *Slot {
 	if slot := r.bySSRC[ssrc]; slot != nil || r.midID == 0 {
 		return slot

@@ -261,7 +261,7 @@ type Joined struct {
 type Slot struct {
 	// Slot counts from 0 in the order of the offer's recvonly lines.
 	Slot int `json:"slot"`
-	// MID is the line's a=mid (RFC 8843).
+	// MID is the line's a=mid (RFC 9143).
 	MID string `json:"mid"`
 	// UserID is nil while nobody is assigned.
 	UserID *string `json:"user_id"`

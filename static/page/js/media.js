@@ -108,7 +108,7 @@ export class Media extends EventTarget {
     for (let slot = 0; slot < slotCount; slot++) {
       this.slots.push(this.#addSlot(pc, slot));
     }
-    await setOffer(pc);
+    await setOffer(pc, this.microphone.processing);
     for (const slot of this.slots) {
       slot.mid = slot.transceiver.mid;
     }
@@ -257,13 +257,30 @@ function withNack(sdp) {
 }
 
 /**
- * Sets the offer with NACK, or as it was made in a browser that minds.
- * @param {RTCPeerConnection} pc
+ * Asks, on the line that sends, not to stop sending where it is quiet (RFC 7587), which is
+ * right for a voice and cuts music.
+ * @param {string} sdp
+ * @returns {string}
  */
-async function setOffer(pc) {
+function withoutPauses(sdp) {
+  return sdp.split(/^(?=m=)/m).map((line) => {
+    const opus = /^a=rtpmap:(\d+) opus\/48000\/2\r\n/im.exec(line)?.[1];
+    return /^a=sendonly\r\n/m.test(line) ? line.replace(`a=fmtp:${opus} `, '$&usedtx=0;') : line;
+  }).join('');
+}
+
+/**
+ * Sets the offer with NACK and, for music, without pauses; or as it was made in a browser
+ * that minds.
+ * @param {RTCPeerConnection} pc
+ * @param {boolean} voice whether the microphone is made fit for speech, not for music
+ */
+async function setOffer(pc, voice) {
   const offer = await pc.createOffer();
+  const nack = withNack(offer.sdp ?? '');
+  const sdp = voice ? nack : withoutPauses(nack);
   try {
-    await pc.setLocalDescription({ type: 'offer', sdp: withNack(offer.sdp ?? '') });
+    await pc.setLocalDescription({ type: 'offer', sdp });
   } catch {
     await pc.setLocalDescription(offer);
   }

@@ -67,7 +67,8 @@ export class Microphone extends Store {
   /** The browser is asking the person. */
   asking = false;
 
-  #processing;
+  /** Whether what it hears is made fit for speech: else it is for music. */
+  processing;
   #enabled = true;
   #lost = false;
   /** The device to ask for, '' for the system's choice. */
@@ -80,7 +81,7 @@ export class Microphone extends Store {
   /** @param {boolean} processing echo cancellation, noise suppression and automatic gain */
   constructor(processing) {
     super();
-    this.#processing = processing;
+    this.processing = processing;
     navigator.mediaDevices?.addEventListener?.('devicechange', () => this.dispatchEvent(new CustomEvent('devices')));
   }
 
@@ -223,9 +224,9 @@ export class Microphone extends Store {
       throw new MicrophoneError(window.isSecureContext ? 'unsupported' : 'insecure');
     }
     const audio = {
-      echoCancellation: this.#processing,
-      noiseSuppression: this.#processing,
-      autoGainControl: this.#processing,
+      echoCancellation: this.processing,
+      noiseSuppression: this.processing,
+      autoGainControl: this.processing,
       ...(this.#deviceId && { deviceId: this.#deviceId }),
     };
     /** @type {MediaStream} */
