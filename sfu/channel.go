@@ -3,15 +3,14 @@ package sfu
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/mini-livechat/mini-livechat/sfu/forward"
-	"github.com/mini-livechat/mini-livechat/sfu/speaker"
+	"golang.org/x/time/rate"
+
+	"github.com/mini-livechat/mini-livechat/sfu/peer"
 )
 
 // Mode is how people share a channel's air.
@@ -63,48 +62,32 @@ type Snapshot struct {
 	Answer  string       // SDP, to the member's offer
 }
 
-// Channel is a room: its members and who hears whom. Safe for concurrent use.
+// Channel is a room: its roster says who is in it, its switchboard who hears whom. The
+// Channel has what those two do without: the lock, the clock and those who are told. Safe
+// for concurrent use.
 type Channel struct {
-	id        string
-	mode      Mode
-	ownerID   string
-	createdAt time.Time
-	answer    Answer
-	notifier  Notifier
-	peers     *MediaPeerHub
-	decider   *decider
+	id       string
+	ownerID  string
+	hub      *ChannelHub
+	notifier careful
 	// awake says that the decider looks after the channel.
 	awake atomic.Bool
 
-	mu         sync.Mutex // guards the fields below and the marked ones of each Member
-	name       string
-	capacity   int
-	members    map[string]*Member // by user id
-	order      []*Member          // as they joined
-	emptySince time.Time
-	deleted    bool
-	room       speaker.Room
-	told       toldSpeakers
-	// touched has the sources whose fan-out may have changed since connectLocked.
-	touched map[*forward.Source]struct{}
+	mu         sync.Mutex // guards the fields below
+	roster     roster
+	board      switchboard
+	emptySince time.Time // of the monotonic clock; good while the roster is empty
+	updates    *rate.Limiter
 }
 
 // Member is somebody in a channel, from Join until Leave. It is a handle: once the
 // member is out, by whatever way, its methods do nothing and say so.
 type Member struct {
 	channel *Channel
-	userID  string
-	name    string
+	self    *presence
+	leg     *leg
 	peer    *MediaPeer
-
-	// Guarded by channel.mu.
-	selfMute, selfDeaf bool
-	devices            Devices
-	unstable           bool
-	talker             *speaker.Talker   // nil without a microphone
-	listener           *speaker.Listener // who is on which slot
-	ssrc               uint32            // the microphone's, as the others were told
-	connected          []*forward.Source // by slot: what the slot takes packets from; nil for none
+	hungUp  atomic.Bool // out by LeaveHungUp
 }
 
 // JoinRequest says who joins and how.
@@ -125,95 +108,141 @@ type JoinRequest struct {
 // Join negotiates a member's media, adds the member and connects it with the others. It
 // fails with ErrChannelNotFound when the channel was just deleted, ErrChannelFull,
 // ErrAlreadyInChannel, or an error of the negotiation; then nothing is left behind.
+//
+// A member whose media connection ends by itself is out at once: by LeaveHungUp when its
+// client ended it, else by LeaveMediaFailed.
 func (c *Channel) Join(ctx context.Context, req JoinRequest) (*Member, error) {
-	// Asked again below; asked here so that a refusal costs no negotiation.
-	c.mu.Lock()
-	err := c.admitLocked(req.UserID)
-	c.mu.Unlock()
+	// Asked again by enter; asked here so that a refusal costs no negotiation.
+	if err := c.admit(req.UserID); err != nil {
+		return nil, err
+	}
+	conn, err := c.hub.answer(ctx, req.Offer, req.MediaAddrs)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := c.answer(ctx, req.Offer, req.MediaAddrs)
-	if err != nil {
-		return nil, err
-	}
-	m := &Member{
-		channel: c, userID: req.UserID, name: req.Name,
-		selfMute: req.SelfMute, selfDeaf: req.SelfDeaf, devices: req.Devices,
-		connected: make([]*forward.Source, len(conn.Slots())),
-	}
-	m.peer = &MediaPeer{Conn: conn, UserID: req.UserID, ChannelID: c.id, leave: m.Leave}
+	m := &Member{channel: c, self: &presence{
+		userID: req.UserID, name: req.Name, talker: conn.Talker(), selfMute: req.SelfMute, selfDeaf: req.SelfDeaf,
+		devices: req.Devices,
+	}}
+	m.peer = &MediaPeer{Conn: conn, UserID: req.UserID, ChannelID: c.id, leave: m.endMedia}
+	entered := false
+	defer func() {
+		if !entered { // by an error, or by a panic, which goes on
+			if !m.Leave(LeaveGone) {
+				m.hangUp()
+			}
+		}
+	}()
 	if err := c.enter(m, &req); err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return nil, err
 	}
+	entered = true
+	conn.OnEnd(func(err error) {
+		cause := LeaveMediaFailed
+		if errors.Is(err, peer.ErrGoodbye) {
+			cause = LeaveHungUp
+		}
+		m.endMedia(cause, err)
+	})
 	return m, nil
+}
+
+func (c *Channel) admit(userID string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.roster.admit(userID)
 }
 
 func (c *Channel) enter(m *Member, req *JoinRequest) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.admitLocked(m.userID); err != nil {
+	told, err := c.roster.enter(m.self)
+	if err != nil {
 		return err
 	}
-	c.members[m.userID] = m
-	c.order = append(c.order, m)
-	c.peers.Register(m.peer)
-	if m.peer.Talker() {
-		m.talker = c.room.Add(m.userID, m.peer.Meter())
+	c.hub.changed()
+	c.hub.peers.Register(m.peer)
+	m.leg = c.board.plug(m.self.userID, m.peer.Conn, m.self.talks(), m.self.hears())
+	m.leg.listener.Subscribe(req.Pin, req.Exclude)
+	if m.self.talker {
 		m.peer.OnSpeech(c.rouse)
 	}
-	m.listener = c.room.NewListener(len(m.connected), m.talker)
-	m.listener.Subscribe(req.Pin, req.Exclude)
-	m.applyVoiceLocked()
-	changed := c.assignLocked(time.Now())
+	outdated := c.board.settle(time.Now())
 	if req.OnJoined != nil {
 		req.OnJoined(Snapshot{
-			Channel: c.infoLocked(), Members: c.memberInfosLocked(), Slots: m.slotsLocked(), Answer: m.peer.Answer(),
+			Channel: c.roster.info(), Members: c.roster.infos(), Slots: c.board.describe(m.leg), Answer: m.peer.Answer(),
 		})
 	}
-	c.notifier.Notify(c.userIDsLocked(), m.userID, MemberJoined{ChannelID: c.id, Member: m.infoLocked()})
-	c.notifySlotsLocked(changed, m)
-	if len(c.told.speakers) > 0 {
-		c.notifier.Notify([]string{m.userID}, "", SpeakersChanged{ChannelID: c.id, Speakers: c.told.speakers})
+	c.notifier.tell(told)
+	c.tellSlotsLocked(outdated, m.leg)
+	if speakers := c.board.told.speakers; len(speakers) > 0 {
+		c.notifier.Notify([]string{m.self.userID}, "", SpeakersChanged{ChannelID: c.id, Speakers: speakers})
 	}
 	return nil
-}
-
-// admitLocked reports why a user cannot enter.
-func (c *Channel) admitLocked(userID string) error {
-	switch {
-	case c.deleted:
-		return fmt.Errorf("%w: %s", ErrChannelNotFound, c.id)
-	case c.members[userID] != nil:
-		return fmt.Errorf("%w: %s", ErrAlreadyInChannel, c.id)
-	case len(c.members) >= c.capacity:
-		return fmt.Errorf("%w: %s has room for %d", ErrChannelFull, c.id, c.capacity)
-	default:
-		return nil
-	}
 }
 
 // Leave takes the member out, tells the others and closes its connection. It reports
 // false when the member was out already.
 func (m *Member) Leave(cause LeaveCause) bool {
-	c := m.channel
-	c.mu.Lock()
-	if c.members[m.userID] != m {
-		c.mu.Unlock()
+	if !m.depart(cause) {
 		return false
 	}
-	except := m.userID
-	if cause == LeaveMediaTimeout {
-		except = ""
-	}
-	told := c.userIDsLocked()
-	c.removeLocked(m)
-	c.notifier.Notify(told, except, MemberLeft{ChannelID: c.id, Member: m.infoLocked(), Cause: cause})
-	c.notifySlotsLocked(c.assignLocked(time.Now()), m)
-	c.mu.Unlock()
 	m.hangUp()
 	return true
 }
+
+func (m *Member) depart(cause LeaveCause) bool {
+	c := m.channel
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	told, err := c.roster.leave(m.self, cause)
+	if err != nil {
+		return false
+	}
+	m.hungUp.Store(cause == LeaveHungUp)
+	c.hub.changed()
+	if c.roster.empty() {
+		c.emptySince = time.Now()
+	}
+	c.notifier.tell(told)
+	if m.leg != nil {
+		c.unplugLocked(m.leg)
+	}
+	defer contain(c.hub.journal, "assigning slots")
+	c.tellSlotsLocked(c.board.settle(time.Now()), nil)
+	return true
+}
+
+// unplugLocked disconnects a member's media, of which nothing keeps the member in.
+func (c *Channel) unplugLocked(l *leg) {
+	defer contain(c.hub.journal, "disconnecting a member")
+	c.board.unplug(l)
+}
+
+// emptyFor returns how long nobody has been in the channel; 0 while somebody is.
+func (c *Channel) emptyFor(now time.Time) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.roster.empty() {
+		return 0
+	}
+	return now.Sub(c.emptySince)
+}
+
+// endMedia takes the member out because its media connection has ended, and has it noted.
+func (m *Member) endMedia(cause LeaveCause, err error) bool {
+	hub := m.channel.hub
+	defer contain(hub.journal, "ending a member's media")
+	if !m.Leave(cause) {
+		return false
+	}
+	hub.journal.MediaEnded(m.self.userID, m.channel.id, cause, err)
+	return true
+}
+
+// hangUp closes what the member held. Called without the lock: closing a connection waits
+// for its DTLS handshake to end.
+func (m *Member) hangUp() { m.channel.hub.hangUp(m.peer) }
 
 // SetVoiceState changes what the member lets out and in, and tells the others. Nil
 // leaves a flag as it is. It reports false when the member is out of the channel.
@@ -221,54 +250,41 @@ func (m *Member) SetVoiceState(selfMute, selfDeaf *bool) bool {
 	c := m.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.members[m.userID] != m {
+	told, err := c.roster.setVoice(m.self, selfMute, selfDeaf)
+	if err != nil {
 		return false
 	}
-	before := m.infoLocked()
-	if selfMute != nil {
-		m.selfMute = *selfMute
+	if len(told) == 0 {
+		return true
 	}
-	if selfDeaf != nil {
-		m.selfDeaf = *selfDeaf
-	}
-	m.applyVoiceLocked()
-	c.connectLocked(time.Now())
+	c.board.permit(m.leg, m.self.talks(), m.self.hears())
+	c.board.connect(time.Now())
 	c.rouse() // one who talked while muted may be heard now, and one who talked not any more
-	if after := m.infoLocked(); after != before {
-		c.notifier.Notify(c.userIDsLocked(), m.userID, VoiceStateChanged{ChannelID: c.id, Member: after})
-	}
+	c.notifier.tell(told)
 	return true
 }
 
 // SetDevices changes what the others know of the member's devices. It reports false when the
 // member is out of the channel.
 func (m *Member) SetDevices(devices Devices) bool {
-	c := m.channel
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.members[m.userID] != m {
-		return false
-	}
-	if devices != m.devices {
-		m.devices = devices
-		c.notifier.Notify(c.userIDsLocked(), m.userID, VoiceStateChanged{ChannelID: c.id, Member: m.infoLocked()})
-	}
-	return true
+	return m.channel.command(func(r *roster) ([]news, error) { return r.setDevices(m.self, devices) })
 }
 
 // SetUnstable says whether the member's connection for everything but media is lost, and tells
 // the others when that is news. It reports false when the member is out of the channel.
 func (m *Member) SetUnstable(unstable bool) bool {
-	c := m.channel
+	return m.channel.command(func(r *roster) ([]news, error) { return r.setUnstable(m.self, unstable) })
+}
+
+// command has the roster change what media does not depend on, and tells of it.
+func (c *Channel) command(do func(*roster) ([]news, error)) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.members[m.userID] != m {
+	told, err := do(&c.roster)
+	if err != nil {
 		return false
 	}
-	if unstable != m.unstable {
-		m.unstable = unstable
-		c.notifier.Notify(c.userIDsLocked(), m.userID, ConnectionChanged{ChannelID: c.id, Member: m.infoLocked()})
-	}
+	c.notifier.tell(told)
 	return true
 }
 
@@ -281,20 +297,15 @@ func (m *Member) Subscribe(pin, exclude []string, acknowledge func()) bool {
 	c := m.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.members[m.userID] != m {
+	if !c.roster.has(m.self) {
 		return false
 	}
-	m.listener.Subscribe(pin, exclude)
-	now := time.Now()
-	changed := m.listener.Select(now)
-	if changed {
-		c.connectLocked(now)
-	}
+	changed := c.board.subscribe(m.leg, pin, exclude, time.Now())
 	if acknowledge != nil {
 		acknowledge()
 	}
 	if changed {
-		c.notifySlotsLocked([]*Member{m}, nil)
+		c.tellSlotsLocked([]*leg{m.leg}, nil)
 	}
 	return true
 }
@@ -303,8 +314,11 @@ func (m *Member) Subscribe(pin, exclude []string, acknowledge func()) bool {
 func (m *Member) Active() bool {
 	m.channel.mu.Lock()
 	defer m.channel.mu.Unlock()
-	return m.channel.members[m.userID] == m
+	return m.channel.roster.has(m.self)
 }
+
+// HungUp reports whether the member is out by LeaveHungUp.
+func (m *Member) HungUp() bool { return m.hungUp.Load() }
 
 // Channel returns the channel the member is or was in.
 func (m *Member) Channel() *Channel { return m.channel }
@@ -322,14 +336,14 @@ func (c *Channel) OwnerID() string { return c.ownerID }
 func (c *Channel) Info() ChannelInfo {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.infoLocked()
+	return c.roster.info()
 }
 
 // Members returns the channel's members in the order they joined.
 func (c *Channel) Members() []MemberInfo {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.memberInfosLocked()
+	return c.roster.infos()
 }
 
 // NotifyMembers tells the members, without except, of something that happened in the
@@ -340,94 +354,49 @@ func (m *Member) NotifyMembers(tell func(userIDs []string)) bool {
 	c := m.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.members[m.userID] != m {
+	if !c.roster.has(m.self) {
 		return false
 	}
-	tell(c.userIDsLocked())
+	tell(c.roster.userIDs())
 	return true
 }
 
-func (c *Channel) removeLocked(m *Member) {
-	delete(c.members, m.userID)
-	c.order = slices.DeleteFunc(c.order, func(o *Member) bool { return o == m })
-	if len(c.members) == 0 {
-		c.emptySince = time.Now()
-	}
-	c.disconnectLocked(m)
-}
-
-// hangUp closes what the member held. Called without the lock: closing a connection waits
-// for its DTLS handshake to end.
-func (m *Member) hangUp() {
-	m.channel.peers.Remove(m.peer)
-	// A connection that closes badly is closed all the same.
-	_ = m.peer.Close()
-}
-
-func (m *Member) infoLocked() MemberInfo {
-	return MemberInfo{
-		UserID: m.userID, Name: m.name, Talker: m.peer.Talker(),
-		// Who hears nothing cannot know what it talks into.
-		SelfMute: m.selfMute || m.selfDeaf, SelfDeaf: m.selfDeaf, Devices: m.devices,
-		Unstable: m.unstable,
+// rouse has the decider look after the channel for as long as somebody speaks. It is
+// called on the packet path, but only when somebody begins to speak.
+func (c *Channel) rouse() {
+	if c.awake.CompareAndSwap(false, true) {
+		c.hub.decider.add(c)
 	}
 }
 
-func (m *Member) applyVoiceLocked() {
-	muted := m.selfMute || m.selfDeaf
-	m.peer.Source().SetMuted(muted)
-	if m.talker != nil {
-		m.talker.SetMuted(muted)
+// decide measures who speaks, gives the slots to the loudest and tells who changed. It
+// reports whether there will be anything to decide without another rouse.
+func (c *Channel) decide(now time.Time) (more bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.roster.closed {
+		c.awake.Store(false)
+		return false
 	}
+	speaking := c.board.measure(now)
+	c.tellSlotsLocked(c.board.settle(now), nil)
+	speakers, fresh, pending := c.board.speakers(speaking, now)
+	if fresh {
+		c.notifier.Notify(c.roster.userIDs(), "", SpeakersChanged{ChannelID: c.id, Speakers: speakers})
+	}
+	if pending || len(speaking) > 0 {
+		return true
+	}
+	c.awake.Store(false)
+	// Who began to speak after the measure found the channel awake.
+	return len(c.board.room.Measure(now)) > 0 && c.awake.CompareAndSwap(false, true)
 }
 
-// hearsLocked returns who has the member's slot i, or nil.
-func (m *Member) hearsLocked(i int) *Member {
-	if talker := m.listener.Slot(i); talker != nil {
-		return m.channel.members[talker.ID]
-	}
-	return nil
-}
-
-func (m *Member) slotsLocked() []SlotInfo {
-	slots := make([]SlotInfo, len(m.connected))
-	for i, slot := range m.peer.Slots() {
-		slots[i].MID = slot.MID
-		if talker := m.hearsLocked(i); talker != nil {
-			slots[i].UserID = talker.userID
-			slots[i].SSRC, _ = talker.peer.SSRC()
-		}
-	}
-	return slots
-}
-
-func (c *Channel) infoLocked() ChannelInfo {
-	return ChannelInfo{
-		ID: c.id, Name: c.name, Mode: c.mode, OwnerID: c.ownerID,
-		Capacity: c.capacity, MemberCount: len(c.members), CreatedAt: c.createdAt,
-	}
-}
-
-func (c *Channel) memberInfosLocked() []MemberInfo {
-	infos := make([]MemberInfo, len(c.order))
-	for i, m := range c.order {
-		infos[i] = m.infoLocked()
-	}
-	return infos
-}
-
-func (c *Channel) userIDsLocked() []string {
-	ids := make([]string, len(c.order))
-	for i, m := range c.order {
-		ids[i] = m.userID
-	}
-	return ids
-}
-
-func (c *Channel) notifySlotsLocked(changed []*Member, except *Member) {
-	for _, m := range changed {
-		if m != except {
-			c.notifier.Notify([]string{m.userID}, "", SlotsChanged{ChannelID: c.id, Slots: m.slotsLocked()})
+// tellSlotsLocked tells the members of these legs, without except, who is on their slots.
+func (c *Channel) tellSlotsLocked(legs []*leg, except *leg) {
+	for _, l := range legs {
+		if l != except {
+			c.notifier.Notify([]string{l.userID}, "", SlotsChanged{ChannelID: c.id, Slots: c.board.describe(l)})
 		}
 	}
 }

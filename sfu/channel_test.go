@@ -222,8 +222,8 @@ func TestMediaTimeoutIsToldToTheMemberToo(t *testing.T) {
 func TestJoinThatLosesTheRaceIsClosed(t *testing.T) {
 	c, peers, _ := newChannel(t, 1)
 	media := newConn(t, 2, 1)
-	c.answer = func(context.Context, string, []netip.AddrPort) (Conn, error) {
-		c.answer = answerFromContext
+	c.hub.answer = func(context.Context, string, []netip.AddrPort) (Conn, error) {
+		c.hub.answer = answerFromContext
 		join(t, c, "ada", newConn(t, 1, 1)) //nolint:contextcheck // another member's join
 		return media, nil
 	}

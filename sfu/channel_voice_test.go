@@ -110,7 +110,8 @@ func TestTheLoudestGetTheSlots(t *testing.T) {
 func slotsOf(c *crowd, user string) []SlotInfo {
 	c.channel.mu.Lock()
 	defer c.channel.mu.Unlock()
-	return c.channel.members[user].slotsLocked()
+	board := &c.channel.board
+	return board.describe(board.legs[slices.IndexFunc(board.legs, func(l *leg) bool { return l.userID == user })])
 }
 
 // A newcomer is heard from the first packet of the first syllable on, each packet once.

@@ -6,19 +6,35 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
-// ChannelHub knows every channel. Safe for concurrent use.
-type ChannelHub struct {
-	answer   Answer
-	notifier Notifier
-	peers    *MediaPeerHub
-	limits   ChannelLimits
-	decider  *decider
+const (
+	// updateInterval and updateBurst bound how often a channel's name and capacity change:
+	// everybody on the server is told of each. A person who corrects a slip of the pen is
+	// not held up.
+	updateInterval = 5 * time.Second
+	updateBurst    = 3
+	// createInterval is how often an owner may make another channel, once it has made as
+	// many as it may have: making and deleting them in turns is told to everybody too.
+	createInterval = 10 * time.Second
+	// abandoned is how long a channel that somebody created must have been empty to give
+	// way to a new one on a server that is full: long enough to be entered by who made it,
+	// or anew after a lost connection.
+	abandoned = time.Minute
+)
 
-	mu       sync.RWMutex // guards channels; taken before a Channel's
-	channels map[string]*Channel
+// HubConfig is what a ChannelHub needs to know. Every field must be set.
+type HubConfig struct {
+	Limits ChannelLimits
+	// Answer makes the media of the members, Peers is where it is registered.
+	Answer   Answer
+	Peers    *MediaPeerHub
+	Notifier Notifier
+	Journal  Journal
 }
 
 // ChannelLimits bounds what a hub holds.
@@ -27,6 +43,37 @@ type ChannelLimits struct {
 	Capacity int
 	// Channels is the most channels there may be.
 	Channels int
+	// PerOwner is the most channels one owner may have.
+	PerOwner int
+}
+
+// ChannelHub knows every channel. Safe for concurrent use.
+type ChannelHub struct {
+	answer   Answer
+	notifier careful
+	journal  Journal
+	peers    *MediaPeerHub
+	limits   ChannelLimits
+	decider  *decider
+
+	mu       sync.RWMutex // guards the maps; taken before a Channel's
+	channels map[string]*Channel
+	owners   map[string]*owner // by user id: who has a channel, or made one lately
+
+	version atomic.Uint64           // counts what changes a list
+	listing atomic.Pointer[listing] // the last one made; nil at first
+}
+
+// owner is what a hub knows of somebody who makes channels. Guarded by ChannelHub.mu.
+type owner struct {
+	channels int
+	creates  *rate.Limiter
+}
+
+// listing is a list of all channels as of a version. It never changes.
+type listing struct {
+	version  uint64
+	channels []ChannelInfo
 }
 
 // ChannelSpec describes a channel to create.
@@ -34,16 +81,18 @@ type ChannelSpec struct {
 	ID, Name string
 	// OwnerID is empty for a preset channel, which no idleness deletes.
 	OwnerID string
+	// Unbounded lets the owner have more than ChannelLimits.PerOwner.
+	Unbounded bool
 	// Capacity in members; 0 means the limit.
 	Capacity int
 }
 
-// NewChannelHub returns an empty hub whose channels get their media from answer and
-// register it in peers.
-func NewChannelHub(limits ChannelLimits, answer Answer, peers *MediaPeerHub, notifier Notifier) *ChannelHub {
+// NewChannelHub returns an empty hub.
+func NewChannelHub(cfg HubConfig) *ChannelHub {
 	return &ChannelHub{
-		answer: answer, notifier: notifier, peers: peers, limits: limits, decider: newDecider(),
-		channels: make(map[string]*Channel),
+		answer: cfg.Answer, notifier: careful{cfg.Notifier, cfg.Journal}, journal: cfg.Journal, peers: cfg.Peers,
+		limits: cfg.Limits, decider: newDecider(cfg.Journal),
+		channels: make(map[string]*Channel), owners: make(map[string]*owner),
 	}
 }
 
@@ -51,29 +100,88 @@ func NewChannelHub(limits ChannelLimits, answer Answer, peers *MediaPeerHub, not
 // more talkers than slots. Without it everybody is silent to that end. It may run once.
 func (h *ChannelHub) RunDecisions(ctx context.Context) { h.decider.run(ctx) }
 
-// Create adds a channel and tells everybody but its owner. It fails with
-// ErrChannelExists or ErrTooManyChannels.
+// Create adds a channel and tells everybody but its owner. On a server that is full, the
+// channel that is empty for the longest, a minute at least, is deleted for it. It fails
+// with ErrChannelExists, ErrOwnsTooMany, ErrTooManyChannels or a *TooSoonError.
 func (h *ChannelHub) Create(spec ChannelSpec, now time.Time) (ChannelInfo, error) {
 	if spec.Capacity == 0 {
 		spec.Capacity = h.limits.Capacity
 	}
 	c := &Channel{
-		id: spec.ID, mode: ModeConference, ownerID: spec.OwnerID, createdAt: now,
-		answer: h.answer, notifier: h.notifier, peers: h.peers, decider: h.decider,
-		name: spec.Name, capacity: spec.Capacity, members: make(map[string]*Member), emptySince: now,
+		id: spec.ID, ownerID: spec.OwnerID, hub: h, notifier: h.notifier, emptySince: now,
+		roster: newRoster(ChannelInfo{
+			ID: spec.ID, Name: spec.Name, Mode: ModeConference, OwnerID: spec.OwnerID,
+			Capacity: spec.Capacity, CreatedAt: now,
+		}),
+		updates: rate.NewLimiter(rate.Every(updateInterval), updateBurst),
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.channels[spec.ID] != nil {
 		return ChannelInfo{}, fmt.Errorf("%w: %s", ErrChannelExists, spec.ID)
 	}
-	if len(h.channels) >= h.limits.Channels {
-		return ChannelInfo{}, fmt.Errorf("%w than %d", ErrTooManyChannels, h.limits.Channels)
+	if err := h.allowLocked(spec, now); err != nil {
+		return ChannelInfo{}, err
+	}
+	if spec.OwnerID != "" {
+		h.ownerLocked(spec.OwnerID).channels++
 	}
 	h.channels[spec.ID] = c
+	h.changed()
 	info := c.Info()
 	h.notifier.NotifyAll(spec.OwnerID, ChannelCreated{Channel: info})
 	return info, nil
+}
+
+// allowLocked makes room for a channel, or reports why there shall be no such.
+func (h *ChannelHub) allowLocked(spec ChannelSpec, now time.Time) error {
+	bounded := spec.OwnerID != "" && !spec.Unbounded
+	if bounded && h.ownerLocked(spec.OwnerID).channels >= h.limits.PerOwner {
+		return fmt.Errorf("%w, which is %d; delete one first", ErrOwnsTooMany, h.limits.PerOwner)
+	}
+	if len(h.channels) >= h.limits.Channels && !h.giveWayLocked(now) {
+		return fmt.Errorf("%w than %d", ErrTooManyChannels, h.limits.Channels)
+	}
+	if bounded {
+		return allow(h.ownerLocked(spec.OwnerID).creates, now)
+	}
+	return nil
+}
+
+func (h *ChannelHub) ownerLocked(userID string) *owner {
+	o := h.owners[userID]
+	if o == nil {
+		o = &owner{creates: rate.NewLimiter(rate.Every(createInterval), h.limits.PerOwner)}
+		h.owners[userID] = o
+	}
+	return o
+}
+
+// giveWayLocked deletes the channel that was abandoned the longest ago, and reports whether
+// there is one.
+func (h *ChannelHub) giveWayLocked(now time.Time) bool {
+	var oldest *Channel
+	longest := abandoned
+	for _, c := range h.channels {
+		if empty := c.emptyFor(now); c.ownerID != "" && empty >= longest {
+			oldest, longest = c, empty
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	_, gone := h.deleteLocked(oldest, "", func() bool { return oldest.roster.empty() })
+	return gone
+}
+
+// allow takes a token, or says when there will be one.
+func allow(limiter *rate.Limiter, now time.Time) error {
+	reservation := limiter.ReserveN(now, 1)
+	if delay := reservation.DelayFrom(now); delay > 0 {
+		reservation.CancelAt(now)
+		return &TooSoonError{RetryAfter: delay}
+	}
+	return nil
 }
 
 // Get returns a channel, or ErrChannelNotFound.
@@ -86,67 +194,79 @@ func (h *ChannelHub) Get(id string) (*Channel, error) {
 	return nil, fmt.Errorf("%w: %s", ErrChannelNotFound, id)
 }
 
-// List returns all channels, oldest first.
+// changed notes that a list made from now on is another one. Called under the lock under
+// which the change was made.
+func (h *ChannelHub) changed() { h.version.Add(1) }
+
+// List returns all channels, oldest first. Until one of them changes, all callers get the
+// same slice, which they must not change.
 func (h *ChannelHub) List() []ChannelInfo {
-	h.mu.RLock()
-	infos := make([]ChannelInfo, 0, len(h.channels))
-	for _, c := range h.channels {
-		infos = append(infos, c.Info())
+	version := h.version.Load()
+	if last := h.listing.Load(); last != nil && last.version == version {
+		return last.channels
 	}
-	h.mu.RUnlock()
+	infos := h.infos()
 	slices.SortFunc(infos, func(a, b ChannelInfo) int {
 		if byAge := a.CreatedAt.Compare(b.CreatedAt); byAge != 0 {
 			return byAge
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
+	h.listing.Store(&listing{version, infos})
+	return infos
+}
+
+func (h *ChannelHub) infos() []ChannelInfo {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	infos := make([]ChannelInfo, 0, len(h.channels))
+	for _, c := range h.channels {
+		infos = append(infos, c.Info())
+	}
 	return infos
 }
 
 // Update changes a channel's name and capacity, where not nil, and tells everybody but
-// the one named by except. A capacity below the number of members makes nobody leave.
-func (h *ChannelHub) Update(c *Channel, name *string, capacity *int, except string) (ChannelInfo, error) {
+// the one named by by, if that makes a difference. A capacity of 0 means the limit; one
+// below the number of members makes nobody leave. It fails with ErrChannelNotFound, or
+// with a *TooSoonError when the channel changed three times just now.
+func (h *ChannelHub) Update(c *Channel, name *string, capacity *int, by string, now time.Time) (ChannelInfo, error) {
+	if capacity != nil && *capacity == 0 {
+		capacity = &h.limits.Capacity
+	}
+	// The hub's lock keeps what is told of this channel to everybody in order.
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.channels[c.id] != c {
-		return ChannelInfo{}, fmt.Errorf("%w: %s", ErrChannelNotFound, c.id)
-	}
 	c.mu.Lock()
-	if name != nil {
-		c.name = *name
-	}
-	if capacity != nil {
-		c.capacity = *capacity
-		if c.capacity == 0 {
-			c.capacity = h.limits.Capacity
+	defer c.mu.Unlock()
+	if !c.roster.closed && c.roster.differs(name, capacity) {
+		if err := allow(c.updates, now); err != nil {
+			return ChannelInfo{}, err
 		}
 	}
-	info := c.infoLocked()
-	c.mu.Unlock()
-	h.notifier.NotifyAll(except, ChannelUpdated{Channel: info})
-	return info, nil
+	told, err := c.roster.update(name, capacity, by)
+	if err != nil {
+		return ChannelInfo{}, err
+	}
+	if len(told) > 0 {
+		h.changed()
+	}
+	h.notifier.tell(told)
+	return c.roster.info(), nil
 }
 
 // Delete removes a channel with all its members and tells everybody but the one named
-// by except. It reports false when the channel was gone already.
-func (h *ChannelHub) Delete(c *Channel, except string) bool {
-	return h.deleteIf(c, except, func() bool { return true })
+// by by. It reports false when the channel was gone already.
+func (h *ChannelHub) Delete(c *Channel, by string) bool {
+	return h.deleteIf(c, by, func() bool { return true })
 }
 
 // ReapIdle deletes the channels that somebody created and that have been empty for
 // longer than idle; it returns how many.
 func (h *ChannelHub) ReapIdle(now time.Time, idle time.Duration) int {
-	h.mu.RLock()
-	candidates := make([]*Channel, 0, len(h.channels))
-	for _, c := range h.channels {
-		if c.ownerID != "" {
-			candidates = append(candidates, c)
-		}
-	}
-	h.mu.RUnlock()
 	reaped := 0
-	for _, c := range candidates {
-		unused := func() bool { return len(c.members) == 0 && now.Sub(c.emptySince) > idle }
+	for _, c := range h.created(now) {
+		unused := func() bool { return c.roster.empty() && now.Sub(c.emptySince) > idle }
 		if h.deleteIf(c, "", unused) {
 			reaped++
 		}
@@ -154,28 +274,67 @@ func (h *ChannelHub) ReapIdle(now time.Time, idle time.Duration) int {
 	return reaped
 }
 
-// deleteIf deletes c when condition, called with c's lock held, still holds.
-func (h *ChannelHub) deleteIf(c *Channel, except string, condition func() bool) bool {
+// created returns the channels that have an owner, and forgets the owners that have none
+// and made none lately.
+func (h *ChannelHub) created(now time.Time) []*Channel {
 	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id, o := range h.owners {
+		if o.channels == 0 && o.creates.TokensAt(now) >= float64(h.limits.PerOwner) {
+			delete(h.owners, id)
+		}
+	}
+	created := make([]*Channel, 0, len(h.channels))
+	for _, c := range h.channels {
+		if c.ownerID != "" {
+			created = append(created, c)
+		}
+	}
+	return created
+}
+
+// deleteIf deletes c when condition, called with c's lock held, still holds.
+func (h *ChannelHub) deleteIf(c *Channel, by string, condition func() bool) bool {
+	defer contain(h.journal, "deleting a channel")
+	h.mu.Lock()
+	peers, deleted := func() ([]*MediaPeer, bool) {
+		defer h.mu.Unlock()
+		return h.deleteLocked(c, by, condition)
+	}()
+	for _, p := range peers {
+		h.hangUp(p)
+	}
+	return deleted
+}
+
+// deleteLocked deletes c, as deleteIf does, and returns the members' media, which is to be
+// closed without a lock.
+func (h *ChannelHub) deleteLocked(c *Channel, by string, condition func() bool) ([]*MediaPeer, bool) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if h.channels[c.id] != c || !condition() {
-		c.mu.Unlock()
-		h.mu.Unlock()
-		return false
+		return nil, false
+	}
+	told, err := c.roster.close(by)
+	if err != nil {
+		return nil, false
 	}
 	delete(h.channels, c.id)
-	c.deleted = true
-	members := c.order
-	c.order = nil
-	clear(c.members)
-	for _, m := range members {
-		c.disconnectLocked(m)
+	if o := h.owners[c.ownerID]; o != nil {
+		o.channels--
 	}
-	c.mu.Unlock()
-	h.notifier.NotifyAll(except, ChannelDeleted{ChannelID: c.id})
-	h.mu.Unlock()
-	for _, m := range members {
-		m.hangUp()
+	h.changed()
+	h.notifier.tell(told)
+	peers := h.peers.ChannelPeers(c.id)
+	for _, l := range slices.Clone(c.board.legs) {
+		c.unplugLocked(l)
 	}
-	return true
+	return peers, true
+}
+
+// hangUp closes a member's media. A connection that closes badly is closed all the same.
+func (h *ChannelHub) hangUp(p *MediaPeer) {
+	defer contain(h.journal, "closing a connection")
+	h.peers.Remove(p)
+	_ = p.Close()
 }

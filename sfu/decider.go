@@ -14,13 +14,16 @@ const decisionInterval = 20 * time.Millisecond
 // decider looks after the channels in which somebody speaks, on one goroutine. While
 // nobody does, nothing ticks.
 type decider struct {
-	wake chan struct{} // has a token when there is something in roused
+	journal Journal
+	wake    chan struct{} // has a token when there is something in roused
 
 	mu     sync.Mutex // guards roused; taken while holding a Channel's, and nothing after it
 	roused []*Channel
 }
 
-func newDecider() *decider { return &decider{wake: make(chan struct{}, 1)} }
+func newDecider(journal Journal) *decider {
+	return &decider{journal: journal, wake: make(chan struct{}, 1)}
+}
 
 // add has the decider look after a channel. It never waits.
 func (d *decider) add(c *Channel) {
@@ -49,7 +52,7 @@ func (d *decider) run(ctx context.Context) {
 	defer ticker.Stop()
 	decide := func(channels []*Channel) []*Channel {
 		now := time.Now()
-		return slices.DeleteFunc(channels, func(c *Channel) bool { return !c.decide(now) })
+		return slices.DeleteFunc(channels, func(c *Channel) bool { return !d.decide(c, now) })
 	}
 	for {
 		select {
@@ -67,4 +70,20 @@ func (d *decider) run(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// decide looks at one channel. One that panics sleeps until somebody in it begins to speak
+// again; the others go on.
+func (d *decider) decide(c *Channel, now time.Time) (more bool) {
+	decided := false
+	defer func() {
+		if !decided {
+			c.awake.Store(false)
+			more = false
+		}
+	}()
+	defer contain(d.journal, "deciding who is heard")
+	more = c.decide(now)
+	decided = true
+	return more
 }

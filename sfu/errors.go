@@ -2,6 +2,8 @@ package sfu
 
 import (
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu/peer"
 )
@@ -13,6 +15,7 @@ var (
 	ErrChannelExists    = errors.New("channel exists")
 	ErrChannelFull      = errors.New("channel is full")
 	ErrTooManyChannels  = errors.New("the server holds no more channels")
+	ErrOwnsTooMany      = errors.New("you own as many channels as one person may")
 	ErrAlreadyInChannel = errors.New("already in a channel")
 	ErrNotInChannel     = errors.New("not in the channel")
 
@@ -24,3 +27,14 @@ var (
 
 // NegotiateAgainAfter is when what ErrNegotiating refused may be asked for again.
 const NegotiateAgainAfter = peer.RetryAfter
+
+// TooSoonError says that somebody does too often what is told to everybody.
+type TooSoonError struct {
+	// RetryAfter is how long to wait.
+	RetryAfter time.Duration
+}
+
+// Error says how long to wait.
+func (e *TooSoonError) Error() string {
+	return fmt.Sprintf("too soon; welcome again in %s", e.RetryAfter.Round(time.Millisecond))
+}

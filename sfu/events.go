@@ -20,7 +20,7 @@ type MemberJoined struct {
 }
 
 // MemberLeft says that a member has left a channel. Told to the other members, and to the member
-// too when the cause is LeaveMediaTimeout.
+// too when it did not ask for it: LeaveHungUp, LeaveMediaFailed and LeaveMediaTimeout.
 type MemberLeft struct {
 	ChannelID string
 	Member    MemberInfo
@@ -83,8 +83,36 @@ type LeaveCause int
 const (
 	// LeaveLeft: the member asked to leave.
 	LeaveLeft LeaveCause = iota
+	// LeaveHungUp: the member's client ended the media connection, which is leaving without
+	// a word to signalling.
+	LeaveHungUp
 	// LeaveGone: the member's session ended.
 	LeaveGone
+	// LeaveMediaFailed: the media connection failed for good.
+	LeaveMediaFailed
 	// LeaveMediaTimeout: the media path showed no sign of life.
 	LeaveMediaTimeout
 )
+
+// surprises reports whether the member learns of it by the event, for want of another way.
+func (c LeaveCause) surprises() bool {
+	return c == LeaveHungUp || c == LeaveMediaFailed || c == LeaveMediaTimeout
+}
+
+// String is for logs.
+func (c LeaveCause) String() string {
+	switch c {
+	case LeaveLeft:
+		return "left"
+	case LeaveHungUp:
+		return "hung up"
+	case LeaveGone:
+		return "gone"
+	case LeaveMediaFailed:
+		return "media failed"
+	case LeaveMediaTimeout:
+		return "media timed out"
+	default:
+		return "unknown"
+	}
+}

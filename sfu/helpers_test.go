@@ -50,7 +50,8 @@ type conn struct {
 	heard    []*capture
 	meter    *speaker.Meter
 	began    atomic.Pointer[func()]
-	lastSeen atomic.Int64
+	lastSeen atomic.Pointer[time.Time]
+	ended    atomic.Pointer[func(error)]
 	closed   atomic.Int32
 	seq      uint16
 }
@@ -62,7 +63,7 @@ var lastConnID atomic.Uint64
 func newConn(tb testing.TB, ssrc uint32, k int) *conn {
 	tb.Helper()
 	c := &conn{id: lastConnID.Add(1), ssrc: ssrc, source: forward.NewSource(), meter: speaker.NewMeter(time.Now())}
-	c.lastSeen.Store(time.Now().UnixNano())
+	c.lastSeen.Store(new(time.Now()))
 	for i := range k {
 		writer := &capture{}
 		slot, err := forward.NewSlot(forward.RandomSlotConfig(uint32(1000+i), 111, 48000), writer)
@@ -82,7 +83,8 @@ func (c *conn) Slots() []peer.Slot         { return c.slots }
 func (c *conn) Meter() *speaker.Meter      { return c.meter }
 func (c *conn) OnSpeech(began func())      { c.began.Store(&began) }
 func (c *conn) SSRC() (uint32, bool)       { return c.ssrc, c.ssrc != 0 }
-func (c *conn) LastSeen() time.Time        { return time.Unix(0, c.lastSeen.Load()) }
+func (c *conn) LastSeen() time.Time        { return *c.lastSeen.Load() }
+func (c *conn) OnEnd(ended func(error))    { c.ended.Store(&ended) }
 func (c *conn) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
 func (c *conn) Stats() peer.Stats          { return peer.Stats{Source: c.source.Stats()} }
 func (c *conn) Renegotiate(string, time.Time, ...netip.AddrPort) (string, error) {
@@ -151,11 +153,56 @@ func (r *recorder) take() []told {
 	return calls
 }
 
+// journal is a Journal that remembers.
+type journal struct {
+	mu     sync.Mutex
+	ended  []mediaEnded
+	panics []any
+}
+
+type mediaEnded struct {
+	userID, channelID string
+	cause             LeaveCause
+	err               error
+}
+
+func (j *journal) MediaEnded(userID, channelID string, cause LeaveCause, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ended = append(j.ended, mediaEnded{userID, channelID, cause, err})
+}
+
+func (j *journal) Panicked(_ string, value any, _ []byte) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.panics = append(j.panics, value)
+}
+
+func (j *journal) takePanics() []any {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	panics := j.panics
+	j.panics = nil
+	return panics
+}
+
 func newHub(tb testing.TB, capacity int) (*ChannelHub, *MediaPeerHub, *recorder) {
 	tb.Helper()
 	notifier := &recorder{}
-	peers := NewMediaPeerHub()
-	return NewChannelHub(ChannelLimits{Capacity: capacity, Channels: 4}, answerFromContext, peers, notifier), peers, notifier
+	log := &journal{}
+	peers := NewMediaPeerHub(log)
+	return NewChannelHub(HubConfig{
+		Limits: ChannelLimits{Capacity: capacity, Channels: 4, PerOwner: 3},
+		Answer: answerFromContext, Peers: peers, Notifier: notifier, Journal: log,
+	}), peers, notifier
+}
+
+// journalOf returns the journal of a hub made by newHub.
+func journalOf(tb testing.TB, h *ChannelHub) *journal {
+	tb.Helper()
+	log, ok := h.journal.(*journal)
+	require.True(tb, ok)
+	return log
 }
 
 func newChannel(tb testing.TB, capacity int) (*Channel, *MediaPeerHub, *recorder) {
@@ -206,6 +253,11 @@ func answerFromContext(ctx context.Context, offer string, _ []netip.AddrPort) (C
 		return nil, ErrBadSDP
 	}
 	return media, nil
+}
+
+// answerWith answers every offer with this connection.
+func answerWith(media Conn) Answer {
+	return func(context.Context, string, []netip.AddrPort) (Conn, error) { return media, nil }
 }
 
 // enter joins with this connection.

@@ -9,7 +9,7 @@ import (
 
 func TestChannelHubCreateAndLimits(t *testing.T) {
 	hub, _, notifier := newHub(t, 7)
-	now := time.UnixMilli(1_000_000)
+	now := time.Now()
 	info, err := hub.Create(ChannelSpec{ID: "a", Name: "A", OwnerID: "ada"}, now)
 	require.NoError(t, err)
 	require.Equal(t, ChannelInfo{
@@ -43,7 +43,7 @@ func TestChannelHubUpdate(t *testing.T) {
 	join(t, c, "bob", newConn(t, 2, 1))
 	notifier.take()
 
-	info, err := hub.Update(c, new("New"), new(1), "ada")
+	info, err := hub.Update(c, new("New"), new(1), "ada", time.Now())
 	require.NoError(t, err)
 	require.Equal(t, "New", info.Name)
 	require.Equal(t, 1, info.Capacity)
@@ -52,7 +52,7 @@ func TestChannelHubUpdate(t *testing.T) {
 	_, err = enter(c, newConn(t, 3, 1), JoinRequest{UserID: "cyd"})
 	require.ErrorIs(t, err, ErrChannelFull)
 
-	info, err = hub.Update(c, nil, new(0), "")
+	info, err = hub.Update(c, nil, new(0), "", time.Now())
 	require.NoError(t, err)
 	require.Equal(t, "New", info.Name)
 	require.Equal(t, 10, info.Capacity)
@@ -80,7 +80,7 @@ func TestChannelHubDeleteTakesTheMembersAlong(t *testing.T) {
 	require.Empty(t, bob.heard[0].take())
 	_, err = enter(c, newConn(t, 3, 1), JoinRequest{UserID: "cyd"})
 	require.ErrorIs(t, err, ErrChannelNotFound)
-	_, err = hub.Update(c, nil, nil, "")
+	_, err = hub.Update(c, nil, nil, "", time.Now())
 	require.ErrorIs(t, err, ErrChannelNotFound)
 }
 
@@ -104,7 +104,7 @@ func TestChannelHubReapsIdleChannels(t *testing.T) {
 }
 
 func TestMediaPeerHub(t *testing.T) {
-	hub := NewMediaPeerHub()
+	hub := NewMediaPeerHub(&journal{})
 	// Two clients that chose the same SSRC.
 	ada := &MediaPeer{Conn: newConn(t, 7, 1), UserID: "ada", ChannelID: "a"}
 	bob := &MediaPeer{Conn: newConn(t, 7, 1), UserID: "bob", ChannelID: "b"}
@@ -133,7 +133,7 @@ func TestMediaPeerHubReapsZombies(t *testing.T) {
 	notifier.take()
 	now := time.Now()
 	require.Empty(t, peers.FindZombies(now, time.Minute))
-	quiet.lastSeen.Store(now.Add(-61 * time.Second).UnixNano())
+	quiet.lastSeen.Store(new(now.Add(-61 * time.Second)))
 	require.Equal(t, 1, peers.Reap(now, time.Minute))
 	require.Zero(t, peers.Reap(now, time.Minute))
 	require.Len(t, c.Members(), 1)

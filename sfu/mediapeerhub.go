@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"context"
+	"math"
 	"net/netip"
 	"sync"
 	"time"
@@ -38,6 +39,10 @@ type Conn interface {
 	// the client reaches the media port now. Its errors wrap ErrBadSDP, ErrUnsupportedMedia,
 	// ErrNegotiating or ErrEnded.
 	Renegotiate(offer string, now time.Time, at ...netip.AddrPort) (answer string, err error)
+	// OnEnd sets what is called, at most once, when the connection ends by itself: on a
+	// goroutine that holds no lock and may block; soon, if it ended already; not after Close.
+	// The error is peer.ErrGoodbye when the client ended it.
+	OnEnd(ended func(err error))
 	Close() error
 }
 
@@ -71,21 +76,24 @@ type MediaPeer struct {
 
 	UserID    string
 	ChannelID string
-	// leave takes the member out of its channel.
-	leave func(LeaveCause) bool
+	// leave takes the member out of its channel because of its media.
+	leave func(cause LeaveCause, err error) bool
 }
 
 // MediaPeerHub knows every media peer, by connection, by (connection, SSRC) and
 // by channel, each in O(1). Safe for concurrent use.
 type MediaPeerHub struct {
+	journal Journal
+
 	mu        sync.RWMutex // guards the maps
 	byConn    map[uint64]*MediaPeer
 	byChannel map[string]map[*MediaPeer]struct{}
 }
 
 // NewMediaPeerHub returns an empty hub.
-func NewMediaPeerHub() *MediaPeerHub {
+func NewMediaPeerHub(journal Journal) *MediaPeerHub {
 	return &MediaPeerHub{
+		journal:   journal,
 		byConn:    make(map[uint64]*MediaPeer),
 		byChannel: make(map[string]map[*MediaPeer]struct{}),
 	}
@@ -158,11 +166,18 @@ func (h *MediaPeerHub) FindZombies(now time.Time, timeout time.Duration) []*Medi
 	defer h.mu.RUnlock()
 	var zombies []*MediaPeer
 	for _, p := range h.byConn {
-		if now.Sub(p.LastSeen()) > timeout {
+		if h.silence(p, now) > timeout {
 			zombies = append(zombies, p)
 		}
 	}
 	return zombies
+}
+
+// silence is how long p has shown no sign of life. One that cannot be asked shows none.
+func (h *MediaPeerHub) silence(p *MediaPeer, now time.Time) (d time.Duration) {
+	d = math.MaxInt64
+	defer contain(h.journal, "looking for a sign of life")
+	return now.Sub(p.LastSeen())
 }
 
 // Reap takes the zombies out of their channels, telling the members, and returns how
@@ -170,7 +185,7 @@ func (h *MediaPeerHub) FindZombies(now time.Time, timeout time.Duration) []*Medi
 func (h *MediaPeerHub) Reap(now time.Time, timeout time.Duration) int {
 	reaped := 0
 	for _, p := range h.FindZombies(now, timeout) {
-		if p.leave(LeaveMediaTimeout) {
+		if p.leave(LeaveMediaTimeout, nil) {
 			reaped++
 		}
 	}

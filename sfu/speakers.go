@@ -30,23 +30,22 @@ type toldSpeakers struct {
 	at       time.Time
 }
 
-// tellSpeakersLocked tells the members who speaks if that is news, unless it is too soon.
-// It reports false when something is left to be told.
-func (c *Channel) tellSpeakersLocked(speaking []*speaker.Talker, now time.Time) bool {
+// speakers returns who is to be told as speaking now, given the last measure; fresh is
+// false when that is no news, or too soon, of which pending says that it is to be told yet.
+func (s *switchboard) speakers(speaking []*speaker.Talker, now time.Time) (speakers []SpeakerInfo, fresh, pending bool) {
 	speaking = speaking[:min(len(speaking), maxSpeakers)]
-	if !c.told.outdated(speaking) {
-		return true
+	if !s.told.outdated(speaking) {
+		return nil, false, false
 	}
-	if now.Sub(c.told.at) < speakersInterval {
-		return false
+	if now.Sub(s.told.at) < speakersInterval {
+		return nil, false, true
 	}
-	speakers := make([]SpeakerInfo, len(speaking))
+	speakers = make([]SpeakerInfo, len(speaking))
 	for i, talker := range speaking {
 		speakers[i] = SpeakerInfo{UserID: talker.ID, Level: uint8(talker.Loudness().Level())}
 	}
-	c.told = toldSpeakers{speakers: speakers, at: now}
-	c.notifier.Notify(c.userIDsLocked(), "", SpeakersChanged{ChannelID: c.id, Speakers: speakers})
-	return true
+	s.told = toldSpeakers{speakers: speakers, at: now}
+	return speakers, true, false
 }
 
 // outdated reports whether others speak than was told, or some much louder or softer.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
@@ -52,6 +53,11 @@ type Config struct {
 	// ChannelCapacity is the most members a channel may have, MaxChannels the most
 	// channels there may be.
 	ChannelCapacity, MaxChannels int
+	// ChannelsPerUser is the most channels one user may have made, admins excepted.
+	ChannelsPerUser int
+	// GuestChannelRate is how many channels all guests together may make, a minute and at
+	// once. A guest is another one for the asking, so that ChannelsPerUser does not hold them.
+	GuestChannelRate int
 	// Presets are the channels that exist from the start and stay.
 	Presets []sfu.ChannelSpec
 	// Slots is the most recvonly lines an offer may have.
@@ -75,8 +81,11 @@ type Gateway struct {
 	channels *sfu.ChannelHub
 	answer   sfu.Answer
 	peers    *sfu.MediaPeerHub
-	upgrader websocket.Upgrader
-	list     channelLists
+	journal  *journal
+	// guestChannels bounds how often guests, all together, make channels.
+	guestChannels *rate.Limiter
+	upgrader      websocket.Upgrader
+	list          channelLists
 
 	mu      sync.Mutex // guards the fields below
 	conns   map[*Conn]struct{}
@@ -92,7 +101,7 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 	}
 	g := &Gateway{
 		cfg: cfg, log: log, auth: authority, answer: answer,
-		users: NewUserHub(), peers: sfu.NewMediaPeerHub(),
+		users: NewUserHub(),
 		conns: make(map[*Conn]struct{}),
 	}
 	g.upgrader = websocket.Upgrader{
@@ -102,8 +111,15 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 		// httpapi.Sites has decided that (RFC 6455, section 10.2), with words.
 		CheckOrigin: func(*http.Request) bool { return true },
 	}
-	limits := sfu.ChannelLimits{Capacity: cfg.ChannelCapacity, Channels: cfg.MaxChannels}
-	g.channels = sfu.NewChannelHub(limits, answer, g.peers, &notifier{gw: g})
+	g.journal = &journal{log: log, tally: cfg.Tally}
+	g.peers = sfu.NewMediaPeerHub(g.journal)
+	g.channels = sfu.NewChannelHub(sfu.HubConfig{
+		Limits: sfu.ChannelLimits{
+			Capacity: cfg.ChannelCapacity, Channels: cfg.MaxChannels, PerOwner: cfg.ChannelsPerUser,
+		},
+		Answer: answer, Peers: g.peers, Notifier: &notifier{gw: g}, Journal: g.journal,
+	})
+	g.guestChannels = newGuestChannels(cfg.GuestChannelRate)
 	// Channels are listed by age: presets in the order of the configuration.
 	now := time.Now()
 	for i, preset := range cfg.Presets {

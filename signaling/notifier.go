@@ -84,8 +84,10 @@ func wireEvent(event sfu.Event) (protocol.Op, any) {
 
 func wireCause(cause sfu.LeaveCause) protocol.LeaveCause {
 	switch cause {
-	case sfu.LeaveLeft:
+	case sfu.LeaveLeft, sfu.LeaveHungUp:
 		return protocol.LeaveLeft
+	case sfu.LeaveMediaFailed:
+		return protocol.LeaveMediaFailed
 	case sfu.LeaveMediaTimeout:
 		return protocol.LeaveMediaTimeout
 	default:

@@ -7,7 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/names"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
@@ -33,14 +36,37 @@ func channelCreate(_ context.Context, s *Session, r *request) error {
 	if err = s.checkCapacity(d.Capacity); err != nil {
 		return err
 	}
-	info, err := s.gw.channels.Create(sfu.ChannelSpec{
-		ID: d.ChannelID, Name: name, OwnerID: s.userID, Capacity: d.Capacity,
+	info, err := s.gw.createChannel(s, sfu.ChannelSpec{
+		ID: d.ChannelID, Name: name, OwnerID: s.userID, Unbounded: s.admin, Capacity: d.Capacity,
 	}, time.Now())
 	if err != nil {
 		return err
 	}
 	r.ack(wireChannel(info))
 	return nil
+}
+
+// createChannel creates a session's channel, unless guests made too many lately. One that is
+// refused for another reason is not counted.
+func (g *Gateway) createChannel(s *Session, spec sfu.ChannelSpec, now time.Time) (sfu.ChannelInfo, error) {
+	if s.admin || !auth.IsGuest(s.userID) {
+		return g.channels.Create(spec, now)
+	}
+	turn := g.guestChannels.ReserveN(now, 1)
+	if delay := turn.DelayFrom(now); delay > 0 {
+		turn.CancelAt(now)
+		g.cfg.Tally.Count("guest_channel_too_soon")
+		return sfu.ChannelInfo{}, &sfu.TooSoonError{RetryAfter: delay}
+	}
+	info, err := g.channels.Create(spec, now)
+	if err != nil {
+		turn.CancelAt(now)
+	}
+	return info, err
+}
+
+func newGuestChannels(perMinute int) *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(perMinute)/rate.Limit(time.Minute/time.Second), perMinute)
 }
 
 func channelUpdate(_ context.Context, s *Session, r *request) error {
@@ -64,7 +90,7 @@ func channelUpdate(_ context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	info, err := s.gw.channels.Update(channel, d.ChannelName, d.Capacity, s.userID)
+	info, err := s.gw.channels.Update(channel, d.ChannelName, d.Capacity, s.userID, time.Now())
 	if err != nil {
 		return err
 	}
@@ -178,7 +204,11 @@ func channelLeave(_ context.Context, s *Session, r *request) error {
 	if _, err := s.gw.channels.Get(d.ChannelID); err != nil {
 		return err
 	}
-	if s.member == nil || s.member.Channel().ID() != d.ChannelID || !s.member.Leave(sfu.LeaveLeft) {
+	if s.member == nil || s.member.Channel().ID() != d.ChannelID {
+		return fmt.Errorf("%w: %s", sfu.ErrNotInChannel, d.ChannelID)
+	}
+	// A client may close its connection first, of which we may hear sooner than of this.
+	if !s.member.Leave(sfu.LeaveLeft) && !s.member.HungUp() {
 		return fmt.Errorf("%w: %s", sfu.ErrNotInChannel, d.ChannelID)
 	}
 	s.member = nil

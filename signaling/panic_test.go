@@ -114,10 +114,15 @@ func TestPanicsOfTheGatewaysOwn(t *testing.T) {
 	require.EqualValues(t, 2, g.cfg.Tally.Counts()["panic"])
 	probe := &closable{}
 	g.users.Get("ada").probes.add(probe, time.Now())
-	g.users.Get("ada").probes.add(nil, time.Now()) // closing it panics
+	g.users.Get("ada").probes.add(&bursting{}, time.Now())
 	g.Sweep(time.Now().Add(probeLife))
 	require.EqualValues(t, 3, g.cfg.Tally.Counts()["panic"])
 	require.Equal(t, 1, probe.closed)
 	ask(t, ada, protocol.OpHeartbeat, protocol.Heartbeat{})
 	require.Equal(t, protocol.OpHeartbeatAck, next(t, ada).Op)
 }
+
+// bursting is a connection that panics when it is closed.
+type bursting struct{ closable }
+
+func (*bursting) Close() error { panic("no") }

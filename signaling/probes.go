@@ -3,6 +3,7 @@ package signaling
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +43,21 @@ func (p *probes) add(conn sfu.Conn, now time.Time) {
 	p.open = p.open[surplus:]
 	p.mu.Unlock()
 	end(over)
+	conn.OnEnd(func(error) { p.drop(conn) })
+}
+
+// drop ends a probe that is over before its time: it failed, or the client has seen enough.
+func (p *probes) drop(conn sfu.Conn) {
+	p.mu.Lock()
+	is := func(one probe) bool { return one.conn == conn }
+	i := slices.IndexFunc(p.open, is)
+	if i >= 0 {
+		p.open = slices.Delete(slices.Clone(p.open), i, i+1)
+	}
+	p.mu.Unlock()
+	if i >= 0 {
+		end([]probe{{conn: conn}})
+	}
 }
 
 // reap ends the probes that were made probeLife ago.

@@ -15,7 +15,10 @@ type closable struct {
 	sfu.Conn
 
 	closed int
+	ended  func(error)
 }
+
+func (c *closable) OnEnd(ended func(error)) { c.ended = ended }
 
 func (c *closable) Close() error {
 	c.closed++

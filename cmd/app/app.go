@@ -143,6 +143,8 @@ func (a *App) openGateway(authority *auth.Authority) error {
 		RequestBurst:      a.cfg.RequestBurst,
 		ChannelCapacity:   a.cfg.ChannelCapacity,
 		MaxChannels:       a.cfg.MaxChannels,
+		ChannelsPerUser:   a.cfg.ChannelsPerUser,
+		GuestChannelRate:  a.cfg.GuestChannelRate,
 		Presets:           specs,
 		Slots:             a.cfg.Slots,
 		MediaAddrs:        a.announcer.mediaAddrs,

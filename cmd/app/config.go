@@ -100,6 +100,10 @@ type Config struct {
 	ChannelCapacity int `group:"channels" placeholder:"N" help:"Most members in any channel."`
 	// MaxChannels is the most channels, preset ones included.
 	MaxChannels int `group:"channels" placeholder:"N" help:"Most channels on the server."`
+	// ChannelsPerUser is the most channels that one user who is no admin may have made.
+	ChannelsPerUser int `group:"channels" placeholder:"N" help:"Most channels that one person may have made; admins may make more."`
+	// GuestChannelRate is how many channels all guests together may make in a minute.
+	GuestChannelRate int `group:"channels" placeholder:"N" help:"Channels that all guests together may make in a minute."`
 	// ChannelIdle is how long an empty channel that a user created is kept. 0 deletes it
 	// as soon as the reaper sees it empty.
 	ChannelIdle time.Duration `group:"channels" placeholder:"TIME" help:"How long a channel that someone created is kept when it is empty."`
@@ -220,6 +224,8 @@ func (c Config) Validate() error {
 	v.number("slots", c.Slots, protocol.MaxSlots)
 	v.number("channel-capacity", c.ChannelCapacity, maxChannelCapacity)
 	v.number("max-channels", c.MaxChannels, maxMaxChannels)
+	v.number("channels-per-user", c.ChannelsPerUser, maxMaxChannels)
+	v.number("guest-channel-rate", c.GuestChannelRate, maxMaxChannels)
 	v.number("message-length", c.MessageLength, maxMessageLength)
 	v.duration("channel-idle", c.ChannelIdle, 0, maxChannelIdle)
 	if _, err := c.PresetChannels(); err != nil {

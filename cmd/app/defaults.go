@@ -60,6 +60,13 @@ const (
 	// DefaultMaxChannels is the most channels at a time. A channel costs little; the
 	// bound is there because any user may create them.
 	DefaultMaxChannels = 500
+	// DefaultChannelsPerUser is the most channels that one user may have made: a room for
+	// each of the things that a person has others come together for.
+	DefaultChannelsPerUser = 5
+	// DefaultGuestChannelRate is how many channels all guests together may make in a
+	// minute. Within DefaultChannelIdle that is less than half of DefaultMaxChannels, so
+	// nobody fills the server by coming as one guest after another.
+	DefaultGuestChannelRate = 20
 	// DefaultMaxSessions is the most WebSocket connections at a time. With two goroutines
 	// and about 100 KiB each, ten thousand take about 1 GiB.
 	DefaultMaxSessions = 10_000
@@ -139,6 +146,8 @@ func Default() Config {
 		GuestTTL:          DefaultGuestTTL,
 		ChannelCapacity:   DefaultChannelCapacity,
 		MaxChannels:       DefaultMaxChannels,
+		ChannelsPerUser:   DefaultChannelsPerUser,
+		GuestChannelRate:  DefaultGuestChannelRate,
 		MaxSessions:       DefaultMaxSessions,
 		EgressQueue:       DefaultEgressQueue,
 		EgressBytes:       DefaultEgressBytes,

@@ -158,11 +158,13 @@ var errBusy = errors.New("the server goes on refusing because of its rate limits
 
 func (t *serverTarget) channel(room int) string { return fmt.Sprintf("%s-%d", t.prefix, room) }
 
-// token makes or gets the token of a member.
+// token makes or gets the token of a member, or, one after the last, of who makes the
+// channels, of which an admin may make any number.
 func (t *serverTarget) token(ctx context.Context, i int) (string, error) {
 	name := fmt.Sprintf("bench %d", i)
 	if t.authority != nil {
-		return t.authority.Mint(auth.Identity{UserID: fmt.Sprintf("bench-%d", i), Name: name}, time.Now(), tokenTTL)
+		identity := auth.Identity{UserID: fmt.Sprintf("bench-%d", i), Name: name, Admin: i == len(t.plan.members)}
+		return t.authority.Mint(identity, time.Now(), tokenTTL)
 	}
 	var guest client.GuestToken
 	err := whenAllowed(ctx, func() (err error) {

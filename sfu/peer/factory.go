@@ -31,8 +31,8 @@ type Config struct {
 	// ConnectTimeout is how long a client may take from its first check until media can flow;
 	// 0 means 30 s.
 	ConnectTimeout time.Duration
-	// OnPanic is told of a panic while a client's packet was handled; that client's media
-	// is off from then on. Nil: the panic goes on.
+	// OnPanic is told of a panic while a client's packet was handled; that client's
+	// connection ends with ErrPanic. Nil: the panic goes on.
 	OnPanic func(value any, stack []byte)
 }
 
@@ -45,8 +45,9 @@ type Factory struct {
 	stop    context.CancelFunc
 	running sync.WaitGroup
 
-	mu    sync.Mutex // guards peers
-	peers map[uint64]*Peer
+	mu     sync.Mutex // guards the fields below
+	peers  map[uint64]*Peer
+	closed bool
 }
 
 // NewFactory opens the media port. The caller must Close
@@ -59,21 +60,20 @@ func NewFactory(cfg Config) (*Factory, error) {
 	if !listen.Addr().IsValid() {
 		listen = netip.AddrPortFrom(netip.IPv6Unspecified(), listen.Port())
 	}
+	f := &Factory{cfg: cfg, peers: make(map[uint64]*Peer)}
 	engine, err := wire.Listen(wire.Config{
 		Addrs:          []netip.AddrPort{listen},
 		ConnectTimeout: cfg.ConnectTimeout,
-		OnPanic: func(_ *wire.Endpoint, value any, stack []byte) {
-			if cfg.OnPanic == nil {
-				panic(value)
-			}
-			cfg.OnPanic(value, stack)
+		OnPanic: func(endpoint *wire.Endpoint, value any, stack []byte) {
+			f.panicked(value, stack)
+			f.endOf(endpoint)
 		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the media port: %w", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	f := &Factory{cfg: cfg, engine: engine, stop: stop, peers: make(map[uint64]*Peer)}
+	f.engine, f.stop = engine, stop
 	f.running.Go(func() { f.runReports(ctx) })
 	return f, nil
 }
@@ -92,6 +92,9 @@ func (f *Factory) Mapped(ctx context.Context, server netip.AddrPort) (netip.Addr
 
 // Close closes the media port.
 func (f *Factory) Close() error {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
 	f.stop()
 	f.running.Wait()
 	return f.engine.Close()

@@ -29,11 +29,10 @@ type Peer struct {
 	network  network
 	badRTCP  atomic.Uint64 // Drops.RTCP
 
-	dead atomic.Bool // nothing can bring the connection back
-
 	mu         sync.Mutex // guards the fields below
 	closed     bool
 	negotiated negotiation
+	ending     ending
 }
 
 // Answer checks an offer, prepares a connection for it and returns it with its answer
@@ -97,14 +96,8 @@ func (p *Peer) SSRC() (ssrc uint32, ok bool) {
 }
 
 // LastSeen returns when the client last gave a sign of life on the media path: an
-// authenticated STUN check, RTP or RTCP packet. It is the zero time once the connection
-// cannot come back: DTLS failed or was closed by the client.
-func (p *Peer) LastSeen() time.Time {
-	if p.dead.Load() {
-		return time.Time{}
-	}
-	return p.endpoint.LastSeen()
-}
+// authenticated STUN check, RTP or RTCP packet; at first, when it was made.
+func (p *Peer) LastSeen() time.Time { return p.endpoint.LastSeen() }
 
 // RemoteAddr returns the address of the ICE-selected pair; it is not valid until there
 // is one.
@@ -121,7 +114,6 @@ func (p *Peer) Close() error {
 	if again {
 		return nil
 	}
-	p.dead.Store(true)
 	p.factory.remove(p)
 	for _, slot := range p.listener.slots {
 		slot.Close()
@@ -147,7 +139,3 @@ func (p *Peer) OnConnected(*wire.Endpoint) {
 		slot.Open()
 	}
 }
-
-// OnDisconnected implements wire.Receiver: the client said goodbye, or never proved that
-// it is who made the offer.
-func (p *Peer) OnDisconnected(*wire.Endpoint, error) { p.dead.Store(true) }

@@ -24,6 +24,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
+	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
 const patience = 10 * time.Second
@@ -209,15 +210,6 @@ func TestPeerForwardsFromSourceToSlot(t *testing.T) {
 	eventually(t, "a packet of another codec to be dropped", func() bool { return adaPeer.dropped() == Drops{PayloadType: 1} })
 }
 
-func TestPeerThatClosesIsDead(t *testing.T) {
-	verifyNoLeaks(t)
-	f := newFactory(t)
-	c, p := connect(t, f, 1)
-	require.False(t, p.LastSeen().IsZero())
-	require.NoError(t, c.pc.Close())
-	eventually(t, "the client's close to be noticed", func() bool { return p.LastSeen().IsZero() })
-}
-
 func TestPeerWithTooManySSRCsIsClosed(t *testing.T) {
 	verifyNoLeaks(t)
 	f := newFactory(t)
@@ -226,10 +218,9 @@ func TestPeerWithTooManySSRCsIsClosed(t *testing.T) {
 	for ssrc := range uint32(10) {
 		c.say(t, 1000+ssrc, 1, 109, "x")
 	}
-	time.Sleep(50 * time.Millisecond)
-	require.False(t, p.LastSeen().IsZero())
+	ended := endOf(p)
 	deadline := time.Now().Add(patience)
-	for ssrc := uint32(2000); !p.LastSeen().IsZero(); ssrc++ {
+	for ssrc := uint32(2000); len(ended) == 0; ssrc++ {
 		require.True(t, time.Now().Before(deadline), "still open")
 		if w := c.mic.writer.Load(); w != nil {
 			// The connection may close under the write.
@@ -237,10 +228,11 @@ func TestPeerWithTooManySSRCsIsClosed(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
+	require.ErrorIs(t, <-ended, ErrTooManyStreams)
 }
 
 // A client that proves its address and then never starts DTLS is cut off.
-func TestPeerWithoutDTLSIsDead(t *testing.T) {
+func TestPeerWithoutDTLSEnds(t *testing.T) {
 	verifyNoLeaks(t)
 	f := newFactory(t, func(c *Config) { c.ConnectTimeout = time.Second })
 	c, offer := newClient(t, 1)
@@ -271,7 +263,7 @@ func TestPeerWithoutDTLSIsDead(t *testing.T) {
 	_, err = agent.Dial(ctx, attribute(p.Answer(), "ice-ufrag"), attribute(p.Answer(), "ice-pwd"))
 	require.NoError(t, err)
 	_ = c
-	eventually(t, "the missing DTLS handshake to be noticed", func() bool { return p.LastSeen().IsZero() })
+	require.ErrorIs(t, awaitEnd(t, endOf(p)), wire.ErrHandshakeTimeout)
 }
 
 func TestCandidates(t *testing.T) {

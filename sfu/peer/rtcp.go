@@ -52,8 +52,7 @@ func (f *Factory) share(turn uint64) []*Peer {
 // report sends the client what there is to report, and looks whether it misbehaves.
 func (p *Peer) report(out *wire.Batch, now time.Time) {
 	if p.endpoint.Refused() > 0 {
-		// More SSRCs than any microphone has: the next sweep takes it out.
-		p.dead.Store(true)
+		p.end(ErrTooManyStreams)
 		return
 	}
 	packets := p.reports(now)

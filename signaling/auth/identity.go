@@ -18,6 +18,12 @@ var (
 	ErrName = names.ErrName
 )
 
+// GuestPrefix begins the user ids that the server gives to guests.
+const GuestPrefix = "guest-"
+
+// IsGuest reports whether a user id is one of a guest, who may get another for the asking.
+func IsGuest(userID string) bool { return strings.HasPrefix(userID, GuestPrefix) }
+
 // Identity is who a token says its bearer is.
 type Identity struct {
 	// UserID names the user on the wire and in the hubs.

@@ -211,7 +211,8 @@ func (c *Call) applyChannelEvent(ev *protocol.ChannelEvent) {
 // removed takes that the server has taken this client out.
 func (c *Call) removed(cause protocol.LeaveCause) {
 	err := fmt.Errorf("%w: %s", ErrRemoved, cause)
-	if c.client.opts.NoReconnect || cause != protocol.LeaveMediaTimeout {
+	byMedia := cause == protocol.LeaveMediaTimeout || cause == protocol.LeaveMediaFailed
+	if c.client.opts.NoReconnect || !byMedia {
 		c.end(err)
 		return
 	}

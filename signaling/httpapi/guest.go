@@ -98,7 +98,7 @@ func (g *Guest) create(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, status, protocol.CodeInvalidPayload, err.Error())
 		return
 	}
-	id := auth.Identity{UserID: "guest-" + strings.ToLower(ulid.Make().String()), Name: name}
+	id := auth.Identity{UserID: auth.GuestPrefix + strings.ToLower(ulid.Make().String()), Name: name}
 	token, err := g.Authority.Mint(id, time.Now(), g.TTL)
 	if err != nil {
 		g.Log.Error("mint guest token", zap.Error(err))

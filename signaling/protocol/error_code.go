@@ -22,6 +22,7 @@ const (
 	CodeAlreadyInChannel ErrorCode = 2003
 	CodeNotInChannel     ErrorCode = 2004
 	CodeChannelExists    ErrorCode = 2005
+	CodeOwnsTooMany      ErrorCode = 2007
 	CodeNegotiating      ErrorCode = 2010
 
 	CodeEmptyMessage     ErrorCode = 3000
@@ -65,6 +66,8 @@ func (c ErrorCode) String() string {
 		return "not in the channel"
 	case CodeChannelExists:
 		return "channel exists"
+	case CodeOwnsTooMany:
+		return "too many channels of your own"
 	case CodeNegotiating:
 		return "negotiation in progress"
 	case CodeEmptyMessage:

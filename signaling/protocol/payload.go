@@ -351,10 +351,12 @@ type LeaveCause string
 
 // Why a member left a channel.
 const (
-	// LeaveLeft: by CHANNEL_LEAVE.
+	// LeaveLeft: by CHANNEL_LEAVE, or by ending the media connection.
 	LeaveLeft LeaveCause = "left"
 	// LeaveGone: the connection ended or another session took its place.
 	LeaveGone LeaveCause = "gone"
+	// LeaveMediaFailed: the media connection failed for good, as when its DTLS handshake did.
+	LeaveMediaFailed LeaveCause = "media_failed"
 	// LeaveMediaTimeout: no sign of life on the media path for the zombie timeout.
 	LeaveMediaTimeout LeaveCause = "media_timeout"
 )

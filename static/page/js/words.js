@@ -102,6 +102,9 @@ export function createFailed(err) {
   if (code === ErrorCode.CHANNEL_EXISTS) {
     return 'There is a channel with this name already. Choose another name.';
   }
+  if (code === ErrorCode.OWNS_TOO_MANY) {
+    return 'You have made as many channels as one person may. Delete one of them first.';
+  }
   if (code === ErrorCode.CHANNEL_FULL) {
     return 'The server has as many channels as it may hold. Delete one, or try later.';
   }

@@ -1,0 +1,205 @@
+package sfu
+
+import (
+	"fmt"
+	"slices"
+)
+
+// roster is who is in a channel, and what everybody may know of it and of them. It is pure:
+// it has no lock, no clock and no media. Each command either changes it and returns what is
+// to be told of that, in order, or changes nothing and returns an error. Not safe for
+// concurrent use.
+type roster struct {
+	channel ChannelInfo          // MemberCount apart
+	closed  bool                 // the channel is deleted, and nobody is in it any more
+	members map[string]*presence // by user id
+	order   []*presence          // as they came
+}
+
+// presence is somebody's being in a roster, from enter until leave. It is a handle: the
+// same user coming again is another presence, which the old one cannot touch.
+type presence struct {
+	userID, name       string
+	talker             bool // has a microphone
+	selfMute, selfDeaf bool
+	devices            Devices
+	unstable           bool // the connection for everything but media is lost
+}
+
+// news is something to be told.
+type news struct {
+	to       []string // user ids; not used when it is for everybody
+	everyone bool     // on the server
+	except   string   // a user id, "" for nobody
+	event    Event
+}
+
+func newRoster(channel ChannelInfo) roster {
+	return roster{channel: channel, members: make(map[string]*presence)}
+}
+
+// talks reports whether the others may hear p. Who hears nothing cannot know what it talks
+// into, so it does not. Whatever else may silence somebody belongs here.
+func (p *presence) talks() bool { return !p.selfMute && !p.selfDeaf }
+
+// hears reports whether p hears the others.
+func (p *presence) hears() bool { return !p.selfDeaf }
+
+func (p *presence) info() MemberInfo {
+	return MemberInfo{
+		UserID: p.userID, Name: p.name, Talker: p.talker, SelfMute: !p.talks(), SelfDeaf: p.selfDeaf,
+		Devices: p.devices, Unstable: p.unstable,
+	}
+}
+
+// has reports whether p is in.
+func (r *roster) has(p *presence) bool { return r.members[p.userID] == p }
+
+func (r *roster) empty() bool { return len(r.order) == 0 }
+
+func (r *roster) info() ChannelInfo {
+	info := r.channel
+	info.MemberCount = len(r.order)
+	return info
+}
+
+func (r *roster) infos() []MemberInfo {
+	infos := make([]MemberInfo, len(r.order))
+	for i, p := range r.order {
+		infos[i] = p.info()
+	}
+	return infos
+}
+
+func (r *roster) userIDs() []string {
+	ids := make([]string, len(r.order))
+	for i, p := range r.order {
+		ids[i] = p.userID
+	}
+	return ids
+}
+
+// admit reports why a user cannot enter: ErrChannelNotFound, ErrAlreadyInChannel or
+// ErrChannelFull.
+func (r *roster) admit(userID string) error {
+	switch {
+	case r.closed:
+		return fmt.Errorf("%w: %s", ErrChannelNotFound, r.channel.ID)
+	case r.members[userID] != nil:
+		return fmt.Errorf("%w: %s", ErrAlreadyInChannel, r.channel.ID)
+	case len(r.order) >= r.channel.Capacity:
+		return fmt.Errorf("%w: %s has room for %d", ErrChannelFull, r.channel.ID, r.channel.Capacity)
+	default:
+		return nil
+	}
+}
+
+// enter takes p in, or fails as admit does.
+func (r *roster) enter(p *presence) ([]news, error) {
+	if err := r.admit(p.userID); err != nil {
+		return nil, err
+	}
+	r.members[p.userID] = p
+	r.order = append(r.order, p)
+	return r.tell(p.userID, MemberJoined{ChannelID: r.channel.ID, Member: p.info()}), nil
+}
+
+// leave takes p out. Who did not ask for it is told too. It fails with ErrNotInChannel.
+func (r *roster) leave(p *presence, cause LeaveCause) ([]news, error) {
+	if !r.has(p) {
+		return nil, r.notIn()
+	}
+	except := p.userID
+	if cause.surprises() {
+		except = ""
+	}
+	told := r.tell(except, MemberLeft{ChannelID: r.channel.ID, Member: p.info(), Cause: cause})
+	delete(r.members, p.userID)
+	r.order = slices.DeleteFunc(r.order, func(o *presence) bool { return o == p })
+	return told, nil
+}
+
+// setVoice changes what p lets out and in; nil leaves a flag as it is. What makes no
+// difference to the others is not told. It fails with ErrNotInChannel.
+func (r *roster) setVoice(p *presence, selfMute, selfDeaf *bool) ([]news, error) {
+	if !r.has(p) {
+		return nil, r.notIn()
+	}
+	before := p.info()
+	if selfMute != nil {
+		p.selfMute = *selfMute
+	}
+	if selfDeaf != nil {
+		p.selfDeaf = *selfDeaf
+	}
+	if p.info() == before {
+		return nil, nil
+	}
+	return r.tell(p.userID, VoiceStateChanged{ChannelID: r.channel.ID, Member: p.info()}), nil
+}
+
+// setDevices changes what is known of p's devices, and setUnstable whether p's connection for
+// everything but media is lost. What is no news is not told. They fail with ErrNotInChannel.
+func (r *roster) setDevices(p *presence, devices Devices) ([]news, error) {
+	if !r.has(p) {
+		return nil, r.notIn()
+	}
+	if p.devices == devices {
+		return nil, nil
+	}
+	p.devices = devices
+	return r.tell(p.userID, VoiceStateChanged{ChannelID: r.channel.ID, Member: p.info()}), nil
+}
+
+func (r *roster) setUnstable(p *presence, unstable bool) ([]news, error) {
+	if !r.has(p) {
+		return nil, r.notIn()
+	}
+	if p.unstable == unstable {
+		return nil, nil
+	}
+	p.unstable = unstable
+	return r.tell(p.userID, ConnectionChanged{ChannelID: r.channel.ID, Member: p.info()}), nil
+}
+
+// update changes name and capacity, nil leaving either as it is. A capacity below the
+// number of members makes nobody leave. What makes no difference is not told; by is who
+// need not be told what they did. It fails with ErrChannelNotFound.
+func (r *roster) update(name *string, capacity *int, by string) ([]news, error) {
+	if r.closed {
+		return nil, fmt.Errorf("%w: %s", ErrChannelNotFound, r.channel.ID)
+	}
+	if !r.differs(name, capacity) {
+		return nil, nil
+	}
+	if name != nil {
+		r.channel.Name = *name
+	}
+	if capacity != nil {
+		r.channel.Capacity = *capacity
+	}
+	return []news{{everyone: true, except: by, event: ChannelUpdated{Channel: r.info()}}}, nil
+}
+
+// differs reports whether update would change anything.
+func (r *roster) differs(name *string, capacity *int) bool {
+	return name != nil && *name != r.channel.Name || capacity != nil && *capacity != r.channel.Capacity
+}
+
+// close puts everybody out for good. It fails with ErrChannelNotFound when it is closed.
+func (r *roster) close(by string) ([]news, error) {
+	if r.closed {
+		return nil, fmt.Errorf("%w: %s", ErrChannelNotFound, r.channel.ID)
+	}
+	r.closed = true
+	r.order = nil
+	clear(r.members)
+	return []news{{everyone: true, except: by, event: ChannelDeleted{ChannelID: r.channel.ID}}}, nil
+}
+
+// tell addresses an event to everybody who is in, without except.
+func (r *roster) tell(except string, event Event) []news {
+	return []news{{to: r.userIDs(), except: except, event: event}}
+}
+
+func (r *roster) notIn() error { return fmt.Errorf("%w: %s", ErrNotInChannel, r.channel.ID) }

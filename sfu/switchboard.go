@@ -1,0 +1,242 @@
+package sfu
+
+import (
+	"slices"
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/forward"
+	"github.com/mini-livechat/mini-livechat/sfu/peer"
+	"github.com/mini-livechat/mini-livechat/sfu/speaker"
+)
+
+const (
+	// catchUp is how recently somebody must have begun to speak to be heard from the
+	// beginning on getting a slot: one who waited longer goes on in mid-sentence. It is
+	// how long a slot may take to come free after its talker fell silent.
+	catchUp = 400 * time.Millisecond
+	// leadIn is how much before the first sound of speech belongs to it: a consonant that
+	// was too soft.
+	leadIn = 40 * time.Millisecond
+)
+
+// switchboard is who hears whom in a channel: it gives the slots of each listener to
+// talkers, makes the media follow, and knows who speaks. It has no lock and no clock, and
+// knows of people only their ids and whether they may talk and hear. Not safe for
+// concurrent use.
+type switchboard struct {
+	room  speaker.Room
+	legs  []*leg                   // as they were plugged in
+	heard map[*speaker.Talker]*leg // who has a microphone
+	told  toldSpeakers
+	moved map[*forward.Source]struct{} // sources whose fan-out may have changed since connect
+}
+
+// leg is one member's media in a switchboard, from plug until unplug.
+type leg struct {
+	userID string
+	conn   Conn
+	// What the connection has, asked for once: nothing of it changes.
+	source *forward.Source
+	slots  []peer.Slot
+
+	talker    *speaker.Talker   // nil without a microphone
+	listener  *speaker.Listener // who is on which slot
+	hears     bool
+	ssrc      uint32            // the microphone's, as the others were told
+	connected []*forward.Source // by slot: what the slot takes packets from; nil for none
+	untold    bool              // its slots are other than was told
+}
+
+// plug takes a member's media in. Nothing of it is connected before the next settle.
+func (s *switchboard) plug(userID string, conn Conn, talks, hears bool) *leg {
+	l := &leg{userID: userID, conn: conn, source: conn.Source(), slots: conn.Slots()}
+	l.connected = make([]*forward.Source, len(l.slots))
+	if conn.Talker() {
+		l.talker = s.room.Add(userID, conn.Meter())
+		if s.heard == nil {
+			s.heard = make(map[*speaker.Talker]*leg)
+		}
+		s.heard[l.talker] = l
+	}
+	l.listener = s.room.NewListener(len(l.slots), l.talker)
+	s.legs = append(s.legs, l)
+	s.permit(l, talks, hears)
+	return l
+}
+
+// unplug takes a leg out; the next settle gives its place to others. A leg that is out
+// already it leaves alone.
+func (s *switchboard) unplug(l *leg) {
+	s.legs = slices.DeleteFunc(s.legs, func(o *leg) bool { return o == l })
+	if l.talker != nil {
+		s.room.Remove(l.talker)
+		delete(s.heard, l.talker)
+	}
+	for _, source := range l.connected {
+		s.touch(source)
+	}
+	// The bookkeeping is done before the media is touched, where it may matter most.
+	for _, slot := range l.slots {
+		slot.Assign(nil)
+	}
+	l.source.SetSlots(nil)
+}
+
+// permit says whether a leg's microphone is heard and whether its slots are. The first is
+// so at once, the second with the next connect or settle.
+func (s *switchboard) permit(l *leg, talks, hears bool) {
+	l.hears = hears
+	l.source.SetMuted(!talks)
+	if l.talker != nil {
+		l.talker.SetMuted(!talks)
+	}
+}
+
+// subscribe replaces whom a leg's member pins and excludes (speaker.Listener), which takes
+// effect at once. It reports whether that leg's slots changed; nobody else's do.
+func (s *switchboard) subscribe(l *leg, pin, exclude []string, now time.Time) (changed bool) {
+	l.listener.Subscribe(pin, exclude)
+	if changed = l.listener.Select(now); changed {
+		s.connect(now)
+	}
+	return changed
+}
+
+// settle gives the slots to whom they belong and connects the result. It returns the legs
+// whose slots are other than was told.
+func (s *switchboard) settle(now time.Time) []*leg {
+	var outdated []*leg
+	for _, l := range s.legs {
+		if l.listener.Select(now) || l.untold {
+			l.untold = false
+			outdated = append(outdated, l)
+		}
+	}
+	if len(outdated) > 0 || len(s.moved) > 0 {
+		s.connect(now)
+	}
+	return outdated
+}
+
+// measure looks who speaks now, the loudest first, and notes whose microphone has just
+// got its SSRC, or another one than before. The slice is good until the next call.
+func (s *switchboard) measure(now time.Time) []*speaker.Talker {
+	speaking := s.room.Measure(now)
+	for _, talker := range speaking {
+		l := s.heard[talker]
+		if ssrc, ok := l.conn.SSRC(); ok && ssrc != l.ssrc {
+			l.ssrc = ssrc
+			s.outdate(talker)
+		}
+	}
+	return speaking
+}
+
+// outdate notes that those who have the talker on a slot know it by another SSRC.
+func (s *switchboard) outdate(talker *speaker.Talker) {
+	for _, l := range s.legs {
+		for i := range l.slots {
+			l.untold = l.untold || l.listener.Slot(i) == talker
+		}
+	}
+}
+
+// describe returns a leg's slots as its member is told of them.
+func (s *switchboard) describe(l *leg) []SlotInfo {
+	infos := make([]SlotInfo, len(l.slots))
+	for i := range l.slots {
+		infos[i].MID = l.slots[i].MID
+		if from := s.on(l, i); from != nil {
+			infos[i].UserID = from.userID
+			infos[i].SSRC, _ = from.conn.SSRC()
+		}
+	}
+	return infos
+}
+
+// on returns who has slot i of a leg, or nil.
+func (s *switchboard) on(l *leg, i int) *leg {
+	if talker := l.listener.Slot(i); talker != nil {
+		return s.heard[talker]
+	}
+	return nil
+}
+
+// connect makes the media follow what was decided: each slot takes packets from the
+// talker heard on it, and each talker's Source offers them to those slots. The slots of a
+// listener who hears nothing are free for that time, so that they go on without a gap.
+func (s *switchboard) connect(now time.Time) {
+	type turn struct {
+		slot *forward.Slot
+		from *leg
+	}
+	var turns []turn
+	for _, l := range s.legs {
+		for i := range l.slots {
+			var source *forward.Source
+			from := s.on(l, i)
+			if from != nil && l.hears {
+				source = from.source
+			}
+			if l.connected[i] == source {
+				continue
+			}
+			s.touch(l.connected[i])
+			s.touch(source)
+			l.connected[i] = source
+			if source == nil {
+				l.slots[i].Assign(nil)
+				continue
+			}
+			turns = append(turns, turn{l.slots[i].Slot, from})
+		}
+	}
+	// A source must offer its packets before a slot takes them, or one of them is lost.
+	s.fanOut()
+	for _, t := range turns {
+		if since, ok := t.from.beginning(now); ok {
+			t.slot.Promote(t.from.source, since)
+		} else {
+			t.slot.Assign(t.from.source)
+		}
+	}
+}
+
+// beginning returns from when on a talker who is given a slot is to be heard; ok is false
+// for from now on.
+func (l *leg) beginning(now time.Time) (since time.Time, ok bool) {
+	if !l.talker.Speaking() || now.Sub(l.talker.Onset()) > catchUp {
+		return time.Time{}, false
+	}
+	return l.talker.Onset().Add(-leadIn), true
+}
+
+// touch notes that a source's fan-out may have changed; nil does nothing.
+func (s *switchboard) touch(source *forward.Source) {
+	if source == nil {
+		return
+	}
+	if s.moved == nil {
+		s.moved = make(map[*forward.Source]struct{})
+	}
+	s.moved[source] = struct{}{}
+}
+
+// fanOut sets the slots of the sources that were touched.
+func (s *switchboard) fanOut() {
+	if len(s.moved) == 0 {
+		return
+	}
+	fanOuts := make(map[*forward.Source][]*forward.Slot, len(s.moved))
+	for _, l := range s.legs {
+		for i, source := range l.connected {
+			if _, moved := s.moved[source]; moved {
+				fanOuts[source] = append(fanOuts[source], l.slots[i].Slot)
+			}
+		}
+	}
+	for source := range s.moved {
+		source.SetSlots(fanOuts[source])
+	}
+	clear(s.moved)
+}

@@ -1,0 +1,37 @@
+package signaling
+
+import (
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/tally"
+)
+
+// journal has the log and the tally know what the media plane tells. It implements
+// sfu.Journal.
+type journal struct {
+	log   *zap.Logger
+	tally *tally.Tally
+}
+
+// MediaEnded implements sfu.Journal: one line for each connection that did not end as its
+// client wished.
+func (j *journal) MediaEnded(userID, channelID string, cause sfu.LeaveCause, err error) {
+	fields := []zap.Field{zap.String("user", userID), zap.String("channel", channelID), zap.Error(err)}
+	switch cause {
+	case sfu.LeaveMediaFailed:
+		j.tally.Count("media_failed")
+		j.log.Info("media connection failed", fields...)
+	case sfu.LeaveMediaTimeout:
+		j.tally.Count("media_timed_out")
+		j.log.Info("media path fell silent", fields...)
+	default:
+		j.log.Debug("media connection ended", fields...)
+	}
+}
+
+// Panicked implements sfu.Journal.
+func (j *journal) Panicked(during string, value any, stack []byte) {
+	j.tally.Count("panics")
+	j.log.Error("panic", zap.String("during", during), zap.Any("cause", value), zap.ByteString("stack", stack))
+}
