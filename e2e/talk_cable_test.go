@@ -27,7 +27,7 @@ func (c *cable) plug(t *testing.T) func(*client.Options) {
 	return func(o *client.Options) {
 		o.Dialer = &websocket.Dialer{NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
-			return &cutConn{Conn: conn, cut: &c.webSocket}, err
+			return &cutConn{Conn: conn, cable: c, network: c.networks.Load()}, err
 		}}
 		o.Engine = loopbackEngine(t, func(cfg *client.EngineConfig) {
 			cfg.Net = func(system transport.Net) transport.Net { return &cutNet{Net: system, cable: c} }
@@ -38,20 +38,25 @@ func (c *cable) plug(t *testing.T) func(*client.Options) {
 type cutConn struct {
 	net.Conn
 
-	cut *atomic.Bool
+	cable   *cable
+	network int32
+}
+
+func (c *cutConn) dead() bool {
+	return c.cable.webSocket.Load() || c.cable.networks.Load() != c.network
 }
 
 func (c *cutConn) Read(b []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(b)
-		if err != nil || !c.cut.Load() {
+		if err != nil || !c.dead() {
 			return n, err
 		}
 	}
 }
 
 func (c *cutConn) Write(b []byte) (int, error) {
-	if c.cut.Load() {
+	if c.dead() {
 		return len(b), nil
 	}
 	return c.Conn.Write(b)

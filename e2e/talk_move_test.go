@@ -14,7 +14,7 @@ import (
 func TestTalkMovesToAnotherNetwork(t *testing.T) {
 	verifyNoLeaks(t)
 	for name, move := range map[string]func(*person){
-		// A program that watches the machine's network says so.
+		// A program that watches the machine's network says so. Its WebSocket is as dead as its media.
 		"told": func(p *person) { require.NoError(p.t, p.call.RestartICE(soon(p.t))) },
 		// The call finds out by itself that nothing comes any more.
 		"found out": func(*person) {},

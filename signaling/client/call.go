@@ -204,6 +204,10 @@ func (c *Call) applyChannelEvent(ev *protocol.ChannelEvent) {
 		if ev.Member.UserID == c.client.UserID() {
 			c.removed(ev.Cause)
 		}
+	case protocol.ChannelEventConnection:
+		if ev.Member != nil {
+			c.change(ev.Member.UserID, func(m *protocol.Member) { m.Connection = ev.Member.Connection })
+		}
 	case protocol.ChannelEventCreate: // of another channel
 	}
 }

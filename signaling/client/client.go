@@ -24,7 +24,10 @@ type Client struct {
 	events  *eventQueue // written by the running goroutine only
 
 	ready atomic.Pointer[protocol.Ready]
-	seen  atomic.Uint64 // number of the last event
+	// resumeToken is that of READY or the last RESUMED; "" when there is nothing to resume.
+	// The running goroutine's own.
+	resumeToken string
+	seen        atomic.Uint64 // number of the last event
 	// iceServers are for the next call: READY's, or those of a later ICE_SERVERS.
 	iceServers atomic.Pointer[[]protocol.ICEServer]
 	done       chan struct{}  // closed when the session has ended
@@ -200,7 +203,7 @@ var errEncode = errors.New("request cannot be encoded")
 
 func isReply(op protocol.Op) bool {
 	switch op {
-	case protocol.OpAck, protocol.OpError, protocol.OpHeartbeatAck, protocol.OpReady:
+	case protocol.OpAck, protocol.OpError, protocol.OpHeartbeatAck, protocol.OpReady, protocol.OpResumed:
 		return true
 	default:
 		return false

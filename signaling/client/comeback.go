@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -122,7 +123,8 @@ func (c *Client) untilDone() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// tryOnce opens a link, makes it the client's session's, and sends what waits.
+// tryOnce opens a link, makes it that of the session or, where that is gone, of a new one, and
+// sends what waits.
 func (c *Client) tryOnce(ctx context.Context, token string) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
@@ -130,8 +132,21 @@ func (c *Client) tryOnce(ctx context.Context, token string) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = l.during(ctx, func() error { return c.identify(l, token) })
-	if err == nil {
+	var resumed bool
+	err = l.during(ctx, func() (err error) {
+		if c.resumeToken != "" {
+			resumed, err = c.resume(l)
+		}
+		if err != nil || resumed {
+			return err
+		}
+		return c.identify(l, token)
+	})
+	switch {
+	case err != nil:
+	case resumed:
+		err = c.goOn(l)
+	default:
 		err = c.begin(l)
 	}
 	if err != nil {
@@ -139,6 +154,62 @@ func (c *Client) tryOnce(ctx context.Context, token string) (*link, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// resume takes the session over to this link, with what was missed meanwhile. It reports
+// false when the server knows the session no more.
+func (c *Client) resume(l *link) (bool, error) {
+	err := l.ask(protocol.OpResume, protocol.Resume{
+		V: protocol.Version, SessionID: c.Ready().SessionID, ResumeToken: c.resumeToken, S: c.seen.Load(),
+	})
+	if err != nil {
+		return false, err
+	}
+	for {
+		f, err := l.read()
+		if err != nil {
+			return false, err
+		}
+		switch {
+		case f.Op == protocol.OpResumed:
+			var resumed protocol.Resumed
+			if err := f.Bind(&resumed); err != nil {
+				return false, fmt.Errorf("%w: RESUMED: %w", ErrProtocol, err)
+			}
+			c.resumeToken = resumed.ResumeToken
+			c.iceServers.Store(&resumed.ICEServers)
+			return true, nil
+		case f.Op == protocol.OpInvalidSession:
+			c.resumeToken = ""
+			return false, nil
+		case f.Op == protocol.OpError && f.ID == "":
+			return false, refusal(f)
+		default:
+			if err := c.handle(f); err != nil {
+				return false, err
+			}
+		}
+	}
+}
+
+// goOn repeats what the resumed session has not answered. The server carries out each request
+// once, however often it comes.
+func (c *Client) goOn(l *link) error {
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	if err := c.Err(); err != nil {
+		return err
+	}
+	c.resendLocked(l)
+	return nil
+}
+
+// giveUp closes a link that answers no more, so that the client comes back on another one.
+// Without a session to resume it does nothing, since that would cost the session.
+func (c *Client) giveUp(l *link) {
+	if l.resumes() {
+		l.close()
+	}
 }
 
 // begin goes on with a new session where the lost one was: what was sent and not answered

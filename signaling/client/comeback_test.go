@@ -223,3 +223,71 @@ func TestPauseGrowsAndKeepsItsLimits(t *testing.T) {
 	require.Greater(t, longest(50, window), resumePause)
 	require.LessOrEqual(t, longest(50, window), maxPause)
 }
+
+// resumable does the handshake of a server that can resume.
+func (c *fakeConn) resumable(token string) {
+	c.reply(protocol.OpHello, "", protocol.Hello{HeartbeatInterval: c.heartbeat, V: []int{1}, Features: []string{protocol.FeatureResume}})
+	f := c.until(protocol.OpIdentify)
+	c.reply(protocol.OpReady, f.ID, protocol.Ready{V: 1, SessionID: "s1", UserID: "ada", ResumeToken: token, ResumeWindowMS: 60_000})
+}
+
+func TestSessionIsResumed(t *testing.T) {
+	t.Parallel()
+	resumes := make(chan protocol.Resume, 10)
+	resumed := func(c *fakeConn, next string, missed ...string) {
+		c.reply(protocol.OpHello, "", protocol.Hello{HeartbeatInterval: c.heartbeat, V: []int{1}, Features: []string{protocol.FeatureResume}})
+		f := c.until(protocol.OpResume)
+		var d protocol.Resume
+		require.NoError(t, f.Bind(&d))
+		resumes <- d
+		c.s = d.S
+		for _, content := range missed {
+			c.event(protocol.OpMessageEvent, protocol.MessageEvent{Content: content})
+		}
+		c.reply(protocol.OpResumed, f.ID, protocol.Resumed{Replayed: len(missed), ResumeToken: next})
+	}
+	ids := make(chan string, 2)
+	srv, _ := comings(t, func(c *fakeConn) {
+		c.resumable("first")
+		c.event(protocol.OpMessageEvent, protocol.MessageEvent{Content: "one"})
+		ids <- c.until(protocol.OpMessageCreate).ID
+		c.cut()
+	}, func(c *fakeConn) {
+		resumed(c, "second", "two", "three")
+		c.cut() // before the request is repeated
+	}, func(c *fakeConn) {
+		resumed(c, "third")
+		f := c.until(protocol.OpMessageCreate)
+		ids <- f.ID
+		c.ack(f, protocol.MessageCreated{MessageID: "m"})
+		c.event(protocol.OpMessageEvent, protocol.MessageEvent{Content: "four"})
+		c.cut()
+	}, func(c *fakeConn) { // the session is gone
+		c.reply(protocol.OpHello, "", protocol.Hello{HeartbeatInterval: c.heartbeat, V: []int{1}, Features: []string{protocol.FeatureResume}})
+		f := c.until(protocol.OpResume)
+		var d protocol.Resume
+		require.NoError(t, f.Bind(&d))
+		resumes <- d
+		c.reply(protocol.OpInvalidSession, f.ID, protocol.InvalidSession{Reason: "unknown"})
+		f = c.until(protocol.OpIdentify)
+		c.reply(protocol.OpReady, f.ID, protocol.Ready{V: 1, SessionID: "s2", UserID: "ada", ResumeToken: "anew"})
+		c.until(protocol.OpHello)
+	})
+	c := srv.dial(Options{Token: "ada"})
+	created, err := c.SendMessage(testContext(t), "room", "once")
+	require.NoError(t, err)
+	require.Equal(t, "m", created.MessageID)
+	require.Equal(t, <-ids, <-ids, "repeated under its id")
+	for i, want := range []string{"one", "two", "three", "four"} {
+		ev := <-c.Events()
+		require.EqualValues(t, i+1, ev.S)
+		message, ok := ev.Payload.(*protocol.MessageEvent)
+		require.True(t, ok, "%T", ev.Payload)
+		require.Equal(t, want, message.Content)
+	}
+	require.IsType(t, &Reidentified{}, (<-c.Events()).Payload)
+	require.Equal(t, "s2", c.Ready().SessionID)
+	require.Equal(t, protocol.Resume{V: 1, SessionID: "s1", ResumeToken: "first", S: 1}, <-resumes)
+	require.Equal(t, protocol.Resume{V: 1, SessionID: "s1", ResumeToken: "second", S: 3}, <-resumes)
+	require.Equal(t, protocol.Resume{V: 1, SessionID: "s1", ResumeToken: "third", S: 4}, <-resumes)
+}

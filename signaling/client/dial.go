@@ -180,6 +180,10 @@ func (c *Client) identify(l *link, token string) error {
 		c.ready.Store(ready)
 		c.iceServers.Store(&ready.ICEServers)
 		c.seen.Store(0)
+		c.resumeToken = ""
+		if l.resumes() {
+			c.resumeToken = ready.ResumeToken
+		}
 		return nil
 	case protocol.OpError:
 		return refusal(f)

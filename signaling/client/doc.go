@@ -12,8 +12,9 @@
 // # Coming back
 //
 // A client whose connection breaks comes back by itself, at random moments ever further apart,
-// until Close or until the server says that there is no coming back. A session that is lost is
-// begun anew: voice state and subscriptions are told again, the call is joined again with the
+// until Close or until the server says that there is no coming back. It resumes its session: events
+// that were missed come in order, requests are answered once, and the call goes on, which nobody
+// notices. A session that is lost is begun anew: voice state and subscriptions are told again, the call is joined again with the
 // same Slots, and an event with a Reidentified says that things may have happened in between.
 // Requests made meanwhile wait. Options.NoReconnect is without all of this.
 //

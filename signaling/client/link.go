@@ -75,6 +75,9 @@ func (l *link) greet() error {
 	return nil
 }
 
+// resumes reports whether a session on this link can be resumed on another.
+func (l *link) resumes() bool { return slices.Contains(l.hello.Features, protocol.FeatureResume) }
+
 func (l *link) heartbeatInterval() time.Duration {
 	return time.Duration(l.hello.HeartbeatInterval) * time.Millisecond
 }

@@ -27,6 +27,7 @@ type media struct {
 	running  sync.WaitGroup // what writes RTCP and hastens
 
 	negotiating sync.Mutex    // held during an ICE restart
+	restarted   time.Time     // when the last one was agreed on; guarded by negotiating
 	troubled    chan struct{} // has a token when nothing comes any more
 
 	answered  chan struct{} // closed when the answer has been applied

@@ -12,6 +12,10 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
+// linkPatience is how long a request for another path of media may go unanswered before the WebSocket is taken to be as
+// dead as the path is: the system would find out after minutes.
+const linkPatience = time.Second
+
 // restartPause is between two ICE restarts while nothing comes: as long as a path takes to be found on a slow network.
 const restartPause = 2 * time.Second
 
@@ -55,12 +59,21 @@ func (m *media) restartICE(ctx context.Context) error {
 	if err = m.pc.SetLocalDescription(offer); err != nil {
 		return fmt.Errorf("restart ICE: %w", err)
 	}
+	unanswered := m.call.client.suspect()
+	defer unanswered()
 	var renegotiated protocol.Renegotiated
-	err = m.call.client.Request(ctx, protocol.OpRenegotiate, protocol.Renegotiate{SDPOffer: offer.SDP}, &renegotiated)
+	for {
+		err = m.call.client.Request(ctx, protocol.OpRenegotiate, protocol.Renegotiate{SDPOffer: offer.SDP}, &renegotiated)
+		refused, _ := errors.AsType[*protocol.Error](err)
+		if refused == nil || refused.Code != protocol.CodeNegotiating || !sleep(ctx, time.Duration(refused.RetryAfterMS)*time.Millisecond) {
+			break
+		}
+	}
 	if err != nil {
 		_ = m.pc.SetLocalDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeRollback})
 		return fmt.Errorf("restart ICE: %w", err)
 	}
+	m.restarted = time.Now()
 	answer := webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: renegotiated.SDPAnswer}
 	if err = m.pc.SetRemoteDescription(answer); err != nil {
 		return fmt.Errorf("restart ICE: %w", err)
@@ -90,17 +103,47 @@ func (m *media) findWay() {
 		cancel()
 	}()
 	for m.receiver.trouble.Load() && ctx.Err() == nil {
+		if wait := m.sinceRestart(); wait < restartPause { // one that was asked for is at work
+			sleep(ctx, restartPause-wait)
+			continue
+		}
 		err := m.restartICE(ctx)
 		m.call.client.log.Debug("another path is looked for", "channel", m.call.channelID, "error", err)
 		if refused, ok := errors.AsType[*protocol.Error](err); ok && refused.Code == protocol.CodeNotInChannel {
 			m.call.lose(ErrMediaLost)
 			return
 		}
-		pause := time.NewTimer(restartPause)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-		}
+		sleep(ctx, restartPause)
 	}
+}
+
+// sinceRestart is how long ago the last ICE restart was agreed on. It waits for one that is under way.
+func (m *media) sinceRestart() time.Duration {
+	m.negotiating.Lock()
+	defer m.negotiating.Unlock()
+	return time.Since(m.restarted)
+}
+
+// sleep waits for d, and reports false when ctx ended before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// suspect gives the link of now up unless done is called within linkPatience.
+func (c *Client) suspect() (done func()) {
+	c.sending.Lock()
+	l := c.link
+	c.sending.Unlock()
+	if l == nil {
+		return func() {}
+	}
+	timer := time.AfterFunc(linkPatience, func() { c.giveUp(l) })
+	return func() { timer.Stop() }
 }
