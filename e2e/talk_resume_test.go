@@ -20,7 +20,6 @@ import (
 type scissors struct {
 	mu    sync.Mutex
 	conns []net.Conn
-	after int // cut once so many more bytes have come; 0: not
 }
 
 func (s *scissors) plug(o *client.Options) {

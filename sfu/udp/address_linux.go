@@ -17,12 +17,19 @@ var ErrZone = errors.New("udp: no such interface")
 // Sockaddr is a remote address as the kernel has it: struct sockaddr_in or sockaddr_in6.
 type Sockaddr struct {
 	raw [unix.SizeofSockaddrInet6]byte
-	len uint32
+}
+
+// size is how much of it the kernel is to read, bytes.
+func (a *Sockaddr) size() uint32 {
+	if binary.NativeEndian.Uint16(a.raw[0:]) == unix.AF_INET {
+		return unix.SizeofSockaddrInet4
+	}
+	return unix.SizeofSockaddrInet6
 }
 
 // SetV4 makes it an address for an IPv4 socket; remote is IPv4.
 func (a *Sockaddr) SetV4(remote netip.AddrPort) {
-	*a = Sockaddr{len: unix.SizeofSockaddrInet4}
+	*a = Sockaddr{}
 	binary.NativeEndian.PutUint16(a.raw[0:], unix.AF_INET)
 	binary.BigEndian.PutUint16(a.raw[2:], remote.Port())
 	ip := remote.Addr().As4()
@@ -35,7 +42,7 @@ func (a *Sockaddr) SetV6(remote netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	*a = Sockaddr{len: unix.SizeofSockaddrInet6}
+	*a = Sockaddr{}
 	binary.NativeEndian.PutUint16(a.raw[0:], unix.AF_INET6)
 	binary.BigEndian.PutUint16(a.raw[2:], remote.Port())
 	ip := remote.Addr().As16()

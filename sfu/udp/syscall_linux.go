@@ -41,7 +41,7 @@ func SendTo(fd int, packet []byte, to *Sockaddr, source *Source, flags int) sysc
 			uintptr(unsafe.Pointer(unsafe.SliceData(packet))), //nolint:gosec // see above
 			uintptr(len(packet)), uintptr(flags),
 			uintptr(unsafe.Pointer(&to.raw[0])), //nolint:gosec // see above
-			uintptr(to.len))
+			uintptr(to.size()))
 		return errno
 	}
 	one := &struct {
@@ -61,7 +61,7 @@ func (m *Msg) Forget() { m.Hdr.Name, m.Hdr.Control = nil, nil }
 
 // Address says where a message goes to and, unless source is nil, where it comes from. Both stay in use until it is sent.
 func (m *Msg) Address(to *Sockaddr, source *Source) {
-	m.Hdr.Name, m.Hdr.Namelen = &to.raw[0], to.len
+	m.Hdr.Name, m.Hdr.Namelen = &to.raw[0], to.size()
 	if source == nil {
 		m.Hdr.Control, m.Hdr.Controllen = nil, 0
 		return
