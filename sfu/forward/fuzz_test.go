@@ -24,6 +24,7 @@ const (
 	opResend
 	opDepth
 	opRED
+	opSkip
 )
 
 // fuzzScript appends operations of four bytes.
@@ -55,6 +56,8 @@ func FuzzRewrite(f *testing.F) {
 
 	f.Add(uint16(3), uint32(1), fuzzScript(packet(0, 128, 0, 20), packet(0, 128, 0, 20), [4]byte{opPromote, 0, 50}, packet(0, 128, 0, 20),
 		packet(0, 128, 0, 20)))
+
+	f.Add(uint16(9), uint32(2), fuzzScript([4]byte{opAssign}, packet(0, 128, 0, 20), [4]byte{opSkip}, packet(0, 128, 0, 20), [4]byte{opSkip, 0, 8}, packet(0, 128, 0, 20)))
 
 	f.Add(uint16(9), uint32(0), fuzzScript([4]byte{opAssign}, packet(0, 128, 0, 20), [4]byte{opDepth, 0, 3}, packet(0, 128, 0, 20), packet(0, 128, 0, 20),
 		packet(0, 128, 0, 20), [4]byte{opRED, 0, 2}, [4]byte{0xef, 0x1e, 0, 1}, [4]byte{0xef, 0x0f, 0, 1}, [4]byte{111, 1, 2, 3}, [4]byte{opResend, 0, 40, 20}))
@@ -144,6 +147,11 @@ func FuzzRewrite(f *testing.F) {
 					t.Fatalf("asks for %d packets", len(got))
 				}
 				p.skip(uint16(a)%80, 0)
+			case opSkip:
+				offered++
+				packet := p.padding()
+				packet.SequenceNumber += uint16(int16(int8(a)) / 4) // mostly near where it should be
+				source.Skip(&packet, now)
 			case opSilence:
 				now = now.Add(time.Duration(int16(big)) * time.Second)
 			default:
@@ -176,7 +184,7 @@ func checkCounters(t *testing.T, slot *Slot, sources []*Source, seen forwardtest
 	}
 	for _, source := range sources {
 		s := source.Stats()
-		offered -= s.Packets + s.Dropped.Muted + s.Dropped.Duplicate + s.Dropped.Late
+		offered -= s.Packets + s.Dropped.Muted + s.Dropped.Duplicate + s.Dropped.Late + s.Dropped.Skipped
 	}
 	if offered != 0 {
 		t.Errorf("%d packets were not counted", int64(offered))

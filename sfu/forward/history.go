@@ -99,16 +99,16 @@ func (h *history) encode(index int64, n int, gate uint32, now time.Time, dst []b
 	return p.frame, h.appendRED(dst, p, n), true
 }
 
-// redundant returns how many packets just before p it can carry as redundancy, at most
-// repair.MaxDepth. Caller holds mu or is the one goroutine that puts.
+// redundant returns how many packets just before p it can carry as redundancy and still be
+// of a size that every path carries, at most repair.MaxDepth. Caller holds mu or is the one goroutine that puts.
 func (h *history) redundant(p *past) int {
+	room := repair.RoomBeside(len(p.payload))
 	for n := range repair.MaxDepth {
 		before := h.at(p.frame.index - int64(n) - 1)
 		if before == nil || before.frame.epoch != p.frame.epoch || before.frame.gate != p.frame.gate {
 			return n
 		}
-		offset := p.frame.ts - before.frame.ts
-		if offset <= 0 || offset > repair.MaxOffset || len(before.payload) == 0 || len(before.payload) > repair.MaxBlockLen {
+		if !room.Take(len(before.payload), p.frame.ts-before.frame.ts) {
 			return n
 		}
 	}

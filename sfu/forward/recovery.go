@@ -28,7 +28,18 @@ func (s *Source) Lost(p *Packet, red *repair.RED, i int, payloadType uint8) (los
 		PayloadType:    payloadType,
 		Payload:        block.Data,
 	}
-	return lost, s.gaps.Lacks(lost.SequenceNumber, p.SequenceNumber)
+	// A packet without sound is in nobody's redundancy: where one went before, a block stands
+	// for an older packet than its place says.
+	return lost, s.gaps.Lacks(lost.SequenceNumber, p.SequenceNumber) && !s.track.repeats(&lost, &s.history)
+}
+
+// Skip is Prepare for a packet that is here but is not to be heard, such as padding (RFC
+// 3550 §5.1): it takes its number, so that nobody waits for it or asks for it, and the
+// slots' numbers close over it.
+func (s *Source) Skip(p *Packet, now time.Time) {
+	s.arrived(p, now)
+	s.track.skip(p)
+	s.skipped.Add(1)
 }
 
 // Recover is Prepare for a packet out of the redundancy of another, see Lost: the network

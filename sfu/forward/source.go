@@ -33,10 +33,12 @@ type SourceDrops struct {
 	Duplicate uint64
 	// Late packets were too far behind the newest, or from before an unmute.
 	Late uint64
+	// Skipped packets were given to Skip.
+	Skipped uint64
 }
 
-// Source is one publisher's stream and the slots it is heard in. Prepare, Lost, Recover and
-// Requests are called by one goroutine at a time; the other methods from any. Create it
+// Source is one publisher's stream and the slots it is heard in. Prepare, Skip, Lost, Recover
+// and Requests are called by one goroutine at a time; the other methods from any. Create it
 // with NewSource.
 type Source struct {
 	// slots is an immutable snapshot; SetSlots replaces it.
@@ -60,9 +62,9 @@ type Source struct {
 	demand demand
 
 	// Written by Prepare, read by Stats.
-	packets, octets, restarts      atomic.Uint64
-	recovered, restored, requested atomic.Uint64
-	muted, duplicate, late         atomic.Uint64
+	packets, octets, restarts       atomic.Uint64
+	recovered, restored, requested  atomic.Uint64
+	muted, duplicate, late, skipped atomic.Uint64
 }
 
 // NewSource returns a Source without slots, not muted.
@@ -81,13 +83,18 @@ func NewSource() *Source {
 // counted. Prepare must be called by one goroutine at a time, and fan-outs to the same
 // slot be sent in the order of their Prepare.
 func (s *Source) Prepare(p *Packet, now time.Time) (fanout Fanout, ok bool) {
+	s.arrived(p, now)
+	return s.place(p, now)
+}
+
+// arrived notes what a packet from the network says of the network.
+func (s *Source) arrived(p *Packet, now time.Time) {
 	if s.noteGaps(p, now) {
 		// It was lost, and that it is here after all says nothing of the network.
 		s.restored.Add(1)
 	} else {
 		s.reception.observe(p, now)
 	}
-	return s.place(p, now)
 }
 
 // place is what Prepare and Recover have in common.
@@ -180,6 +187,7 @@ func (s *Source) Stats() SourceStats {
 			Muted:     s.muted.Load(),
 			Duplicate: s.duplicate.Load(),
 			Late:      s.late.Load(),
+			Skipped:   s.skipped.Load(),
 		},
 	}
 }

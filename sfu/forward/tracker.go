@@ -1,5 +1,7 @@
 package forward
 
+import "math/bits"
+
 const (
 	// maxDropout is how far a number may lie from the newest, in packets, to belong to the
 	// same numbering (RFC 3550 A.1, MAX_DROPOUT). Ahead, packets were lost. Behind, but
@@ -29,7 +31,7 @@ type frame struct {
 	// epoch changes whenever places before and after cannot be compared: another SSRC,
 	// restarted numbering, a mute in between. Places are comparable within one epoch.
 	epoch uint64
-	// index counts packets.
+	// index counts packets with sound.
 	index int64
 	// ts counts ticks of the clock rate.
 	ts int64
@@ -52,10 +54,14 @@ type tracker struct {
 	started bool
 	ssrc    uint32
 	epoch   uint64
-	// base is the first index of the epoch.
+	// base is the first number of the epoch.
 	base int64
-	// seen has the indices received.
+	// seen has the numbers received, extended.
 	seen window
+	// skipped counts the numbers that held no sound and that indices close over; bit i of
+	// skips says that seen.highest-i was one.
+	skipped int64
+	skips   uint64
 	// seq, rtpTS and ts belong to the newest packet: as received and extended.
 	seq   uint16
 	rtpTS uint32
@@ -75,18 +81,18 @@ func (t *tracker) observe(p *Packet) (frame, verdict) {
 	ticks := int64(int32(p.Timestamp - t.rtpTS))   //nolint:gosec // modular difference, RFC 1982
 	switch {
 	case step > 0 && step <= maxDropout && ticks >= 0:
-		t.seen.advance(t.seen.highest + step)
+		t.advance(step)
 		t.newest(p, t.ts+ticks)
 		return t.frameOf(p, t.seen.highest, t.ts), pass
 	case step <= 0 && step > -windowSize && ticks <= 0:
-		index := t.seen.highest + step
-		if index < t.base {
+		number := t.seen.highest + step
+		if number < t.base {
 			return frame{}, dropLate
 		}
-		if v := t.seen.place(index); v != pass {
+		if v := t.seen.place(number); v != pass {
 			return frame{}, v
 		}
-		f := t.frameOf(p, index, t.ts+ticks)
+		f := t.frameOf(p, number, t.ts+ticks)
 		f.late = true
 		return f, pass
 	case step <= 0 && step >= -maxDropout && uint32(p.SequenceNumber) != t.suspect:
@@ -96,6 +102,47 @@ func (t *tracker) observe(p *Packet) (frame, verdict) {
 	default:
 		return t.restart(p), pass
 	}
+}
+
+// skip takes the number of a packet that holds no sound, as if it had none. Only that of a
+// newer packet can be closed over; for a late one a place was left already.
+func (t *tracker) skip(p *Packet) {
+	if !t.started || p.SSRC != t.ssrc {
+		return // a stream begins with sound
+	}
+	switch step := int64(int16(p.SequenceNumber - t.seq)); { //nolint:gosec // modular difference, RFC 1982
+	case step > 0 && step <= maxDropout:
+		t.advance(step)
+		t.skips |= 1
+		t.skipped++
+		t.seq, t.suspect = p.SequenceNumber, noSuspect
+	case step <= 0 && step > -windowSize && t.seen.highest+step >= t.base:
+		t.seen.place(t.seen.highest + step)
+	}
+}
+
+// repeats reports whether a packet that is not here yet would be out of order by its
+// timestamp: at or before that of the one which goes before it.
+func (t *tracker) repeats(p *Packet, h *history) bool {
+	step := int64(int16(p.SequenceNumber - t.seq)) //nolint:gosec // modular difference, RFC 1982
+	ticks := int64(int32(p.Timestamp - t.rtpTS))   //nolint:gosec // modular difference, RFC 1982
+	if step > 0 {
+		return ticks <= 0
+	}
+	before := h.at(t.index(t.seen.highest+step) - 1)
+	return before != nil && before.frame.ts >= t.ts+ticks
+}
+
+// advance moves to a newer number.
+func (t *tracker) advance(step int64) {
+	t.seen.advance(t.seen.highest + step)
+	t.skips <<= step // by 64 or more leaves 0
+}
+
+// index leaves those that were skipped out of a number received.
+func (t *tracker) index(number int64) int64 {
+	age := t.seen.highest - number
+	return number - t.skipped + int64(bits.OnesCount64(t.skips&(1<<age-1)))
 }
 
 // rebase begins a new epoch with the next newer packet: packets up to the newest seen so
@@ -114,6 +161,7 @@ func (t *tracker) restart(p *Packet) frame {
 	t.ssrc = p.SSRC
 	t.rebase()
 	t.seen.reset(t.base)
+	t.skips = 0
 	t.newest(p, int64(p.Timestamp))
 	return t.frameOf(p, t.base, t.ts)
 }
@@ -122,6 +170,6 @@ func (t *tracker) newest(p *Packet, ts int64) {
 	t.seq, t.rtpTS, t.ts, t.suspect = p.SequenceNumber, p.Timestamp, ts, noSuspect
 }
 
-func (t *tracker) frameOf(p *Packet, index, ts int64) frame {
-	return frame{epoch: t.epoch, index: index, ts: ts, ssrc: p.SSRC, marker: p.Marker}
+func (t *tracker) frameOf(p *Packet, number, ts int64) frame {
+	return frame{epoch: t.epoch, index: t.index(number), ts: ts, ssrc: p.SSRC, marker: p.Marker}
 }

@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	// A client may ask for nackRate packets a second: two thirds of what 32 slots carry; and
-	// for nackBurst at once: half a millisecond of the loop, and 160 ms of 32 slots. What it
-	// asks for beyond that is not even looked up.
-	nackRate  = 1000
-	nackBurst = 256
+	// A client may ask for a packet every nackCost: two thirds of what 32 slots carry; and
+	// for those of nackBurst at once: half a millisecond of the loop, and 160 ms of 32 slots.
+	// What it asks for beyond that is not even looked up.
+	nackCost  = time.Millisecond
+	nackBurst = 256 * nackCost
 	// leastSent is how many packets reports must be about before their loss decides anything.
 	leastSent = 10
 )
@@ -34,7 +34,7 @@ type listener struct {
 	drops listenerDrops
 
 	// The receiving loop's own.
-	budget   budget
+	asked    bucket // nackCost for each packet
 	depth    repair.Depth
 	progress []progress // of each slot
 	// What reports have been about since the last that decided something.
@@ -86,7 +86,7 @@ func (l *listener) resend(out *wire.Batch, nack *repair.Feedback, now time.Time)
 		return
 	}
 	for number := range nack.Numbers() {
-		if !l.budget.take(now) {
+		if !l.asked.take(nackCost, nackBurst, now) {
 			l.drops.nackRate.Add(1)
 			return
 		}
@@ -180,20 +180,4 @@ func (l *listener) senderReports(packets []rtcp.Packet, now time.Time) []rtcp.Pa
 		})
 	}
 	return packets
-}
-
-// budget lets nackBurst through at once and nackRate a second. The zero value is full.
-type budget struct {
-	used float64
-	at   time.Time
-}
-
-func (b *budget) take(now time.Time) bool {
-	b.used = max(0, b.used-max(0, now.Sub(b.at).Seconds())*nackRate)
-	b.at = now
-	if b.used+1 > nackBurst {
-		return false
-	}
-	b.used++
-	return true
 }

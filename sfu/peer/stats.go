@@ -31,6 +31,9 @@ type Drops struct {
 	NoMicrophone uint64
 	// SecondSSRC is RTP of another SSRC while the microphone's is heard.
 	SecondSSRC uint64
+	// TooLarge is Opus of more bytes than its largest frame, Rate what came faster than Opus
+	// is ever made, both also out of redundancy.
+	TooLarge, Rate uint64
 	// RTCP is compounds that are cut short, or whose parts do not fit.
 	RTCP uint64
 	// NACK is requests about a stream that is not the client's, or without having
@@ -55,6 +58,6 @@ func (p *Peer) dropped() Drops {
 	in, out := &p.talker.drops, &p.listener.drops
 	return Drops{
 		Malformed: in.malformed.Load(), PayloadType: in.payloadType.Load(), NoMicrophone: in.noMicrophone.Load(),
-		SecondSSRC: in.secondSSRC.Load(), RTCP: p.badRTCP.Load(), NACK: out.nack.Load(), NACKRate: out.nackRate.Load(),
+		SecondSSRC: in.secondSSRC.Load(), TooLarge: in.tooLarge.Load(), Rate: in.rate.Load(), RTCP: p.badRTCP.Load(), NACK: out.nack.Load(), NACKRate: out.nackRate.Load(),
 	}
 }

@@ -10,10 +10,24 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
-// ssrcTakeover is how long a microphone's SSRC must be silent before another one of the
-// same client may take its place, as after a change of the encoder. A client that sends
-// two at once is heard on the first.
-const ssrcTakeover = time.Second
+const (
+	// ssrcTakeover is how long a microphone's SSRC must be silent before another one of the
+	// same client may take its place, as after a change of the encoder. A client that sends
+	// two at once is heard on the first.
+	ssrcTakeover = time.Second
+	// maxOpus is the largest payload of Opus that is sent on, in bytes: its largest frame
+	// (RFC 6716, section 3.2.1), a datagram of 1,307 bytes. Packets of several frames that
+	// exceed it would not pass every path.
+	maxOpus = 1275
+	// A talker is heard at most as fast as packetCost and byteCost say, 500 packets and
+	// 80,000 bytes of Opus a second, a quarter more than Opus ever makes (510 kbit/s, frames
+	// of 2.5 ms; its redundancy is the network's business and not counted); and for
+	// talkerBurst at once, as after a stall of the network. What comes faster multiplies with
+	// the listeners, and would be ours to pay.
+	packetCost  = time.Second / 500
+	byteCost    = time.Second / 80_000
+	talkerBurst = time.Second
+)
 
 // talker is the half of a Peer that comes in: it takes the packets of the client's
 // microphone out of RTP and RED, mends their losses, measures them, and hands them to the
@@ -39,13 +53,15 @@ type talker struct {
 	packet  forward.Packet
 	red     repair.RED
 	heardAt time.Time
+	packets bucket   // packetCost for each
+	bytes   bucket   // byteCost for each
 	wanted  []uint16 // numbers to ask for, reused
 	nack    []byte   // the packet that does, reused
 }
 
 // talkerDrops are the counters of Drops that a talker's packets move.
 type talkerDrops struct {
-	malformed, payloadType, noMicrophone, secondSSRC atomic.Uint64
+	malformed, payloadType, noMicrophone, secondSSRC, tooLarge, rate atomic.Uint64
 }
 
 // open readies the talker of a connection that is answered at now.
@@ -69,16 +85,23 @@ func (t *talker) receive(out *wire.Batch, raw []byte, at time.Time) {
 	}
 	if reason := t.unwrapRED(); reason != nil {
 		reason.Add(1)
+		if t.packet.SSRC == t.ssrc.Load() {
+			t.source.Skip(&t.packet, at) // it is here, and to ask for it again is no use
+		}
 		return
 	}
 	if !t.admitSSRC(at) {
 		t.drops.secondSSRC.Add(1)
 		return
 	}
-	t.measure(at)
 	t.recoverLost(out, at)
-	if fanout, ok := t.source.Prepare(&t.packet, at); ok {
-		t.fanOut(out, &fanout, t.packet.Payload)
+	if size := len(t.packet.Payload); size == 0 || !t.admit(size, at) { // size 0: padding, or RED of silence
+		t.source.Skip(&t.packet, at)
+	} else {
+		t.measure(at)
+		if fanout, ok := t.source.Prepare(&t.packet, at); ok {
+			t.fanOut(out, &fanout, t.packet.Payload)
+		}
 	}
 	if t.mic.nack {
 		t.askForMissing(out, at)
@@ -95,6 +118,9 @@ func (t *talker) unwrapRED() *atomic.Uint64 {
 	}
 	if t.mic.red == 0 || t.packet.PayloadType != t.mic.red {
 		return &t.drops.payloadType
+	}
+	if len(t.packet.Payload) == 0 { // padding wears the type of what it pads
+		return nil
 	}
 	if t.red.Unmarshal(t.packet.Payload) != nil {
 		return &t.drops.malformed
@@ -120,6 +146,20 @@ func (t *talker) admitSSRC(at time.Time) bool {
 	return true
 }
 
+// admit reports whether a payload of this size may be sent on to the listeners, and counts
+// it if not.
+func (t *talker) admit(size int, at time.Time) bool {
+	switch {
+	case size > maxOpus:
+		t.drops.tooLarge.Add(1)
+		return false
+	case !t.packets.take(packetCost, talkerBurst, at) || !t.bytes.take(time.Duration(size)*byteCost, talkerBurst, at):
+		t.drops.rate.Add(1)
+		return false
+	}
+	return true
+}
+
 // measure takes the audio level of the packet in hand, or guesses it.
 func (t *talker) measure(at time.Time) {
 	level, ok := speaker.ParseLevel(t.packet.Extension(t.levelID))
@@ -137,7 +177,7 @@ func (t *talker) measure(at time.Time) {
 func (t *talker) recoverLost(out *wire.Batch, at time.Time) {
 	for i := range t.red.Redundant() {
 		lost, ok := t.source.Lost(&t.packet, &t.red, i, t.mic.opus)
-		if !ok {
+		if !ok || !t.admit(len(lost.Payload), at) {
 			continue
 		}
 		if fanout, ok := t.source.Recover(&lost, at); ok {

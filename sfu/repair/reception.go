@@ -32,6 +32,7 @@ type Arrivals struct {
 	ssrc          uint32
 	packets       int64 // duplicates included
 	first, newest int64
+	began         time.Time // what arrival times count from, by the monotonic clock
 	// transit is the newest packet's arrival less its timestamp, in ticks; jitter is 16
 	// times the mean change of it.
 	transit uint32
@@ -43,12 +44,15 @@ type Arrivals struct {
 // Observe counts one packet that arrived at now. Another SSRC or a large jump is a new
 // stream.
 func (a *Arrivals) Observe(ssrc uint32, seq uint16, timestamp uint32, now time.Time) {
-	arrival := uint32(now.UnixMicro() * (opusClock / 1000) / 1000) //nolint:gosec // modular, as timestamps are
+	if a.began.IsZero() {
+		a.began = now
+	}
+	arrival := uint32(now.Sub(a.began).Microseconds() * (opusClock / 1000) / 1000) //nolint:gosec // modular, as timestamps are
 	transit := arrival - timestamp
 	step := int64(int16(seq - uint16(a.newest))) //nolint:gosec // modular difference, RFC 1982
 	if a.packets == 0 || ssrc != a.ssrc || step > maxDropout || step < -maxDropout {
 		first := int64(seq)
-		*a = Arrivals{ssrc: ssrc, packets: 1, first: first, newest: first, transit: transit, jitter: a.jitter}
+		*a = Arrivals{ssrc: ssrc, packets: 1, first: first, newest: first, began: a.began, transit: transit, jitter: a.jitter}
 		return
 	}
 	a.packets++

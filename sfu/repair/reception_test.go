@@ -3,6 +3,7 @@ package repair
 import (
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -70,4 +71,32 @@ func TestReceptionJitter(t *testing.T) {
 	listen(&r, func(i int) int { return i % 2 * 10 }, numbers...)
 	report, _ := r.Report()
 	require.InDelta(t, 480, report.Jitter, 2)
+}
+
+// A wall clock that is set between two packets, or between a report and its answer, changes neither jitter nor round trip.
+func TestClocksThatAreSetChangeNothing(t *testing.T) {
+	for _, step := range []time.Duration{-time.Hour, 61 * time.Second, 24 * time.Hour} {
+		var r Arrivals
+		now := time.Now()
+		for i := range 100 {
+			at := now.Add(time.Duration(i) * 20 * time.Millisecond)
+			if i >= 50 {
+				at = stepped(at, step)
+			}
+			r.Observe(7, uint16(i), uint32(i)*960, at)
+		}
+		report, ok := r.Report()
+		require.True(t, ok)
+		require.Less(t, report.Jitter, uint32(5), "%v", step)
+		later := stepped(now.Add(time.Second), step)
+		require.InDelta(t, 1<<32, float64(NTP(later)-NTP(now)), 1<<12, "%v", step)
+	}
+}
+
+// stepped is the moment t as time.Now returns it after the wall clock was set by step: another wall, the same monotonic
+// reading. Package time has no way to make one, so its fields are (wall, ext, loc) as of Go 1.9.
+func stepped(t time.Time, step time.Duration) time.Time {
+	const secondsAt = 30 // in wall, below them the nanoseconds
+	*(*uint64)(unsafe.Pointer(&t)) += uint64(int64(step/time.Second)) << secondsAt
+	return t
 }

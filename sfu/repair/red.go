@@ -26,6 +26,10 @@ const (
 	MaxOffset = 1<<14 - 1
 	// MaxBlockLen is the most bytes in a redundant block: 10 bits.
 	MaxBlockLen = 1<<10 - 1
+	// MaxPayload is the most bytes in a RED payload made here, so that redundancy never makes
+	// a datagram of more than 1,200 bytes, which every path carries (RFC 9000 §14): beside
+	// it are 12 of RTP header, 8 of a CSRC or an audio level, 16 of SRTP's tag.
+	MaxPayload = 1200 - 12 - 8 - 16
 
 	followBit     = 0x80 // another header follows, RFC 2198 §3
 	typeMask      = 0x7f
@@ -102,6 +106,24 @@ func (r *RED) Redundant() []Block { return r.blocks[:r.n] }
 
 // Primary returns the last block, the packet's own.
 func (r *RED) Primary() Block { return r.blocks[r.n] }
+
+// Room is how many bytes a RED payload has left for redundant blocks.
+type Room int
+
+// RoomBeside returns the room beside a primary of n bytes; less than 0 when it has none.
+func RoomBeside(n int) Room { return Room(MaxPayload - primaryHead - n) }
+
+// Take takes the room of a redundant block of n bytes whose timestamp lies offset ticks
+// before the packet's. It reports false, and takes nothing, when that cannot be a block of
+// this payload.
+func (r *Room) Take(n int, offset int64) bool {
+	left := *r - redundantHead - Room(n)
+	if left < 0 || n <= 0 || n > MaxBlockLen || offset <= 0 || offset > MaxOffset {
+		return false
+	}
+	*r = left
+	return true
+}
 
 // AppendRED appends a RED payload of these blocks, the last of which is the primary. The
 // caller keeps to the limits: payload types of 7 bits, and in the others data of 1 to

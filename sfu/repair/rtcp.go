@@ -253,10 +253,18 @@ func (b *ReportBlock) RTT(ntp uint32) (rtt time.Duration, ok bool) {
 	return max(rtt, time.Millisecond), ticks >= -1 && rtt <= MaxRTT
 }
 
+// anchor is where NTP's clock starts.
+//
+//nolint:gochecknoglobals,forbidigo // one moment for all of the process; which one does not matter
+var anchor = time.Now()
+
 // NTP is a moment in the 64-bit format of RFC 3550 §4: seconds since 1900 and their
-// fraction. The middle of it is uint32(NTP(t) >> 16).
+// fraction. The middle of it is uint32(NTP(t) >> 16). Its clock is the wall's as of the
+// start of the process and goes on by the monotonic one: round trips are differences of
+// it, and a wall clock that is set would make them wild.
 func NTP(t time.Time) uint64 {
 	const since1900 = 2_208_988_800
+	t = anchor.Add(t.Sub(anchor))
 	seconds := uint64(t.Unix() + since1900)                  //nolint:gosec // after 1900
 	fraction := uint64(t.Nanosecond()) << 32 / 1_000_000_000 //nolint:gosec // not negative
 	return seconds<<32 | fraction

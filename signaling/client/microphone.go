@@ -18,9 +18,6 @@ const (
 	// maxOpusFrameBytes is the largest Opus frame (RFC 6716, section 3.2.1). With RTP,
 	// SRTP, UDP and IP around it, it still fits an Ethernet packet.
 	maxOpusFrameBytes = 1275
-	// maxPayloadBytes is the most that an Ethernet packet holds beside those headers: a
-	// frame gets less redundancy rather than two packets.
-	maxPayloadBytes = 1400
 	// talkspurtGap is how much later than expected a frame may be and still count as
 	// the next one of the same talkspurt. It is larger than any scheduler's hiccup and
 	// smaller than a pause someone would hear as one.
@@ -203,16 +200,15 @@ func (m *microphone) send(frame []byte) error {
 // limit. Caller holds mu.
 func (m *microphone) redundant(index uint64, limit int) int {
 	p := m.at(index)
-	size := len(p.frame)
-	for n := range min(limit, int(min(index, repair.MaxDepth))) {
+	limit = min(limit, int(min(index, repair.MaxDepth)))
+	room := repair.RoomBeside(len(p.frame))
+	for n := range limit {
 		before := m.at(index - uint64(n) - 1)
-		offset := p.header.Timestamp - before.header.Timestamp
-		size += len(before.frame)
-		if offset > repair.MaxOffset || len(before.frame) > repair.MaxBlockLen || size > maxPayloadBytes {
+		if !room.Take(len(before.frame), int64(p.header.Timestamp-before.header.Timestamp)) {
 			return n
 		}
 	}
-	return min(limit, int(min(index, repair.MaxDepth)))
+	return limit
 }
 
 // transmit makes the packet with this index and sends it, always the same one. Caller

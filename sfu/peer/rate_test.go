@@ -1,0 +1,55 @@
+package peer
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestTalkersRateIsBounded: whatever a talker sends, listeners get no more than Opus could be, and the best Opus whole.
+func TestTalkersRateIsBounded(t *testing.T) {
+	const seconds = 10
+	for name, test := range map[string]struct {
+		perSecond, size int
+		most            uint64 // packets that pass
+		whole           bool
+	}{
+		"voice":                     {perSecond: 50, size: 120, whole: true},
+		"the best Opus":             {perSecond: 50, size: 1275, whole: true},
+		"the best in short frames":  {perSecond: 400, size: 160, whole: true},
+		"small packets, too many":   {perSecond: 5000, size: 20, most: 500 * (seconds + 1)},
+		"the largest, too many":     {perSecond: 1000, size: 1275, most: 80_000 * (seconds + 1) / 1275},
+		"what is larger than Opus":  {perSecond: 5000, size: 1960, most: 0},
+		"one byte larger than Opus": {perSecond: 50, size: 1276, most: 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := bare(&line{format: format{opus: testOpus}})
+			now := time.Unix(1e9, 0)
+			payload := strings.Repeat("x", test.size)
+			for i := range test.perSecond * seconds {
+				p.OnRTP(nil, nil, rtpOf(plain, testOpus, uint16(i), payload), now)
+				now = now.Add(time.Second / time.Duration(test.perSecond))
+			}
+			stats, drops := p.talker.source.Stats(), p.dropped()
+			require.EqualValues(t, test.perSecond*seconds, stats.Packets+drops.Rate+drops.TooLarge, "each is counted")
+			if test.whole {
+				require.Zero(t, drops)
+				return
+			}
+			require.LessOrEqual(t, stats.Packets, test.most)
+			require.GreaterOrEqual(t, stats.Packets, test.most/2)
+		})
+	}
+}
+
+// TestStallIsNoFlood: what a network held back for most of a second comes at once, and passes.
+func TestStallIsNoFlood(t *testing.T) {
+	p := bare(&line{format: format{opus: testOpus}})
+	now := time.Unix(1e9, 0)
+	for i := range 45 {
+		p.OnRTP(nil, nil, rtpOf(plain, testOpus, uint16(i), strings.Repeat("x", 1275)), now)
+	}
+	require.Zero(t, p.dropped())
+}
