@@ -120,7 +120,8 @@ func TestLostPaddingRepeatsNothing(t *testing.T) {
 		}
 		before := r.last()
 		p.padding() // lost
-		data := []repair.Block{{Data: []byte(before.payload), PayloadType: 96, Offset: uint16(960 * (1 + newer))}}
+		data := make([]repair.Block, 0, newer+2)
+		data = append(data, repair.Block{Data: []byte(before.payload), PayloadType: 96, Offset: uint16(960 * (1 + newer))})
 		for i := range newer {
 			packet := p.next()
 			source.Forward(&packet, now)

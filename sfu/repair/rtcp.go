@@ -255,7 +255,7 @@ func (b *ReportBlock) RTT(ntp uint32) (rtt time.Duration, ok bool) {
 
 // anchor is where NTP's clock starts.
 //
-//nolint:gochecknoglobals,forbidigo // one moment for all of the process; which one does not matter
+//nolint:gochecknoglobals // one moment for all of the process; which one does not matter
 var anchor = time.Now()
 
 // NTP is a moment in the 64-bit format of RFC 3550 §4: seconds since 1900 and their
