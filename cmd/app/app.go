@@ -104,6 +104,10 @@ func (a *App) open(authority *auth.Authority) error {
 	if a.ports, err = openPorts(a.cfg, a.certs, a.log); err != nil {
 		return err
 	}
+	trouble := newAcceptTrouble(a.log)
+	for _, p := range a.ports {
+		p.trouble = trouble
+	}
 	if a.cfg.TURN {
 		a.relay, err = newRelay(a.cfg, a.ports, a.announcer, a.log)
 		if err != nil {
@@ -194,6 +198,9 @@ func (a *App) Run(ctx context.Context) error {
 	a.log.Info("serving", zap.String("url", a.URL()), zap.Stringer("media", a.MediaAddr()),
 		zap.Stringer("announced", a.announcer),
 		zap.Bool("guests", a.cfg.GuestsAllowed()))
+	for _, warning := range a.warnings() {
+		a.log.Warn(warning)
+	}
 	running, ctx := errgroup.WithContext(ctx)
 	for _, p := range a.ports {
 		running.Go(p.run)
@@ -227,6 +234,12 @@ func (a *App) Run(ctx context.Context) error {
 		a.announcer.keepDiscovering(ctx, a.media, a.log)
 		return nil
 	})
+	if a.certs != nil && a.certs.obtain != nil {
+		running.Go(func() error {
+			tryCertificates(ctx, a.certs, a.cfg.Domain, a.log)
+			return nil
+		})
+	}
 	running.Go(func() error {
 		<-ctx.Done()
 		a.log.Info("shutting down")

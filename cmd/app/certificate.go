@@ -36,6 +36,9 @@ type certificates struct {
 	challenges func(http.Handler) http.Handler
 	// reload reads the certificate's files again. Nil: there are none.
 	reload func()
+	// obtain gets the certificate of one of the domains, which may take minutes. Nil: there
+	// is nothing to be got.
+	obtain func(domain string) (*tls.Certificate, error)
 }
 
 // newCertificates returns nil when the configuration has no certificate.
@@ -65,6 +68,12 @@ func newCertificates(cfg Config, log *zap.Logger) (*certificates, error) {
 		certs.config.GetCertificate = acmeCertificate(manager, cfg.Domain, log)
 		certs.config.NextProtos = append(certs.config.NextProtos, acme.ALPNProto)
 		certs.challenges = manager.HTTPHandler
+		certs.obtain = func(domain string) (*tls.Certificate, error) {
+			return manager.GetCertificate(&tls.ClientHelloInfo{ // of a client of today: else it would be of RSA
+				ServerName: domain, SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256},
+				SupportedCurves: []tls.CurveID{tls.CurveP256}, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
+			})
+		}
 	default:
 		return nil, nil //nolint:nilnil // documented
 	}
@@ -105,13 +114,41 @@ func acmeCertificate(manager *autocert.Manager, domains []string, log *zap.Logge
 		// Names that are not ours are asked for by scanners all day.
 		if err != nil && !errors.Is(err, context.Canceled) && slices.Contains(domains, hello.ServerName) {
 			sometimes.Do(func() {
-				log.Warn("no certificate from the authority; does the name lead here, and its port 443 to the TLS port?",
+				log.Warn(noCertificate,
 					zap.String("domain", hello.ServerName), zap.Error(err))
 			})
 		}
 		return cert, err //nolint:wrapcheck // crypto/tls only tells the client that it failed
 	}
 }
+
+// tryCertificates gets the certificate of every domain and logs how that went, so that it is
+// the operator who learns of trouble first and not the clients. Challenges have to be answered
+// meanwhile. It returns when all is said or ctx is done.
+func tryCertificates(ctx context.Context, certs *certificates, domains []string, log *zap.Logger) {
+	for _, domain := range domains {
+		said := make(chan struct{})
+		go func() {
+			defer close(said)
+			cert, err := certs.obtain(domain)
+			switch {
+			case ctx.Err() != nil:
+			case err != nil:
+				log.Warn(noCertificate, zap.String("domain", domain), zap.Error(err))
+			default:
+				log.Info("the certificate is there", zap.String("domain", domain), zap.Time("until", cert.Leaf.NotAfter))
+			}
+		}()
+		select {
+		case <-said:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// noCertificate is logged with the domain and the authority's error.
+const noCertificate = "no certificate from the authority; does the name lead here, and its port 443 to the TLS port?"
 
 // newACME returns a manager that gets certificates for the configured domains and renews
 // them in the background.

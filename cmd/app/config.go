@@ -349,7 +349,7 @@ func (c Config) hasTLS() bool { return c.TLSCert != "" || len(c.Domain) > 0 }
 func (c Config) CheckSecret() error {
 	if c.Secret == "" {
 		if c.Data == "" {
-			return badValue("data", "", "must be a directory to keep the generated secret in, or --secret must be given")
+			return badValue("data", "", "must be a directory to keep the generated secret in (it has no default where HOME is not set), or --secret must be given")
 		}
 		return nil
 	}

@@ -47,6 +47,9 @@ type port struct {
 	secure *branch // HTTP inside TLS
 	turn   *branch // TURN, inside TLS or not; nil: there is none
 
+	// trouble is told why connections cannot be accepted; nil: nobody is.
+	trouble *acceptTrouble
+
 	sorting sync.WaitGroup // one for each connection
 
 	mu       sync.Mutex // guards unsorted
@@ -136,6 +139,7 @@ func (p *port) run() error {
 			return nil
 		}
 		if err != nil {
+			p.trouble.note(err)
 			time.Sleep(acceptPause)
 			continue
 		}

@@ -100,7 +100,7 @@ func (r *relay) RefreshInterval() time.Duration { return r.ttl / 2 }
 // newRelay opens the TURN sockets and starts the server on them and on the shared ports.
 func newRelay(cfg Config, ports []*port, announcer *announcer, log *zap.Logger) (*relay, error) {
 	r := &relay{ttl: cfg.TURNTTL, announcer: announcer, urls: cfg.TURNURL}
-	config := turn.Config{Media: announcer.loopbacks(), TTL: cfg.TURNTTL}
+	config := turn.Config{Media: announcer.loopbacks(), TTL: cfg.TURNTTL, OnAcceptError: ports[0].trouble.note}
 	fail := func(err error) (*relay, error) {
 		for _, conn := range config.PacketConns {
 			err = errors.Join(err, conn.Close())

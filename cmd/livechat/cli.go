@@ -28,7 +28,7 @@ type cli struct {
 func defaults() *cli {
 	return &cli{
 		Serve: serveCommand{Config: app.Default()},
-		Token: tokenCommand{Data: app.Default().Data, TTL: defaultTokenTTL},
+		Token: tokenCommand{Data: app.Default().Data, HTTP: app.DefaultHTTP, TTL: defaultTokenTTL},
 		Bench: defaultBench(),
 	}
 }

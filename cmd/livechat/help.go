@@ -26,7 +26,7 @@ const overview = `Mini LiveChat: voice chat on your own machine. One program tha
 Usage: livechat [flags]                    run the server
        livechat token --user=ID [flags]    print a token that lets a person in
        livechat bench SCENARIO... [flags]  measure what the server costs
-       livechat doctor [URL]               check whether voice works, and why not
+       livechat doctor [URL]               check whether voice works from here
        livechat version                    print the version`
 
 const settings = `Every setting may also be given as an environment variable, LIVECHAT_ and the flag's name (LIVECHAT_LOG_LEVEL=debug), or as a key of the --config file (log-level: debug). A flag goes before the environment, the environment before the file. TIME is a number with a unit: 500ms, 15s, 10m, 24h. Where there may be several values, separate them by commas or repeat the flag.
@@ -42,7 +42,7 @@ Examples:
   LIVECHAT_SECRET=... livechat token --user=alice --name="Alice"
       the token for one of them`
 
-const mintOverview = `Print a token that lets a person in, signed with the server's secret. They use it by opening the page with #token= and the token behind its address, or give it to a client.
+const mintOverview = `Print a token that lets a person in, signed with the server's secret, and on standard error the link that they open, at the address that --url or the server's own settings say. The token alone is for a client.
 
 Usage: livechat token --user=ID [flags]`
 
@@ -50,7 +50,9 @@ const mintExamples = `Examples:
   livechat token --user=alice --name="Alice"
       with the secret that the server generated on this machine
   LIVECHAT_SECRET=... livechat token --user=bob --admin --ttl=720h
-      with a secret of your own, for a month`
+      with a secret of your own, for a month
+  livechat token --user=eve --url=https://voice.example.org
+      with a link to a server behind a proxy`
 
 // printHelp is the kong.HelpPrinter: kong's own shows the flags of the server only to who
 // asks for "livechat serve --help".
@@ -156,7 +158,7 @@ func wrapAll(text string) string {
 	var page strings.Builder
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
-		if len(line) <= helpWidth {
+		if len(line) <= helpWidth || strings.HasPrefix(line, " ") {
 			page.WriteString(line + "\n")
 			continue
 		}

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
 	"github.com/mini-livechat/mini-livechat/cmd/bench"
@@ -26,7 +29,17 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	parser, err := newParser(defaults(), os.LookupEnv)
 	if err != nil {
-		return complain(err, exitFailure)
+		return complain(err, exitFailure, "")
+	}
+	if len(args) > 0 && args[0] == "help" { // as of go, git and others
+		args = append(slices.Clone(args[1:]), "--help")
+	}
+	about := ""
+	if len(args) > 0 && args[0] != "serve" && slices.ContainsFunc(parser.Model.Children, func(n *kong.Node) bool { return n.Name == args[0] }) {
+		about = args[0] + " "
+	}
+	for _, name := range unknownVariables(parser.Model, os.Environ()) {
+		fmt.Fprintln(os.Stderr, "livechat: note: "+name)
 	}
 	command, err := parser.Parse(args)
 	code := exitUsage
@@ -43,16 +56,18 @@ func run(args []string) int {
 	}
 	if wrong, ok := errors.AsType[*app.ConfigError](err); ok {
 		// Kong put the command in front, which the flags speak for.
-		return complain(wrong, exitUsage)
+		return complain(wrong, exitUsage, about)
 	}
-	return complain(explain(err), code)
+	return complain(explain(err), code, about)
 }
 
-func complain(err error, code int) int {
+// complain says what went wrong and, of bad flags, whose help to read: that of about, which is
+// a command with a space behind it, or of the server.
+func complain(err error, code int, about string) int {
 	text := strings.ReplaceAll(err.Error(), "\n", "\n  ")
 	fmt.Fprintln(os.Stderr, "livechat: "+text)
 	if code == exitUsage {
-		fmt.Fprintln(os.Stderr, `Run "livechat --help" to see what can be set.`)
+		fmt.Fprintf(os.Stderr, "Run \"livechat %s--help\" to see what can be set.\n", about)
 	}
 	return code
 }

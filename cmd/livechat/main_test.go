@@ -30,7 +30,7 @@ const (
 
 // beMain makes the test binary behave as livechat itself, so that the tests run the real
 // main in a process of its own, under the race detector when they do.
-const beMain = "LIVECHAT_TEST_BE_MAIN"
+const beMain = "TEST_LIVECHAT_BE_MAIN"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(beMain) != "" {
@@ -65,9 +65,9 @@ func output(t *testing.T, cmd *exec.Cmd) (stdout, stderr string, code int) {
 
 // started runs the server, waits until it says where it is, and returns that and all it
 // goes on to print.
-func started(t *testing.T, cmd *exec.Cmd) (url string, log *bytes.Buffer) {
+func started(t *testing.T, cmd *exec.Cmd) (url string, log *syncBuffer) {
 	t.Helper()
-	log = new(bytes.Buffer)
+	log = new(syncBuffer)
 	cmd.Stderr = log
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -182,7 +182,11 @@ func TestBadConfigurationExitsWith2(t *testing.T) {
 			for _, says := range test.says {
 				require.Contains(t, stderr, says)
 			}
-			require.Contains(t, stderr, "livechat --help")
+			about := "livechat --help"
+			if len(test.args) > 0 && test.args[0] == "token" {
+				about = "livechat token --help"
+			}
+			require.Contains(t, stderr, about)
 			require.NotContains(t, stderr, "hunter2")
 			require.NotContains(t, stderr, "\x1b")
 		})
@@ -197,9 +201,9 @@ func TestToken(t *testing.T) {
 	require.Contains(t, stderr, "generated a new secret in "+auth.SecretFile(data))
 	secret, err := auth.LoadOrCreateSecret(data)
 	require.NoError(t, err)
-	_, stderr, code = output(t, livechat(t, nil, "token", "--user", "alice", "--data", data))
+	again, stderr, code := output(t, livechat(t, nil, "token", "--user", "alice", "--data", data))
 	require.Zero(t, code, stderr)
-	require.Empty(t, stderr, "the second time there is nothing to say")
+	require.Equal(t, "the link with it: http://127.0.0.1:8080/#token="+again, stderr, "the second time there is no more to say")
 	require.Equal(t, auth.Identity{UserID: "alice", Name: "Alice", Admin: true}, verify(t, secret, stdout, time.Now()))
 
 	// The same secret from the environment, and a token for five minutes.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -45,6 +46,9 @@ func (c *serveCommand) Run() error {
 	}
 	// A closed standard output is no reason not to serve: the address is logged as well.
 	_, _ = fmt.Fprintf(os.Stdout, "Mini LiveChat is at %s\n", server.URL())
+	if urls := server.OtherURLs(); len(urls) > 0 {
+		_, _ = fmt.Fprintf(os.Stdout, "Others reach it at %s\n", strings.Join(urls, " "))
+	}
 	var reloading sync.WaitGroup
 	reloading.Go(func() { reloadOn(ctx, hangups, server) })
 	defer reloading.Wait()

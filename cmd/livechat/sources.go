@@ -68,6 +68,30 @@ func envName(flag string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
+// unknownVariables names the variables of an environment that look like settings and are
+// none, each with what may be meant. They are no error: container runtimes make such ones of
+// a service's name.
+func unknownVariables(model *kong.Application, environ []string) []string {
+	keys := configKeys(model)
+	keys["config"] = true
+	var unknown []string
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		rest, ours := strings.CutPrefix(name, envPrefix)
+		key := strings.ToLower(strings.ReplaceAll(rest, "_", "-"))
+		if !ours || keys[key] && envName(key) == name {
+			continue
+		}
+		text := fmt.Sprintf("%s in the environment is no setting", name)
+		if near := similarKey(key, keys); near != "" {
+			text += ", did you mean " + envName(near) + "?"
+		}
+		unknown = append(unknown, text)
+	}
+	slices.Sort(unknown)
+	return unknown
+}
+
 // configFile is the path of the configuration file; kong calls BeforeResolve when one is
 // given.
 type configFile string
@@ -132,7 +156,11 @@ func parseConfigFile(name string, data []byte, keys map[string]bool) (map[string
 		switch {
 		case !keys[key.Value]:
 			unknown = true
-			problems = append(problems, fmt.Errorf("%s: unknown key %q%s", at, key.Value, similarKey(key.Value, keys)))
+			problem := fmt.Sprintf("%s: unknown key %q", at, key.Value)
+			if near := similarKey(key.Value, keys); near != "" {
+				problem += fmt.Sprintf(", did you mean %q?", near)
+			}
+			problems = append(problems, errors.New(problem))
 		case values[key.Value].at != "":
 			problems = append(problems, fmt.Errorf("%s: %s was set already, at %s", at, key.Value, values[key.Value].at))
 		case err != nil:
@@ -171,14 +199,15 @@ func settingText(node *yaml.Node) (text string, set bool, err error) {
 	return kong.JoinEscaped(items, ','), true, nil
 }
 
-// similarKey suggests what was probably meant: the same letters, or all but one of them.
+// similarKey is the key that was probably meant: of the same letters, or all but one of them;
+// "" when there is none.
 func similarKey(key string, keys map[string]bool) string {
 	plain := func(s string) string {
 		return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(s))
 	}
 	for _, known := range slices.Sorted(maps.Keys(keys)) {
 		if withinOneEdit(plain(key), plain(known)) {
-			return fmt.Sprintf(", did you mean %q?", known)
+			return known
 		}
 	}
 	return ""

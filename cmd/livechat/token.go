@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
@@ -26,12 +28,23 @@ type tokenCommand struct {
 	Admin bool          `group:"token" help:"May change and delete any channel."`
 	TTL   time.Duration `name:"ttl" group:"token" placeholder:"TIME" help:"How long the token lets the person in."`
 
+	URL string `name:"url" group:"token" placeholder:"URL" help:"Where the page is, such as https://voice.example.org, for the link. Without it: where the server's settings say."`
+
+	// The server's settings that say where the page is, from the environment or the file.
+	Domain []string `hidden:"" group:"token" placeholder:"NAME" help:"The server's."`
+	HTTP   string   `name:"http" hidden:"" group:"token" placeholder:"HOST:PORT" help:"The server's."`
+
 	Secret string `group:"secret" placeholder:"TEXT" help:"The server's secret, if it was given one. Better given in LIVECHAT_SECRET."`
 	Data   string `group:"secret" placeholder:"DIR" help:"The server's data directory, where the secret is that it generated."`
 }
 
-// Run prints the token, and nothing else, on standard output.
+// Run prints the token, and nothing else, on standard output, and the link on standard
+// error.
 func (c *tokenCommand) Run() error {
+	page, err := c.page()
+	if err != nil {
+		return err
+	}
 	token, err := c.mint(time.Now())
 	if err != nil {
 		return err
@@ -40,7 +53,20 @@ func (c *tokenCommand) Run() error {
 	if err != nil {
 		return fmt.Errorf("print the token: %w", err)
 	}
+	_, _ = fmt.Fprintf(os.Stderr, "the link with it: %s#token=%s\n", page, token)
 	return nil
+}
+
+// page is the page's address, as far as it is known, with the path's slash behind it.
+func (c *tokenCommand) page() (string, error) {
+	if c.URL == "" {
+		return app.PageURL(c.Domain, c.HTTP) + "/", nil
+	}
+	page, err := url.Parse(c.URL)
+	if err != nil || page.Scheme != "http" && page.Scheme != "https" || page.Host == "" || page.Fragment != "" || page.RawQuery != "" {
+		return "", &app.ConfigError{Mistakes: []error{fmt.Errorf("--url=%q: must be where the page is, such as https://voice.example.org", c.URL)}}
+	}
+	return strings.TrimSuffix(page.String(), "/") + "/", nil
 }
 
 func (c *tokenCommand) mint(now time.Time) (string, error) {

@@ -54,6 +54,10 @@ type Config struct {
 	// BytesPerSecond is the most that is relayed for one session. Zero: the default.
 	BytesPerSecond int
 
+	// OnAcceptError is told why a connection could not be accepted, each time it is tried in
+	// vain. It may be called from any goroutine. Nil: nobody is told.
+	OnAcceptError func(error)
+
 	// Set by tests only.
 	idleConns   int
 	idleTimeout time.Duration
@@ -160,7 +164,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	for _, l := range cfg.Listeners {
 		config.ListenerConfigs = append(config.ListenerConfigs, turn.ListenerConfig{
-			Listener:              &listener{Listener: l, streams: s.streams},
+			Listener:              &listener{Listener: l, streams: s.streams, failed: cfg.OnAcceptError},
 			RelayAddressGenerator: relays, PermissionHandler: relays.permits,
 		})
 	}

@@ -205,6 +205,7 @@ type listener struct {
 	net.Listener
 
 	streams *streams
+	failed  func(error) // nil: nobody is told
 }
 
 // Accept returns the next connection that is taken in. The only error is that of a
@@ -215,6 +216,9 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
 				return nil, err //nolint:wrapcheck // pion's to judge
+			}
+			if l.failed != nil {
+				l.failed(err)
 			}
 			time.Sleep(acceptPause)
 			continue
