@@ -116,17 +116,27 @@ func TestWebSocketHasNoDeadlineOfHTTP(t *testing.T) {
 func TestCrowdOfRequests(t *testing.T) {
 	const most = 3
 	evicted := make(chan struct{}, 10)
+	begun := make(chan string, 100) // the addresses of those whose requests begin
 	a := startPatched(t, func(a *App) {
 		bound := newRequests(most, func() { evicted <- struct{}{} })
 		for _, w := range a.webs {
 			require.NotNil(t, w.server.ConnState)
-			w.server.ConnState = bound.track
+			w.server.ConnState = func(conn net.Conn, state http.ConnState) {
+				bound.track(conn, state)
+				if state == http.StateActive {
+					begun <- conn.RemoteAddr().String()
+				}
+			}
 		}
 	}, withTLS(t))
 	idle, stalled := dialTLS(t, a.ports[0]), dialTLS(t, a.ports[0])
 	asksOK(t, idle)
 	asksOK(t, stalled)
+	for len(begun) > 0 {
+		<-begun
+	}
 	write(t, stalled, halfPOST)
+	require.Equal(t, stalled.LocalAddr().String(), <-begun, "the server has got to it")
 	for range most {
 		asksOK(t, idle) // again and again something begins and ends on it
 	}
