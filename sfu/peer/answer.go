@@ -131,10 +131,11 @@ func (w *answerWriter) audio(l *line) {
 		w.line("a=sendonly")
 		return
 	}
-	for _, uri := range []string{midURI, audioLevelURI} {
-		if x, ok := l.extensions[uri]; ok {
-			w.line("a=extmap:%d%s %s", x.id, x.way, uri)
-		}
+	if value, ok := l.midExtension.extmap(midURI); ok {
+		w.line("a=extmap:%s", value)
+	}
+	if value, ok := l.levelExtension.extmap(audioLevelURI); ok {
+		w.line("a=extmap:%s", value)
 	}
 	w.line("a=recvonly")
 }

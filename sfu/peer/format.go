@@ -32,8 +32,17 @@ const (
 
 // extension is a header extension of a line.
 type extension struct {
-	id  uint8
-	way string // the answer's direction (RFC 8285, section 5), with its slash; empty for both
+	id     uint8 // 0: not offered
+	oneWay bool  // the client only sends it (RFC 8285, section 5)
+}
+
+// extmap is the value of the answer's a=extmap; ok is false for an extension that was not offered.
+func (x extension) extmap(uri string) (value string, ok bool) {
+	way := ""
+	if x.oneWay {
+		way = "/recvonly"
+	}
+	return strconv.Itoa(int(x.id)) + way + " " + uri, x.id != 0
 }
 
 // format is what an audio line is offered as.
@@ -50,8 +59,8 @@ type format struct {
 	// packet lengths in ms, 0 for none.
 	parameters      string
 	ptime, maxptime int
-	// extensions are the header extensions offered, by URI (RFC 8285); only those that the server reads.
-	extensions map[string]extension
+	// midExtension and levelExtension are the header extensions that the server reads (RFC 8285).
+	midExtension, levelExtension extension
 }
 
 // readFormat reads which formats of an audio line the server answers.
@@ -215,19 +224,11 @@ func (f *format) readExtensions(levels ...section) {
 			if err != nil || n == 0 || n == 15 || way == "recvonly" || way == "inactive" {
 				continue
 			}
-			if way == "sendonly" {
-				way = "/recvonly"
-			} else {
-				way = ""
-			}
-			if f.extensions == nil {
-				f.extensions = make(map[string]extension)
-			}
-			uri := audioLevelURI
+			x := &f.levelExtension
 			if fields[1] == midURI {
-				uri = midURI
+				x = &f.midExtension
 			}
-			f.extensions[uri] = extension{uint8(n), way}
+			*x = extension{uint8(n), way == "sendonly"}
 		}
 	}
 }

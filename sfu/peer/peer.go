@@ -22,7 +22,6 @@ type Peer struct {
 	id       uint64
 	factory  *Factory
 	endpoint *wire.Endpoint
-	answer   string
 
 	talker   talker
 	listener listener
@@ -61,7 +60,6 @@ func (f *Factory) Answer(offer string, at ...netip.AddrPort) (*Peer, error) {
 		at = f.engine.LocalAddrs()
 	}
 	p.negotiated.way = transport{credentials, f.engine.Fingerprint(), at}
-	p.answer = p.negotiated.answer()
 	f.add(p)
 	return p, nil
 }
@@ -69,8 +67,13 @@ func (f *Factory) Answer(offer string, at ...netip.AddrPort) (*Peer, error) {
 // ID numbers the connections of a Factory from 1.
 func (p *Peer) ID() uint64 { return p.id }
 
-// Answer is the SDP answer with all candidates.
-func (p *Peer) Answer() string { return p.answer }
+// Answer is the SDP answer with all candidates, to the last offer. It is written anew each
+// time: kept, it would be a good part of what a quiet connection costs.
+func (p *Peer) Answer() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.negotiated.answer()
+}
 
 // Talker reports whether the client offered a microphone.
 func (p *Peer) Talker() bool { return p.talker.mic != nil }

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
+	"unique"
 )
 
 var (
@@ -34,6 +36,7 @@ type negotiation struct {
 func newNegotiation(asked offered, ssrcs []uint32) negotiation {
 	id := make([]byte, 8)
 	_, _ = rand.Read(id)
+	asked.own()
 	return negotiation{asked: asked, ssrcs: ssrcs, session: binary.BigEndian.Uint64(id) >> 1, version: 1}
 }
 
@@ -68,7 +71,7 @@ func (p *Peer) Renegotiate(offer string, now time.Time, at ...netip.AddrPort) (a
 		if n.way.Credentials, err = p.endpoint.Restart(); err != nil {
 			return "", fmt.Errorf("%w: %w", ErrEnded, err)
 		}
-		n.asked.ufrag, n.restarted = asked.ufrag, now
+		n.asked.ufrag, n.restarted = strings.Clone(asked.ufrag), now
 	}
 	n.version++
 	return n.answer(), nil
@@ -76,6 +79,26 @@ func (p *Peer) Renegotiate(offer string, now time.Time, at ...netip.AddrPort) (a
 
 // RetryAfter is when what ErrNegotiating refused may be asked for again.
 const RetryAfter = restartInterval
+
+// own makes the strings its own: they are parts of the offer, which is ten times as long and would be kept with them.
+func (o *offered) own() {
+	for i := range o.lines {
+		o.lines[i].own()
+	}
+	if o.mic != nil {
+		o.mic.own()
+	}
+	for i := range o.bundle {
+		o.bundle[i] = unique.Make(o.bundle[i]).Value()
+	}
+	o.ufrag, o.association = strings.Clone(o.ufrag), strings.Clone(o.association)
+}
+
+func (l *line) own() {
+	for _, s := range []*string{&l.mid, &l.media, &l.protocol, &l.rejectedFormat, &l.parameters} {
+		*s = unique.Make(*s).Value() // most are the same for everybody
+	}
+}
 
 // differs says in what another offer is not one of the same connection; nil when it is.
 func (o *offered) differs(other *offered) error {

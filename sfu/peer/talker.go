@@ -69,7 +69,7 @@ func (t *talker) open(mic *line, endpoint *wire.Endpoint, reporter uint32, now t
 	t.mic, t.endpoint, t.reporter = mic, endpoint, reporter
 	t.source, t.meter = forward.NewSource(), speaker.NewMeter(now)
 	if mic != nil {
-		t.levelID = mic.extensions[audioLevelURI].id
+		t.levelID = mic.levelExtension.id
 	}
 }
 
