@@ -169,7 +169,9 @@ func (c *Channel) enter(m *Member, req *JoinRequest) error {
 	}
 	outdated := c.board.settle(time.Now())
 	if req.OnJoined != nil {
-		req.OnJoined(c.snapshotLocked(m))
+		req.OnJoined(Snapshot{
+			Channel: c.roster.info(), Members: c.roster.infos(), Slots: c.board.describe(m.leg), Answer: m.peer.Answer(),
+		})
 	}
 	c.notifier.tell(told)
 	c.tellSlotsLocked(outdated, m.leg)
@@ -177,26 +179,6 @@ func (c *Channel) enter(m *Member, req *JoinRequest) error {
 		c.notifier.Notify([]string{m.self.userID}, "", SpeakersChanged{ChannelID: c.id, Speakers: speakers})
 	}
 	return nil
-}
-
-func (c *Channel) snapshotLocked(m *Member) Snapshot {
-	return Snapshot{
-		Channel: c.roster.info(), Members: c.roster.infos(), Slots: c.board.describe(m.leg), Answer: m.peer.Answer(),
-	}
-}
-
-// Inspect calls look with the channel as the member finds it now, before anything that happens
-// later is told to anybody; like Notifier, it must neither block nor call back. It reports
-// false, without having called, when the member is out of the channel.
-func (m *Member) Inspect(look func(Snapshot)) bool {
-	c := m.channel
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.roster.has(m.self) {
-		return false
-	}
-	look(c.snapshotLocked(m))
-	return true
 }
 
 // Leave takes the member out, tells the others and closes its connection. It reports

@@ -300,7 +300,7 @@ func (c *Conn) writeLoop(out *outbox) {
 				c.log.Debug("write ended", zap.Error(err))
 				c.close(0)
 			}
-			if e.to != nil && e.to.op == protocol.OpResume {
+			if e.op == protocol.OpResume {
 				_ = c.ws.WriteControl(websocket.PingMessage, []byte(resumedPing), time.Now().Add(c.gw.cfg.WriteTimeout))
 			}
 		}

@@ -170,9 +170,6 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	if err := r.frame.Bind(&d); err != nil {
 		return err
 	}
-	if s.joinedBefore(r) {
-		return nil
-	}
 	if s.member != nil && s.member.Active() {
 		return fmt.Errorf("%w: you are in %s", sfu.ErrAlreadyInChannel, s.member.Channel().ID())
 	}
@@ -184,30 +181,19 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 		MediaAddrs: s.mediaAddrs(),
 		UserID:     s.userID, Name: s.name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf, Devices: s.devices,
 		Pin: s.pin, Exclude: s.exclude,
-		OnJoined: r.joined,
+		OnJoined: func(found sfu.Snapshot) {
+			r.ack(protocol.Joined{
+				ChannelID: found.Channel.ID, ChannelName: found.Channel.Name,
+				Mode: protocol.Mode(found.Channel.Mode), SDPAnswer: found.Answer,
+				ActiveMembers: wireMembers(found.Members), Slots: wireSlots(found.Slots),
+			})
+		},
 	})
 	if err != nil {
 		return err
 	}
-	s.member, s.joinID = member, r.frame.ID
+	s.member = member
 	return nil
-}
-
-// joined answers a CHANNEL_JOIN.
-func (r *request) joined(found sfu.Snapshot) {
-	r.ack(protocol.Joined{
-		ChannelID: found.Channel.ID, ChannelName: found.Channel.Name,
-		Mode: protocol.Mode(found.Channel.Mode), SDPAnswer: found.Answer,
-		ActiveMembers: wireMembers(found.Members), Slots: wireSlots(found.Slots),
-	})
-}
-
-// joinedBefore answers a CHANNEL_JOIN that is repeated after a RESUME, and whose reply was
-// lost, with the channel as it is now. Keeping the reply would take more memory than all
-// else of a quiet session, and what it says would be old.
-func (s *Session) joinedBefore(r *request) bool {
-	return s.member != nil && r.frame.ID != "" && s.joinID == r.frame.ID && s.out.resumed() &&
-		s.member.Inspect(r.joined)
 }
 
 func channelLeave(_ context.Context, s *Session, r *request) error {

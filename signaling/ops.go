@@ -21,14 +21,13 @@ type op struct {
 	open   opener
 	// weight is for how many requests it counts; 0 means one.
 	weight int
-	// again: it may be carried out again when its reply was lost, because it changes nothing, or
-	// knows by itself that it was carried out.
-	again bool
+	// reads: it changes nothing, so it may be carried out again when its reply was lost.
+	reads bool
 }
 
 // kept says how long a reply is kept. Without an id it could not be asked for again.
 func (o op) kept(id string) keeping {
-	if o.handle == nil || o.again || id == "" {
+	if o.handle == nil || o.reads || id == "" {
 		return keepNot
 	}
 	return keepReply
@@ -46,12 +45,12 @@ var ops = map[protocol.Op]op{
 	protocol.OpIdentify:      {open: identify},
 	protocol.OpResume:        {open: resume},
 	protocol.OpChannelCreate: {handle: channelCreate, weight: heavy},
-	protocol.OpChannelJoin:   {handle: channelJoin, weight: heavy, again: true},
+	protocol.OpChannelJoin:   {handle: channelJoin, weight: heavy},
 	protocol.OpChannelLeave:  {handle: channelLeave},
 	protocol.OpChannelUpdate: {handle: channelUpdate, weight: heavy},
 	protocol.OpChannelDelete: {handle: channelDelete, weight: heavy},
-	protocol.OpChannelList:   {handle: channelList, weight: heavy, again: true},
-	protocol.OpChannelInfo:   {handle: channelInfo, weight: heavy, again: true},
+	protocol.OpChannelList:   {handle: channelList, weight: heavy, reads: true},
+	protocol.OpChannelInfo:   {handle: channelInfo, weight: heavy, reads: true},
 	protocol.OpRenegotiate:   {handle: renegotiate},
 	protocol.OpICECandidate:  {handle: iceCandidate},
 	protocol.OpMediaProbe:    {handle: mediaProbe, weight: heavy},

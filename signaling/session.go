@@ -42,7 +42,6 @@ type Session struct {
 	// taken before all other locks.
 	turn               sync.Mutex
 	member             *sfu.Member // of the last channel joined; may be out of it again
-	joinID             string      // of the request that made it
 	selfMute, selfDeaf bool
 	devices            sfu.Devices
 	pin, exclude       []string
