@@ -99,6 +99,19 @@ impair: ## the matrix of lossy networks, or with ONLY=100ms-RED+NACK a part; tak
 joins: ## joins over a network that loses 30 % and takes 600 ms there and back; JOINS=500 for more
 	LIVECHAT_JOINS='$(or $(JOINS),200)' $(GO) test -v -count=1 -timeout 60m -run '^TestImpairJoins$$' ./e2e
 
+# Debian's packages for make interop, beside what the tests need; Node's are in e2e/interop/package.json.
+INTEROP_PACKAGES := python3-aiortc python3-websockets python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-base \
+	gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice firefox-esr chromium nodejs npm
+
+.PHONY: interop
+interop: ## other people's WebRTC stacks join a real server, are heard and hear; installs them
+	@missing=; for p in $(INTEROP_PACKAGES); do \
+		case $$p in nodejs|npm) command -v $${p%js} >/dev/null && continue;; esac; \
+		dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; \
+	done; [ -z "$$missing" ] || { $(call install,$$missing); }
+	cd e2e/interop && npm ci --no-audit --no-fund --loglevel=error
+	LIVECHAT_INTEROP=1 $(GO) test -v -count=1 -timeout 9m -run '^TestInterop$$' ./e2e/interop
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (1m)
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file func; do \

@@ -50,7 +50,7 @@ func TestTalkWaysToLeave(t *testing.T) {
 		want  []protocol.LeaveCause
 	}{
 		"politely":         {func(p *person, _ *cable) { p.leave() }, []protocol.LeaveCause{protocol.LeaveLeft}},
-		"closed WebSocket": {func(p *person, _ *cable) { p.gone() }, []protocol.LeaveCause{protocol.LeaveGone}},
+		"closed WebSocket": {func(p *person, _ *cable) { p.gone() }, []protocol.LeaveCause{protocol.LeaveGone, protocol.LeaveLeft}}, // or its media's goodbye
 		"torn WebSocket": {func(_ *person, c *cable) {
 			c.webSocket.Store(true) // only media is left
 		}, []protocol.LeaveCause{protocol.LeaveGone}},
