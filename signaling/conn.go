@@ -135,6 +135,15 @@ func (c *Conn) closeBecause(code protocol.CloseCode, reason string) {
 	}
 }
 
+// cut closes the socket under whoever reads or writes it.
+func (c *Conn) cut() {
+	c.closing.Lock()
+	defer c.closing.Unlock()
+	if c.ws != nil {
+		_ = c.ws.NetConn().Close()
+	}
+}
+
 func (c *Conn) closed() bool {
 	select {
 	case <-c.done:

@@ -21,6 +21,10 @@ import (
 // readBuffer is a WebSocket's, in bytes: a request that is no offer fits into it.
 const readBuffer = 1 << 10
 
+// cutGrace is how long sessions may take to end once their sockets are closed: nothing of that
+// waits for the network.
+const cutGrace = 2 * time.Second
+
 // Config is what a Gateway needs to know. Every field must be set unless it says
 // otherwise.
 type Config struct {
@@ -173,6 +177,19 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
+	}
+	// Who does not read what it is told cannot be told more.
+	g.mu.Lock()
+	for c := range g.conns {
+		c.cut()
+	}
+	g.mu.Unlock()
+	grace := time.NewTimer(cutGrace)
+	defer grace.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-grace.C:
 		return ctx.Err()
 	}
 }
