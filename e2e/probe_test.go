@@ -25,13 +25,23 @@ type probing struct {
 // probe makes a media connection by MEDIA_PROBE.
 func (c *raw) probe() *probing {
 	c.t.Helper()
+	p := newProbing(c.t, webrtc.RTPTransceiverDirectionRecvonly)
+	var answered protocol.MediaProbed
+	c.ack(protocol.OpMediaProbe, protocol.MediaProbe{SDPOffer: p.LocalDescription().SDP}, &answered)
+	p.answer(c.t, answered.SDPAnswer)
+	return p
+}
+
+// newProbing makes a media connection of one line, with its offer, but no answer.
+func newProbing(t *testing.T, direction webrtc.RTPTransceiverDirection) *probing {
+	t.Helper()
 	var settings webrtc.SettingEngine
 	settings.SetIncludeLoopbackCandidate(true)
 	settings.SetIPFilter(onLoopback)
 	settings.SetICETimeouts(2*time.Second, 4*time.Second, 200*time.Millisecond)
 	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(webrtc.Configuration{})
-	require.NoError(c.t, err)
-	c.t.Cleanup(func() { _ = pc.Close() })
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = pc.Close() })
 	p := &probing{PeerConnection: pc, connected: make(chan struct{}), ended: make(chan struct{})}
 	connected, ended := sync.OnceFunc(func() { close(p.connected) }), sync.OnceFunc(func() { close(p.ended) })
 	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
@@ -43,18 +53,17 @@ func (c *raw) probe() *probing {
 		default:
 		}
 	})
-	_, err = pc.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio,
-		webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
-	require.NoError(c.t, err)
+	_, err = pc.AddTransceiverFromKind(webrtc.RTPCodecTypeAudio, webrtc.RTPTransceiverInit{Direction: direction})
+	require.NoError(t, err)
 	offer, err := pc.CreateOffer(nil)
-	require.NoError(c.t, err)
-	require.NoError(c.t, pc.SetLocalDescription(offer))
-	var answered protocol.MediaProbed
-	c.ack(protocol.OpMediaProbe, protocol.MediaProbe{SDPOffer: offer.SDP}, &answered)
-	require.NoError(c.t, pc.SetRemoteDescription(webrtc.SessionDescription{
-		Type: webrtc.SDPTypeAnswer, SDP: answered.SDPAnswer,
-	}))
+	require.NoError(t, err)
+	require.NoError(t, pc.SetLocalDescription(offer))
 	return p
+}
+
+func (p *probing) answer(t *testing.T, sdp string) {
+	t.Helper()
+	require.NoError(t, p.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: sdp}))
 }
 
 // wait waits for one of a probe's states.

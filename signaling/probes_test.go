@@ -56,6 +56,25 @@ func TestProbesEnd(t *testing.T) {
 	require.Equal(t, len(conns), ended(), "nothing is closed twice")
 }
 
+// A probe that fails, or that its client has seen enough of, makes room at once.
+func TestProbeThatEndsIsDropped(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	var p probes
+	first, second := &closable{}, &closable{}
+	p.add(first, now)
+	p.add(second, now)
+	first.ended(sfu.ErrEnded)
+	require.Equal(t, 1, first.closed)
+	require.Zero(t, second.closed)
+	require.Len(t, p.open, 1)
+	first.ended(sfu.ErrEnded)
+	p.close()
+	second.ended(sfu.ErrEnded)
+	require.Equal(t, 1, first.closed, "nothing is closed twice")
+	require.Equal(t, 1, second.closed)
+}
+
 func TestSweepEndsOldProbes(t *testing.T) {
 	t.Parallel()
 	g, err := NewGateway(Config{HeartbeatInterval: time.Second, ZombieTimeout: time.Minute, MaxSessions: 1}, nil, nil, zap.NewNop())
