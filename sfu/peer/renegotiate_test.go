@@ -63,7 +63,9 @@ func TestRenegotiateMovesTheConnection(t *testing.T) {
 			require.Equal(t, origin[1], now[1], "the same session")
 			require.NotEqual(t, origin[2], now[2], "another version of it")
 			eventually(t, name+" has moved", func() bool {
-				return moving.p.RemoteAddr() != from && moving.p.RemoteAddr().IsValid() && !moving.p.endpoint.Restarting()
+				return moving.p.RemoteAddr() != from && moving.p.RemoteAddr().IsValid() && !moving.p.endpoint.Restarting() &&
+					// Until the client has chosen the path, too, pion swallows its packets.
+					moving.c.pc.ICEConnectionState() == webrtc.ICEConnectionStateConnected
 			})
 			seq++
 			ada.say(t, ada.ssrc(), seq, 109, name)
