@@ -236,7 +236,7 @@ func TestTalkServerShutdown(t *testing.T) {
 
 func TestTalkHangUpInTheMiddleOfJoining(t *testing.T) {
 	verifyNoLeaks(t)
-	s := startServer(t)
+	s := startServer(t, func(c *app.Config) { c.ResumeWindow = 0 }) // who hangs up does not come back
 	bo := arrive(t, s, "bo")
 	settle := runtime.NumGoroutine()
 	bo.join("lobby").talk()
