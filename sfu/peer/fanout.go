@@ -46,17 +46,19 @@ func (t *talker) newFanoutJob(fanout forward.Fanout, payload []byte) *fanoutJob 
 	return job
 }
 
-// Step implements wire.Job.
-func (j *fanoutJob) Step(out *wire.Batch, n int) bool {
+// Step implements wire.Job. A job that has ended is dropped, also by a panic, so that the
+// talker's next packets do not wait for it.
+func (j *fanoutJob) Step(out *wire.Batch, n int) (more bool) {
+	defer func() {
+		if !more {
+			j.Drop()
+		}
+	}()
 	n = min(n, j.fanout.Len())
 	now := j.fanout.Part(0, n)
 	now.Send(out, j.payload)
 	j.fanout = j.fanout.Part(n, j.fanout.Len())
-	if j.fanout.Len() > 0 {
-		return true
-	}
-	j.Drop()
-	return false
+	return j.fanout.Len() > 0
 }
 
 // Drop implements wire.Job.

@@ -169,12 +169,11 @@ func (l *listener) senderReports(packets []rtcp.Packet, now time.Time) []rtcp.Pa
 			continue
 		}
 		l.reported[i] = stats.Packets
-		elapsed := now.Sub(stats.LastTime)
 		packets = append(packets, &rtcp.SenderReport{
 			SSRC:    slot.ssrc,
 			NTPTime: repair.NTP(now),
 			// The slot's clock, extrapolated from its last packet to now.
-			RTPTime:     stats.LastTimestamp + uint32(elapsed.Seconds()*opusClockRate),
+			RTPTime:     stats.LastTimestamp + repair.Ticks(now.Sub(stats.LastTime), opusClockRate),
 			PacketCount: uint32(stats.Packets), //nolint:gosec // wraps, RFC 3550 section 6.4.1
 			OctetCount:  uint32(stats.Octets),  //nolint:gosec // wraps likewise
 		})

@@ -151,6 +151,74 @@ func TestREDInAllDirections(t *testing.T) {
 	}
 }
 
+// TestRedundancyFitsThePath: as many blocks as fit, and every packet arrives, in a datagram of at most 1,200 bytes if its
+// own sound leaves that room.
+func TestRedundancyFitsThePath(t *testing.T) {
+	const srtpTag = 16
+	f := newFactory(t)
+	ada, adaPeer := connect(t, f, 0)
+	bob, bobPeer := connectOf(t, f, 1, lossEngine(t))
+	link(adaPeer, bobPeer)
+	bobPeer.Slots()[0].SetRedundancy(3)
+	seq := uint16(0)
+	for _, test := range []struct{ size, blocks int }{
+		{1, 3}, {120, 3}, {287, 3}, {288, 2}, {385, 2}, {386, 1}, {520, 1}, {579, 1}, {580, 0}, {1024, 0}, {1275, 0},
+	} {
+		for i := range 6 { // the first follow packets of another size
+			seq++
+			ada.say(t, ada.ssrc(), seq, testOpus, strings.Repeat("x", test.size))
+			p := bob.hear(t)
+			all := opened(t, p)
+			require.Len(t, all[len(all)-1], test.size)
+			require.LessOrEqual(t, p.MarshalSize()+srtpTag, max(1200, 12+4+test.size+srtpTag), "with %d blocks", len(all)-1)
+			if i > 3 && seq > 12 { // by then the listener's wish is known
+				require.Len(t, all, 1+test.blocks, "of %d bytes", test.size)
+			}
+		}
+	}
+}
+
+// TestPaddingIsNoSound: padding under either payload type, and a packet of nothing, reach nobody, leave no gap and are
+// asked for by nobody; what is lost beside them is still recovered.
+func TestPaddingIsNoSound(t *testing.T) {
+	f := newFactory(t)
+	ada, adaPeer := connectOf(t, f, 0, lossEngine(t))
+	bob, bobPeer := connectOf(t, f, 1, lossEngine(t))
+	link(adaPeer, bobPeer)
+	pad := func(seq uint16, payloadType uint8, padding bool, payload string) {
+		t.Helper()
+		w := ada.mic.writer.Load()
+		_, err := (*w).WriteRTP(&rtp.Header{
+			Version: 2, Padding: padding, SSRC: ada.ssrc(), SequenceNumber: seq, Timestamp: uint32(seq-1) * 960, PayloadType: payloadType,
+		}, []byte(payload))
+		require.NoError(t, err)
+	}
+	ada.say(t, ada.ssrc(), 1, testOpus, "a")
+	first := bob.hear(t)
+	pad(2, testOpus, true, "\x00\x00\x03")
+	pad(3, testRED, true, "\x01")
+	pad(4, testRED, false, "")
+	pad(5, testOpus, false, "")
+	ada.say(t, ada.ssrc(), 6, testOpus, "b")
+	second := bob.hear(t)
+	require.Equal(t, first.SequenceNumber+1, second.SequenceNumber)
+	all := opened(t, second)
+	require.Equal(t, "b", all[len(all)-1])
+	ada.say(t, ada.ssrc(), 8, testRED, wrapped("c", "d"))
+	for i, want := range []string{"c", "d"} {
+		p := bob.hear(t)
+		all := opened(t, p)
+		require.Equal(t, want, all[len(all)-1])
+		require.Equal(t, second.SequenceNumber+1+uint16(i), p.SequenceNumber)
+	}
+	stats, slot := adaPeer.Source().Stats(), bobPeer.Slots()[0].Stats()
+	require.EqualValues(t, 4, stats.Dropped.Skipped)
+	require.Zero(t, stats.Requested)
+	require.Zero(t, slot.Missing)
+	require.Zero(t, slot.Asked)
+	require.Zero(t, total(adaPeer.dropped()))
+}
+
 func TestBrokenREDIsDropped(t *testing.T) {
 	f := newFactory(t)
 	ada, adaPeer := connectOf(t, f, 0, lossEngine(t))

@@ -308,6 +308,29 @@ func TestMuteReachesTheLanes(t *testing.T) {
 	require.EqualValues(t, 1, bobPeer.Slots()[0].Stats().Dropped.Withheld)
 }
 
+// panicking is a writer that fails as badly as it can.
+type panicking struct{}
+
+func (panicking) WriteRTP(forward.Batch, []byte, []byte) error { panic("writer") }
+
+// TestPanicInALaneEndsTheJob: the talker's next packets do not wait for it for ever.
+func TestPanicInALaneEndsTheJob(t *testing.T) {
+	f := newFactory(t)
+	source := forward.NewSource()
+	slot, err := forward.NewSlot(forward.RandomSlotConfig(1, 111, 0), panicking{})
+	require.NoError(t, err)
+	slot.Open()
+	slot.Assign(source)
+	source.SetSlots([]*forward.Slot{slot})
+	fanout, ok := source.Prepare(&forward.Packet{SSRC: 1, Payload: []byte("x")}, time.Now())
+	require.True(t, ok)
+	lone := new(talker)
+	job := lone.newFanoutJob(fanout, []byte("x"))
+	require.Panics(t, func() { job.Step(f.engine.NewBatch(), 1) })
+	require.Zero(t, lone.deferred.Load())
+	require.NotPanics(t, func() { slot.Stats() }, "nor is the slot locked")
+}
+
 // An answerer that listens only has no microphone: what it sends is dropped.
 func TestListenerCannotTalk(t *testing.T) {
 	f := newFactory(t)

@@ -52,7 +52,7 @@ func (n *network) received(r *repair.Reception, now time.Time) (lastReport, dela
 	if n.senderAt.IsZero() {
 		return 0, 0
 	}
-	return n.senderNTP, uint32(now.Sub(n.senderAt).Seconds() * 65536) // in 1/65536 s
+	return n.senderNTP, repair.Ticks(now.Sub(n.senderAt), repair.DelayRate)
 }
 
 // heard notes what the client reports of the packets to it.

@@ -53,3 +53,23 @@ func TestStallIsNoFlood(t *testing.T) {
 	}
 	require.Zero(t, p.dropped())
 }
+
+// TestRedundancyIsNoWayAroundTheRate: what is taken out of RED goes to the listeners like any other packet, and counts
+// like one: numbers that jump over nine, with all nine in the next packet's blocks.
+func TestRedundancyIsNoWayAroundTheRate(t *testing.T) {
+	const seconds, perSecond, blocks = 5, 400, 9
+	p := bare(&line{format: format{opus: testOpus, red: testRED}})
+	now := time.Unix(1e9, 0)
+	payloads := make([]string, blocks+1)
+	for i := range payloads {
+		payloads[i] = "x"
+	}
+	for i := range perSecond * seconds {
+		p.OnRTP(nil, nil, rtpOf(plain, testRED, uint16((blocks+1)*i), wrapped(payloads...)), now)
+		now = now.Add(time.Second / perSecond)
+	}
+	stats := p.talker.source.Stats()
+	require.NotZero(t, stats.Recovered)
+	require.LessOrEqual(t, stats.Packets, uint64(500*(seconds+1)))
+	require.NotZero(t, p.dropped().Rate)
+}

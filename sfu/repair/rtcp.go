@@ -269,3 +269,13 @@ func NTP(t time.Time) uint64 {
 	fraction := uint64(t.Nanosecond()) << 32 / 1_000_000_000 //nolint:gosec // not negative
 	return seconds<<32 | fraction
 }
+
+// Ticks is a duration, forward or back, in ticks of a clock of rate Hz. It wraps, as the
+// timestamps and delays of RTP and RTCP do; d is of less than four years.
+func Ticks(d time.Duration, rate uint32) uint32 {
+	return uint32(d.Microseconds() * int64(rate) / 1_000_000) //nolint:gosec // wraps
+}
+
+// DelayRate is the clock, in Hz, in which a report says how old the last sender report is
+// (RFC 3550 §6.4.1).
+const DelayRate = 65536

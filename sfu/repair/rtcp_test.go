@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pion/rtcp"
+	"github.com/stretchr/testify/require"
 )
 
 func marshal(tb testing.TB, packets ...rtcp.Packet) []byte {
@@ -219,4 +220,33 @@ func FuzzRTCP(f *testing.F) {
 			t.Errorf("got %v, pion %v", numbers, want)
 		}
 	})
+}
+
+// TestTicksWrap: a delay of more than 18 hours, and a timestamp from before the packet, count on modulo 2^32 and not as
+// the processor happens to convert them.
+func TestTicksWrap(t *testing.T) {
+	for _, test := range []struct {
+		d    time.Duration
+		rate uint32
+		want uint32
+	}{
+		{0, 48_000, 0},
+		{20 * time.Millisecond, 48_000, 960},
+		{-20 * time.Millisecond, 48_000, 1<<32 - 960},
+		{1500 * time.Millisecond, DelayRate, 98_304},
+		{65_536 * time.Second, DelayRate, 0},
+		{65_537 * time.Second, DelayRate, 65_536},
+		{365 * 24 * time.Hour, 48_000, uint32(365 * 24 * 3600 * 48_000 % (1 << 32))},
+	} {
+		require.Equal(t, test.want, Ticks(test.d, test.rate), "%v at %d Hz", test.d, test.rate)
+	}
+}
+
+// TestRTTOfAnOldSenderReport: both counts have wrapped, and their difference is right.
+func TestRTTOfAnOldSenderReport(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	block := ReportBlock{LastReport: uint32(NTP(now) >> 16), Delay: Ticks(70_000*time.Second, DelayRate)}
+	rtt, ok := block.RTT(uint32(NTP(now.Add(70_000*time.Second+80*time.Millisecond)) >> 16))
+	require.True(t, ok)
+	require.InDelta(t, 0.08, rtt.Seconds(), 0.001)
 }

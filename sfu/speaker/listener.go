@@ -137,6 +137,7 @@ func (l *Listener) seat(i int, t *Talker, now time.Time) {
 
 // seatPins gives slots to the pinned who are there, and marks their slots.
 func (l *Listener) seatPins(now time.Time) (changed bool) {
+	clear(l.pinned) // who has gone must not stay behind the end
 	l.pinned = l.pinned[:0]
 	for _, id := range l.pins {
 		t := l.room.byID[id]

@@ -103,6 +103,7 @@ func (r *Room) Remove(t *Talker) {
 // Measure reads all meters and returns who speaks, the loudest first. The slice is the
 // room's, and good until the next call.
 func (r *Room) Measure(now time.Time) []*Talker {
+	clear(r.ranked) // who has gone must not stay behind the end
 	r.ranked = r.ranked[:0]
 	for _, t := range r.talkers {
 		if t.measure(now); t.speaking {

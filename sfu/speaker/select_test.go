@@ -297,3 +297,42 @@ func BenchmarkSelect(b *testing.B) {
 		})
 	}
 }
+
+// TestNobodyStaysBehind: who has gone is nowhere in what the room and its listeners keep.
+func TestNobodyStaysBehind(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	var r Room
+	l := r.NewListener(2, nil)
+	ids, meters := []string{"a", "b", "c", "d"}, make([]*Meter, 4)
+	for i, id := range ids {
+		meters[i] = NewMeter(now)
+		r.Add(id, meters[i])
+	}
+	l.Subscribe(ids, nil)
+	say := func(n int) {
+		for range 2 {
+			now = now.Add(20 * time.Millisecond)
+			for _, m := range meters[:n] {
+				m.Observe(20, now)
+			}
+		}
+		r.Measure(now)
+		l.Select(now)
+	}
+	say(4)
+	now = now.Add(time.Second)
+	say(1) // three places are free now
+	for _, id := range ids[1:] {
+		r.Remove(r.byID[id])
+	}
+	l.Subscribe(nil, nil)
+	r.Measure(now)
+	l.Select(now)
+	for _, kept := range [][]*Talker{r.ranked[:cap(r.ranked)], r.talkers[:cap(r.talkers)], l.pinned[:cap(l.pinned)]} {
+		for _, talker := range kept {
+			if talker != nil && talker.gone {
+				t.Errorf("%s is still kept", talker.ID)
+			}
+		}
+	}
+}

@@ -262,7 +262,7 @@ func (s *senderReport) last(now time.Time) (ntp, delay uint32) {
 	if s.at.IsZero() {
 		return 0, 0
 	}
-	return s.ntp, uint32(now.Sub(s.at).Seconds() * 65536) // in 1/65536 s
+	return s.ntp, repair.Ticks(now.Sub(s.at), repair.DelayRate)
 }
 
 func (s *senderReport) setRoundTrip(rtt time.Duration) {

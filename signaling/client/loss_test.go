@@ -82,6 +82,27 @@ func TestMicrophoneRedundancyFollowsTheReports(t *testing.T) {
 	require.Len(t, s.frames(t, 8), 1, "no packet is larger than the network takes")
 }
 
+// TestMicrophoneRedundancyFitsThePath: as many frames go along as leave a datagram of at most 1,200 bytes.
+func TestMicrophoneRedundancyFitsThePath(t *testing.T) {
+	t.Parallel()
+	const srtpTag = 16
+	for _, test := range []struct{ size, blocks int }{
+		{120, 3}, {287, 3}, {288, 2}, {385, 2}, {386, 1}, {520, 1}, {579, 1}, {580, 0}, {1275, 0},
+	} {
+		m, s := newLooseMicrophone()
+		m.reported(0.5)
+		for now, i := time.Unix(1e9, 0), 0; i < 10; i++ {
+			frame := append(opusFrame(uint32(i)), make([]byte, 1275)...)[:test.size]
+			require.NoError(t, m.write(now, frame, 0, 20))
+			now = now.Add(20 * time.Millisecond)
+			if size := s.headers[i].MarshalSize() + len(s.payloads[i]) + srtpTag; test.size < 1100 {
+				require.LessOrEqual(t, size, 1200, "frames of %d bytes", test.size)
+			}
+		}
+		require.Len(t, s.frames(t, 9), 1+test.blocks, "of %d bytes", test.size)
+	}
+}
+
 // TestMicrophoneAnswersNACKs: bit for bit, the newest packets only, and not too often.
 func TestMicrophoneAnswersNACKs(t *testing.T) {
 	t.Parallel()
