@@ -52,6 +52,8 @@ type Conn struct {
 
 	// The reader's own.
 	session *Session // nil until the client has identified
+	// unconfirmed: the session was resumed, and nothing has come since.
+	unconfirmed bool
 	// farewell: the client closed the WebSocket in order, and does not come back.
 	farewell bool
 	limiter  *rate.Limiter // the session's, once there is one
@@ -193,12 +195,7 @@ func (c *Conn) readLoop(ctx context.Context) {
 		_ = c.ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(c.gw.cfg.WriteTimeout))
 		return nil
 	})
-	c.ws.SetPongHandler(func(data string) error {
-		if c.session != nil {
-			c.session.ponged(c, data)
-		}
-		return c.arrived()
-	})
+	c.ws.SetPongHandler(func(string) error { return c.arrived() })
 	for !c.closed() {
 		kind, data, err := c.ws.ReadMessage()
 		if err == nil {
@@ -308,9 +305,6 @@ func (c *Conn) writeLoop(out *outbox) {
 			if err := c.writeText(*buf, time.Now().Add(c.gw.cfg.WriteTimeout)); err != nil {
 				c.log.Debug("write ended", zap.Error(err))
 				c.close(0)
-			}
-			if e.op == protocol.OpResume {
-				_ = c.ws.WriteControl(websocket.PingMessage, []byte(resumedPing), time.Now().Add(c.gw.cfg.WriteTimeout))
 			}
 		}
 		if cap(*buf) <= maxWriteBuffer {

@@ -41,16 +41,20 @@ const (
 // entry is one frame for a client, waiting or kept.
 type entry struct {
 	body *protocol.Body // nil: dropped
-	kept keeping
-	// link counts the connections of the session: on which one it was queued.
-	link uint32
 	// number is an event's number; of anything else, how many events were numbered before.
 	number uint64
-	// id and op are those of the request that a reply answers.
+	to     *asked // nil: it is an event
+	kept   keeping
+}
+
+// asked is the request that a reply answers.
+type asked struct {
 	id string
 	op protocol.Op
-	// queued is when a reply was, since the outbox was made.
-	queued time.Duration
+	// link counts the connections of the session: on which one it was answered.
+	link uint32
+	// at is when, since the outbox was made.
+	at time.Duration
 }
 
 // outbox is what a session has to say: what waits for the connection that is attached, and
@@ -103,7 +107,7 @@ func (o *outbox) event(body *protocol.Body) {
 // reply queues the reply to a request. When it is not one to be kept, it is for the
 // connection that asked, from, and no other.
 func (o *outbox) reply(from *Conn, body *protocol.Body, id string, op protocol.Op, kept keeping) {
-	e := entry{body: body, kept: kept, id: id, op: op, queued: time.Since(o.since)}
+	e := entry{body: body, kept: kept, to: &asked{id: id, op: op, at: time.Since(o.since)}}
 	if kept != keepNot {
 		from = nil
 	}
@@ -157,7 +161,10 @@ func (o *outbox) pushLocked(e entry) bool {
 	if e.kept == keepEvent {
 		o.numbered++
 	}
-	e.number, e.link = o.numbered, o.link
+	e.number = o.numbered
+	if e.to != nil {
+		e.to.link = o.link
+	}
 	o.appendLocked(e)
 	return true
 }
@@ -296,7 +303,7 @@ func (o *outbox) forgetReplies(now time.Time, age time.Duration) {
 		return
 	}
 	for i := o.head; i < o.next; i++ {
-		if e := &o.log[i]; e.body != nil && e.kept == keepReply && now.Sub(o.since)-e.queued > age {
+		if e := &o.log[i]; e.body != nil && e.kept == keepReply && now.Sub(o.since)-e.to.at > age {
 			o.forgetLocked(i)
 		}
 	}
@@ -340,7 +347,7 @@ func (o *outbox) resume(c *Conn, s uint64, id string, resumed func(replayed int)
 	o.tidyLocked()
 	o.conn = c
 	o.link++
-	o.appendLocked(entry{body: body, number: o.numbered, link: o.link, id: id, op: protocol.OpResume})
+	o.appendLocked(entry{body: body, number: o.numbered, to: &asked{id: id, op: protocol.OpResume, link: o.link}})
 	return nil
 }
 
@@ -360,7 +367,7 @@ func (o *outbox) remembered(id string, op protocol.Op) *protocol.Body {
 	}
 	for i := len(o.log) - 1; i >= o.head; i-- {
 		e := &o.log[i]
-		if e.kept == keepReply && e.body != nil && e.link < o.link && e.id == id && e.op == op {
+		if e.kept == keepReply && e.body != nil && e.to.link < o.link && e.to.id == id && e.to.op == op {
 			return e.body
 		}
 	}
@@ -384,6 +391,6 @@ func (e *entry) append(dst []byte) []byte {
 	case keepNewest:
 		return e.body.AppendEvent(dst, 0)
 	default:
-		return e.body.AppendReply(dst, e.id)
+		return e.body.AppendReply(dst, e.to.id)
 	}
 }

@@ -55,6 +55,10 @@ func (e *closeError) Unwrap() error { return e.err }
 
 // dispatch decodes one frame, runs its handler and sees to it that it is answered.
 func (c *Conn) dispatch(ctx context.Context, data []byte) {
+	if c.unconfirmed {
+		c.unconfirmed = false
+		c.session.confirm(c)
+	}
 	frame, err := protocol.Decode(data)
 	r := &request{frame: frame, conn: c}
 	switch {

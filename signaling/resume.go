@@ -13,13 +13,8 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-const (
-	// resumeTokenBytes is the entropy of a resume token: nobody guesses it.
-	resumeTokenBytes = 32
-	// resumedPing is the payload of the WebSocket ping that follows RESUMED: its pong says that
-	// the client has got the new token.
-	resumedPing = "resumed"
-)
+// resumeTokenBytes is the entropy of a resume token: nobody guesses it.
+const resumeTokenBytes = 32
 
 // resumeTokens are those by which a session may be resumed, as hashes. Each RESUME makes a
 // new one. The one it came with stays good until the client is known to have the new one,
@@ -95,6 +90,7 @@ func resume(_ context.Context, c *Conn, r *request) error {
 		return nil
 	}
 	r.replied = true // in order with the events
+	c.unconfirmed = true
 	c.serve(s)
 	c.log.Debug("resumed")
 	return nil
@@ -151,11 +147,8 @@ func (s *Session) admits(hash [sha256.Size]byte) bool {
 	return !s.ended && s.tokens.admits(hash)
 }
 
-// ponged notes what a pong on c says.
-func (s *Session) ponged(c *Conn, data string) {
-	if data != resumedPing {
-		return
-	}
+// confirm notes that the client of c has RESUMED, and the token in it: it goes on.
+func (s *Session) confirm(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn == c {
