@@ -201,7 +201,8 @@ func (c *Client) goOn(l *link) error {
 		return err
 	}
 	c.resendLocked(l)
-	return nil
+	// Says that RESUMED has arrived: from then on the token before it is worth nothing.
+	return l.ask(protocol.OpHeartbeat, protocol.Heartbeat{S: c.seen.Load()})
 }
 
 // giveUp closes a link that answers no more, so that the client comes back on another one.
