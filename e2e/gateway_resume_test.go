@@ -380,6 +380,8 @@ func TestResumeTokens(t *testing.T) {
 		frame, err := protocol.EncodeRequest(protocol.OpResume, "", ada.resumption())
 		require.NoError(t, err)
 		c.send(string(frame))
+		for c.read().Op != protocol.OpResumed { // the server is done with it; that it came nobody says
+		}
 		c.cut()
 	}
 	old := ada.resumption()
