@@ -380,7 +380,9 @@ func TestResumeTokens(t *testing.T) {
 		frame, err := protocol.EncodeRequest(protocol.OpResume, "", ada.resumption())
 		require.NoError(t, err)
 		c.send(string(frame))
-		for c.read().Op != protocol.OpResumed { // the server is done with it; that it came nobody says
+		answered := false // then the server is done with it; that the answer came nobody says
+		for !answered {
+			answered = c.read().Op == protocol.OpResumed
 		}
 		c.cut()
 	}
