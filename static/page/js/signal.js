@@ -5,7 +5,7 @@
  */
 
 /** How often it is looked, in milliseconds: less than {@link WINDOW} lasts, so that nothing is missed. */
-const INTERVAL_MS = 250;
+const INTERVAL_MS = 200;
 /** Samples looked at at once: at least 340 ms. */
 const WINDOW = 16_384;
 /**
@@ -79,8 +79,10 @@ export class Signal extends EventTarget {
       return;
     }
     this.#analyser.getFloatTimeDomainData(this.#samples);
-    if (this.#samples.some((s) => Math.abs(s) > SOUND)) {
-      this.#since = now;
+    const sound = this.#samples.findLastIndex((s) => Math.abs(s) > SOUND);
+    if (sound >= 0) {
+      // Not since now, but since the end of the sound.
+      this.#since = now - ((WINDOW - 1 - sound) / /** @type {AudioContext} */ (context).sampleRate) * 1_000;
       if (this.silent) {
         this.#patience = Math.min(this.#patience * PATIENCE_GROWTH, MAX_PATIENCE_MS);
       }
