@@ -64,8 +64,8 @@ type offered struct {
 	tagged int
 	// fingerprints are those of the client's certificates.
 	fingerprints []wire.Fingerprint
-	// ufrag is the client's a=ice-ufrag: another one is an ICE restart.
-	ufrag string
+	// credentials are the client's a=ice-ufrag and a=ice-pwd: another ufrag is an ICE restart.
+	credentials wire.Credentials
 	// association is the answer's a=tls-id, which an offer that has one needs (RFC 8842, section 5.3); else empty.
 	association string
 }
@@ -278,7 +278,8 @@ func (o *offered) inspectTransport(session section, media []section) error {
 		o.association = rand.Text()
 	}
 	ufrag, _ := level("ice-ufrag").first("ice-ufrag")
-	o.ufrag = strings.Clone(ufrag.value)
+	pwd, _ := level("ice-pwd").first("ice-pwd")
+	o.credentials = wire.Credentials{Ufrag: strings.Clone(ufrag.value), Pwd: strings.Clone(pwd.value)}
 	if level("fingerprint") == nil {
 		return head.fault(ErrBadSDP, "needs a=fingerprint, since media is encrypted by DTLS-SRTP and not otherwise")
 	}

@@ -12,6 +12,9 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
+// ConsentLifetime is after how long without a check of the client nothing is sent to it any more.
+const ConsentLifetime = wire.ConsentLifetime
+
 // opusClockRate is Opus's RTP clock in Hz, whatever it encodes (RFC 7587, section 4.1).
 const opusClockRate = 48000
 
@@ -52,7 +55,7 @@ func (f *Factory) Answer(offer string, at ...netip.AddrPort) (*Peer, error) {
 		return nil, err
 	}
 	p.talker.open(asked.mic, p.endpoint, p.listener.reporter(), now)
-	credentials, err := p.endpoint.Accept(asked.fingerprints...)
+	credentials, err := p.endpoint.Accept(asked.credentials, asked.fingerprints...)
 	if err != nil {
 		return nil, fmt.Errorf("open connection: %w", err)
 	}
@@ -101,6 +104,9 @@ func (p *Peer) SSRC() (ssrc uint32, ok bool) {
 // LastSeen returns when the client last gave a sign of life on the media path: an
 // authenticated STUN check, RTP or RTCP packet; at first, when it was made.
 func (p *Peer) LastSeen() time.Time { return p.endpoint.LastSeen() }
+
+// Ask asks the client for a sign of life. It does not wait; LastSeen shows whether one came.
+func (p *Peer) Ask() { p.endpoint.Ask() }
 
 // RemoteAddr returns the address of the ICE-selected pair; it is not valid until there
 // is one.

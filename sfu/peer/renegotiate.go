@@ -63,15 +63,15 @@ func (p *Peer) Renegotiate(offer string, now time.Time, at ...netip.AddrPort) (a
 	if len(at) > 0 {
 		n.way.at = at
 	}
-	if asked.ufrag != n.asked.ufrag {
+	if asked.credentials.Ufrag != n.asked.credentials.Ufrag {
 		if since := now.Sub(n.restarted); p.endpoint.Restarting() && since < restartInterval {
 			return "", fmt.Errorf("%w: the last ICE restart was %d ms ago; try again in %d ms",
 				ErrNegotiating, since.Milliseconds(), RetryAfter.Milliseconds())
 		}
-		if n.way.Credentials, err = p.endpoint.Restart(); err != nil {
+		if n.way.Credentials, err = p.endpoint.Restart(asked.credentials); err != nil {
 			return "", fmt.Errorf("%w: %w", ErrEnded, err)
 		}
-		n.asked.ufrag, n.restarted = strings.Clone(asked.ufrag), now
+		n.asked.credentials, n.restarted = asked.credentials, now
 	}
 	n.version++
 	return n.answer(), nil
@@ -91,7 +91,7 @@ func (o *offered) own() {
 	for i := range o.bundle {
 		o.bundle[i] = unique.Make(o.bundle[i]).Value()
 	}
-	o.ufrag, o.association = strings.Clone(o.ufrag), strings.Clone(o.association)
+	o.association = strings.Clone(o.association)
 }
 
 func (l *line) own() {

@@ -42,7 +42,7 @@ func newRawPeer(tb testing.TB, e *Engine) *rawPeer {
 		serverPeer: newServerPeer(tb, e, receiverFunc(nil)), conn: conn,
 		server: net.UDPAddrFromAddrPort(e.LocalAddrs()[0]), certificate: dtls.WithCertificates(cert),
 	}
-	p.credentials, err = p.ep.Accept(fingerprint)
+	p.credentials, err = p.ep.Accept(Credentials{}, fingerprint)
 	require.NoError(tb, err)
 	tb.Cleanup(func() {
 		p.ep.Close()
@@ -430,7 +430,7 @@ func FuzzDTLS(f *testing.F) {
 	f.Fuzz(func(t *testing.T, packet []byte) {
 		onlyDTLS13(packet)
 		ep := e.NewEndpoint(receiverFunc(nil))
-		_, err := ep.Accept(Fingerprint{})
+		_, err := ep.Accept(Credentials{}, Fingerprint{})
 		require.NoError(t, err)
 		defer ep.Close()
 		ep.onDTLS(l, packet, from, netip.Addr{})

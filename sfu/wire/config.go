@@ -49,8 +49,8 @@ const (
 	// addressHold is for how long after a peer's check an address is its own: two in a row of those that come most seldom
 	// (see pairSilence) may be lost. A NAT gives a mapping to another no sooner than after 30 s of silence.
 	addressHold = 15 * time.Second
-	// consentLifetime is for how long after a check on the nominated pair there may be sent to it (RFC 7675 §5.1).
-	consentLifetime = 30 * time.Second
+	// ConsentLifetime is for how long after a check on the nominated pair there may be sent to it (RFC 7675 §5.1).
+	ConsentLifetime = 30 * time.Second
 	// connectTimeout is how long a peer may take from its first check until DTLS is done and a pair nominated. Over a
 	// network that loses 30 % and takes 600 ms there and back clients that repeat lost flights after 1 s take up to 20 s.
 	connectTimeout = 30 * time.Second

@@ -91,7 +91,10 @@ type Endpoint struct {
 	certificate []Fingerprint // the peer's: it has one of them
 	ufrag       string        // ours; "" before Accept
 	nextUfrag   string        // ours after Restart, until the peer uses it
-	firstCheck  time.Time     // zero: there was none yet
+	peer        Credentials   // the peer's own, that go with ufrag
+	nextPeer    Credentials   // and with nextUfrag
+	question    question
+	firstCheck  time.Time // zero: there was none yet
 	path        path
 	senders     map[uint32]*Sender
 }

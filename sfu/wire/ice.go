@@ -84,14 +84,17 @@ func (l *logins) endpointsLocked(eps []*Endpoint) []*Endpoint {
 	return eps
 }
 
-// check takes one STUN message, which came to local: the answer to a question of ours (mapped.go) or, to be answered
-// itself, a binding request that names an endpoint and proves its password (RFC 8445 §7.3, RFC 8489 §9.1.3).
+// check takes one STUN message, which came to local: the answer to a question of ours (mapped.go, ask.go) or, to be
+// answered itself, a binding request that names an endpoint and proves its password (RFC 8445 §7.3, RFC 8489 §9.1.3).
 func (l *loop) check(packet []byte, from netip.AddrPort, local netip.Addr, now time.Time) {
 	e := l.engine
 	defer e.rescue(nil)
 	ufrag, ok := stunUfrag(packet)
 	if !ok {
-		if !e.queries.settle(packet, from) {
+		if e.queries.settle(packet, from) {
+			return
+		}
+		if ep := e.table.lookup(flow{from, l.listener.index}); ep == nil || !ep.answered(packet, now) {
 			e.stat.stunRefused.Add(1)
 		}
 		return
@@ -172,27 +175,28 @@ var understood = [...]stun.AttrType{
 }
 
 // Accept makes the endpoint reachable: it answers the checks that use the credentials returned, follows the pair the
-// peer nominates, and completes a DTLS handshake whose certificate has one of the given fingerprints. It is called once.
-// Restart gives new credentials later.
-func (ep *Endpoint) Accept(peer ...Fingerprint) (Credentials, error) {
+// peer nominates, and completes a DTLS handshake whose certificate has one of the given fingerprints. peer are the peer's own
+// credentials, by which Ask asks it; without, it is not asked. It is called once. Restart gives new credentials later.
+func (ep *Endpoint) Accept(peer Credentials, certificate ...Fingerprint) (Credentials, error) {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	if ep.ufrag != "" {
 		return Credentials{}, ErrAccepted
 	}
-	ep.certificate = peer
-	return ep.loginLocked()
+	ep.certificate = certificate
+	return ep.loginLocked(peer)
 }
 
 // Restart gives the endpoint new credentials (RFC 8445 §9). Keys, streams and the nominated pair stay until the peer
-// has shown, by a check under the new credentials, that it goes on with these; then the old ones end.
-func (ep *Endpoint) Restart() (Credentials, error) {
+// has shown, by a check under the new credentials, that it goes on with these; then the old ones end. peer are the peer's
+// new ones.
+func (ep *Endpoint) Restart(peer Credentials) (Credentials, error) {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	if ep.ufrag == "" {
 		return Credentials{}, ErrNotAccepted
 	}
-	return ep.loginLocked()
+	return ep.loginLocked(peer)
 }
 
 // Restarting reports whether the peer has not gone on to the credentials of the last Restart yet.
@@ -202,7 +206,7 @@ func (ep *Endpoint) Restarting() bool {
 	return ep.nextUfrag != ""
 }
 
-func (ep *Endpoint) loginLocked() (Credentials, error) {
+func (ep *Endpoint) loginLocked(peer Credentials) (Credentials, error) {
 	if ep.closed {
 		return Credentials{}, ErrClosed
 	}
@@ -215,9 +219,9 @@ func (ep *Endpoint) loginLocked() (Credentials, error) {
 		ep.nextUfrag = ""
 	}
 	if ep.ufrag == "" {
-		ep.ufrag = c.Ufrag
+		ep.ufrag, ep.peer = c.Ufrag, peer
 	} else {
-		ep.nextUfrag = c.Ufrag
+		ep.nextUfrag, ep.nextPeer = c.Ufrag, peer
 	}
 	return c, nil
 }
@@ -267,6 +271,7 @@ func (ep *Endpoint) follow(ufrag string, d *dest, nominated bool, now time.Time)
 	if ufrag == ep.nextUfrag {
 		ep.engine.logins.remove(ep.ufrag)
 		ep.ufrag, ep.nextUfrag = ep.nextUfrag, ""
+		ep.peer, ep.nextPeer, ep.question = ep.nextPeer, Credentials{}, question{}
 		ep.path.restart()
 	}
 	if ep.firstCheck.IsZero() {

@@ -54,7 +54,7 @@ func local(c net.Conn) netip.AddrPort {
 func accepted(tb testing.TB, e *Engine) (*Endpoint, Credentials) {
 	tb.Helper()
 	ep := e.NewEndpoint(receiverFunc(nil))
-	c, err := ep.Accept(Fingerprint{})
+	c, err := ep.Accept(Credentials{}, Fingerprint{})
 	require.NoError(tb, err)
 	tb.Cleanup(ep.Close)
 	return ep, c
@@ -274,7 +274,7 @@ func TestConsentExpires(t *testing.T) {
 		return p.ep.Sender(7).WriteRTP(b, packet[:rtpHeader], packet[rtpHeader:])
 	}
 	require.NoError(t, send())
-	p.ep.silence(consentLifetime - 2*sweepInterval)
+	p.ep.silence(ConsentLifetime - 2*sweepInterval)
 	p.ep.sweep(time.Now())
 	require.NoError(t, send())
 	p.ep.silence(sweepInterval)
@@ -296,21 +296,21 @@ func TestConsentIsWatched(t *testing.T) {
 	e := startEngine(t, Config{})
 	ep, c := accepted(t, e)
 	ask(t, remote(t, e), check(t, c, attribute(stun.AttrUseCandidate)), c)
-	ep.silence(consentLifetime)
+	ep.silence(ConsentLifetime)
 	require.Eventually(t, func() bool { return !ep.Remote().IsValid() }, pollTimeout, tick)
 }
 
 func TestAcceptOnceAndRestart(t *testing.T) {
 	e := startEngine(t, Config{})
 	fresh := e.NewEndpoint(receiverFunc(nil))
-	_, err := fresh.Restart()
+	_, err := fresh.Restart(Credentials{})
 	require.ErrorIs(t, err, ErrNotAccepted)
 	ep, first := accepted(t, e)
-	_, err = ep.Accept(Fingerprint{})
+	_, err = ep.Accept(Credentials{}, Fingerprint{})
 	require.ErrorIs(t, err, ErrAccepted)
-	unused, err := ep.Restart()
+	unused, err := ep.Restart(Credentials{})
 	require.NoError(t, err)
-	second, err := ep.Restart()
+	second, err := ep.Restart(Credentials{})
 	require.NoError(t, err)
 	require.Len(t, ufrags(e), 2, "a restart that is overtaken by another ends")
 	require.NotContains(t, ufrags(e), unused.Ufrag)
@@ -320,10 +320,10 @@ func TestAcceptOnceAndRestart(t *testing.T) {
 	require.Len(t, ufrags(e), 1)
 	require.Contains(t, ufrags(e), second.Ufrag)
 	ep.Close()
-	_, err = ep.Restart()
+	_, err = ep.Restart(Credentials{})
 	require.ErrorIs(t, err, ErrClosed)
 	require.NoError(t, e.Close())
-	_, err = fresh.Accept(Fingerprint{})
+	_, err = fresh.Accept(Credentials{}, Fingerprint{})
 	require.ErrorIs(t, err, ErrClosed)
 }
 
@@ -414,7 +414,7 @@ func TestKeysAreThereBeforeThePeerIs(t *testing.T) {
 		conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(loopback()))
 		require.NoError(t, err)
 		ep := e.NewEndpoint(receiverFunc(nil))
-		c, err := ep.Accept(fingerprint)
+		c, err := ep.Accept(Credentials{}, fingerprint)
 		require.NoError(t, err)
 		server := net.UDPAddrFromAddrPort(e.LocalAddrs()[0])
 		_, err = conn.WriteTo(check(t, c, attribute(stun.AttrUseCandidate)).Raw, server)

@@ -91,7 +91,7 @@ func (p *path) restart() { p.claim = time.Time{} }
 // expire reports, once, that nothing may be sent any more, because the peer has not consented to it for too long
 // (RFC 7675 §5.1). The checks of the peer are its consent; a lite agent makes none. The next one on the pair renews it.
 func (p *path) expire(now time.Time) (stop bool) {
-	if p.bound.none() || p.expired || now.Sub(p.claim) < consentLifetime-sweepInterval {
+	if p.bound.none() || p.expired || now.Sub(p.claim) < ConsentLifetime-sweepInterval {
 		return false
 	}
 	p.expired = true

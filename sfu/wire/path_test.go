@@ -54,7 +54,7 @@ func checksOn(from, to int) []step {
 }
 
 func TestPath(t *testing.T) {
-	const silent, expired = pairSilence + time.Millisecond, consentLifetime - sweepInterval
+	const silent, expired = pairSilence + time.Millisecond, ConsentLifetime - sweepInterval
 	stay, send := move{}, move{send: true}
 	for name, steps := range map[string][]step{
 		"nothing is sent before a nomination": {{0, checkOn(1), stay}, {time.Hour, checkOn(1), stay}, {time.Hour, checkOn(2), stay}},

@@ -106,17 +106,21 @@ func (p *serverPeer) OnRTCP(_ *Batch, _ *Endpoint, packet []byte, _ time.Time) {
 // answer takes the offer of a clientPeer and gives the answer, with all candidates in it.
 func (p *serverPeer) answer(tb testing.TB, offer webrtc.SessionDescription) webrtc.SessionDescription {
 	tb.Helper()
-	_, rest, _ := strings.Cut(offer.SDP, "a=fingerprint:")
-	value, _, _ := strings.Cut(rest, "\r\n")
-	fingerprint, err := ParseFingerprint(value)
+	value := func(key string) string {
+		_, rest, _ := strings.Cut(offer.SDP, "a="+key+":")
+		value, _, _ := strings.Cut(rest, "\r\n")
+		return value
+	}
+	fingerprint, err := ParseFingerprint(value("fingerprint"))
 	require.NoError(tb, err)
+	theirs := Credentials{value("ice-ufrag"), value("ice-pwd")}
 	var c Credentials
 	if p.sender == nil {
 		p.pt = 111
 		p.sender = p.ep.Sender(4242)
-		c, err = p.ep.Accept(fingerprint)
+		c, err = p.ep.Accept(theirs, fingerprint)
 	} else {
-		c, err = p.ep.Restart()
+		c, err = p.ep.Restart(theirs)
 	}
 	require.NoError(tb, err)
 	return p.describe(c)

@@ -79,7 +79,7 @@ func useAllWays(t *testing.T, e *Engine, conn *net.UDPConn) {
 	require.NoError(t, err)
 	s := newServerPeer(t, e, receiverFunc(nil))
 	defer s.close(t)
-	c, err := s.ep.Accept(fingerprint)
+	c, err := s.ep.Accept(Credentials{}, fingerprint)
 	require.NoError(t, err)
 	require.Equal(t, stun.BindingSuccess, ask(t, conn, check(t, c, attribute(stun.AttrUseCandidate)), c).Type, where)
 

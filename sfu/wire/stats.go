@@ -9,7 +9,7 @@ type engineCounters struct {
 	unknown, truncated, unbound        atomic.Int64
 	stunUnknown, stunRefused, dtlsFull atomic.Int64
 	panics, readErrors, handshakes     atomic.Int64
-	stunTaken, consentExpired          atomic.Int64
+	stunTaken, consentExpired, asked   atomic.Int64
 	failures                           failureCounters
 }
 
@@ -31,6 +31,7 @@ type Stats struct {
 	ReadErrors  int64
 	Panics      int64 // of receivers
 
+	Asked          int64 // checks of our own, to peers that were silent
 	ConsentExpired int64 // times that sending stopped because a nominated pair was checked no more
 
 	Handshakes int64 // DTLS handshakes that yielded keys
@@ -45,7 +46,7 @@ func (e *Engine) Stats() Stats {
 		SendFull: c.sendFull.Load(), SendFailed: c.sendFailed.Load(), JobsDropped: c.jobsDropped.Load(),
 		Unknown: c.unknown.Load(), Truncated: c.truncated.Load(), Unbound: c.unbound.Load(),
 		STUNUnknown: c.stunUnknown.Load(), STUNRefused: c.stunRefused.Load(),
-		STUNTaken: c.stunTaken.Load(), ConsentExpired: c.consentExpired.Load(), DTLSFull: c.dtlsFull.Load(),
+		STUNTaken: c.stunTaken.Load(), ConsentExpired: c.consentExpired.Load(), Asked: c.asked.Load(), DTLSFull: c.dtlsFull.Load(),
 		ReadErrors: c.readErrors.Load(), Panics: c.panics.Load(),
 		Handshakes: c.handshakes.Load(), Failures: c.failures.stats(),
 	}
