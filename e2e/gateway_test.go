@@ -87,7 +87,7 @@ func TestGatewayJoinAndLeaveAreTold(t *testing.T) {
 	bob, bobID := identify(t, s, "Bob")
 
 	first := ada.joinChannel("lobby")
-	require.Equal(t, []protocol.Member{{UserID: adaID, Name: "Ada", Talker: true, Connection: protocol.ConnectionOK}}, first.ActiveMembers)
+	require.Equal(t, []protocol.Member{{UserID: adaID, Name: "Ada", Talker: true, Connection: protocol.ConnectionOK, Media: protocol.MediaOK}}, first.ActiveMembers)
 	require.Equal(t, "lobby", first.ChannelName)
 	require.Len(t, first.Slots, 2)
 	require.Nil(t, first.Slots[0].UserID)
@@ -105,7 +105,7 @@ func TestGatewayJoinAndLeaveAreTold(t *testing.T) {
 	var event protocol.ChannelEvent
 	ada.event(protocol.OpChannelEvent, &event)
 	require.Equal(t, protocol.ChannelEventJoin, event.Event)
-	require.Equal(t, &protocol.Member{UserID: bobID, Name: "Bob", Talker: true, Connection: protocol.ConnectionOK}, event.Member)
+	require.Equal(t, &protocol.Member{UserID: bobID, Name: "Bob", Talker: true, Connection: protocol.ConnectionOK, Media: protocol.MediaOK}, event.Member)
 	var slots protocol.SlotMap
 	ada.event(protocol.OpSlotMap, &slots)
 	require.Equal(t, protocol.SlotMap{ChannelID: "lobby", Slots: []protocol.Slot{

@@ -38,8 +38,9 @@ type MemberInfo struct {
 	Talker bool
 	// Devices is what the member's client said of them.
 	Devices Devices
-	// Unstable: the member's connection for everything but media is lost.
-	Unstable bool
+	// Unstable: the member's connection for everything but media is lost. MediaLost: nothing
+	// comes of its media any more.
+	Unstable, MediaLost bool
 }
 
 // Devices says how a member's microphone and loudspeaker are doing, in the words of whoever asks
@@ -124,7 +125,7 @@ func (c *Channel) Join(ctx context.Context, req JoinRequest) (*Member, error) {
 		userID: req.UserID, name: req.Name, talker: conn.Talker(), selfMute: req.SelfMute, selfDeaf: req.SelfDeaf,
 		devices: req.Devices,
 	}}
-	m.peer = &MediaPeer{Conn: conn, UserID: req.UserID, ChannelID: c.id, leave: m.endMedia}
+	m.peer = &MediaPeer{Conn: conn, UserID: req.UserID, ChannelID: c.id, member: m}
 	entered := false
 	defer func() {
 		if !entered { // by an error, or by a panic, which goes on
@@ -274,6 +275,20 @@ func (m *Member) SetDevices(devices Devices) bool {
 // the others when that is news. It reports false when the member is out of the channel.
 func (m *Member) SetUnstable(unstable bool) bool {
 	return m.channel.command(func(r *roster) ([]news, error) { return r.setUnstable(m.self, unstable) })
+}
+
+// showMedia has the others, and the member, know whether anything comes of its media.
+func (m *Member) showMedia(lost bool) {
+	if m.channel.command(func(r *roster) ([]news, error) { return r.setMediaLost(m.self, lost) }) {
+		m.channel.hub.journal.MediaSilent(m.self.userID, m.channel.id, lost)
+	}
+}
+
+// unstable reports whether the member's connection for everything but media is lost.
+func (m *Member) unstable() bool {
+	m.channel.mu.Lock()
+	defer m.channel.mu.Unlock()
+	return m.self.unstable
 }
 
 // command has the roster change what media does not depend on, and tells of it.

@@ -41,6 +41,13 @@ type ConnectionChanged struct {
 	Member    MemberInfo
 }
 
+// MediaStateChanged says that nothing comes of a member's media any more, or that something does
+// again. Told to all members, also to that one.
+type MediaStateChanged struct {
+	ChannelID string
+	Member    MemberInfo
+}
+
 // SlotsChanged says that somebody else is heard on a listener's slots, or that one's SSRC
 // has become known. Told to that listener.
 type SlotsChanged struct {
@@ -70,6 +77,7 @@ func (MemberJoined) isEvent()      {}
 func (MemberLeft) isEvent()        {}
 func (VoiceStateChanged) isEvent() {}
 func (ConnectionChanged) isEvent() {}
+func (MediaStateChanged) isEvent() {}
 func (SlotsChanged) isEvent()      {}
 func (SpeakersChanged) isEvent()   {}
 func (ChannelCreated) isEvent()    {}

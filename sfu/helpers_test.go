@@ -53,6 +53,7 @@ type conn struct {
 	lastSeen atomic.Pointer[time.Time]
 	ended    atomic.Pointer[func(error)]
 	closed   atomic.Int32
+	asked    atomic.Int32
 	seq      uint16
 }
 
@@ -84,6 +85,7 @@ func (c *conn) Meter() *speaker.Meter      { return c.meter }
 func (c *conn) OnSpeech(began func())      { c.began.Store(&began) }
 func (c *conn) SSRC() (uint32, bool)       { return c.ssrc, c.ssrc != 0 }
 func (c *conn) LastSeen() time.Time        { return *c.lastSeen.Load() }
+func (c *conn) Ask()                       { c.asked.Add(1) }
 func (c *conn) OnEnd(ended func(error))    { c.ended.Store(&ended) }
 func (c *conn) RemoteAddr() netip.AddrPort { return netip.AddrPort{} }
 func (c *conn) Stats() peer.Stats          { return peer.Stats{Source: c.source.Stats()} }
@@ -157,6 +159,7 @@ func (r *recorder) take() []told {
 type journal struct {
 	mu     sync.Mutex
 	ended  []mediaEnded
+	silent int // how often somebody's media was lost
 	panics []any
 }
 
@@ -170,6 +173,14 @@ func (j *journal) MediaEnded(userID, channelID string, cause LeaveCause, err err
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.ended = append(j.ended, mediaEnded{userID, channelID, cause, err})
+}
+
+func (j *journal) MediaSilent(_, _ string, lost bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if lost {
+		j.silent++
+	}
 }
 
 func (j *journal) Panicked(_ string, value any, _ []byte) {

@@ -8,6 +8,9 @@ type Journal interface {
 	// MediaEnded: a member is out of its channel because its media connection ended. err
 	// is why, nil for a path that fell silent.
 	MediaEnded(userID, channelID string, cause LeaveCause, err error)
+	// MediaSilent: nothing authentic has come of a member's media for some seconds, or, with
+	// lost false, something comes again.
+	MediaSilent(userID, channelID string, lost bool)
 	// Panicked: a fault of the server's own was contained; during says in what.
 	Panicked(during string, value any, stack []byte)
 }

@@ -229,7 +229,11 @@ func TestClockThatIsSetEndsNothing(t *testing.T) {
 			talker := newConn(t, 1, 1)
 			m := join(t, c, "ada", talker)
 
+			w := watch{hub: peers, timeout: time.Minute, last: time.Now().Add(time.Second - watchInterval)}
 			soon := stepped(t, time.Now().Add(time.Second), step)
+			notifier.take()
+			w.look(soon)
+			require.Empty(t, notifier.take())
 			require.Zero(t, peers.Reap(soon, time.Minute))
 			require.Zero(t, hub.ReapIdle(soon, time.Minute))
 			for range 3 { // speech that goes on across the step is one
@@ -240,6 +244,14 @@ func TestClockThatIsSetEndsNothing(t *testing.T) {
 			c.decide(soon)
 			require.Len(t, events[SpeakersChanged](notifier.take()), 1)
 			require.True(t, m.Leave(LeaveLeft))
+
+			bob := join(t, c, "bob", newConn(t, 2, 1))
+			notifier.take()
+			for after := watchInterval; after < 6*time.Second; after += watchInterval {
+				w.look(stepped(t, time.Now().Add(after), step))
+			}
+			require.Len(t, events[MediaStateChanged](notifier.take()), 1, "nor does a step make a ghost")
+			require.True(t, bob.Leave(LeaveLeft))
 
 			late := stepped(t, time.Now().Add(2*time.Minute), step)
 			require.Equal(t, 2, hub.ReapIdle(late, time.Minute))

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
@@ -29,8 +30,10 @@ type Conn interface {
 	OnSpeech(began func())
 	// SSRC is the microphone's; ok is false until it was heard.
 	SSRC() (ssrc uint32, ok bool)
-	// LastSeen is when the media path last gave a sign of life.
+	// LastSeen is when the media path last gave a sign of life. Ask asks the client for one, and
+	// does not wait.
 	LastSeen() time.Time
+	Ask()
 	// RemoteAddr is the ICE-selected address; not valid before there is one.
 	RemoteAddr() netip.AddrPort
 	// Stats is what was counted of the media, and what is known of the client's network.
@@ -76,9 +79,13 @@ type MediaPeer struct {
 
 	UserID    string
 	ChannelID string
-	// leave takes the member out of its channel because of its media.
-	leave func(cause LeaveCause, err error) bool
+	member    *Member
+	// lost: the members were told that nothing comes any more. Only the watch changes it.
+	lost atomic.Bool
 }
+
+// leave takes the member out of its channel because of its media.
+func (p *MediaPeer) leave(cause LeaveCause, err error) bool { return p.member.endMedia(cause, err) }
 
 // MediaPeerHub knows every media peer, by connection, by (connection, SSRC) and
 // by channel, each in O(1). Safe for concurrent use.

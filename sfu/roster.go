@@ -24,6 +24,7 @@ type presence struct {
 	selfMute, selfDeaf bool
 	devices            Devices
 	unstable           bool // the connection for everything but media is lost
+	mediaLost          bool // nothing comes of the media
 }
 
 // news is something to be told.
@@ -48,7 +49,7 @@ func (p *presence) hears() bool { return !p.selfDeaf }
 func (p *presence) info() MemberInfo {
 	return MemberInfo{
 		UserID: p.userID, Name: p.name, Talker: p.talker, SelfMute: !p.talks(), SelfDeaf: p.selfDeaf,
-		Devices: p.devices, Unstable: p.unstable,
+		Devices: p.devices, Unstable: p.unstable, MediaLost: p.mediaLost,
 	}
 }
 
@@ -160,6 +161,19 @@ func (r *roster) setUnstable(p *presence, unstable bool) ([]news, error) {
 	}
 	p.unstable = unstable
 	return r.tell(p.userID, ConnectionChanged{ChannelID: r.channel.ID, Member: p.info()}), nil
+}
+
+// setMediaLost says whether anything comes of p's media. p is told too: its own end of a path
+// that is broken in one direction looks sound to it. It fails with ErrNotInChannel.
+func (r *roster) setMediaLost(p *presence, lost bool) ([]news, error) {
+	if !r.has(p) {
+		return nil, r.notIn()
+	}
+	if p.mediaLost == lost {
+		return nil, nil
+	}
+	p.mediaLost = lost
+	return r.tell("", MediaStateChanged{ChannelID: r.channel.ID, Member: p.info()}), nil
 }
 
 // update changes name and capacity, nil leaving either as it is. A capacity below the

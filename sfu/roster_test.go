@@ -12,7 +12,8 @@ func TestRoster(t *testing.T) {
 	ada := &presence{userID: "ada", name: "Ada", talker: true}
 	bob := &presence{userID: "bob", name: "Bob"}
 	adaInfo := MemberInfo{UserID: "ada", Name: "Ada", Talker: true}
-	muted, deaf := adaInfo, adaInfo
+	muted, deaf, unheard := adaInfo, adaInfo, adaInfo
+	unheard.MediaLost = true
 	muted.SelfMute = true
 	deaf.SelfMute, deaf.SelfDeaf = true, true
 	toAda := func(except string, event Event) []news {
@@ -80,6 +81,25 @@ func TestRoster(t *testing.T) {
 			do:    func(r *roster) ([]news, error) { return r.leave(ada, LeaveMediaTimeout) },
 			told:  toAda("", MemberLeft{ChannelID: "den", Member: adaInfo, Cause: LeaveMediaTimeout}),
 			after: []MemberInfo{},
+		},
+		"one is heard no more": {
+			do:    func(r *roster) ([]news, error) { return r.setMediaLost(ada, true) },
+			told:  toAda("", MediaStateChanged{ChannelID: "den", Member: unheard}),
+			after: []MemberInfo{unheard},
+		},
+		"one is heard again": {
+			do: func(r *roster) ([]news, error) {
+				_, _ = r.setMediaLost(ada, true)
+				return r.setMediaLost(ada, false)
+			},
+			told: toAda("", MediaStateChanged{ChannelID: "den", Member: adaInfo}),
+		},
+		"one is heard all the while": {
+			do: func(r *roster) ([]news, error) { return r.setMediaLost(ada, false) },
+		},
+		"one who is out is heard no more": {
+			do:  func(r *roster) ([]news, error) { return r.setMediaLost(bob, true) },
+			err: ErrNotInChannel,
 		},
 		"one who is out leaves": {
 			do:  func(r *roster) ([]news, error) { return r.leave(bob, LeaveLeft) },

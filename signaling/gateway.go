@@ -134,8 +134,7 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 	return g, nil
 }
 
-// ServeHTTP upgrades the connection, which lives on when it has returned: while a request is
-// served, net/http holds two buffers of 4 KiB, its header and a deep stack for it.
+// ServeHTTP upgrades the connection and returns when it has ended.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !websocket.IsWebSocketUpgrade(r) {
 		http.Error(w, "this is the WebSocket endpoint: connect with ws:// or wss://", http.StatusUpgradeRequired)
@@ -147,18 +146,14 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the server has no room for another connection", http.StatusServiceUnavailable)
 		return
 	}
+	defer g.remove(c)
 	ws, err := g.upgrader.Upgrade(meteredWriter{w, c.flow}, r, nil)
 	if err != nil {
 		// Upgrade has answered.
 		g.log.Debug("upgrade refused", zap.String("remote", r.RemoteAddr), zap.Error(err))
-		g.remove(c)
 		return
 	}
-	ctx := context.WithoutCancel(r.Context())
-	go func() {
-		defer g.remove(c)
-		c.guard("connection", func() { c.run(ctx, ws) })
-	}()
+	c.run(r.Context(), ws)
 }
 
 // Shutdown ends every connection and session with CloseRestarting, refuses new ones, and

@@ -30,6 +30,17 @@ func (j *journal) MediaEnded(userID, channelID string, cause sfu.LeaveCause, err
 	}
 }
 
+// MediaSilent implements sfu.Journal.
+func (j *journal) MediaSilent(userID, channelID string, lost bool) {
+	text := "nothing comes of a member's media"
+	if lost {
+		j.tally.Count("media_lost")
+	} else {
+		text = "a member's media comes again"
+	}
+	j.log.Debug(text, zap.String("user", userID), zap.String("channel", channelID))
+}
+
 // Panicked implements sfu.Journal.
 func (j *journal) Panicked(during string, value any, stack []byte) {
 	j.tally.Count("panics")

@@ -60,6 +60,10 @@ func wireEvent(event sfu.Event) (protocol.Op, any) {
 			SelfMute: e.Member.SelfMute, SelfDeaf: e.Member.SelfDeaf,
 			Mic: protocol.Mic(e.Member.Devices.Mic), Sound: protocol.Sound(e.Member.Devices.Sound),
 		}
+	case sfu.MediaStateChanged:
+		return protocol.OpMediaState, protocol.MediaState{
+			ChannelID: e.ChannelID, UserID: e.Member.UserID, State: wireMedia(e.Member),
+		}
 	case sfu.SlotsChanged:
 		return protocol.OpSlotMap, protocol.SlotMap{ChannelID: e.ChannelID, Slots: wireSlots(e.Slots)}
 	case sfu.SpeakersChanged:
@@ -101,10 +105,17 @@ func wireMember(m sfu.MemberInfo) protocol.Member {
 		connection = protocol.ConnectionUnstable
 	}
 	return protocol.Member{
-		Connection: connection,
-		UserID:     m.UserID, Name: m.Name, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf, Talker: m.Talker,
+		Connection: connection, Media: wireMedia(m),
+		UserID: m.UserID, Name: m.Name, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf, Talker: m.Talker,
 		Mic: protocol.Mic(m.Devices.Mic), Sound: protocol.Sound(m.Devices.Sound),
 	}
+}
+
+func wireMedia(m sfu.MemberInfo) protocol.Media {
+	if m.MediaLost {
+		return protocol.MediaLost
+	}
+	return protocol.MediaOK
 }
 
 func wireMembers(members []sfu.MemberInfo) []protocol.Member {

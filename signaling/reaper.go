@@ -27,6 +27,10 @@ func (g *Gateway) RunReaper(ctx context.Context) {
 // once.
 func (g *Gateway) RunDecisions(ctx context.Context) { g.channels.RunDecisions(ctx) }
 
+// RunWatch tells the members of a channel whose media falls silent and comes again, and takes
+// out those who are gone, until ctx is done. It may run once.
+func (g *Gateway) RunWatch(ctx context.Context) { g.peers.RunWatch(ctx, g.cfg.ZombieTimeout) }
+
 // Sweep closes the connections and removes the media peers that have shown no sign of life
 // for the zombie timeout as of now, ends old probes, forgets old replies and deletes idle
 // channels. The members are told. Connections that missed a heartbeat are sent a WebSocket

@@ -227,6 +227,10 @@ func (a *App) Run(ctx context.Context) error {
 		return nil
 	})
 	running.Go(func() error {
+		a.gateway.RunWatch(ctx)
+		return nil
+	})
+	running.Go(func() error {
 		a.runSummary(ctx)
 		return nil
 	})

@@ -1,6 +1,6 @@
 """A client of PROTOCOL.md made of aiortc: joins the channel "lobby", says a tone, and prints what it hears.
 
-Usage: aiortc_client.py BASE-URL NAME
+Usage: aiortc_client.py BASE-URL NAME [listen]
 """
 
 import array
@@ -45,7 +45,7 @@ async def count(heard, slot, track):
         heard[slot] += 1
 
 
-async def main(base, name):
+async def main(base, name, listen=None):
     request = urllib.request.Request(base + "/api/guest", json.dumps({"name": name}).encode(), {"Content-Type": "application/json"})
     guest = json.load(urllib.request.urlopen(request))
     async with websockets.connect("ws" + base[len("http"):] + "/ws") as ws:
@@ -55,7 +55,8 @@ async def main(base, name):
 
         pc = RTCPeerConnection()
         heard, tasks = [0, 0], []
-        pc.addTransceiver(Tone(), direction="sendonly")
+        if not listen:
+            pc.addTransceiver(Tone(), direction="sendonly")
         for _ in heard:
             pc.addTransceiver("audio", direction="recvonly")
         pc.on("track", lambda track: tasks.append(asyncio.ensure_future(count(heard, len(tasks), track))))
@@ -72,4 +73,4 @@ async def main(base, name):
             print("heard", *heard, flush=True)
 
 
-asyncio.run(main(*sys.argv[1:3]))
+asyncio.run(main(*sys.argv[1:4]))

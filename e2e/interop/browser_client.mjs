@@ -1,10 +1,10 @@
 // A client of PROTOCOL.md in a browser, driven by WebDriver BiDi or CDP: none of our page's code, only its origin.
 //
-// Usage: browser_client.mjs chrome|firefox EXECUTABLE BASE-URL NAME
+// Usage: browser_client.mjs chrome|firefox EXECUTABLE BASE-URL NAME [listen]
 
 import puppeteer from 'puppeteer-core';
 
-const [browserName, executablePath, base, name] = process.argv.slice(2);
+const [browserName, executablePath, base, name, listen] = process.argv.slice(2);
 const browser = await puppeteer.launch({
   browser: browserName,
   executablePath,
@@ -23,13 +23,13 @@ const browser = await puppeteer.launch({
 process.on('SIGTERM', () => browser.close().finally(() => process.exit()));
 const page = await browser.newPage();
 await page.goto(`${base}/healthz`);
-const userID = await page.evaluate(join, name);
+const userID = await page.evaluate(join, name, !listen);
 console.log('ready', userID);
 console.log('joined');
 setInterval(async () => console.log('heard', ...(await page.evaluate(count))), 300);
 
 /** Runs in the page. */
-async function join(as) {
+async function join(as, talks) {
   const reply = await fetch('/api/guest', {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
@@ -54,8 +54,10 @@ async function join(as) {
   await next();
 
   const pc = new RTCPeerConnection();
-  const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
-  pc.addTransceiver(stream.getAudioTracks()[0], { direction: 'sendonly' });
+  if (talks) {
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+    pc.addTransceiver(stream.getAudioTracks()[0], { direction: 'sendonly' });
+  }
   window.slots = [0, 1].map(() => pc.addTransceiver('audio', { direction: 'recvonly' }));
   const offer = await pc.createOffer();
   await pc.setLocalDescription(offer);

@@ -1,6 +1,6 @@
 """A client of PROTOCOL.md made of GStreamer's webrtcbin: joins, says a tone, and prints how much comes on each slot.
 
-Usage: gstreamer_client.py BASE-URL NAME
+Usage: gstreamer_client.py BASE-URL NAME [listen]
 """
 
 import asyncio
@@ -33,7 +33,7 @@ def ask(element, signal, *args):
     return reply
 
 
-async def main(base, name):
+async def main(base, name, listen=None):
     request = urllib.request.Request(base + "/api/guest", json.dumps({"name": name}).encode(), {"Content-Type": "application/json"})
     guest = json.load(urllib.request.urlopen(request))
     async with websockets.connect("ws" + base[len("http"):] + "/ws") as ws:
@@ -44,10 +44,11 @@ async def main(base, name):
         Gst.init(None)
         pipeline = Gst.parse_launch(
             "webrtcbin name=rtc bundle-policy=max-bundle latency=0 "
-            f"audiotestsrc is-live=true ! audioconvert ! opusenc ! rtpopuspay pt=111 ! {CAPS} ! rtc."
+            f"audiotestsrc is-live=true ! audioconvert ! opusenc ! rtpopuspay pt=111 ! {CAPS} ! {'fakesink' if listen else 'rtc.'}"
         )
         rtc = pipeline.get_by_name("rtc")
-        rtc.emit("get-transceiver", 0).set_property("direction", GstWebRTC.WebRTCRTPTransceiverDirection.SENDONLY)
+        if not listen:
+            rtc.emit("get-transceiver", 0).set_property("direction", GstWebRTC.WebRTCRTPTransceiverDirection.SENDONLY)
         heard = []
 
         def incoming(_, pad):
@@ -87,4 +88,4 @@ async def main(base, name):
             print("heard", *(heard + [0, 0])[:2], flush=True)
 
 
-asyncio.run(main(*sys.argv[1:3]))
+asyncio.run(main(*sys.argv[1:4]))

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -20,11 +21,14 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
 	"github.com/mini-livechat/mini-livechat/signaling/client"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
 const (
 	// patience bounds what a stack may take, its start included.
 	patience = 40 * time.Second
+	// quietTime is several of the longest pauses between two signs of life.
+	quietTime = 20 * time.Second
 	// enough packets are a second of voice.
 	enough = 50
 )
@@ -85,28 +89,74 @@ func TestInterop(t *testing.T) {
 	}
 	for _, s := range stacks() {
 		t.Run(s.name, func(t *testing.T) {
-			if _, err := exec.LookPath(s.needs); err != nil {
-				t.Skipf("%s: skipped, there is no %s", s.name, s.needs)
-			}
-			version, err := exec.Command(s.version[0], s.version[1:]...).Output() //nolint:noctx // ends by itself
-			if err != nil {
-				t.Skipf("%s: skipped, not installed", s.name)
-			}
+			version := s.installed(t)
 			base := startServer(t)
 			var heard [2]counter
 			for i := range heard {
 				heard[i].listen(t, base, fmt.Sprint("ours ", i))
 			}
-			theirs := start(t, base, s.run)
+			theirs := start(t, base, s.run, "theirs")
 			theirs.until(t, "joined")
 			for i := range heard {
 				require.Eventually(t, func() bool { return heard[i].packets(theirs.userID) >= enough }, patience, 50*time.Millisecond,
 					"%s is not heard", s.name)
 			}
 			theirs.hears(t, enough)
-			t.Logf("%-8s %-8s joined, is heard, hears", s.name, strings.TrimSpace(string(version)))
+			t.Logf("%-8s %-8s joined, is heard, hears", s.name, version)
 		})
 	}
+}
+
+// TestInteropListeners has each stack be in a channel in which nobody says a word: it is not called lost for that.
+func TestInteropListeners(t *testing.T) {
+	if os.Getenv("LIVECHAT_INTEROP") == "" {
+		t.Skip("LIVECHAT_INTEROP is not set: make interop sets it")
+	}
+	for _, s := range stacks() {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			version := s.installed(t)
+			base := startServer(t)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			guest, err := client.Guest(ctx, base, "ours")
+			require.NoError(t, err)
+			ours, err := client.Dial(ctx, base, client.Options{Token: guest.Token})
+			require.NoError(t, err)
+			defer ours.Close()
+			call, err := ours.Join(ctx, "lobby", client.JoinOptions{ListenOnly: true})
+			require.NoError(t, err)
+			theirs := start(t, base, s.run, "theirs", "listen")
+			theirs.until(t, "joined")
+			for over := time.After(quietTime); ; {
+				select {
+				case event := <-ours.Events():
+					if state, ok := event.Payload.(*protocol.MediaState); ok {
+						t.Fatalf("%s is told to be %s", state.UserID, state.State)
+					}
+					continue
+				case <-over:
+				}
+				break
+			}
+			i := slices.IndexFunc(call.Members(), func(m protocol.Member) bool { return m.UserID == theirs.userID })
+			require.GreaterOrEqual(t, i, 0, "it is still there")
+			t.Logf("%-8s %-8s listens, and is there", s.name, version)
+		})
+	}
+}
+
+// installed returns the version, and skips the test when the stack is not there.
+func (s stack) installed(t *testing.T) (version string) {
+	t.Helper()
+	if _, err := exec.LookPath(s.needs); err != nil {
+		t.Skipf("%s: skipped, there is no %s", s.name, s.needs)
+	}
+	out, err := exec.Command(s.version[0], s.version[1:]...).Output() //nolint:noctx // ends by itself
+	if err != nil {
+		t.Skipf("%s: skipped, not installed", s.name)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 func startServer(t *testing.T) (url string) {
@@ -178,10 +228,10 @@ type process struct {
 	lines  chan string
 }
 
-func start(t *testing.T, base string, command []string) *process {
+func start(t *testing.T, base string, command []string, args ...string) *process {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	cmd := exec.CommandContext(ctx, command[0], append(command[1:], base, "theirs")...)
+	ctx, cancel := context.WithTimeout(context.Background(), patience+quietTime)
+	cmd := exec.CommandContext(ctx, command[0], slices.Concat(command[1:], []string{base}, args)...)
 	cmd.Stderr = os.Stderr
 	// A browser is closed by who opened it.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }

@@ -3,11 +3,13 @@
 import { MediaStreamTrack, RTCPeerConnection, RTCRtpCodecParameters, RtpHeader, RtpPacket } from 'werift';
 import { join } from './gateway.mjs';
 
-const [base, name] = process.argv.slice(2);
+const [base, name, listen] = process.argv.slice(2);
 const opus = new RTCRtpCodecParameters({ mimeType: 'audio/opus', clockRate: 48000, channels: 2, payloadType: 111 });
 const pc = new RTCPeerConnection({ codecs: { audio: [opus] }, iceServers: [] });
 const microphone = new MediaStreamTrack({ kind: 'audio' });
-pc.addTransceiver(microphone, { direction: 'sendonly' });
+if (!listen) {
+  pc.addTransceiver(microphone, { direction: 'sendonly' });
+}
 const heard = [0, 0];
 for (const slot of heard.keys()) {
   pc.addTransceiver('audio', { direction: 'recvonly' }).onTrack.subscribe((track) => {
@@ -23,6 +25,9 @@ console.log('joined');
 
 let sequenceNumber = 1;
 setInterval(() => {
+  if (listen) {
+    return;
+  }
   const header = new RtpHeader({ sequenceNumber, timestamp: sequenceNumber * 960, payloadType: 111 });
   microphone.writeRtp(new RtpPacket(header, Buffer.from([0xf8, 0xff, 0xfe]))); // 20 ms of Opus's silence
   sequenceNumber++;

@@ -3,12 +3,14 @@
 import wrtc from '@roamhq/wrtc';
 import { join } from './gateway.mjs';
 
-const [base, name] = process.argv.slice(2);
+const [base, name, listen] = process.argv.slice(2);
 const RATE = 48000;
 const FRAME = RATE / 100; // 10 ms
 const pc = new wrtc.RTCPeerConnection();
 const source = new wrtc.nonstandard.RTCAudioSource();
-pc.addTransceiver(source.createTrack(), { direction: 'sendonly' });
+if (!listen) {
+  pc.addTransceiver(source.createTrack(), { direction: 'sendonly' });
+}
 const slots = [0, 1].map(() => pc.addTransceiver('audio', { direction: 'recvonly' }));
 const answer = await join(base, name, async () => {
   const offer = await pc.createOffer();

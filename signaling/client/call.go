@@ -168,6 +168,14 @@ func (c *Call) apply(payload any) {
 				m.SelfMute, m.SelfDeaf, m.Mic, m.Sound = ev.SelfMute, ev.SelfDeaf, ev.Mic, ev.Sound
 			})
 		}
+	case *protocol.MediaState:
+		if ev.ChannelID == c.channelID {
+			c.change(ev.UserID, func(m *protocol.Member) { m.Media = ev.State })
+			// What comes here may come all the while, over a path that is broken in the other direction.
+			if ev.UserID == c.client.UserID() && ev.State == protocol.MediaLost {
+				c.media.Load().complain()
+			}
+		}
 	case *protocol.Speakers:
 		if ev.ChannelID == c.channelID {
 			c.media.Load().watchOver(ev.Speakers)

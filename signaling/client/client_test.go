@@ -261,16 +261,17 @@ func TestEvents(t *testing.T) {
 		c.each(func(f protocol.Frame) {
 			c.event(protocol.OpChannelEvent, protocol.ChannelEvent{Event: "create", ChannelID: "a"})
 			c.event(protocol.OpMessageEvent, protocol.MessageEvent{Content: "hi"})
-			c.send(`{"op":106,"d":{"state":"lost"}}`) // unknown and without a number
+			c.send(`{"op":199,"d":{"state":"lost"}}`) // unknown and without a number
 			c.event(protocol.OpVoiceStateEvent, protocol.VoiceStateEvent{UserID: "bo"})
 			c.event(protocol.OpSlotMap, protocol.SlotMap{ChannelID: "a"})
+			c.event(protocol.OpMediaState, protocol.MediaState{ChannelID: "a", UserID: "bo", State: protocol.MediaLost})
 			c.send(`{"op":103,"d":{"channel_id":"a","speakers":[{"user_id":"bo","level":30}]}}`)
 			c.ack(f, nil)
 		})
 	})
 	c := srv.dial(Options{Token: "ada"})
 	require.NoError(t, c.Request(testContext(t), protocol.OpChannelList, nil, nil))
-	got := make([]string, 0, 6)
+	got := make([]string, 0, 7)
 	for range cap(got) {
 		ev := <-c.Events()
 		got = append(got, fmt.Sprintf("%d %T", ev.S, ev.Payload))
@@ -278,7 +279,7 @@ func TestEvents(t *testing.T) {
 	require.Equal(t, []string{
 		"1 *protocol.ChannelEvent", "2 *protocol.MessageEvent", "0 json.RawMessage",
 		"3 *protocol.VoiceStateEvent", "4 *protocol.SlotMap",
-		"0 *protocol.Speakers",
+		"5 *protocol.MediaState", "0 *protocol.Speakers",
 	}, got)
 }
 

@@ -42,10 +42,6 @@ func pause(try int, away, window time.Duration) time.Duration {
 func (c *Client) run(l *link) {
 	defer c.wg.Done()
 	defer c.events.close()
-	if !c.opts.NoReconnect {
-		roamers.add(c)
-		defer roamers.remove(c)
-	}
 	for {
 		err := c.serve(l)
 		c.sending.Lock()
@@ -85,11 +81,7 @@ func (c *Client) comeBack(cause error) (*link, error) {
 	token := c.opts.Token
 	for try := 0; ; try++ {
 		window := time.Duration(c.Ready().ResumeWindowMS) * time.Millisecond
-		wait := pause(try, time.Since(lost), window)
-		if try == 0 && errors.Is(cause, errUnanswered) {
-			wait = 0 // found out at a moment of this client's own
-		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(pause(try, time.Since(lost), window))
 		select {
 		case <-c.done:
 			timer.Stop()
@@ -217,7 +209,6 @@ func (c *Client) goOn(l *link) error {
 // Without a session to resume it does nothing, since that would cost the session.
 func (c *Client) giveUp(l *link) {
 	if l.resumes() {
-		l.failWrite(errUnanswered)
 		l.close()
 	}
 }

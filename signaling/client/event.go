@@ -16,7 +16,7 @@ type Event struct {
 	S uint64
 	// Payload is one of *protocol.ChannelEvent, *protocol.MessageEvent,
 	// *protocol.VoiceStateEvent, *protocol.Speakers, *protocol.SlotMap,
-	// *protocol.ICEServers, *Missed, *Reidentified, or a json.RawMessage for an opcode this version does
+	// *protocol.MediaState, *protocol.ICEServers, *Missed, *Reidentified, or a json.RawMessage for an opcode this version does
 	// not know.
 	Payload any
 }
@@ -94,6 +94,8 @@ func eventPayload(f protocol.Frame) (any, error) {
 		payload = new(protocol.Speakers)
 	case protocol.OpSlotMap:
 		payload = new(protocol.SlotMap)
+	case protocol.OpMediaState:
+		payload = new(protocol.MediaState)
 	case protocol.OpICEServers:
 		payload = new(protocol.ICEServers)
 	default:

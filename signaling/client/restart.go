@@ -12,15 +12,9 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-// linkPatience is how long a question may go unanswered, while media is in trouble, before the WebSocket is taken to be as
-// dead as the path is: the system would find out after minutes. A network on which a link took longer to open gets as much.
-const (
-	linkPatience    = 400 * time.Millisecond
-	maxLinkPatience = 2 * time.Second
-)
-
-// errUnanswered ends a link on which nothing is answered any more.
-var errUnanswered = errors.New("connection lost: the server does not answer")
+// linkPatience is how long a request for another path of media may go unanswered before the WebSocket is taken to be as
+// dead as the path is: the system would find out after minutes.
+const linkPatience = time.Second
 
 // restartPause is between two ICE restarts while nothing comes: as long as a path takes to be found on a slow network.
 const restartPause = 2 * time.Second
@@ -36,18 +30,7 @@ func (c *Call) RestartICE(ctx context.Context) error {
 	if err := c.Err(); err != nil {
 		return err
 	}
-	if err := c.client.reach(ctx); err != nil {
-		return err
-	}
 	return c.media.Load().restartICE(ctx)
-}
-
-// reach returns when the server has answered what it was asked just now, on the link of now or on the next: a path of media
-// is given up only for one that can be agreed on. In a blackout, after which all is as it was, there is none.
-func (c *Client) reach(ctx context.Context) error {
-	answered := c.suspect()
-	defer answered()
-	return c.Request(ctx, protocol.OpHeartbeat, protocol.Heartbeat{}, nil)
 }
 
 func (m *media) restartICE(ctx context.Context) error {
@@ -91,7 +74,6 @@ func (m *media) restartICE(ctx context.Context) error {
 		return fmt.Errorf("restart ICE: %w", err)
 	}
 	m.restarted = time.Now()
-	m.moved.Store(false)
 	answer := webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: renegotiated.SDPAnswer}
 	if err = m.pc.SetRemoteDescription(answer); err != nil {
 		return fmt.Errorf("restart ICE: %w", err)
@@ -120,18 +102,12 @@ func (m *media) findWay() {
 		}
 		cancel()
 	}()
-	for m.inTrouble() && ctx.Err() == nil {
+	for m.receiver.trouble.Load() && ctx.Err() == nil {
 		if wait := m.sinceRestart(); wait < restartPause { // one that was asked for is at work
 			sleep(ctx, restartPause-wait)
 			continue
 		}
-		err := m.call.client.reach(ctx)
-		if err == nil && !m.inTrouble() {
-			return // it was the network, and it is back
-		}
-		if err == nil {
-			err = m.restartICE(ctx)
-		}
+		err := m.restartICE(ctx)
 		m.call.client.log.Debug("another path is looked for", "channel", m.call.channelID, "error", err)
 		if refused, ok := errors.AsType[*protocol.Error](err); ok && refused.Code == protocol.CodeNotInChannel {
 			m.call.lose(ErrMediaLost)
@@ -140,9 +116,6 @@ func (m *media) findWay() {
 		sleep(ctx, restartPause)
 	}
 }
-
-// inTrouble reports whether another path is needed.
-func (m *media) inTrouble() bool { return m.moved.Load() || m.receiver.trouble.Load() }
 
 // sinceRestart is how long ago the last ICE restart was agreed on. It waits for one that is under way.
 func (m *media) sinceRestart() time.Duration {
@@ -163,14 +136,14 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// suspect gives the link of now up unless done is called within its patience.
+// suspect gives the link of now up unless done is called within linkPatience.
 func (c *Client) suspect() (done func()) {
 	c.sending.Lock()
 	l := c.link
 	c.sending.Unlock()
-	if l == nil || c.opts.NoReconnect {
+	if l == nil {
 		return func() {}
 	}
-	timer := time.AfterFunc(l.patience, func() { c.giveUp(l) })
+	timer := time.AfterFunc(linkPatience, func() { c.giveUp(l) })
 	return func() { timer.Stop() }
 }

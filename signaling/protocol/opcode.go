@@ -38,6 +38,7 @@ const (
 	OpVoiceStateEvent Op = 102 // event
 	OpSpeakers        Op = 103 // event without a number, may be left out
 	OpSlotMap         Op = 104 // event
+	OpMediaState      Op = 106 // event
 	OpICEServers      Op = 107 // event
 	OpAck             Op = 200 // reply
 	OpError           Op = 201 // reply
@@ -98,6 +99,8 @@ func (o Op) String() string {
 		return "SPEAKERS"
 	case OpSlotMap:
 		return "SLOT_MAP"
+	case OpMediaState:
+		return "MEDIA_STATE"
 	case OpICEServers:
 		return "ICE_SERVERS"
 	case OpAck:

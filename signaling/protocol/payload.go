@@ -209,6 +209,8 @@ type Member struct {
 	Sound  Sound `json:"sound,omitempty"`
 	// Connection says whether the member's WebSocket is there. Media does not depend on it.
 	Connection Connection `json:"connection"`
+	// Media says whether anything comes of the member's media.
+	Media Media `json:"media"`
 }
 
 // Connection is the condition of a member's signalling connection.
@@ -219,6 +221,16 @@ const (
 	ConnectionOK Connection = "ok"
 	// ConnectionUnstable: it is lost, and the member may come back or be gone.
 	ConnectionUnstable Connection = "unstable"
+)
+
+// Media is the condition of a member's media path, as the server knows it.
+type Media string
+
+// The conditions of a media path.
+const (
+	MediaOK Media = "ok"
+	// MediaLost: nothing authentic has come on it for some seconds.
+	MediaLost Media = "lost"
 )
 
 // ChannelInfo describes a channel.
@@ -317,6 +329,13 @@ type VoiceStateEvent struct {
 	SelfDeaf  bool   `json:"self_deaf"`
 	Mic       Mic    `json:"mic,omitempty"`
 	Sound     Sound  `json:"sound,omitempty"`
+}
+
+// MediaState is the d of MEDIA_STATE.
+type MediaState struct {
+	ChannelID string `json:"channel_id,omitempty"`
+	UserID    string `json:"user_id"`
+	State     Media  `json:"state"`
 }
 
 // ChannelEventKind is the "event" of CHANNEL_EVENT.

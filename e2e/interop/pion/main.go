@@ -1,5 +1,5 @@
 // Command pion is a client of PROTOCOL.md made of pion's WebRTC as it is: it joins, sends Opus packets, and prints how many
-// packets come on each slot.
+// packets come on each slot. With "listen" behind the name it has no microphone.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1], os.Args[2]); err != nil {
+	if err := run(os.Args[1], os.Args[2], len(os.Args) == 3); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -27,7 +27,7 @@ func main() {
 func say(words ...any) { _, _ = fmt.Fprintln(os.Stdout, words...) }
 
 //nolint:gocognit,funlen // from top to bottom, as an example is read
-func run(base, name string) error {
+func run(base, name string, talks bool) error {
 	body, err := json.Marshal(map[string]string{"name": name})
 	if err != nil {
 		return err
@@ -66,9 +66,11 @@ func run(base, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, err = pc.AddTransceiverFromTrack(microphone,
-		webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly}); err != nil {
-		return err
+	if talks {
+		if _, err = pc.AddTransceiverFromTrack(microphone,
+			webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly}); err != nil {
+			return err
+		}
 	}
 	var heard [2]atomic.Int64
 	for range heard {
@@ -123,8 +125,10 @@ func run(base, name string) error {
 	const frameLength = 20 * time.Millisecond
 	for i := 0; ; i++ {
 		silence := media.Sample{Data: []byte{0xf8, 0xff, 0xfe}, Duration: frameLength}
-		if err = microphone.WriteSample(silence); err != nil {
-			return err
+		if talks {
+			if err = microphone.WriteSample(silence); err != nil {
+				return err
+			}
 		}
 		if i%10 == 0 {
 			say("heard", heard[0].Load(), heard[1].Load())
