@@ -411,18 +411,16 @@ func checkRestart(t *testing.T, ada, ben *participant) {
 	}
 	ada.click("#mute")
 	ada.until("the server knows", "[...livechat.session.call.room.members.values()].some((m) => m.self_mute)")
+	ada.fill("#chat-text", "a draft")
 	identity := ada.userID()
 	first.stop()
 	for _, one := range all {
-		one.see("#banner", "The connection to the server was lost.")
-		one.see("#banner-countdown", "Trying again in")
-		one.see("#banner-action", "Retry now")
+		one.see("#line", "Reconnecting…")
 		one.see("#people", one.name)
 	}
-
 	// While there is no server, asking for it changes nothing.
-	ada.click("#banner-action")
-	ada.see("#banner-countdown", "Trying again in")
+	ada.click("#line-action")
+	ada.see("#line", "Reconnecting…")
 
 	second := startServer(t, func(c *app.Config) { c.HTTP = strings.TrimPrefix(first.URL, "http://") })
 	require.Equal(t, first.URL, second.URL)
@@ -430,8 +428,9 @@ func checkRestart(t *testing.T, ada, ben *participant) {
 		one.joined()
 		one.see("#room-count", "2 people")
 		one.see("#chat-log", "You are back")
-		one.until("nothing more to say", "document.getElementById('banner').hidden")
+		one.until("nothing more to say", "document.getElementById('banner').hidden && document.getElementById('line').hidden")
 	}
+	require.Equal(t, "a draft", evaluate[string](ada, "document.getElementById('chat-text').value"))
 	require.NotEqual(t, identity, ada.userID(), "a guest of the new server")
 	// Muted people stay muted.
 	ben.hears(all)

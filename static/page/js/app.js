@@ -27,6 +27,7 @@ import { mountControls } from './ui/controls.js';
 import { mountDialogs } from './ui/dialogs.js';
 import { byId } from './ui/dom.js';
 import { fillIcons } from './ui/icons.js';
+import { mountLine } from './ui/line.js';
 import { mountPeople } from './ui/people.js';
 import { mountRoom } from './ui/room.js';
 import { mountStart } from './ui/start.js';
@@ -64,6 +65,7 @@ function main() {
     mountPeople(session),
     mountChat(session),
     mountControls(session),
+    mountLine(session),
     mountAnnouncer(session),
   ];
   const render = () => {
@@ -73,8 +75,7 @@ function main() {
   };
   session.addEventListener('change', render);
   setInterval(() => {
-    const { state } = session.client;
-    if (state.name === 'waiting' || session.call.retry.at !== null) {
+    if (session.call.retry.at !== null) {
       render();
     }
   }, TICK_MS);

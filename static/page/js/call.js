@@ -3,7 +3,8 @@
  *
  * What the person wants (`wanted`) is kept apart from what is (`room`), and one loop
  * brings the second to the first. So clicks may come in any order and at any time, and
- * coming back after a lost connection is nothing special.
+ * coming back after a lost session is nothing special. A session that only lost its connection is
+ * still there: requests wait, and nobody here notices.
  *
  * Events: `change`; `speaking` when only {@link Room#speaking} changed.
  * @module
@@ -116,6 +117,12 @@ export class Call extends Store {
     return this.listenOnly || (this.voice.silent && condition !== 'lost') ? 'ok' : condition;
   }
 
+  /** Whether voice was lost and is being set up again, or another path is looked for. */
+  get mending() {
+    const returns = this.room !== null && this.room.channelId === this.wanted && !this.room.live;
+    return (returns && !this.microphone.asking) || this.media.state === 'unstable';
+  }
+
   // What the person does.
 
   /** @param {string} channelId */
@@ -138,7 +145,7 @@ export class Call extends Store {
   leave() {
     this.wanted = null;
     this.#clearProblems();
-    this.microphone.cancel();
+    this.microphone.close();
     this.#settle();
   }
 
@@ -179,7 +186,7 @@ export class Call extends Store {
     this.microphone.cancel();
     this.#hangUp();
     this.microphone.close();
-    this.room = null;
+    this.#quit();
     this.listenOnly = false;
     this.#chats.clear();
     this.#showAddress();
@@ -206,6 +213,7 @@ export class Call extends Store {
     this.#settle();
   }
 
+  /** The session is over. */
   onLost() {
     this.#hangUp();
     this.changed();
@@ -279,6 +287,8 @@ export class Call extends Store {
     } else if (d.event === 'leave' && member) {
       room.remove(member.user_id);
       room.chat.note(LEAVE_NOTES.get(d.cause ?? '') ?? 'gone', member.name);
+    } else if (d.event === 'connection' && member) {
+      room.applyConnection(member);
     } else if (d.event === 'update' && d.channel) {
       room.name = d.channel.channel_name;
     }
@@ -293,7 +303,7 @@ export class Call extends Store {
       return;
     }
     this.#settling = true;
-    while (this.#client.state.name === 'ready') {
+    while (this.#client.ready) {
       const { here } = this;
       if (here !== null && (here !== this.wanted || this.#again)) {
         await this.#exit(here);
@@ -305,11 +315,17 @@ export class Call extends Store {
     }
     this.#settling = false;
     if (this.wanted === null) {
-      this.room = null;
+      this.#quit();
       this.microphone.close();
     }
     this.#showAddress();
     this.changed();
+  }
+
+  /** Takes the channel off the screen. */
+  #quit() {
+    this.room?.chat.leave();
+    this.room = null;
   }
 
   #showAddress() {
@@ -324,7 +340,7 @@ export class Call extends Store {
     this.#again = false;
     this.#hangUp();
     if (this.wanted !== channelId) {
-      this.room = null;
+      this.#quit();
     }
     this.changed();
     try {
@@ -364,6 +380,7 @@ export class Call extends Store {
     const chat = this.#chats.of(channelId);
     chat.note(this.room?.channelId === channelId ? 'back' : 'here', joined.channel_name);
     this.room = new Room(joined, chat);
+    chat.arrive();
     this.media.assign(joined.slots);
     this.#directory.setCount(channelId, joined.active_members.length);
     this.changed();

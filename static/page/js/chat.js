@@ -3,7 +3,7 @@
  * @module
  */
 
-import { Op } from './protocol.js';
+import { ConnectionLostError, Op } from './protocol.js';
 import { Store } from './store.js';
 
 /** Entries kept; older ones go. */
@@ -24,7 +24,8 @@ const KEPT = 500;
  * @property {Note} [note]
  * @property {string} [text] of a message
  * @property {string} [authorId] of a message
- * @property {'sent' | 'sending' | 'failed'} [delivery] of one's own message
+ * @property {'sent' | 'sending' | 'waiting' | 'failed'} [delivery] of one's own message; `waiting` for one to be back in
+ *   the channel, since the session ended before it was sent
  * @property {Error} [error] why it failed
  */
 
@@ -77,8 +78,27 @@ export class Chat extends Store {
       const sent = await this.#client.request(Op.MESSAGE_CREATE, { channel_id: this.#channelId, content: entry.text });
       this.#change(entry, { delivery: 'sent', at: sent.timestamp });
     } catch (err) {
-      this.#change(entry, { delivery: 'failed', error: /** @type {Error} */ (err) });
+      const unsent = err instanceof ConnectionLostError && !err.sent;
+      this.#change(entry, { delivery: unsent ? 'waiting' : 'failed', error: /** @type {Error} */ (err) });
     }
+  }
+
+  /** One is in the channel again: what waits for that is sent. */
+  arrive() {
+    for (const entry of this.#waiting()) {
+      this.sendAgain(entry);
+    }
+  }
+
+  /** One has left the channel, and what is written there now would come as a surprise later. */
+  leave() {
+    for (const entry of this.#waiting()) {
+      this.#change(entry, { delivery: 'failed' });
+    }
+  }
+
+  #waiting() {
+    return this.entries.filter((entry) => entry.delivery === 'waiting');
   }
 
   /**

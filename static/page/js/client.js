@@ -1,75 +1,99 @@
 /**
- * The signalling client: one WebSocket at a time, kept alive by heartbeats and opened
- * again after a random back-off. It knows nothing of channels, voice or the screen.
+ * The session at the signalling gateway. It outlives its connections: when one breaks, another is opened after a random
+ * back-off and takes the session over by RESUME, with nothing lost and nothing done twice, so that nobody else here
+ * notices. Only where the session is gone, a new one is begun. It knows nothing of channels, voice or the screen.
  *
  * Events, all CustomEvents:
- *  - `state`: the connection's state changed; read {@link Client#state}.
- *  - `ready`: a new session stands; `detail` is READY's payload.
+ *  - `state`: {@link Client#state} changed, or the session ended, and {@link Client#ready} is null;
+ *  - `ready`: a new session stands; `detail` is READY's payload;
+ *  - `resumed`: the session has a connection again;
  *  - `event`: a server event; `detail` is `{op, d}`.
  * @module
  */
 
 import { siteRefusal } from './account.js';
-import { CloseCode, ConnectionLostError, ErrorCode, Op, RequestError, VERSION, mayReconnect } from './protocol.js';
+import { ABNORMAL, Connection } from './connection.js';
+import {
+  CloseCode,
+  ConnectionLostError,
+  ErrorCode,
+  Op,
+  RequestError,
+  VERSION,
+  endsSession,
+  mayReconnect,
+  outlivesSession,
+} from './protocol.js';
 import { Retry } from './retry.js';
 
-/** How long the server may take from our dialling to READY, in milliseconds. */
-const CONNECT_TIMEOUT_MS = 10_000;
-/** How long a request may go unanswered before the connection counts as dead. */
-const REQUEST_TIMEOUT_MS = 15_000;
+/** The first opcode of an event; replies begin with ACK, beyond them. */
+const FIRST_EVENT = 100;
 /** A connection that stood this long counts as a success: the back-off starts anew. */
 const STABLE_MS = 10_000;
-/** The code a close has when no close frame arrived (RFC 6455, section 7.1.5). */
-const ABNORMAL = 1006;
+/** The first try waits up to this long, and each while the session waits for us up to that long. */
+const FIRST_PAUSE_MS = 250;
+const RESUME_PAUSE_MS = 1_000;
+/** A try this old is given up for another one when there is news of the network, in milliseconds. */
+const STALE_TRY_MS = 1_000;
+/** How long signing in for a session apart may take, in milliseconds. */
+const IDENTIFY_TIMEOUT_MS = 10_000;
 
 /**
+ * - `connecting`, `waiting`: there is no connection; whether there is a session, {@link Client#ready} says.
  * @typedef {object} ClientState
  * @property {'idle' | 'connecting' | 'ready' | 'waiting' | 'stopped'} name
  * @property {number} [code] the close code that led to `waiting` or `stopped`
  * @property {string} [reason] the server's words beside the code
  * @property {string} [refusal] in `waiting`: why the server refuses this page
  * @property {number} [retryAt] in `waiting`: when the next try starts, as Date.now() counts
- * @property {boolean} [again] in `connecting`: this is not the first try
  */
 
 /**
+ * A request without a reply.
  * @typedef {object} Pending
+ * @property {number} op
+ * @property {object} d
+ * @property {boolean} sent whether a connection of the session took it
  * @property {(d: any) => void} resolve
  * @property {(err: Error) => void} reject
- * @property {number} timer
  */
 
 export class Client extends EventTarget {
   /** @type {ClientState} */
   state = { name: 'idle' };
-  /** @type {import('./protocol.js').Ready | null} READY of the session that stands */
+  /** @type {import('./protocol.js').Ready | null} READY of the session that stands, with or without a connection */
   ready = null;
-  /** The server's name and version as HELLO gave it. */
-  server = '';
-  /** Round trip of the last heartbeat in milliseconds, or null before the first. */
-  /** @type {number | null} */
-  rttMs = null;
 
   #url;
   #token = '';
-  /** @type {WebSocket | null} */
-  #ws = null;
-  /** @type {Map<string, Pending>} */
-  #pending = new Map();
-  /** Whether the server has spoken on {@link #ws}. */
-  #greeted = false;
-  #lastId = 0;
+  /** @type {Connection | null} */
+  #connection = null;
+  /** By which the session is resumed: the newest; '' when it cannot be. */
+  #resumeToken = '';
   /** Number of the last event of this session. */
-  #lastEvent = 0;
-  #retry = new Retry(() => this.#connect());
-  #connectTimer = 0;
-  #heartbeatTimer = 0;
+  #seen = 0;
+  /** By id, in the order in which they were made. @type {Map<string, Pending>} */
+  #pending = new Map();
+  #lastId = 0;
+  #retry = new Retry(() => this.#connect(), FIRST_PAUSE_MS);
+  /** Since when there is no connection, as performance.now() counts. */
+  #awaySince = 0;
   #stableTimer = 0;
 
   /** @param {string | URL} url of the gateway */
   constructor(url) {
     super();
     this.#url = url;
+  }
+
+  /** The server's name and version as HELLO gave it. */
+  get server() {
+    return this.#connection?.hello?.server ?? '';
+  }
+
+  /** Round trip of the last heartbeat in milliseconds, or null before the first. */
+  get rttMs() {
+    return this.#connection?.rttMs ?? null;
   }
 
   /**
@@ -86,122 +110,177 @@ export class Client extends EventTarget {
   /** Tries at once instead of waiting out the back-off. Also leaves `stopped`. */
   retryNow() {
     if (this.state.name === 'waiting' || this.state.name === 'stopped') {
-      this.#connect();
+      this.#retry.now();
     }
   }
 
-  /** Closes the connection and stays away. */
+  /**
+   * There is news of the network, or of time having passed: makes sure that the connection lives, or tries at once to
+   * get one.
+   */
+  look() {
+    const connection = this.#connection;
+    if (this.state.name === 'ready') {
+      connection?.check();
+    } else if (this.state.name === 'waiting' || (connection && performance.now() - connection.since > STALE_TRY_MS)) {
+      this.#retry.now();
+    }
+  }
+
+  /** Says farewell, which ends the session, and stays away. */
   stop() {
-    this.#detach(1000);
+    this.#detach(CloseCode.NORMAL);
+    this.#forget(true);
     this.#setState({ name: 'idle' });
   }
 
   /**
-   * Sends a request and waits for its one reply.
+   * Sends a request and waits for its one reply, if need be for longer than the connection lasts. Without a session it
+   * fails at once.
    * @param {number} op
    * @param {object} [d]
    * @returns {Promise<any>} ACK's `data`, or the payload of the op's own reply
    * @throws {RequestError | ConnectionLostError}
    */
   request(op, d = {}) {
-    const ws = this.#ws;
-    const identifying = op === Op.IDENTIFY && this.state.name === 'connecting';
-    if (!ws || (this.state.name !== 'ready' && !identifying)) {
-      return Promise.reject(new ConnectionLostError());
+    if (!this.ready) {
+      return Promise.reject(new ConnectionLostError(false));
     }
-    const id = `r${++this.#lastId}`;
     return new Promise((resolve, reject) => {
-      // Every request gets exactly one reply, so silence means the connection is dead
-      // even though the socket has not noticed.
-      const timer = setTimeout(() => this.#lost(ABNORMAL, 'no reply'), REQUEST_TIMEOUT_MS);
-      this.#pending.set(id, { resolve, reject, timer });
-      ws.send(JSON.stringify({ op, id, d }));
+      const id = `r${++this.#lastId}`;
+      const pending = { op, d, sent: false, resolve, reject };
+      this.#pending.set(id, pending);
+      if (this.state.name === 'ready') {
+        this.#send(id, pending);
+      }
     });
   }
 
+  /**
+   * @param {string} id
+   * @param {Pending} pending
+   */
+  #send(id, pending) {
+    pending.sent = true;
+    this.#connection?.send(pending.op, pending.d, id);
+  }
+
   #connect() {
-    this.#detach();
-    this.#setState({ name: 'connecting', again: this.#retry.failedBefore });
-    this.#greeted = false;
-    const ws = new WebSocket(this.#url);
-    this.#ws = ws;
-    this.#connectTimer = setTimeout(() => this.#lost(ABNORMAL, 'no answer'), CONNECT_TIMEOUT_MS);
-    ws.onmessage = (e) => this.#receive(e.data);
-    ws.onclose = (e) => this.#lost(e.code, e.reason);
+    this.#detach(CloseCode.GIVEN_UP);
+    const connection = new Connection(this.#url, {
+      seen: () => this.#seen,
+      receive: (frame) => this.#receive(connection, frame),
+      broken: (code, reason) => this.#broken(connection, code, reason),
+    });
+    this.#connection = connection;
+    this.#setState({ name: 'connecting' });
   }
 
   /**
-   * Forgets the socket. Its late events must not reach a newer one, so the handlers go
-   * first.
-   * @param {number} [code]
+   * Lets the connection go, if there is one.
+   * @param {number} code
    */
   #detach(code) {
     this.#retry.cancel();
-    clearTimeout(this.#connectTimer);
     clearTimeout(this.#stableTimer);
-    clearInterval(this.#heartbeatTimer);
-    const ws = this.#ws;
-    this.#ws = null;
+    this.#connection?.close(code);
+    this.#connection = null;
+  }
+
+  /**
+   * The session is over. Requests that may have been carried out fail, as do those that make no sense in another one.
+   * @param {boolean} all whether there will be no other one
+   */
+  #forget(all) {
     this.ready = null;
-    if (ws) {
-      ws.onmessage = null;
-      ws.onclose = null;
-      ws.close(code);
-    }
-    const pending = [...this.#pending.values()];
-    this.#pending.clear();
-    for (const p of pending) {
-      clearTimeout(p.timer);
-      p.reject(new ConnectionLostError());
+    this.#resumeToken = '';
+    this.#seen = 0;
+    for (const [id, { op, sent, reject }] of this.#pending) {
+      if (all || !outlivesSession(op, sent)) {
+        this.#pending.delete(id);
+        reject(new ConnectionLostError(sent));
+      }
     }
   }
 
   /**
-   * The connection ended: decide whether and when to come back.
+   * A connection ended: decide whether and when to come back, and as whom.
+   * @param {Connection} connection
    * @param {number} code
    * @param {string} reason
    */
-  #lost(code, reason) {
-    const unopened = code === ABNORMAL && !this.#greeted;
-    this.#detach();
-    if (!mayReconnect(code)) {
+  #broken(connection, code, reason) {
+    const opened = connection.hello !== null;
+    if (this.state.name === 'ready') {
+      this.#awaySince = performance.now();
+    }
+    const final = !mayReconnect(code);
+    this.#detach(final ? CloseCode.NORMAL : CloseCode.GIVEN_UP);
+    if (final || !this.#resumeToken || endsSession(code)) {
+      this.#forget(final);
+    }
+    if (final) {
       this.#setState({ name: 'stopped', code, reason });
       return;
     }
-    this.#retry.later();
-    /** @type {ClientState} */
-    const waiting = { name: 'waiting', code, reason, retryAt: this.#retry.at ?? 0 };
-    this.#setState(waiting);
-    if (unopened) {
-      siteRefusal(this.#url).then((refusal) => {
-        if (refusal && this.state === waiting) {
-          this.#setState({ ...waiting, refusal });
-        }
-      });
+    this.#plan(code, opened);
+    this.#setState({ name: 'waiting', code, reason, retryAt: this.#retry.at ?? 0 });
+    if (!opened && code === ABNORMAL) {
+      this.#askForRefusal();
     }
   }
 
-  /** @param {string} text */
-  #receive(text) {
-    /** @type {{op: number, id?: string, s?: number, d?: any}} */
-    let frame;
-    try {
-      frame = JSON.parse(text);
-    } catch {
-      console.warn('livechat: the server sent a frame that is not JSON');
+  /**
+   * Plans the next try.
+   * @param {number} code
+   * @param {boolean} opened whether the connection was open before it ended
+   */
+  #plan(code, opened) {
+    if (opened && code === CloseCode.GIVEN_UP) {
+      // It died by itself, in silence: the server has nothing to do with it.
+      this.#retry.in(0);
       return;
     }
-    const d = frame.d ?? {};
-    if (frame.op === Op.HELLO) {
-      this.#identify(d);
-    } else if (frame.id !== undefined) {
-      this.#settle(frame.op, frame.id, d);
-    } else if (frame.s !== undefined) {
-      this.#lastEvent = frame.s;
-      this.dispatchEvent(new CustomEvent('event', { detail: { op: frame.op, d } }));
-    } else if (frame.op >= 100 && frame.op < Op.ACK) {
-      // Droppable events are not numbered.
-      this.dispatchEvent(new CustomEvent('event', { detail: { op: frame.op, d } }));
+    const waits = this.ready !== null && performance.now() - this.#awaySince < this.ready.resume_window_ms;
+    this.#retry.later(waits ? RESUME_PAUSE_MS : undefined);
+  }
+
+  async #askForRefusal() {
+    const waiting = this.state;
+    const refusal = await siteRefusal(this.#url);
+    if (refusal && this.state === waiting) {
+      this.#setState({ ...waiting, refusal });
+    }
+  }
+
+  /**
+   * @param {Connection} connection
+   * @param {import('./connection.js').Frame} frame
+   */
+  #receive(connection, { op, id, s, d = {} }) {
+    switch (op) {
+      case Op.HELLO:
+        this.#introduce(connection, d);
+        return;
+      case Op.READY:
+        this.#begin(connection, d);
+        return;
+      case Op.RESUMED:
+        this.#goOn(connection, d);
+        return;
+      case Op.INVALID_SESSION:
+        this.#forget(false);
+        this.#setState({ name: 'connecting' });
+        this.#identify(connection);
+        return;
+    }
+    if (op === Op.ERROR && id === undefined && this.state.name === 'connecting') {
+      this.#refused(connection, d);
+    } else if (id !== undefined) {
+      this.#settle(op, id, d);
+    } else if (op >= FIRST_EVENT && op < Op.ACK) {
+      this.#seen = s ?? this.#seen; // what may be left out is not numbered
+      this.dispatchEvent(new CustomEvent('event', { detail: { op, d } }));
     }
   }
 
@@ -212,57 +291,83 @@ export class Client extends EventTarget {
    */
   #settle(op, id, d) {
     const pending = this.#pending.get(id);
-    if (!pending) {
-      return;
-    }
     this.#pending.delete(id);
-    clearTimeout(pending.timer);
     if (op === Op.ERROR) {
-      pending.reject(new RequestError(d));
+      pending?.reject(new RequestError(d));
     } else {
-      pending.resolve(op === Op.ACK ? (d.data ?? {}) : d);
+      pending?.resolve(op === Op.ACK ? (d.data ?? {}) : d);
     }
   }
 
-  /** @param {{heartbeat_interval: number, v: number[], server: string}} hello */
-  async #identify(hello) {
-    this.#greeted = true;
-    this.server = String(hello.server ?? '');
+  /**
+   * Says who we are: the one of the session that stands, or anybody.
+   * @param {Connection} connection
+   * @param {import('./connection.js').Hello} hello
+   */
+  #introduce(connection, hello) {
     if (!hello.v.includes(VERSION)) {
-      this.#lost(CloseCode.VERSION, 'unsupported protocol version');
+      this.#broken(connection, CloseCode.VERSION, 'unsupported protocol version');
+    } else if (this.ready && this.#resumeToken) {
+      const { session_id } = this.ready;
+      connection.send(Op.RESUME, { v: VERSION, session_id, resume_token: this.#resumeToken, s: this.#seen });
+    } else {
+      this.#identify(connection);
+    }
+  }
+
+  /** @param {Connection} connection */
+  #identify(connection) {
+    connection.send(Op.IDENTIFY, { token: this.#token, v: VERSION, client: 'web/1' });
+  }
+
+  /**
+   * The server closes with 4004 or 4012 by itself, but a lost close frame must not turn a refusal into endless tries.
+   * @param {Connection} connection
+   * @param {{op: number, code: number, reason: string}} d
+   */
+  #refused(connection, { code, reason }) {
+    const version = code === ErrorCode.UNSUPPORTED_VERSION;
+    const refused = version || code === ErrorCode.INVALID_TOKEN;
+    this.#broken(connection, version ? CloseCode.VERSION : refused ? CloseCode.AUTH_FAILED : ABNORMAL, reason);
+  }
+
+  /**
+   * A new session stands.
+   * @param {Connection} connection
+   * @param {import('./protocol.js').Ready} ready
+   */
+  #begin(connection, ready) {
+    this.ready = ready;
+    this.#resumeToken = ready.resume_token ?? '';
+    this.#stand(connection);
+    this.dispatchEvent(new CustomEvent('ready', { detail: ready }));
+  }
+
+  /**
+   * The session goes on where it broke. The server carries out each request once, however often it comes.
+   * @param {Connection} connection
+   * @param {{resume_token: string, ice_servers: RTCIceServer[]}} resumed
+   */
+  #goOn(connection, { resume_token, ice_servers }) {
+    if (!this.ready) {
       return;
     }
-    this.#lastEvent = 0;
-    try {
-      const ready = await this.request(Op.IDENTIFY, { token: this.#token, v: VERSION, client: 'web/1' });
-      clearTimeout(this.#connectTimer);
-      this.ready = ready;
-      this.#setState({ name: 'ready' });
-      this.#stableTimer = setTimeout(() => this.#retry.succeeded(), STABLE_MS);
-      this.#startHeartbeat(hello.heartbeat_interval);
-      this.dispatchEvent(new CustomEvent('ready', { detail: ready }));
-    } catch (err) {
-      // The server closes with 4004 or 4012 by itself, but a lost close frame must not
-      // turn a refusal into endless tries.
-      if (err instanceof RequestError) {
-        const version = err.code === ErrorCode.UNSUPPORTED_VERSION;
-        const refused = version || err.code === ErrorCode.INVALID_TOKEN;
-        this.#lost(version ? CloseCode.VERSION : refused ? CloseCode.AUTH_FAILED : ABNORMAL, err.reason);
-      }
-    }
+    this.#resumeToken = resume_token;
+    this.ready.ice_servers = ice_servers;
+    this.#stand(connection);
+    // Says that RESUMED has arrived: from then on the token before it is worth nothing.
+    connection.beat();
+    this.dispatchEvent(new CustomEvent('resumed'));
   }
 
-  /** @param {number} intervalMs */
-  #startHeartbeat(intervalMs) {
-    this.#heartbeatTimer = setInterval(async () => {
-      const sent = performance.now();
-      try {
-        await this.request(Op.HEARTBEAT, { s: this.#lastEvent });
-        this.rttMs = Math.round(performance.now() - sent);
-      } catch {
-        // The connection's end is told by the state.
-      }
-    }, intervalMs);
+  /** @param {Connection} connection on which the session stands now */
+  #stand(connection) {
+    connection.stand();
+    for (const [id, pending] of this.#pending) {
+      this.#send(id, pending);
+    }
+    this.#stableTimer = setTimeout(() => this.#retry.succeeded(), STABLE_MS);
+    this.#setState({ name: 'ready' });
   }
 
   /** @param {ClientState} state */
@@ -288,7 +393,7 @@ export function identified(gateway, token) {
       client.stop();
       reject(new Error('the connection was opened and then lost'));
     };
-    const timer = setTimeout(giveUp, CONNECT_TIMEOUT_MS);
+    const timer = setTimeout(giveUp, IDENTIFY_TIMEOUT_MS);
     client.addEventListener('ready', () => {
       clearTimeout(timer);
       resolve(client);

@@ -8,10 +8,14 @@
 /** The protocol version this page speaks. */
 export const VERSION = 1;
 
+/** What HELLO's `features` has when a session outlives its connection. */
+export const FEATURE_RESUME = 'resume';
+
 /** Opcodes, requests first. */
 export const Op = Object.freeze({
   HEARTBEAT: 1,
   IDENTIFY: 3,
+  RESUME: 5,
   CHANNEL_CREATE: 10,
   CHANNEL_JOIN: 11,
   CHANNEL_LEAVE: 12,
@@ -29,6 +33,8 @@ export const Op = Object.freeze({
   HELLO: 0,
   HEARTBEAT_ACK: 2,
   READY: 4,
+  RESUMED: 6,
+  INVALID_SESSION: 8,
   CHANNEL_EVENT: 100,
   MESSAGE_EVENT: 101,
   VOICE_STATE_EVENT: 102,
@@ -66,14 +72,19 @@ export const ErrorCode = Object.freeze({
 
 /** WebSocket close codes this page treats in a way of their own. */
 export const CloseCode = Object.freeze({
+  NORMAL: 1000,
   FRAME_TOO_LARGE: 1009,
+  UNKNOWN: 4000,
   OPCODE: 4001,
   DECODE: 4002,
   AUTH_FAILED: 4004,
   BAD_SEQUENCE: 4007,
+  TIMED_OUT: 4009,
   VERSION: 4012,
   RESTARTING: 4015,
   REPLACED: 4019,
+  /** Ours: the connection is dead, the session is not. */
+  GIVEN_UP: 4900,
 });
 
 /** After these, coming back by ourselves would only fail the same way again. */
@@ -97,6 +108,37 @@ export function mayReconnect(code) {
   return !STOP_CODES.has(code);
 }
 
+/**
+ * Says whether the session ended with its connection. Of codes that the network or a proxy made up nobody knows: the answer
+ * to RESUME tells.
+ * @param {number} code the close code
+ * @returns {boolean}
+ */
+export function endsSession(code) {
+  return code >= CloseCode.UNKNOWN && code !== CloseCode.TIMED_OUT && code !== CloseCode.GIVEN_UP;
+}
+
+/**
+ * Says whether a request that was not answered in one session may be made in the next one: it means the same there, and
+ * was not carried out before, unless that makes no difference.
+ * @param {number} op
+ * @param {boolean} sent
+ * @returns {boolean}
+ */
+export function outlivesSession(op, sent) {
+  switch (op) {
+    case Op.CHANNEL_LIST:
+    case Op.CHANNEL_INFO:
+      return true;
+    case Op.CHANNEL_CREATE:
+    case Op.CHANNEL_UPDATE:
+    case Op.CHANNEL_DELETE:
+      return !sent;
+    default:
+      return false;
+  }
+}
+
 /** A request the server answered with ERROR. */
 export class RequestError extends Error {
   /** @param {{op: number, code: number, reason: string, retry_after_ms?: number}} d */
@@ -110,11 +152,13 @@ export class RequestError extends Error {
   }
 }
 
-/** A request that was not answered because the connection ended, or was never there. */
+/** A request that was not answered because the session ended, or was never there. */
 export class ConnectionLostError extends Error {
-  constructor() {
+  /** @param {boolean} sent whether the server may have carried it out */
+  constructor(sent) {
     super('the connection to the server was lost');
     this.name = 'ConnectionLostError';
+    this.sent = sent;
   }
 }
 
@@ -199,6 +243,7 @@ export function charCount(text) {
  * @property {string} session_id
  * @property {string} user_id
  * @property {string} name
+ * @property {string} [resume_token]
  * @property {number} resume_window_ms
  * @property {RTCIceServer[]} ice_servers
  * @property {Limits} limits
@@ -222,6 +267,7 @@ export function charCount(text) {
  * @property {boolean} self_mute
  * @property {boolean} self_deaf
  * @property {boolean} talker
+ * @property {'ok' | 'unstable'} connection
  * @property {import('./microphone.js').Condition} [mic]
  * @property {import('./playback.js').Sound} [sound]
  */
@@ -252,7 +298,7 @@ export function charCount(text) {
 
 /**
  * @typedef {object} ChannelEvent
- * @property {'join' | 'leave' | 'create' | 'update' | 'delete'} event
+ * @property {'join' | 'leave' | 'connection' | 'create' | 'update' | 'delete'} event
  * @property {string} channel_id
  * @property {Member} [member]
  * @property {'left' | 'gone' | 'media_failed' | 'media_timeout'} [cause]

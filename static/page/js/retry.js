@@ -13,24 +13,42 @@ export class Retry {
   at = null;
 
   #run;
+  #firstMs;
   #failures = 0;
   #timer = 0;
 
-  /** @param {() => void} run tries again */
-  constructor(run) {
+  /**
+   * @param {() => void} run tries again
+   * @param {number} [firstMs] the first ceiling
+   */
+  constructor(run, firstMs = FIRST_MS) {
     this.#run = run;
+    this.#firstMs = firstMs;
   }
 
-  /** Plans the next try. */
-  later() {
-    this.cancel();
-    const delay = Math.random() * Math.min(MAX_MS, FIRST_MS * 2 ** this.#failures);
+  /**
+   * Plans the next try.
+   * @param {number} [mostMs] the last ceiling
+   */
+  later(mostMs = MAX_MS) {
     this.#failures++;
-    this.at = Date.now() + delay;
-    this.#timer = setTimeout(() => {
-      this.at = null;
-      this.#run();
-    }, delay);
+    this.in(Math.random() * Math.min(mostMs, this.#firstMs * 2 ** (this.#failures - 1)));
+  }
+
+  /**
+   * Plans the next try for when somebody else thinks right.
+   * @param {number} delayMs
+   */
+  in(delayMs) {
+    this.cancel();
+    this.at = Date.now() + delayMs;
+    this.#timer = setTimeout(() => this.#try(), delayMs);
+  }
+
+  /** Tries at once: there is news, so that what failed before counts no more. */
+  now() {
+    this.succeeded();
+    this.#try();
   }
 
   /** Forgets the planned try, but not how often it failed. */
@@ -44,7 +62,8 @@ export class Retry {
     this.#failures = 0;
   }
 
-  get failedBefore() {
-    return this.#failures > 0;
+  #try() {
+    this.cancel();
+    this.#run();
   }
 }

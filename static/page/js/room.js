@@ -45,6 +45,14 @@ export class Room {
     }
   }
 
+  /** @param {import('./protocol.js').Member} member whose connection broke or is back */
+  applyConnection({ user_id, connection }) {
+    const member = this.members.get(user_id);
+    if (member) {
+      this.members.set(user_id, { ...member, connection });
+    }
+  }
+
   /** @param {import('./protocol.js').Speaker[]} speakers everyone who speaks */
   applySpeakers(speakers) {
     this.speaking = new Set(speakers.map((s) => s.user_id));

@@ -24,6 +24,7 @@ export class Session extends Store {
   /** @type {import('./protocol.js').Limits | null} */
   limits = null;
 
+  #token = '';
   #guest = false;
   /** The token has not worked yet, so asking for another could go on for ever. */
   #untried = false;
@@ -43,15 +44,26 @@ export class Session extends Store {
     this.call.addEventListener('change', () => this.changed());
     client.addEventListener('state', () => this.#onClientState());
     client.addEventListener('ready', () => this.#onReady());
+    client.addEventListener('resumed', () => this.#onResumed());
     client.addEventListener('event', (e) => {
       const { op, d } = /** @type {CustomEvent} */ (e).detail;
       this.#onEvent(op, d);
     });
-    window.addEventListener('online', () => {
-      if (client.state.name === 'waiting') {
-        client.retryNow();
-      }
-    });
+    window.addEventListener('online', () => client.look());
+    document.addEventListener('visibilitychange', () => !document.hidden && client.look());
+    // Who leaves the page has gone, and is not waited for. The browser may keep the page and show it again.
+    window.addEventListener('pagehide', () => client.stop());
+    window.addEventListener('pageshow', (e) => e.persisted && this.stage === 'in' && client.start(this.#token));
+  }
+
+  /** Whether what was lost is being mended, and nobody has to do anything. */
+  get mending() {
+    const { state } = this.client;
+    const comesBack =
+      state.name === 'connecting' ||
+      (state.name === 'waiting' && !state.refusal) ||
+      (state.name === 'stopped' && state.code === CloseCode.AUTH_FAILED);
+    return this.stage === 'in' && (comesBack || this.call.mending);
   }
 
   /**
@@ -115,6 +127,7 @@ export class Session extends Store {
    * @param {boolean} guest
    */
   #start(token, guest) {
+    this.#token = token;
     this.#guest = guest;
     memory.credentials = { token, guest };
     this.client.start(token);
@@ -142,9 +155,23 @@ export class Session extends Store {
     this.changed();
   }
 
+  /** What happened meanwhile was told; what is asked for from time to time is asked for now. */
+  #onResumed() {
+    this.#setIceServers(this.client.ready?.ice_servers ?? []);
+    this.directory.refresh();
+  }
+
+  /** @param {RTCIceServer[]} iceServers for the next connection, and for this one should it look for a path again */
+  #setIceServers(iceServers) {
+    if (this.client.ready) {
+      this.client.ready.ice_servers = iceServers;
+    }
+    this.call.media.setIceServers(iceServers);
+  }
+
   #onClientState() {
     const { name, code, reason } = this.client.state;
-    if (name !== 'ready') {
+    if (!this.client.ready) {
       this.call.onLost();
     }
     if (name === 'stopped' && code === CloseCode.AUTH_FAILED) {
@@ -190,10 +217,8 @@ export class Session extends Store {
    * @param {any} d
    */
   #onEvent(op, d) {
-    if (op === Op.ICE_SERVERS && this.client.ready) {
-      // For the next connection, and for this one should it look for a path again.
-      this.client.ready.ice_servers = d.ice_servers;
-      this.call.media.setIceServers(d.ice_servers);
+    if (op === Op.ICE_SERVERS) {
+      this.#setIceServers(d.ice_servers);
     } else if (op === Op.CHANNEL_EVENT && d.channel) {
       this.directory.upsert(d.channel);
     } else if (op === Op.CHANNEL_EVENT && d.event === 'delete') {

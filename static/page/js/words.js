@@ -55,7 +55,7 @@ export function people(n) {
  */
 function because(err) {
   if (err instanceof ConnectionLostError) {
-    return 'The connection to the server was lost.';
+    return err.sent ? 'The connection to the server was lost meanwhile.' : 'There is no connection to the server.';
   }
   if (typeof RTCPeerConnection === 'undefined') {
     return 'This browser cannot carry voice: WebRTC is missing or switched off.';
@@ -90,6 +90,9 @@ function because(err) {
  * @returns {string}
  */
 export function messageFailed(err) {
+  if (err instanceof ConnectionLostError && err.sent) {
+    return 'The connection was lost before the server said that it has this: the others may have seen it.';
+  }
   return `Not sent. ${because(err)}`;
 }
 
@@ -275,24 +278,13 @@ export function signInFailed(err) {
 }
 
 /**
- * What the connection to the server is doing, when that is worth a word.
+ * What keeps the page from the server, where a person has to do something about it, or waits for it at the door.
  * @param {import('./client.js').ClientState} state
- * @param {number} now as Date.now() counts
- * @returns {{text: string, countdown?: string, action: 'retry' | 'take-over' | 'reload' | null} | null}
- *   the countdown apart, because a screen reader shall not read it every second
+ * @returns {{text: string, action: 'retry' | 'take-over' | 'reload'} | null}
  */
-export function connectionWords(state, now) {
-  if (state.name === 'connecting' && state.again) {
-    return { text: 'Reconnecting…', action: null };
-  }
-  if (state.name === 'waiting') {
-    let cause = 'The connection to the server was lost.';
-    if (state.refusal) {
-      cause = siteRefused(state.refusal);
-    } else if (state.code === CloseCode.RESTARTING) {
-      cause = 'The server is shutting down or restarting.';
-    }
-    return { text: cause, countdown: `Trying again in ${seconds((state.retryAt ?? now) - now)}.`, action: 'retry' };
+export function connectionWords(state) {
+  if (state.name === 'waiting' && state.refusal) {
+    return { text: siteRefused(state.refusal), action: 'retry' };
   }
   if (state.name !== 'stopped') {
     return null;
@@ -301,12 +293,27 @@ export function connectionWords(state, now) {
     case CloseCode.REPLACED:
       return { text: 'You opened Mini LiveChat somewhere else. This page is on hold.', action: 'take-over' };
     case CloseCode.AUTH_FAILED:
-      // A guest, who gets another token without being asked: anybody else is out.
-      return { text: 'Reconnecting…', action: null };
+      return null; // a guest, who gets another token without being asked: anybody else is out
     case CloseCode.VERSION:
       return { text: 'This page and the server are of different versions.', action: 'reload' };
     default:
       return { text: `The server ended the connection (${state.reason || state.code}).`, action: 'reload' };
+  }
+}
+
+/**
+ * What the line says while what was lost is being mended, and for a moment after it.
+ * @param {'ok' | 'mending' | 'mended'} state
+ * @returns {string}
+ */
+export function mendingWords(state) {
+  switch (state) {
+    case 'mending':
+      return 'Reconnecting…';
+    case 'mended':
+      return 'You are back';
+    default:
+      return '';
   }
 }
 

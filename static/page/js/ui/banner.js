@@ -1,5 +1,5 @@
 /**
- * The line across the top that tells of trouble, the most pressing one first.
+ * The line across the top that tells of trouble in which a person has a say, the most pressing one first.
  * @module
  */
 
@@ -17,7 +17,6 @@ import { byId, setText } from './dom.js';
 /**
  * @typedef {object} Notice
  * @property {string} text
- * @property {string} [countdown]
  * @property {string} [label] of the button
  * @property {() => void} [run] what the button does
  * @property {() => void} [close] it can be dismissed
@@ -29,19 +28,17 @@ import { byId, setText } from './dom.js';
  * @returns {Notice | null}
  */
 function connectionNotice({ client }) {
-  const words = connectionWords(client.state, Date.now());
+  const words = connectionWords(client.state);
   if (!words) {
     return null;
   }
   switch (words.action) {
     case 'retry':
-      return { text: words.text, countdown: words.countdown, label: 'Retry now', run: () => client.retryNow() };
+      return { text: words.text, label: 'Retry now', run: () => client.retryNow() };
     case 'take-over':
       return { text: words.text, label: 'Take over', run: () => client.retryNow() };
     case 'reload':
       return { text: words.text, label: 'Reload', run: () => location.reload() };
-    default:
-      return { text: words.text, calm: true };
   }
 }
 
@@ -104,7 +101,6 @@ export function mountBanner(session, check) {
     banner.hidden = shown === null;
     banner.classList.toggle('banner--calm', shown?.calm === true);
     setText(byId('banner-text'), shown?.text ?? '');
-    setText(byId('banner-countdown'), shown?.countdown ?? '');
     setText(action, shown?.label ?? '');
     action.hidden = !shown?.label;
     close.hidden = !shown?.close;

@@ -54,6 +54,14 @@ function mark(member) {
 }
 
 /**
+ * @param {Member} member
+ * @returns {string} whether this member's connection broke, which does not touch the voice at first
+ */
+function condition(member) {
+  return member.connection === 'unstable' ? 'Unstable' : '';
+}
+
+/**
  * @param {import('../session.js').Session} session
  * @returns {() => void} renders
  */
@@ -120,8 +128,9 @@ export function mountPeople(session) {
     setText(name, member.name);
     setAttribute(name, 'title', member.name);
     const unheard = heard(member, mine);
-    setText(note, [mine ? 'You' : '', marked?.text ?? unheard].filter(Boolean).join(' · '));
+    setText(note, [mine ? 'You' : '', condition(member) || (marked?.text ?? unheard)].filter(Boolean).join(' · '));
     item.classList.toggle('person--unheard', unheard !== '');
+    item.classList.toggle('person--unstable', member.connection === 'unstable');
     item.dataset.userId = member.user_id;
 
     /** @type {HTMLElement} */ (actions).hidden = mine || !member.talker;

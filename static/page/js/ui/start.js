@@ -66,9 +66,11 @@ export function mountStart(session, channelId) {
       button.disabled = busy;
       setText(button, busy ? 'Connecting…' : channelId ? 'Join' : 'Continue');
     }
-    const trouble = busy ? connectionWords(session.client.state, Date.now()) : null;
+    const { state } = session.client;
+    const unreached = busy && state.name === 'waiting' ? 'The server cannot be reached. It is tried again.' : '';
+    const trouble = busy ? (connectionWords(state)?.text ?? unreached) : '';
     setAttribute(name, 'aria-invalid', isAboutName(session.signInError) ? 'true' : null);
-    setText(error, session.signInError ? signInFailed(session.signInError) : (trouble?.text ?? ''));
+    setText(error, session.signInError ? signInFailed(session.signInError) : trouble);
   }
 
   if (!matchMedia('(pointer: coarse)').matches) {
