@@ -32,10 +32,9 @@ func (c *serveCommand) Run() error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	// After the first, a signal has its usual, deadly effect again.
-	context.AfterFunc(ctx, stop)
+	go stopOn(stopSignals(), stop)
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -58,6 +57,25 @@ func (c *serveCommand) Run() error {
 	}
 	log.Info("stopped")
 	return nil
+}
+
+func stopSignals() <-chan os.Signal {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	return signals
+}
+
+// stopOn stops at the first signal, and has the second do what it usually does, which is to kill. It
+// ends with the process.
+func stopOn(signals <-chan os.Signal, stop func()) {
+	<-signals
+	stop()
+	// Were the first to take our handler away, a second that comes at that moment would be lost.
+	second := <-signals
+	signal.Reset(second)
+	if self, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = self.Signal(second)
+	}
 }
 
 // reloadOn reloads at each signal until ctx is done.
