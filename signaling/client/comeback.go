@@ -236,7 +236,7 @@ func (c *Client) begin(l *link) error {
 	}
 	c.resendLocked(l)
 	c.events.put(Event{Payload: &Reidentified{}})
-	if call != nil {
+	if call != nil && call.present.Load() { // else it is being joined already, by what was sent again
 		call.lose(ErrSessionLost)
 	}
 	return nil

@@ -291,3 +291,63 @@ func TestSessionIsResumed(t *testing.T) {
 	require.Equal(t, protocol.Resume{V: 1, SessionID: "s1", ResumeToken: "second", S: 3}, <-resumes)
 	require.Equal(t, protocol.Resume{V: 1, SessionID: "s1", ResumeToken: "third", S: 4}, <-resumes)
 }
+
+// A join that is under way when the session is lost is carried out by the next one, and that is all: no second one comes
+// after it, and the call that it made is not taken down.
+func TestJoinUnderWayIsNotDoubled(t *testing.T) {
+	t.Parallel()
+	peers := make(chan *fakePeer, 10)
+	asked := make(chan protocol.Op, 100)
+	srv, _ := comings(t, func(c *fakeConn) {
+		c.identify()
+		c.until(protocol.OpChannelJoin)
+		c.cut()
+	}, joinable(t, peers, asked))
+	c := srv.dial(Options{Token: "ada"})
+	call, err := c.Join(testContext(t), "room", JoinOptions{Slots: 1})
+	require.NoError(t, err)
+	carries := call.media.Load()
+	for range 3 { // requests are carried out in order
+		_, err = c.Channels(testContext(t))
+		require.NoError(t, err)
+	}
+	require.Same(t, carries, call.media.Load())
+	select {
+	case <-carries.gone:
+		t.Fatal("its media was taken down")
+	default:
+	}
+	require.NoError(t, c.Close())
+	close(asked)
+	joins := 0
+	for op := range asked {
+		require.NotEqual(t, protocol.OpChannelLeave, op)
+		if op == protocol.OpChannelJoin {
+			joins++
+		}
+	}
+	require.Equal(t, 1, joins)
+	require.NoError(t, (<-peers).pc.GracefulClose())
+	require.Empty(t, peers)
+}
+
+// joinable is a connection on which one joins.
+func joinable(t *testing.T, peers chan<- *fakePeer, asked chan<- protocol.Op) func(*fakeConn) {
+	t.Helper()
+	return func(c *fakeConn) {
+		c.each(func(f protocol.Frame) {
+			if asked != nil {
+				asked <- f.Op
+			}
+			if f.Op != protocol.OpChannelJoin {
+				c.ack(f, struct{}{})
+				return
+			}
+			var d protocol.ChannelJoin
+			require.NoError(t, f.Bind(&d))
+			peer, sdp := newFakePeer(t, d.SDPOffer, 1)
+			c.ack(f, protocol.Joined{ChannelID: d.ChannelID, SDPAnswer: sdp})
+			peers <- peer
+		})
+	}
+}
