@@ -21,6 +21,8 @@ var (
 	errEmptyMessage       = errors.New("content is empty")
 	errMessageTooLong     = errors.New("content is too long")
 	errMessageElsewhere   = errors.New("not a member of that channel")
+	// errDraining: the server was told to end.
+	errDraining = errors.New("the server is about to go; come back when it has closed the connection")
 	// errDetached: there is nobody to answer, the connection has ended or its session goes on
 	// elsewhere.
 	errDetached = errors.New("the connection is not the session's")
@@ -52,6 +54,7 @@ var errorCodes = []struct {
 	{errAlreadyIdentified, protocol.CodeAlreadyIdentified},
 	{errInvalidOpcode, protocol.CodeInvalidOpcode},
 	{protocol.ErrPayload, protocol.CodeInvalidPayload},
+	{errDraining, protocol.CodeDraining},
 	{errUnsupportedVersion, protocol.CodeUnsupportedVersion},
 	{sfu.ErrChannelNotFound, protocol.CodeChannelNotFound},
 	{sfu.ErrChannelFull, protocol.CodeChannelFull},
@@ -85,8 +88,12 @@ func errorPayload(op protocol.Op, err error) protocol.Error {
 	for _, known := range errorCodes {
 		if errors.Is(err, known.err) {
 			refusal := protocol.Error{Op: op, Code: known.code, Reason: err.Error()}
-			if known.code == protocol.CodeNegotiating {
+			switch known.code {
+			case protocol.CodeNegotiating:
 				refusal.RetryAfterMS = sfu.NegotiateAgainAfter.Milliseconds()
+			case protocol.CodeDraining:
+				refusal.RetryAfterMS = drainedAgainAfter.Milliseconds()
+			default:
 			}
 			return refusal
 		}

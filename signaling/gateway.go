@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -91,6 +92,9 @@ type Gateway struct {
 	upgrader      websocket.Upgrader
 	list          channelLists
 
+	// draining: nobody new is let in; see Drain.
+	draining atomic.Bool
+
 	mu      sync.Mutex // guards the fields below
 	conns   map[*Conn]struct{}
 	closed  bool
@@ -141,9 +145,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := newConn(g, arrivalOf(r))
-	if !g.add(c) {
-		g.cfg.Tally.Count("connection_no_room")
-		http.Error(w, "the server has no room for another connection", http.StatusServiceUnavailable)
+	if refusal := g.add(c); refusal != "" {
+		http.Error(w, refusal, http.StatusServiceUnavailable)
 		return
 	}
 	defer g.remove(c)
@@ -159,6 +162,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Shutdown ends every connection and session with CloseRestarting, refuses new ones, and
 // returns when all have cleaned up or ctx is done.
 func (g *Gateway) Shutdown(ctx context.Context) error {
+	g.draining.Store(true)
 	g.mu.Lock()
 	g.closed = true
 	for c := range g.conns {
@@ -194,15 +198,20 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	}
 }
 
-func (g *Gateway) add(c *Conn) bool {
+// add notes a new connection, or says why there can be none.
+func (g *Gateway) add(c *Conn) (refusal string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.closed || len(g.conns) >= g.cfg.MaxSessions {
-		return false
+	if g.closed {
+		return "the server is going"
+	}
+	if len(g.conns) >= g.cfg.MaxSessions {
+		g.cfg.Tally.Count("connection_no_room")
+		return "the server has no room for another connection"
 	}
 	g.conns[c] = struct{}{}
 	g.running.Add(1)
-	return true
+	return ""
 }
 
 func (g *Gateway) remove(c *Conn) {

@@ -170,6 +170,9 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	if err := r.frame.Bind(&d); err != nil {
 		return err
 	}
+	if s.gw.Draining() {
+		return errDraining
+	}
 	if s.member != nil && s.member.Active() {
 		return fmt.Errorf("%w: you are in %s", sfu.ErrAlreadyInChannel, s.member.Channel().ID())
 	}

@@ -38,6 +38,9 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	if c.session != nil {
 		return errAlreadyIdentified
 	}
+	if c.gw.Draining() {
+		return &closeError{errDraining, protocol.CloseDraining}
+	}
 	var d protocol.Identify
 	if err := r.frame.Bind(&d); err != nil {
 		return err

@@ -87,6 +87,8 @@ type outbox struct {
 	numbered, written,
 	// dropped is the last event that is no longer in the log.
 	dropped uint64
+	// writing: conn took the last entry before next, and did not ask for another since.
+	writing bool
 	// full: there was no room for a frame. Nothing is queued after this gap.
 	full bool
 }
@@ -266,9 +268,18 @@ func (o *outbox) pop(c *Conn) (entry, bool) {
 			o.forgetLocked(o.next - 1)
 			o.tidyLocked()
 		}
+		o.writing = true
 		return e, true
 	}
+	o.writing = false
 	return entry{}, false
+}
+
+// settled reports whether the connection has written all there is, or there is none.
+func (o *outbox) settled() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.conn == nil || !o.writing && o.next == len(o.log)
 }
 
 // waiting returns how many frames wait, those dropped meanwhile included.
@@ -345,7 +356,7 @@ func (o *outbox) resume(c *Conn, s uint64, id string, resumed func(replayed int)
 		}
 	}
 	o.tidyLocked()
-	o.conn = c
+	o.conn, o.writing = c, false
 	o.link++
 	o.appendLocked(entry{body: body, number: o.numbered, to: &asked{id: id, op: protocol.OpResume, link: o.link}})
 	return nil

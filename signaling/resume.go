@@ -67,6 +67,9 @@ func resume(_ context.Context, c *Conn, r *request) error {
 	if c.session != nil {
 		return errAlreadyIdentified
 	}
+	if c.gw.Draining() {
+		return &closeError{errDraining, protocol.CloseDraining}
+	}
 	var d protocol.Resume
 	if err := r.frame.Bind(&d); err != nil {
 		return err

@@ -27,8 +27,9 @@ import (
 // Version is the server's version, told in HELLO.
 const Version = "0.1.0"
 
-// shutdownTimeout is how long sessions may take to be told that the server goes.
-const shutdownTimeout = 5 * time.Second
+// closeTimeout is how long taking the server apart may take when somebody stalls: half of it for the
+// sessions, a quarter for HTTP requests, and a quarter for what waits for nobody.
+const closeTimeout = 4 * time.Second
 
 // App is an assembled server. Its methods may be called from any goroutine.
 type App struct {
@@ -188,12 +189,13 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 		Authority: authority, Allowed: a.cfg.GuestsAllowed(), TTL: a.cfg.GuestTTL, Log: a.log,
 	})))
 	mux.HandleFunc("/healthz", httpapi.Health)
+	mux.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining))
 	mux.Handle("/", static.Handler())
 	return mux
 }
 
-// Run serves until ctx is done or a part fails, then closes everything. It may be called
-// once.
+// Run serves until ctx is done or a part fails, then closes everything. When ctx is done everybody
+// is seen off first, while all goes on, and Run returns within Config.Drain. It may be called once.
 func (a *App) Run(ctx context.Context) error {
 	a.log.Info("serving", zap.String("url", a.URL()), zap.Stringer("media", a.MediaAddr()),
 		zap.Stringer("announced", a.announcer),
@@ -201,7 +203,8 @@ func (a *App) Run(ctx context.Context) error {
 	for _, warning := range a.warnings() {
 		a.log.Warn(warning)
 	}
-	running, ctx := errgroup.WithContext(ctx)
+	parts, stop := context.WithCancel(context.WithoutCancel(ctx))
+	running, parts := errgroup.WithContext(parts)
 	for _, p := range a.ports {
 		running.Go(p.run)
 	}
@@ -215,41 +218,70 @@ func (a *App) Run(ctx context.Context) error {
 		})
 	}
 	running.Go(func() error {
-		a.gateway.RunReaper(ctx)
+		a.gateway.RunReaper(parts)
 		return nil
 	})
 	running.Go(func() error {
-		a.gateway.RunRefresh(ctx)
+		a.gateway.RunRefresh(parts)
 		return nil
 	})
 	running.Go(func() error {
-		a.gateway.RunDecisions(ctx)
+		a.gateway.RunDecisions(parts)
 		return nil
 	})
 	running.Go(func() error {
-		a.gateway.RunWatch(ctx)
+		a.gateway.RunWatch(parts)
 		return nil
 	})
 	running.Go(func() error {
-		a.runSummary(ctx)
+		a.runSummary(parts)
 		return nil
 	})
 	running.Go(func() error {
-		a.announcer.keepDiscovering(ctx, a.media, a.log)
+		a.announcer.keepDiscovering(parts, a.media, a.log)
 		return nil
 	})
 	if a.certs != nil && a.certs.obtain != nil {
 		running.Go(func() error {
-			tryCertificates(ctx, a.certs, a.cfg.Domain, a.log)
+			tryCertificates(parts, a.certs, a.cfg.Domain, a.log)
 			return nil
 		})
 	}
 	running.Go(func() error {
-		<-ctx.Done()
-		a.log.Info("shutting down")
-		return a.Close() //nolint:contextcheck // what ends must not depend on what has ended
+		defer stop()
+		within := closeTimeout
+		select {
+		case <-ctx.Done():
+			within = a.drain(parts)
+		case <-parts.Done():
+			a.log.Info("a part of the server has failed, shutting down")
+		}
+		stop()
+		return a.close(within) //nolint:contextcheck // what ends must not depend on what has ended
 	})
 	return running.Wait()
+}
+
+// drain sees everybody off, and returns how long closing may take then.
+func (a *App) drain(ctx context.Context) (within time.Duration) {
+	if a.cfg.Drain == 0 {
+		a.log.Info("shutting down")
+		return closeTimeout
+	}
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.Drain-min(closeTimeout, a.cfg.Drain/2))
+	defer cancel()
+	a.log.Info("shutting down: nobody new is let in, and everybody is told to come back later",
+		zap.Duration("drain", a.cfg.Drain))
+	told, unread := a.gateway.Drain(ctx, a.cfg.Drain)
+	took := time.Since(began)
+	if unread > 0 {
+		a.log.Warn("some clients do not read that the server goes", zap.Int("told", told), zap.Int("unread", unread),
+			zap.Duration("waited", took))
+	} else if told > 0 {
+		a.log.Info("everybody was told", zap.Int("sessions", told), zap.Duration("took", took))
+	}
+	return min(closeTimeout, a.cfg.Drain-took)
 }
 
 // Reload reads the certificate's files again, if there are any, and logs what it did. All
@@ -262,23 +294,29 @@ func (a *App) Reload() {
 	a.certs.reload()
 }
 
-// Close takes the server apart: no new clients, sessions told, media ended, sockets
-// closed. It is for an App that is not run; Run does it by itself.
+// Close takes the server apart. It is for an App that is not run; Run does it by itself.
+func (a *App) Close() error { return a.close(closeTimeout) }
+
+// close takes the server apart: sessions ended, ports closed, media ended. What stalls is cut off
+// so that it does not take longer than this.
 //
-// Sessions are told at once, whatever HTTP requests are still under way beside them.
-func (a *App) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-	defer cancel()
+// Sessions are told at once, whatever HTTP requests are under way. The ports close after them, so
+// that until then who asks is told how things are.
+func (a *App) close(within time.Duration) error {
 	var errs []error
+	if a.gateway != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), within/2)
+		errs = append(errs, a.gateway.Shutdown(ctx))
+		cancel()
+	}
 	for _, p := range a.ports {
 		errs = append(errs, p.close())
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), min(requestGrace, within/4))
+	defer cancel()
 	var requests errgroup.Group
 	for _, w := range a.webs {
 		requests.Go(func() error { return w.end(ctx, a.log) })
-	}
-	if a.gateway != nil {
-		errs = append(errs, a.gateway.Shutdown(ctx))
 	}
 	errs = append(errs, requests.Wait())
 	if a.relay != nil {

@@ -137,6 +137,9 @@ type Config struct {
 
 	// Data is the directory for what outlives the process. Empty is allowed only with Secret.
 	Data string `group:"running" placeholder:"DIR" help:"Directory for what outlives the process: the generated secret."`
+	// Drain is how long the end may take: everybody is told to come back, and what was told is
+	// waited for. 0 tells nobody.
+	Drain time.Duration `group:"running" placeholder:"TIME" help:"How long the end may take when the server is stopped: everybody is told to come back, and voice goes on until they know. 0 does without."`
 	// LogLevel is debug, info, warn or error.
 	LogLevel string `group:"running" placeholder:"LEVEL" help:"What is logged: debug, info, warn or error."`
 }
@@ -251,6 +254,9 @@ func (c Config) Validate() error {
 	v.number("request-rate", c.RequestRate, maxRequestRate)
 	v.number("request-burst", c.RequestBurst, maxRequestRate)
 
+	if c.Drain != 0 && (c.Drain < minDrain || c.Drain > maxDrain) {
+		v.bad("drain", c.Drain, "must be %s to %s, or 0 for none", ShortDuration(minDrain), ShortDuration(maxDrain))
+	}
 	if !slices.Contains(logLevels(), c.LogLevel) {
 		v.bad("log-level", c.LogLevel, "must be one of %s", strings.Join(logLevels(), ", "))
 	}

@@ -55,6 +55,10 @@ const (
 	// DefaultGuestTTL is how long a guest's token is good for: a day's visit.
 	DefaultGuestTTL = 24 * time.Hour
 
+	// DefaultDrain is how long the end may take: what container runtimes give a program before
+	// they kill it. Nearly always it takes a fraction of a second.
+	DefaultDrain = 10 * time.Second
+
 	// DefaultChannelCapacity is the most members of any channel, in people.
 	DefaultChannelCapacity = 100
 	// DefaultMaxChannels is the most channels at a time. A channel costs little; the
@@ -99,6 +103,9 @@ const (
 	// maxGuestTTL bounds how long a guest stays without asking again; there is no way to
 	// revoke a single token.
 	maxGuestTTL = 30 * 24 * time.Hour
+	// minDrain leaves time to cut off who does not read, maxDrain catches a slip of the finger:
+	// nobody waits for a restart that long.
+	minDrain, maxDrain = time.Second, 10 * time.Minute
 	// minTURNTTL leaves clients time to use new credentials before the old ones end.
 	minTURNTTL = 2 * time.Second
 	// heartbeatsPerZombie is how many heartbeat intervals the zombie timeout must hold:
@@ -144,6 +151,7 @@ func Default() Config {
 		WriteTimeout:      DefaultWriteTimeout,
 		ChannelIdle:       DefaultChannelIdle,
 		GuestTTL:          DefaultGuestTTL,
+		Drain:             DefaultDrain,
 		ChannelCapacity:   DefaultChannelCapacity,
 		MaxChannels:       DefaultMaxChannels,
 		ChannelsPerUser:   DefaultChannelsPerUser,

@@ -30,7 +30,7 @@ const (
 	// browser has up to six, for a second or two, then its WebSocket; a proxy has some
 	// hundreds. The rest of it is for floods.
 	maxRequests = 2048
-	// requestGrace is how long requests that are under way may take when the server shuts
+	// requestGrace is how long requests that are under way may take at most when the server shuts
 	// down: all that it answers, it answers at once.
 	requestGrace = time.Second
 )
@@ -55,11 +55,9 @@ func newWeb(handler http.Handler, l net.Listener, bound *requests, log *zap.Logg
 	}}
 }
 
-// end lets requests under way end, for requestGrace, and cuts off those that do not: their
+// end lets requests under way end, until ctx is done, and cuts off those that do not: their
 // clients have stalled.
 func (w web) end(ctx context.Context, log *zap.Logger) error {
-	ctx, cancel := context.WithTimeout(ctx, requestGrace)
-	defer cancel()
 	err := w.server.Shutdown(ctx)
 	if ctx.Err() == nil {
 		return err //nolint:wrapcheck // that of the listener, which names it

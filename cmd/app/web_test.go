@@ -155,9 +155,11 @@ func TestCrowdOfRequests(t *testing.T) {
 
 func TestHealth(t *testing.T) {
 	a := startApp(t)
-	status, _ := asks(t, dial(t, a.ports[0]), "/healthz")
-	require.Equal(t, http.StatusOK, status)
-	conn := dial(t, a.ports[0])
-	write(t, conn, "POST /healthz HTTP/1.1\r\nHost: anything\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-	require.Contains(t, endsItself(t, conn), fmt.Sprint(http.StatusMethodNotAllowed))
+	for _, path := range []string{"/healthz", "/readyz"} {
+		status, _ := asks(t, dial(t, a.ports[0]), path)
+		require.Equal(t, http.StatusOK, status)
+		conn := dial(t, a.ports[0])
+		write(t, conn, "POST "+path+" HTTP/1.1\r\nHost: anything\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+		require.Contains(t, endsItself(t, conn), fmt.Sprint(http.StatusMethodNotAllowed))
+	}
 }

@@ -27,7 +27,10 @@ type Client struct {
 	// resumeToken is that of READY or the last RESUMED; "" when there is nothing to resume.
 	// The running goroutine's own.
 	resumeToken string
-	seen        atomic.Uint64 // number of the last event
+	// reconnect is the server's wish for when the client comes back after the end of this link;
+	// nil: none. The running goroutine's own.
+	reconnect *protocol.Reconnect
+	seen      atomic.Uint64 // number of the last event
 	// iceServers are for the next call: READY's, or those of a later ICE_SERVERS.
 	iceServers atomic.Pointer[[]protocol.ICEServer]
 	done       chan struct{}  // closed when the session has ended
@@ -226,8 +229,12 @@ func (c *Client) handle(f protocol.Frame) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrProtocol, f.Op, err)
 	}
-	if servers, ok := payload.(*protocol.ICEServers); ok {
-		c.iceServers.Store(&servers.ICEServers)
+	switch d := payload.(type) {
+	case *protocol.ICEServers:
+		c.iceServers.Store(&d.ICEServers)
+	case *protocol.Reconnect:
+		c.reconnect = d
+	default:
 	}
 	c.mu.Lock()
 	call := c.call

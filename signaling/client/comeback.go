@@ -38,6 +38,17 @@ func pause(try int, away, window time.Duration) time.Duration {
 	return rand.N(limit) + 1 //nolint:gosec // spreads load, hides nothing
 }
 
+// firstPause is how long to wait before the first try: as long as the server has asked for, which
+// knows how many come, or else as chance will have it.
+func (c *Client) firstPause() time.Duration {
+	asked := c.reconnect
+	c.reconnect = nil
+	if asked == nil {
+		return pause(0, 0, 0)
+	}
+	return time.Duration(min(max(asked.AfterMS, 0), maxPause.Milliseconds())) * time.Millisecond
+}
+
 // run serves one link after the other until the client has ended.
 func (c *Client) run(l *link) {
 	defer c.wg.Done()
@@ -79,9 +90,14 @@ func (c *Client) comeBack(cause error) (*link, error) {
 	defer cancel()
 	lost := time.Now()
 	token := c.opts.Token
+	first := c.firstPause()
 	for try := 0; ; try++ {
-		window := time.Duration(c.Ready().ResumeWindowMS) * time.Millisecond
-		timer := time.NewTimer(pause(try, time.Since(lost), window))
+		wait := first
+		if try > 0 {
+			window := time.Duration(c.Ready().ResumeWindowMS) * time.Millisecond
+			wait = pause(try, time.Since(lost), window)
+		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-c.done:
 			timer.Stop()
@@ -102,7 +118,7 @@ func (c *Client) comeBack(cause error) (*link, error) {
 				c.log.Warn("no new token", "error", err)
 				token = c.opts.Token
 			}
-		case refused.Code == protocol.CodeRateLimited:
+		case refused.Code == protocol.CodeRateLimited, refused.Code == protocol.CodeDraining:
 		default:
 			return nil, err
 		}

@@ -16,8 +16,8 @@ type Event struct {
 	S uint64
 	// Payload is one of *protocol.ChannelEvent, *protocol.MessageEvent,
 	// *protocol.VoiceStateEvent, *protocol.Speakers, *protocol.SlotMap,
-	// *protocol.MediaState, *protocol.ICEServers, *Missed, *Reidentified, or a json.RawMessage for an opcode this version does
-	// not know.
+	// *protocol.MediaState, *protocol.ICEServers, *protocol.Reconnect, *Missed, *Reidentified, or a json.RawMessage
+	// for an opcode this version does not know.
 	Payload any
 }
 
@@ -98,6 +98,8 @@ func eventPayload(f protocol.Frame) (any, error) {
 		payload = new(protocol.MediaState)
 	case protocol.OpICEServers:
 		payload = new(protocol.ICEServers)
+	case protocol.OpReconnect:
+		payload = new(protocol.Reconnect)
 	default:
 		return f.D, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
@@ -146,8 +147,13 @@ func (c *Call) negotiate(ctx context.Context, m *media) error {
 			}
 			return bindErr
 		})
-		if !errors.Is(err, ErrSessionLost) {
-			break // else the membership went with the session, if there was one
+		if errors.Is(err, ErrSessionLost) {
+			continue // the membership went with the session, if there was one
+		}
+		refused, _ := errors.AsType[*protocol.Error](err)
+		if refused == nil || refused.Code != protocol.CodeDraining || c.client.opts.NoReconnect ||
+			!sleep(ctx, time.Duration(refused.RetryAfterMS)*time.Millisecond) {
+			break
 		}
 	}
 	if err != nil {

@@ -309,7 +309,7 @@ func (c *Call) rejoin(cause error) *media {
 			switch refused.Code {
 			case protocol.CodeAlreadyInChannel: // the place that was lost is not given up yet
 				c.client.tellLeave(c.channelID)
-			case protocol.CodeRateLimited, protocol.CodeChannelFull, protocol.CodeInternal:
+			case protocol.CodeRateLimited, protocol.CodeDraining, protocol.CodeChannelFull, protocol.CodeInternal:
 			default:
 				c.end(err)
 				return nil

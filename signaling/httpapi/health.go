@@ -5,16 +5,41 @@ import (
 	"net/http"
 )
 
-// Health answers GET /healthz with 200, for proxies and containers that want to know whether
-// the server is there. It is reached from when the server is ready until it begins to shut
-// down, which it does by listening no longer, so there is nothing else to say.
+// Health answers GET /healthz with 200, for containers and service managers that want to know
+// whether the server is alive. It is, until it closes its port at the very end.
 func Health(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
-		return
+	if asksForState(w, r) {
+		sayState(w, http.StatusOK, "ok\n")
 	}
+}
+
+// Ready answers GET /readyz, for load balancers that want to know whether to send somebody here:
+// 200 while the server takes new clients, 503 from when it was told to end.
+func Ready(draining func() bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !asksForState(w, r):
+		case draining():
+			sayState(w, http.StatusServiceUnavailable, "draining: the server is about to go and takes nobody new\n")
+		default:
+			sayState(w, http.StatusOK, "ready\n")
+		}
+	}
+}
+
+// asksForState refuses all but GET and HEAD.
+func asksForState(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return true
+	}
+	w.Header().Set("Allow", "GET, HEAD")
+	http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+	return false
+}
+
+func sayState(w http.ResponseWriter, status int, words string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	_, _ = io.WriteString(w, "ok\n")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, words)
 }

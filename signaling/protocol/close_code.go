@@ -21,6 +21,7 @@ const (
 	CloseRestarting       CloseCode = 4015
 	CloseReplaced         CloseCode = 4019
 	CloseSlowConsumer     CloseCode = 4023
+	CloseDraining         CloseCode = 4024
 )
 
 // NextStep is what a client does after its connection was closed.
@@ -73,6 +74,8 @@ func (c CloseCode) String() string {
 		return "replaced by a newer session of the same user"
 	case CloseSlowConsumer:
 		return "slow consumer: the egress queue is full"
+	case CloseDraining:
+		return "server is about to go: come back later"
 	case CloseUnknown:
 		return "internal error"
 	default:

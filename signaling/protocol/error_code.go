@@ -15,6 +15,7 @@ const (
 	CodeRateLimited        ErrorCode = 1008
 	CodeUnsupportedVersion ErrorCode = 1009
 	CodeSiteRefused        ErrorCode = 1011
+	CodeDraining           ErrorCode = 1012
 
 	CodeChannelNotFound  ErrorCode = 2000
 	CodeChannelFull      ErrorCode = 2001
@@ -54,6 +55,8 @@ func (c ErrorCode) String() string {
 		return "unsupported version"
 	case CodeSiteRefused:
 		return "site refused"
+	case CodeDraining:
+		return "server is about to go"
 	case CodeChannelNotFound:
 		return "channel not found"
 	case CodeChannelFull:

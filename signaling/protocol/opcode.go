@@ -32,6 +32,7 @@ const (
 	OpHeartbeatAck    Op = 2   // reply
 	OpReady           Op = 4   // reply
 	OpResumed         Op = 6   // reply
+	OpReconnect       Op = 7   // event
 	OpInvalidSession  Op = 8   // reply
 	OpChannelEvent    Op = 100 // event
 	OpMessageEvent    Op = 101 // event
@@ -61,6 +62,8 @@ func (o Op) String() string {
 		return "RESUME"
 	case OpResumed:
 		return "RESUMED"
+	case OpReconnect:
+		return "RECONNECT"
 	case OpInvalidSession:
 		return "INVALID_SESSION"
 	case OpChannelCreate:

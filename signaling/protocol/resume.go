@@ -26,12 +26,15 @@ type InvalidSession struct {
 	Reason string `json:"reason"`
 }
 
-// Reconnect is the d of RECONNECT: the server asks the client to come again, and closes the connection soon.
+// Reconnect is the d of RECONNECT: the server will close the connection soon, and then the client is to come again.
 type Reconnect struct {
 	Reason string `json:"reason"`
-	// AfterMS is how long to wait before, in milliseconds: different for each client, so that not all come at once.
+	// AfterMS is how long to wait then, in milliseconds: different for each client, so that not all come at once.
 	AfterMS int64 `json:"after_ms"`
 }
+
+// ReconnectRestart is why RECONNECT is sent: the server is told to end, and as a rule to begin anew.
+const ReconnectRestart = "restart"
 
 // Renegotiate is the d of RENEGOTIATE: the offer of the same connection, with new ICE credentials (RFC 8445, section 9).
 type Renegotiate struct {

@@ -34,6 +34,7 @@ export const Op = Object.freeze({
   HEARTBEAT_ACK: 2,
   READY: 4,
   RESUMED: 6,
+  RECONNECT: 7,
   INVALID_SESSION: 8,
   CHANNEL_EVENT: 100,
   MESSAGE_EVENT: 101,
@@ -55,6 +56,7 @@ export const ErrorCode = Object.freeze({
   RATE_LIMITED: 1008,
   UNSUPPORTED_VERSION: 1009,
   SITE_REFUSED: 1011,
+  DRAINING: 1012,
   CHANNEL_NOT_FOUND: 2000,
   CHANNEL_FULL: 2001,
   ACCESS_DENIED: 2002,
@@ -83,6 +85,7 @@ export const CloseCode = Object.freeze({
   VERSION: 4012,
   RESTARTING: 4015,
   REPLACED: 4019,
+  DRAINING: 4024,
   /** Ours: the connection is dead, the session is not. */
   GIVEN_UP: 4900,
 });
