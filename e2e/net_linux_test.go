@@ -40,20 +40,30 @@ func TestRoleServer(t *testing.T) {
 	s.URL = todo.URL
 	if todo.URL != "" {
 		// She finds another path by herself when the server's address goes that hers leads to.
-		arrive(t, s, "Ada", func(o *client.Options) { o.NoReconnect = false }).join("lobby").talk()
+		ada := arrive(t, s, "Ada", comesBack).join("lobby").talk()
+		say("serving")
+		cues(func(string) { say("%d", ada.lastSilence().Milliseconds()) })
+		return
 	}
 	say("serving")
 	cues(func(string) {})
 }
 
 // netClient is what TestRoleClient has to do: join by URL, and do what the cues say.
-type netClient struct{ URL string }
+type netClient struct {
+	URL string
+	// Talk has it talk all the time.
+	Talk bool
+}
 
 // Cues for TestRoleClient.
 const (
 	// cueListen has it say by which way it hears the talker: the type of its candidate, and
 	// for a relay the protocol to it.
 	cueListen = "listen"
+	// cueSilence has it say how long the longest silence was since it said so before, in milliseconds. TestRoleServer says
+	// so of its own talker at any cue.
+	cueSilence = "silence"
 	// cueCandidates has it say at which addresses the server says it is.
 	cueCandidates = "candidates"
 )
@@ -65,7 +75,11 @@ func TestRoleClient(t *testing.T) {
 	engine, err := client.NewEngine(client.EngineConfig{})
 	require.NoError(t, err)
 	s := &server{URL: todo.URL}
-	p := arrive(t, s, "Ben", func(o *client.Options) { o.Engine = engine }).join("lobby")
+	p := arrive(t, s, "Ben", func(o *client.Options) { o.Engine = engine }, comesBack).join("lobby")
+	session := p.Ready().SessionID
+	if todo.Talk {
+		p.talk()
+	}
 	heardAll := func() int {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -73,8 +87,14 @@ func TestRoleClient(t *testing.T) {
 		return len(p.ears)
 	}
 	cues(func(cue string) {
-		if cue == cueCandidates {
+		switch cue {
+		case cueCandidates:
 			say("%s", candidatesOf(p.call))
+			return
+		case cueSilence:
+			require.NoError(t, p.call.Err())
+			require.Equal(t, session, p.Ready().SessionID, "it has resumed")
+			say("%d", p.lastSilence().Milliseconds())
 			return
 		}
 		before := heardAll()

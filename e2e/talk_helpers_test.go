@@ -73,9 +73,10 @@ type person struct {
 	call  *client.Call
 
 	mu      sync.Mutex
-	ears    []heard  // guarded by mu
-	ssrcs   []uint32 // of all calls so far, guarded by mu
-	badness error    // the first thing wrong with a packet, guarded by mu
+	ears    []heard   // guarded by mu
+	ssrcs   []uint32  // of all calls so far, guarded by mu
+	badness error     // the first thing wrong with a packet, guarded by mu
+	asked   time.Time // when lastSilence was called; guarded by mu
 
 	said   atomic.Uint32 // frames sent so far
 	level  atomic.Int32  // of the voice in -dBov; 0: not told to the server
@@ -255,6 +256,24 @@ func (p *person) longestSilence(other *person) time.Duration {
 		before = h.at
 	}
 	return longest
+}
+
+// lastSilence is the longest time between two packets of anybody that came after the last call, and up to now.
+func (p *person) lastSilence() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var longest time.Duration
+	now := time.Now()
+	for before := p.asked; ; {
+		if len(p.ears) == 0 {
+			p.asked = now
+			return max(longest, now.Sub(before))
+		}
+		if at := p.ears[0].at; !before.IsZero() {
+			longest = max(longest, at.Sub(before))
+		}
+		before, p.ears = p.ears[0].at, p.ears[1:]
+	}
 }
 
 // hearsNot makes sure that nothing more comes from somebody who goes on talking, or has

@@ -138,7 +138,8 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 	return g, nil
 }
 
-// ServeHTTP upgrades the connection and returns when it has ended.
+// ServeHTTP upgrades the connection, which lives on when it has returned: while a request is
+// served, net/http holds two buffers of 4 KiB, its header and a deep stack for it.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !websocket.IsWebSocketUpgrade(r) {
 		http.Error(w, "this is the WebSocket endpoint: connect with ws:// or wss://", http.StatusUpgradeRequired)
@@ -149,14 +150,18 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, refusal, http.StatusServiceUnavailable)
 		return
 	}
-	defer g.remove(c)
 	ws, err := g.upgrader.Upgrade(meteredWriter{w, c.flow}, r, nil)
 	if err != nil {
 		// Upgrade has answered.
 		g.log.Debug("upgrade refused", zap.String("remote", r.RemoteAddr), zap.Error(err))
+		g.remove(c)
 		return
 	}
-	c.run(r.Context(), ws)
+	ctx := context.WithoutCancel(r.Context())
+	go func() {
+		defer g.remove(c)
+		c.guard("connection", func() { c.run(ctx, ws) })
+	}()
 }
 
 // Shutdown ends every connection and session with CloseRestarting, refuses new ones, and

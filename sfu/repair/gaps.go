@@ -1,6 +1,9 @@
 package repair
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// maxMissing is how many missing packets are kept track of, the newest ones: as many
@@ -21,17 +24,16 @@ const (
 )
 
 // Gaps keeps track of the packets of one RTP stream that did not arrive, and says which of
-// them to ask for. The zero value has received nothing.
+// them to ask for. The zero value has received nothing. It takes memory only once something is
+// missing, and keeps it for the next time.
 type Gaps struct {
 	started bool
 	highest uint16
 	rtt     time.Duration // 0: not known
-	// missing[:n] is ordered by sequence number.
-	missing [maxMissing]absent
-	n       int
-	// ahead[:nAhead] are the packets after highest that were asked for all the same.
-	ahead  [maxAhead]absent
-	nAhead int
+	// missing is ordered by sequence number; at most maxMissing.
+	missing []absent
+	// ahead are the packets after highest that were asked for all the same; at most maxAhead.
+	ahead []absent
 }
 
 // absent is one missing packet.
@@ -43,7 +45,7 @@ type absent struct {
 }
 
 // Reset forgets the stream but not the round trip: the next packet is a new beginning.
-func (g *Gaps) Reset() { g.started, g.n, g.nAhead = false, 0, 0 }
+func (g *Gaps) Reset() { g.started, g.missing, g.ahead = false, g.missing[:0], g.ahead[:0] }
 
 // SetRTT tells the measured round trip time, which paces the requests.
 func (g *Gaps) SetRTT(rtt time.Duration) { g.rtt = rtt }
@@ -55,18 +57,18 @@ func (g *Gaps) Receive(seq uint16, now time.Time) (requested bool) {
 	step := int(int16(seq - g.highest)) //nolint:gosec // modular difference, RFC 1982
 	switch {
 	case !g.started || step > maxMissing:
-		g.started, g.highest, g.n, g.nAhead = true, seq, 0, 0
+		g.Reset()
+		g.started, g.highest = true, seq
 		return false
 	case step > 0:
 		for i := range step - 1 {
-			if i < g.nAhead {
+			if i < len(g.ahead) {
 				g.add(g.ahead[i])
 			} else {
 				g.add(absent{seq: g.highest + 1 + uint16(i), noticed: now})
 			}
 		}
-		copy(g.ahead[:], g.ahead[min(step, g.nAhead):g.nAhead])
-		g.nAhead -= min(step, g.nAhead)
+		g.ahead = slices.Delete(g.ahead, 0, min(step, len(g.ahead)))
 		g.highest = seq
 		return false
 	default:
@@ -83,23 +85,17 @@ func (g *Gaps) Lacks(seq, newer uint16) bool {
 	if ahead := seq - g.highest; ahead != 0 && ahead < newer-g.highest && newer-g.highest <= maxMissing {
 		return true
 	}
-	for i := range g.n {
-		if g.missing[i].seq == seq {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(g.missing, func(m absent) bool { return m.seq == seq })
 }
 
 // Complete reports whether nothing is missing.
-func (g *Gaps) Complete() bool { return g.n == 0 }
+func (g *Gaps) Complete() bool { return len(g.missing) == 0 }
 
 // Due appends to dst the numbers to ask for now and notes that they are asked for. It is
 // to be called when packets arrive; without any there is no sign of a gap either.
 func (g *Gaps) Due(now time.Time, dst []uint16) []uint16 {
-	kept := 0
-	for i := range g.n {
-		m := g.missing[i]
+	kept := g.missing[:0]
+	for _, m := range g.missing {
 		if now.Sub(m.noticed) > requestFor || g.highest-m.seq >= maxMissing {
 			continue
 		}
@@ -108,10 +104,9 @@ func (g *Gaps) Due(now time.Time, dst []uint16) []uint16 {
 			m.asked = now
 			dst = append(dst, m.seq)
 		}
-		g.missing[kept] = m
-		kept++
+		kept = append(kept, m)
 	}
-	g.n = kept
+	g.missing = kept
 	return dst
 }
 
@@ -123,9 +118,8 @@ func (g *Gaps) Overdue(now time.Time, n int, dst []uint16) []uint16 {
 		return dst
 	}
 	for i := range min(n, maxAhead) {
-		if i >= g.nAhead {
-			g.ahead[i] = absent{seq: g.highest + 1 + uint16(i), noticed: now}
-			g.nAhead++
+		if i >= len(g.ahead) {
+			g.ahead = append(g.ahead, absent{seq: g.highest + 1 + uint16(i), noticed: now})
 		}
 		if m := &g.ahead[i]; m.requests < maxRequests && (m.requests == 0 || now.Sub(m.asked) >= g.pace()) {
 			m.requests++
@@ -145,17 +139,14 @@ func (g *Gaps) pace() time.Duration {
 }
 
 func (g *Gaps) add(m absent) {
-	if g.n == maxMissing {
-		copy(g.missing[:], g.missing[1:])
-		g.n--
+	if len(g.missing) == maxMissing {
+		g.missing = slices.Delete(g.missing, 0, 1)
 	}
-	g.missing[g.n] = m
-	g.n++
+	g.missing = append(g.missing, m)
 }
 
 func (g *Gaps) remove(seq uint16, now time.Time) (requested bool) {
-	for i := range g.n {
-		m := &g.missing[i]
+	for i, m := range g.missing {
 		if m.seq != seq {
 			continue
 		}
@@ -165,8 +156,7 @@ func (g *Gaps) remove(seq uint16, now time.Time) (requested bool) {
 			// The first estimate; what RTCP measures replaces it.
 			g.rtt = now.Sub(m.asked)
 		}
-		copy(g.missing[i:g.n], g.missing[i+1:g.n])
-		g.n--
+		g.missing = slices.Delete(g.missing, i, i+1)
 		return requested
 	}
 	return false

@@ -21,8 +21,9 @@ type Sender struct {
 	started bool
 	highest uint64
 	// tags has the beginning of the authentication tag each recent index was sent with; 0: not sent. The tag binds the
-	// whole packet, so an equal one means an equal packet.
-	tags    [resendWindow]uint64
+	// whole packet, so an equal one means an equal packet. Nil before the first packet, since most streams of a quiet
+	// channel never have one.
+	tags    *[resendWindow]uint64
 	scratch scratch
 	packets int64
 	bytes   int64
@@ -77,7 +78,7 @@ func (s *Sender) claim(index uint64, tag []byte) bool {
 	mark := binary.BigEndian.Uint64(tag) | 1
 	switch {
 	case !s.started:
-		s.started, s.highest = true, index
+		s.started, s.highest, s.tags = true, index, new([resendWindow]uint64)
 	case index > s.highest:
 		if index>>48 != 0 { // RFC 3711 §9.2: 2^48 packets end a key's life
 			return false

@@ -53,6 +53,10 @@ func (c *Client) firstPause() time.Duration {
 func (c *Client) run(l *link) {
 	defer c.wg.Done()
 	defer c.events.close()
+	if !c.opts.NoReconnect {
+		roamers.add(c)
+		defer roamers.remove(c)
+	}
 	for {
 		err := c.serve(l)
 		c.sending.Lock()
@@ -93,9 +97,12 @@ func (c *Client) comeBack(cause error) (*link, error) {
 	first := c.firstPause()
 	for try := 0; ; try++ {
 		wait := first
-		if try > 0 {
+		switch {
+		case try > 0:
 			window := time.Duration(c.Ready().ResumeWindowMS) * time.Millisecond
 			wait = pause(try, time.Since(lost), window)
+		case errors.Is(cause, errUnanswered):
+			wait = 0 // found out at a moment of this client's own
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -225,6 +232,7 @@ func (c *Client) goOn(l *link) error {
 // Without a session to resume it does nothing, since that would cost the session.
 func (c *Client) giveUp(l *link) {
 	if l.resumes() {
+		l.failWrite(errUnanswered)
 		l.close()
 	}
 }

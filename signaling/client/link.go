@@ -21,8 +21,9 @@ const drainTimeout = time.Second
 // link is one WebSocket to the gateway, from HELLO until it breaks. A Client that comes back
 // gets a new one. One goroutine reads; any may write.
 type link struct {
-	conn  *websocket.Conn
-	hello protocol.Hello
+	conn     *websocket.Conn
+	hello    protocol.Hello
+	patience time.Duration // see linkPatience
 
 	writeMu sync.Mutex // held while a frame is written
 
@@ -32,6 +33,7 @@ type link struct {
 
 // openLink connects to the gateway and reads HELLO.
 func openLink(ctx context.Context, gateway string, dialer *websocket.Dialer) (*link, error) {
+	began := time.Now()
 	conn, err := connect(ctx, gateway, dialer)
 	if err != nil {
 		return nil, err
@@ -42,6 +44,7 @@ func openLink(ctx context.Context, gateway string, dialer *websocket.Dialer) (*l
 		_ = conn.Close()
 		return nil, err
 	}
+	l.patience = min(max(linkPatience, time.Since(began)), maxLinkPatience)
 	return l, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/sdp/v3"
@@ -29,6 +30,7 @@ type media struct {
 	negotiating sync.Mutex    // held during an ICE restart
 	restarted   time.Time     // when the last one was agreed on; guarded by negotiating
 	troubled    chan struct{} // has a token when nothing comes any more
+	moved       atomic.Bool   // the path begins at an address that is gone; cleared by an ICE restart
 
 	answered  chan struct{} // closed when the answer has been applied
 	connected chan struct{} // closed when packets flow

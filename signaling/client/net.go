@@ -30,6 +30,16 @@ func newCallNet(over <-chan struct{}) (*callNet, error) {
 	return &callNet{Net: system, over: over}, nil
 }
 
+// Interfaces lists those of now, since an ICE restart follows the machine to another network; pion's own list is of when it
+// was made.
+func (n *callNet) Interfaces() ([]*transport.Interface, error) {
+	now, err := stdnet.NewNet()
+	if err != nil {
+		return nil, fmt.Errorf("list the network's interfaces: %w", err)
+	}
+	return now.Interfaces() //nolint:wrapcheck // pion's to judge
+}
+
 // DialTCP connects to raddr, for at most dialTimeout and not beyond the call's end.
 func (n *callNet) DialTCP(network string, laddr, raddr *net.TCPAddr) (transport.TCPConn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)

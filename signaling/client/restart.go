@@ -12,9 +12,15 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-// linkPatience is how long a request for another path of media may go unanswered before the WebSocket is taken to be as
-// dead as the path is: the system would find out after minutes.
-const linkPatience = time.Second
+// linkPatience is how long a question may go unanswered, while media is in trouble, before the WebSocket is taken to be as
+// dead as the path is: the system would find out after minutes. A network on which a link took longer to open gets as much.
+const (
+	linkPatience    = 400 * time.Millisecond
+	maxLinkPatience = 2 * time.Second
+)
+
+// errUnanswered ends a link on which nothing is answered any more.
+var errUnanswered = errors.New("connection lost: the server does not answer")
 
 // restartPause is between two ICE restarts while nothing comes: as long as a path takes to be found on a slow network.
 const restartPause = 2 * time.Second
@@ -30,7 +36,18 @@ func (c *Call) RestartICE(ctx context.Context) error {
 	if err := c.Err(); err != nil {
 		return err
 	}
+	if err := c.client.reach(ctx); err != nil {
+		return err
+	}
 	return c.media.Load().restartICE(ctx)
+}
+
+// reach returns when the server has answered what it was asked just now, on the link of now or on the next: a path of media
+// is given up only for one that can be agreed on. In a blackout, after which all is as it was, there is none.
+func (c *Client) reach(ctx context.Context) error {
+	answered := c.suspect()
+	defer answered()
+	return c.Request(ctx, protocol.OpHeartbeat, protocol.Heartbeat{}, nil)
 }
 
 func (m *media) restartICE(ctx context.Context) error {
@@ -74,6 +91,7 @@ func (m *media) restartICE(ctx context.Context) error {
 		return fmt.Errorf("restart ICE: %w", err)
 	}
 	m.restarted = time.Now()
+	m.moved.Store(false)
 	answer := webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: renegotiated.SDPAnswer}
 	if err = m.pc.SetRemoteDescription(answer); err != nil {
 		return fmt.Errorf("restart ICE: %w", err)
@@ -102,12 +120,18 @@ func (m *media) findWay() {
 		}
 		cancel()
 	}()
-	for m.receiver.trouble.Load() && ctx.Err() == nil {
+	for m.inTrouble() && ctx.Err() == nil {
 		if wait := m.sinceRestart(); wait < restartPause { // one that was asked for is at work
 			sleep(ctx, restartPause-wait)
 			continue
 		}
-		err := m.restartICE(ctx)
+		err := m.call.client.reach(ctx)
+		if err == nil && !m.inTrouble() {
+			return // it was the network, and it is back
+		}
+		if err == nil {
+			err = m.restartICE(ctx)
+		}
 		m.call.client.log.Debug("another path is looked for", "channel", m.call.channelID, "error", err)
 		if refused, ok := errors.AsType[*protocol.Error](err); ok && refused.Code == protocol.CodeNotInChannel {
 			m.call.lose(ErrMediaLost)
@@ -116,6 +140,9 @@ func (m *media) findWay() {
 		sleep(ctx, restartPause)
 	}
 }
+
+// inTrouble reports whether another path is needed.
+func (m *media) inTrouble() bool { return m.moved.Load() || m.receiver.trouble.Load() }
 
 // sinceRestart is how long ago the last ICE restart was agreed on. It waits for one that is under way.
 func (m *media) sinceRestart() time.Duration {
@@ -136,14 +163,14 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// suspect gives the link of now up unless done is called within linkPatience.
+// suspect gives the link of now up unless done is called within its patience.
 func (c *Client) suspect() (done func()) {
 	c.sending.Lock()
 	l := c.link
 	c.sending.Unlock()
-	if l == nil {
+	if l == nil || c.opts.NoReconnect {
 		return func() {}
 	}
-	timer := time.AfterFunc(linkPatience, func() { c.giveUp(l) })
+	timer := time.AfterFunc(l.patience, func() { c.giveUp(l) })
 	return func() { timer.Stop() }
 }

@@ -9,8 +9,9 @@ import (
 )
 
 // quietLimit is how long nothing may come while somebody who has a slot speaks. It is longer than the end of speech takes
-// to be told (280 ms, and up to 100 ms between two SPEAKERS), and than a burst of loss lasts.
-const quietLimit = 800 * time.Millisecond
+// to be told (280 ms, and up to 100 ms between two SPEAKERS), and than most bursts of loss last. A false alarm costs a
+// question over the WebSocket, and a path only if its answer comes first.
+const quietLimit = 600 * time.Millisecond
 
 // vigil notices that packets have stopped coming before ICE does: SPEAKERS says who speaks, and whoever has a slot is
 // heard while they do.
@@ -39,12 +40,15 @@ func (m *media) watchOver(speakers []protocol.Speaker) {
 	}
 }
 
-// look complains when nothing has come for the limit, and comes again.
+// look complains when nothing has come for the limit, and comes again when that could be so the next time.
 func (m *media) look() {
+	next := quietLimit
 	select {
 	case <-m.connected:
 		if quiet := m.receiver.quiet(); quiet >= quietLimit {
 			m.complain()
+		} else {
+			next -= quiet
 		}
 	default:
 	}
@@ -52,7 +56,7 @@ func (m *media) look() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.timer != nil && !v.over {
-		v.timer.Reset(quietLimit / 2)
+		v.timer.Reset(next)
 	}
 }
 
