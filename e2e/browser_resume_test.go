@@ -156,7 +156,7 @@ func TestBrowserOutlivesItsWebSocket(t *testing.T) {
 		w.put()
 		ada.see("#line", "You are back")
 		ada.see(".message", "while you were away")
-		ada.see(".person--unstable .person__note", "Unstable")
+		ada.see(".person--unstable .person__note", "Connection lost") // Chloe's, media and all
 		ben.toldMessage("a draft, finished")
 		ada.until("it is sent", "!document.querySelector('.message--sending')")
 		ada.until("the line is gone", "document.getElementById('line').hidden")

@@ -263,6 +263,9 @@ export class Call extends Store {
       case Op.VOICE_STATE_EVENT:
         room.applyVoiceState(d);
         break;
+      case Op.MEDIA_STATE:
+        room.applyMediaState(d);
+        break;
       case Op.SLOT_MAP:
         this.media.assign(d.slots);
         break;

@@ -41,6 +41,7 @@ export const Op = Object.freeze({
   VOICE_STATE_EVENT: 102,
   SPEAKERS: 103,
   SLOT_MAP: 104,
+  MEDIA_STATE: 106,
   ICE_SERVERS: 107,
   ACK: 200,
   ERROR: 201,
@@ -271,6 +272,7 @@ export function charCount(text) {
  * @property {boolean} self_deaf
  * @property {boolean} talker
  * @property {'ok' | 'unstable'} connection
+ * @property {'ok' | 'lost'} media
  * @property {import('./microphone.js').Condition} [mic]
  * @property {import('./playback.js').Sound} [sound]
  */

@@ -53,6 +53,14 @@ export class Room {
     }
   }
 
+  /** @param {{user_id: string, state: 'ok' | 'lost'}} d */
+  applyMediaState({ user_id, state }) {
+    const member = this.members.get(user_id);
+    if (member) {
+      this.members.set(user_id, { ...member, media: state });
+    }
+  }
+
   /** @param {import('./protocol.js').Speaker[]} speakers everyone who speaks */
   applySpeakers(speakers) {
     this.speaking = new Set(speakers.map((s) => s.user_id));

@@ -55,9 +55,12 @@ function mark(member) {
 
 /**
  * @param {Member} member
- * @returns {string} whether this member's connection broke, which does not touch the voice at first
+ * @returns {string} whether the server hears nothing of this member any more, or only the connection beside the voice broke
  */
 function condition(member) {
+  if (member.media === 'lost') {
+    return 'Connection lost';
+  }
   return member.connection === 'unstable' ? 'Unstable' : '';
 }
 
@@ -128,9 +131,10 @@ export function mountPeople(session) {
     setText(name, member.name);
     setAttribute(name, 'title', member.name);
     const unheard = heard(member, mine);
-    setText(note, [mine ? 'You' : '', condition(member) || (marked?.text ?? unheard)].filter(Boolean).join(' · '));
+    const broken = condition(member);
+    setText(note, [mine ? 'You' : '', broken || (marked?.text ?? unheard)].filter(Boolean).join(' · '));
     item.classList.toggle('person--unheard', unheard !== '');
-    item.classList.toggle('person--unstable', member.connection === 'unstable');
+    item.classList.toggle('person--unstable', broken !== '');
     item.dataset.userId = member.user_id;
 
     /** @type {HTMLElement} */ (actions).hidden = mine || !member.talker;
