@@ -89,7 +89,7 @@ bench-save: bin/bench.txt ## run them and save the result as what the next ones 
 .PHONY: bin/bench.txt
 bin/bench.txt:
 	@mkdir -p bin
-	$(GO) test -run '^$$' -bench '$(HOT_PATH)' -benchmem -benchtime $(BENCHTIME) -count $(BENCHCOUNT) ./sfu/forward ./sfu/wire | tee $@
+	$(GO) test -run '^$$' -bench '$(HOT_PATH)' -benchmem -benchtime $(BENCHTIME) -count $(BENCHCOUNT) ./sfu/rtp ./sfu/forward ./sfu/wire | tee $@
 
 .PHONY: impair
 impair: ## the matrix of lossy networks, or with ONLY=100ms-RED+NACK a part; takes a quarter of an hour

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/peer"
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 	"github.com/mini-livechat/mini-livechat/sfu/speaker"
 )
 
@@ -24,7 +25,7 @@ type capture struct {
 func (c *capture) WriteRTP(_ forward.Batch, header, _ []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var packet forward.Packet
+	var packet rtp.Packet
 	if err := packet.Unmarshal(append([]byte{}, header...)); err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ func (c *conn) talk() { c.talkAt(time.Now()) }
 
 func (c *conn) talkAt(now time.Time) {
 	c.seq++
-	p := &forward.Packet{SSRC: c.ssrc, SequenceNumber: c.seq, Timestamp: uint32(c.seq) * 960, PayloadType: 111, Payload: []byte{1}}
+	p := &rtp.Packet{SSRC: c.ssrc, SequenceNumber: c.seq, Timestamp: uint32(c.seq) * 960, PayloadType: 111, Payload: []byte{1}}
 	if fanout, ok := c.source.Prepare(p, now); ok {
 		fanout.Send(nil, p.Payload)
 	}

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // The floor: one socket, one thread, and for each packet that comes one decryption, one
@@ -115,11 +117,11 @@ func (f *floor) run() {
 		for i := range n {
 			packet, from := in.packet(i)
 			t := f.byPort[from.Port()]
-			if t == nil || len(packet) < rtpHeaderBytes {
+			if t == nil || len(packet) < rtp.FixedLen {
 				continue
 			}
 			// Less than 2^16 packets are sent in a measurement, so the index is the number.
-			index := uint64(binary.BigEndian.Uint16(packet[2:]))
+			index := uint64(rtp.SequenceNumber(packet))
 			payload, err := t.in.open(packet, index)
 			if err != nil {
 				continue
@@ -129,7 +131,7 @@ func (f *floor) run() {
 					out.send(f.fd)
 					used = 0
 				}
-				header := arena[used:][:rtpHeaderBytes]
+				header := arena[used:][:rtp.FixedLen]
 				copy(header, packet)
 				binary.BigEndian.PutUint32(header[8:], to.ssrc)
 				sealed := to.out.seal(header, payload, index)

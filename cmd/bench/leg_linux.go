@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"encoding/binary"
 	"net"
 	"net/netip"
 	"sync"
@@ -9,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // inboxPackets is how many STUN and DTLS packets may wait for pion; a handshake has a dozen.
@@ -135,11 +136,11 @@ func (l *leg) takeOther(packet []byte, from *sockaddr) {
 // takeMedia decrypts one packet and counts it.
 func (l *leg) takeMedia(packet []byte, now time.Duration) {
 	opener := l.opener.Load()
-	if opener == nil || len(packet) < rtpHeaderBytes {
+	if opener == nil || len(packet) < rtp.FixedLen {
 		return
 	}
-	stream := l.stream(binary.BigEndian.Uint32(packet[8:]))
-	index := stream.index(binary.BigEndian.Uint16(packet[2:]))
+	stream := l.stream(rtp.SSRC(packet))
+	index := stream.index(rtp.SequenceNumber(packet))
 	payload, err := opener.open(packet, index)
 	if err != nil {
 		l.gen.forged.Add(1)

@@ -5,6 +5,8 @@ import (
 	"crypto/cipher"
 	"encoding/binary"
 	"errors"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // The load generator and the floor do SRTP by themselves, with AES-128-GCM only and
@@ -16,8 +18,6 @@ const (
 	saltBytes = 12
 	// tagBytes is what encryption adds to a packet.
 	tagBytes = 16
-	// rtpHeaderBytes is an RTP header without CSRCs and extensions.
-	rtpHeaderBytes = 12
 )
 
 var errNotRTP = errors.New("not an RTP packet")
@@ -75,38 +75,19 @@ func (c *crypter) initialise(ssrc uint32, index uint64) {
 // packet. The packet must have room for the payload and the tag behind header; payload
 // may be there already.
 func (c *crypter) seal(header, payload []byte, index uint64) []byte {
-	c.initialise(binary.BigEndian.Uint32(header[8:]), index)
+	c.initialise(rtp.SSRC(header), index)
 	sealed := c.aead.Seal(header[len(header):], c.nonce[:], payload, header)
 	return header[:len(header)+len(sealed)]
 }
 
 // open decrypts a packet in place and returns its payload.
 func (c *crypter) open(packet []byte, index uint64) ([]byte, error) {
-	size, err := headerSize(packet)
-	if err != nil {
-		return nil, err
+	size, err := rtp.HeaderLen(packet)
+	if err != nil || len(packet) < size+tagBytes {
+		return nil, errNotRTP
 	}
-	c.initialise(binary.BigEndian.Uint32(packet[8:]), index)
+	c.initialise(rtp.SSRC(packet), index)
 	return c.aead.Open(packet[size:size], c.nonce[:], packet[size:], packet[:size])
-}
-
-// headerSize is the length of an RTP header with its CSRCs and extensions (RFC 3550,
-// section 5.1).
-func headerSize(packet []byte) (int, error) {
-	if len(packet) < rtpHeaderBytes+tagBytes {
-		return 0, errNotRTP
-	}
-	size := rtpHeaderBytes + 4*int(packet[0]&0x0f)
-	if packet[0]&0x10 != 0 {
-		if len(packet) < size+4 {
-			return 0, errNotRTP
-		}
-		size += 4 + 4*int(binary.BigEndian.Uint16(packet[size+2:]))
-	}
-	if len(packet) < size+tagBytes {
-		return 0, errNotRTP
-	}
-	return size, nil
 }
 
 // rollover finds a packet's index, which is its sequence number with the turns it has

@@ -4,9 +4,11 @@ import (
 	"crypto/rand"
 	"testing"
 
-	"github.com/pion/rtp"
+	pion "github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 func masterKeys(t *testing.T) (key, salt []byte) {
@@ -30,8 +32,8 @@ func TestCrypterAgreesWithPion(t *testing.T) {
 
 	var theirs rollover
 	for index := uint64(32_000); index < 140_000; index += 13_000 { // wraps twice
-		packet := rtp.Packet{
-			Header:  rtp.Header{Version: 2, PayloadType: 111, SSRC: 0xdecafbad, CSRC: []uint32{7, 8}, SequenceNumber: uint16(index)},
+		packet := pion.Packet{
+			Header:  pion.Header{Version: 2, PayloadType: 111, SSRC: 0xdecafbad, CSRC: []uint32{7, 8}, SequenceNumber: uint16(index)},
 			Payload: []byte("something that is said"),
 		}
 		require.NoError(t, packet.SetExtension(1, []byte{1, 2}))
@@ -64,11 +66,11 @@ func TestCrypterRefuses(t *testing.T) {
 	require.NoError(t, err)
 	buf := make([]byte, 200)
 	buf[0] = 0x80
-	sealed := c.seal(buf[:rtpHeaderBytes], buf[rtpHeaderBytes:100], 5)
+	sealed := c.seal(buf[:rtp.FixedLen], buf[rtp.FixedLen:100], 5)
 	sealed[50] ^= 1
 	_, err = c.open(sealed, 5)
 	require.Error(t, err)
-	for _, short := range [][]byte{nil, {0x80}, make([]byte, rtpHeaderBytes), append([]byte{0x9f}, make([]byte, 40)...)} {
+	for _, short := range [][]byte{nil, {0x80}, make([]byte, rtp.FixedLen), append([]byte{0x9f}, make([]byte, 40)...)} {
 		_, err = c.open(short, 0)
 		require.ErrorIs(t, err, errNotRTP)
 	}
@@ -89,7 +91,7 @@ func TestCryptersDoNotAllocate(t *testing.T) {
 	buf := make([]byte, bufferBytes)
 	buf[0] = 0x80
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		sealed := c.seal(buf[:rtpHeaderBytes], buf[rtpHeaderBytes:150], 9)
+		sealed := c.seal(buf[:rtp.FixedLen], buf[rtp.FixedLen:150], 9)
 		if _, err := c.open(sealed, 9); err != nil {
 			t.Error(err)
 		}

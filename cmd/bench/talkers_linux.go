@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 const (
@@ -130,12 +132,12 @@ func (g *generator) sendOne(t *talker, due time.Duration) {
 	if sealer == nil || to == nil {
 		return
 	}
-	header := t.buf[:rtpHeaderBytes]
+	header := t.buf[:rtp.FixedLen]
 	header[0], header[1] = 0x80, opusPayloadType
 	binary.BigEndian.PutUint16(header[2:], uint16(t.sent))             //nolint:gosec // wraps
 	binary.BigEndian.PutUint32(header[4:], uint32(t.sent*packetTicks)) //nolint:gosec // wraps
 	binary.BigEndian.PutUint32(header[8:], t.ssrc)
-	payload := t.buf[rtpHeaderBytes:][:frameSize(t.number, t.sent)]
+	payload := t.buf[rtp.FixedLen:][:frameSize(t.number, t.sent)]
 	now := g.now()
 	putFrame(payload, now)
 	packet := sealer.seal(header, payload, t.sent)

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // crowd returns a source, n open slots that hear it, and its packet, which is to be moved
 // on by 20 ms for each Forward.
-func crowd(tb testing.TB, n int) (*Source, *Packet) {
+func crowd(tb testing.TB, n int) (*Source, *rtp.Packet) {
 	tb.Helper()
 	source := NewSource()
 	slots := make([]*Slot, n)
@@ -22,7 +24,7 @@ func crowd(tb testing.TB, n int) (*Source, *Packet) {
 		slots[i] = slot
 	}
 	source.SetSlots(slots)
-	return source, &Packet{SSRC: 1, Payload: make([]byte, 100)}
+	return source, &rtp.Packet{SSRC: 1, Payload: make([]byte, 100)}
 }
 
 func TestAllocsForward(t *testing.T) {
@@ -43,24 +45,6 @@ func TestAllocsForward(t *testing.T) {
 				t.Errorf("got %v allocations a packet, want none", got)
 			}
 		})
-	}
-}
-
-func TestAllocsUnmarshal(t *testing.T) {
-	if raceDetector {
-		t.Skip("the race detector allocates")
-	}
-	b := join(fixedHeader(0x91), make([]byte, 4), []byte{0xbe, 0xde, 0, 1, 0x10, 7, 0x30, 1}, make([]byte, 100))
-	var p Packet
-	var level []byte
-	got := testing.AllocsPerRun(1000, func() {
-		if p.Unmarshal(b) != nil {
-			t.Error("not a packet")
-		}
-		level = p.Extension(3)
-	})
-	if got != 0 || len(level) != 1 {
-		t.Errorf("got %v allocations a packet, want none", got)
 	}
 }
 
@@ -98,7 +82,7 @@ func TestAllocsRedundancy(t *testing.T) {
 	slot.Open()
 	slot.SetRedundancy(3)
 	source.SetSlots([]*Slot{slot})
-	p := &Packet{SSRC: 1, Payload: make([]byte, 100)}
+	p := &rtp.Packet{SSRC: 1, Payload: make([]byte, 100)}
 	now := time.Unix(0, 0)
 	requests := make([]uint16, 0, 64)
 	forward := func() {

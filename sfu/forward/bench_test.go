@@ -6,31 +6,6 @@ import (
 	"time"
 )
 
-func BenchmarkUnmarshal(b *testing.B) {
-	packet := join(fixedHeader(0x90), []byte{0xbe, 0xde, 0, 2, 0x10, 0x85, 0x32, 1, 2, 3, 0, 0}, make([]byte, 100))
-	b.ReportAllocs()
-	var p Packet
-	for b.Loop() {
-		if err := p.Unmarshal(packet); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkExtension(b *testing.B) {
-	packet := join(fixedHeader(0x90), []byte{0xbe, 0xde, 0, 2, 0x10, 0x85, 0x32, 1, 2, 3, 0, 0}, make([]byte, 100))
-	var p Packet
-	if err := p.Unmarshal(packet); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if p.Extension(3) == nil {
-			b.Fatal("no element 3")
-		}
-	}
-}
-
 func BenchmarkRewrite(b *testing.B) {
 	r := newRewriter(DefaultClockRate, 0, 0)
 	now := time.Unix(0, 0)

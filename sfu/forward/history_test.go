@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // speech lets a publisher say n frames to source, 20 ms apart, leaving out those lost.
@@ -131,7 +133,7 @@ func TestPromoteMeetsForward(t *testing.T) {
 		since := now.Add(-frameLen)
 		slot.Promote(source, since)
 		var fanouts [3]Fanout
-		var packets [3]Packet
+		var packets [3]rtp.Packet
 		for i := range fanouts {
 			packets[i] = p.next()
 			fanouts[i], _ = source.Prepare(&packets[i], now)
@@ -246,7 +248,7 @@ func TestResend(t *testing.T) {
 	ask()
 	speech(source, p, &now, 6, 2)
 	ask(0, 1, 3, 4, 5)
-	late := Packet{SSRC: 7, SequenceNumber: 65_002, Timestamp: 2 * 960, Payload: []byte(r.sent[0].payload)}
+	late := rtp.Packet{SSRC: 7, SequenceNumber: 65_002, Timestamp: 2 * 960, Payload: []byte(r.sent[0].payload)}
 	late.Payload[11] = 2
 	source.Forward(&late, now)
 	ask(0, 1, 2, 3, 4, 5)

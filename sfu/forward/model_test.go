@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pion/rtp"
+	pion "github.com/pion/rtp"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward/forwardtest"
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 const (
@@ -29,11 +30,11 @@ type publisher struct {
 }
 
 // next is the next 20 ms frame.
-func (p *publisher) next() Packet {
+func (p *publisher) next() rtp.Packet {
 	payload := make([]byte, 12)
 	binary.BigEndian.PutUint32(payload, p.ssrc)
 	binary.BigEndian.PutUint64(payload[4:], p.count)
-	packet := Packet{SSRC: p.ssrc, SequenceNumber: p.seq, Timestamp: p.ts, PayloadType: 96, Payload: payload}
+	packet := rtp.Packet{SSRC: p.ssrc, SequenceNumber: p.seq, Timestamp: p.ts, PayloadType: 96, Payload: payload}
 	p.skip(1, 1)
 	return packet
 }
@@ -47,7 +48,7 @@ func (p *publisher) skip(packets uint16, frames uint32) {
 
 // sentPacket is a packet as a listener gets it.
 type sentPacket struct {
-	rtp.Header
+	pion.Header
 	payload string
 }
 
@@ -66,7 +67,7 @@ func (r *recorder) WriteRTP(_ Batch, header, payload []byte) error {
 	if r.fail != nil {
 		return r.fail
 	}
-	var h rtp.Header
+	var h pion.Header
 	n, err := h.Unmarshal(header)
 	if err != nil || n != len(header) {
 		r.t.Errorf("header % x: %d bytes read, %v", header, n, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/pion/srtp/v3"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward/forwardtest"
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // both gives packets to two writers.
@@ -26,7 +27,7 @@ type talk struct {
 	publisher
 	source *Source
 	// held packets are overtaken by later ones.
-	held []Packet
+	held []rtp.Packet
 	// arrived is when each frame first did.
 	arrived map[uint64]time.Time
 }
@@ -61,7 +62,7 @@ func TestThousandPromotions(t *testing.T) {
 		doubled int
 		caught  int // frames sent from before their talker's promotion
 	)
-	deliver := func(w *talk, p Packet) {
+	deliver := func(w *talk, p rtp.Packet) {
 		t.Helper()
 		sent, ahead := len(out.sent), slot.rw.ahead > slot.rw.ticks(maxAhead)
 		count := (&sentPacket{payload: string(p.Payload)}).count()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // reception keeps the statistics of one publisher's stream. The lock is contended only
@@ -15,7 +16,7 @@ type reception struct {
 }
 
 // observe counts one packet that arrived at now.
-func (r *reception) observe(p *Packet, now time.Time) {
+func (r *reception) observe(p *rtp.Packet, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.arrivals.Observe(p.SSRC, p.SequenceNumber, p.Timestamp, now)

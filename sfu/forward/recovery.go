@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // Lost returns the packet whose payload is redundant block i of p, if the source is in want
@@ -12,16 +13,16 @@ import (
 // senders they are the packets just before p, which is believed when the blocks have
 // payload type, data, and timestamps in that order. The result aliases p's buffer and is
 // for Recover, before p itself is for Prepare.
-func (s *Source) Lost(p *Packet, red *repair.RED, i int, payloadType uint8) (lost Packet, ok bool) {
+func (s *Source) Lost(p *rtp.Packet, red *repair.RED, i int, payloadType uint8) (lost rtp.Packet, ok bool) {
 	blocks := red.Redundant()
 	block, after := blocks[i], red.Primary()
 	if i+1 < len(blocks) {
 		after = blocks[i+1]
 	}
 	if block.PayloadType != payloadType || len(block.Data) == 0 || block.Offset <= after.Offset || p.SSRC != s.track.ssrc {
-		return Packet{}, false
+		return rtp.Packet{}, false
 	}
-	lost = Packet{
+	lost = rtp.Packet{
 		SSRC:           p.SSRC,
 		Timestamp:      p.Timestamp - uint32(block.Offset),
 		SequenceNumber: p.SequenceNumber - uint16(len(blocks)-i), //nolint:gosec // at most MaxBlocks
@@ -36,7 +37,7 @@ func (s *Source) Lost(p *Packet, red *repair.RED, i int, payloadType uint8) (los
 // Skip is Prepare for a packet that is here but is not to be heard, such as padding (RFC
 // 3550 §5.1): it takes its number, so that nobody waits for it or asks for it, and the
 // slots' numbers close over it.
-func (s *Source) Skip(p *Packet, now time.Time) {
+func (s *Source) Skip(p *rtp.Packet, now time.Time) {
 	s.arrived(p, now)
 	s.track.skip(p)
 	s.skipped.Add(1)
@@ -44,7 +45,7 @@ func (s *Source) Skip(p *Packet, now time.Time) {
 
 // Recover is Prepare for a packet out of the redundancy of another, see Lost: the network
 // did not deliver it, so that it does not count as received.
-func (s *Source) Recover(p *Packet, now time.Time) (fanout Fanout, ok bool) {
+func (s *Source) Recover(p *rtp.Packet, now time.Time) (fanout Fanout, ok bool) {
 	s.noteGaps(p, now)
 	s.recovered.Add(1)
 	return s.place(p, now)
@@ -71,7 +72,7 @@ func (s *Source) Requests(now time.Time, dst []uint16) []uint16 {
 func (s *Source) SetRTT(rtt time.Duration) { s.rtt.Store(int64(rtt)) }
 
 // noteGaps notes that the packet is here and reports whether it had been asked for.
-func (s *Source) noteGaps(p *Packet, now time.Time) (requested bool) {
+func (s *Source) noteGaps(p *rtp.Packet, now time.Time) (requested bool) {
 	if p.SSRC != s.track.ssrc {
 		s.gaps.Reset()
 	}

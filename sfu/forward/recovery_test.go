@@ -10,6 +10,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward/forwardtest"
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 const testREDType = 63
@@ -72,7 +73,7 @@ func TestRedundancyOfASlot(t *testing.T) {
 		speech(source, p, &now, 4, 4) // without frame 4
 		slot.SetRedundancy(7)
 		speech(source, p, &now, 4)
-		late := Packet{SSRC: 1, SequenceNumber: 65_534 + 4 - 1<<16, Timestamp: 4 * 960, Payload: []byte(r.sent[0].payload)}
+		late := rtp.Packet{SSRC: 1, SequenceNumber: 65_534 + 4 - 1<<16, Timestamp: 4 * 960, Payload: []byte(r.sent[0].payload)}
 		late.Payload[len(late.Payload)-1] = 4
 		source.Forward(&late, now)
 		p.skip(0, 17) // 14 bits hold 17 frames, and one is between two neighbours
@@ -163,12 +164,12 @@ type redUplink struct {
 	publisher
 	random  *rand.Rand
 	depth   int
-	history []Packet // everything ever sent
+	history []rtp.Packet // everything ever sent
 	wanted  []uint16
 }
 
 // wrap makes a RED packet of the newest one.
-func (u *redUplink) wrap() Packet {
+func (u *redUplink) wrap() rtp.Packet {
 	newest := len(u.history) - 1
 	packet := u.history[newest]
 	var blocks []repair.Block
@@ -182,7 +183,7 @@ func (u *redUplink) wrap() Packet {
 }
 
 // receive does what a transport does with a packet that came.
-func (u *redUplink) receive(t *testing.T, source *Source, p Packet, now time.Time) {
+func (u *redUplink) receive(t *testing.T, source *Source, p rtp.Packet, now time.Time) {
 	t.Helper()
 	if p.PayloadType == testREDType {
 		var red repair.RED
@@ -301,7 +302,7 @@ func TestLost(t *testing.T) {
 			now := time.Unix(1e9, 0)
 			p := &publisher{ssrc: 5, seq: 65_534}
 			speech(source, p, &now, 2)
-			packet := Packet{SSRC: 5 + test.ssrc, SequenceNumber: p.seq + 2, Timestamp: p.ts + 1920}
+			packet := rtp.Packet{SSRC: 5 + test.ssrc, SequenceNumber: p.seq + 2, Timestamp: p.ts + 1920}
 			var red repair.RED
 			if err := red.Unmarshal(repair.AppendRED(nil, append(test.blocks, repair.Block{PayloadType: testType})...)); err != nil {
 				t.Fatal(err)

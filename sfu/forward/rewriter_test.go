@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // Times in these tables are in milliseconds, timestamps in ticks of 48 kHz.
@@ -48,7 +50,7 @@ func (s step) run(t *tracker, r *rewriter, epoch time.Time) string {
 	if s.do != nil {
 		s.do(t, r)
 	}
-	f, v := t.observe(&Packet{SSRC: s.ssrc, SequenceNumber: uint16(s.seq), Timestamp: uint32(s.ts)})
+	f, v := t.observe(&rtp.Packet{SSRC: s.ssrc, SequenceNumber: uint16(s.seq), Timestamp: uint32(s.ts)})
 	var p placed
 	if v == pass {
 		p, v = r.rewrite(&f, epoch.Add(time.Duration(s.at)*time.Millisecond))

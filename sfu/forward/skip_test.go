@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // padding is a packet without a payload, which takes a number and no time.
-func (p *publisher) padding() Packet {
-	packet := Packet{SSRC: p.ssrc, SequenceNumber: p.seq, Timestamp: p.ts - 960, PayloadType: 96}
+func (p *publisher) padding() rtp.Packet {
+	packet := rtp.Packet{SSRC: p.ssrc, SequenceNumber: p.seq, Timestamp: p.ts - 960, PayloadType: 96}
 	p.seq++
 	return packet
 }
@@ -58,7 +59,7 @@ func TestPaddingAmidDisorder(t *testing.T) {
 		source, slot, _, r := newREDSlot(t, testType)
 		slot.SetRedundancy(random.IntN(4))
 		p, now := publisher{ssrc: 1, seq: uint16(65_400 + random.IntN(130))}, time.Unix(0, 0)
-		var late []Packet
+		var late []rtp.Packet
 		lost := map[uint64]bool{}
 		for range 300 {
 			now = now.Add(frameLen)

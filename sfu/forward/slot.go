@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // DefaultClockRate is the RTP clock of Opus, in Hz (RFC 7587 §4.1).
@@ -23,7 +24,7 @@ const (
 	// comment.
 	maxFirstSequenceNumber = 1<<15 - 1
 	// headerLen is the length of a slot's RTP header in bytes: the fixed part and one CSRC.
-	headerLen = fixedHeaderLen + csrcLen
+	headerLen = rtp.FixedLen + rtp.CSRCLen
 	// Payload types that, with RTP and RTCP on one port, look like RTCP (RFC 5761 §4).
 	rtcpTypeMin, rtcpTypeMax = 64, 95
 )
@@ -178,12 +179,12 @@ func NewSlot(c SlotConfig, w Writer) (*Slot, error) {
 		writer:      w,
 		rw:          newRewriter(c.ClockRate, c.FirstSequenceNumber, c.FirstTimestamp),
 	}
-	s.header[0] = rtpVersion<<6 | 1 // no padding, no extension, one CSRC
+	s.header[0] = rtp.Version<<6 | 1 // no padding, no extension, one CSRC
 	binary.BigEndian.PutUint32(s.header[8:], c.SSRC)
 	return s, nil
 }
 
-func validType(t uint8) bool { return t <= typeMask && (t < rtcpTypeMin || t > rtcpTypeMax) }
+func validType(t uint8) bool { return t <= rtp.MaxPayloadType && (t < rtcpTypeMin || t > rtcpTypeMax) }
 
 // SetRedundancy says how many redundant blocks, 0 to repair.MaxDepth, the packets should
 // carry from now on. Each needs its packet to have been received, and the source a packet
@@ -315,7 +316,7 @@ func (s *Slot) sendLocked(f *frame, payload []byte, red *Redundancy, now time.Ti
 // asRED makes the header one of a RED payload, and the payload one of this slot. The
 // payload must be the slot's own if its payload type is not redBlockType.
 func (s *Slot) asRED(payload []byte, blocks int) {
-	s.header[1] = s.header[1]&markerBit | s.redType
+	s.header[1] = s.header[1]&rtp.MarkerBit | s.redType
 	if s.payloadType != redBlockType {
 		repair.SetPayloadType(payload, blocks, s.payloadType)
 	}
@@ -346,9 +347,9 @@ func (s *Slot) countStart() {
 func (s *Slot) putHeader(at placed, csrc uint32) {
 	s.header[1] = s.payloadType
 	if at.marker {
-		s.header[1] |= markerBit
+		s.header[1] |= rtp.MarkerBit
 	}
 	binary.BigEndian.PutUint16(s.header[2:], uint16(at.index)) //nolint:gosec // the low 16 bits are sent
 	binary.BigEndian.PutUint32(s.header[4:], uint32(at.ts))    //nolint:gosec // the low 32 bits are sent
-	binary.BigEndian.PutUint32(s.header[fixedHeaderLen:], csrc)
+	binary.BigEndian.PutUint32(s.header[rtp.FixedLen:], csrc)
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 type discard struct{}
@@ -172,7 +174,7 @@ func TestSlotStats(t *testing.T) {
 	}
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	p := publisher{ssrc: 1, seq: 7, ts: 55}
-	packets := make([]Packet, 8)
+	packets := make([]rtp.Packet, 8)
 	for i := range packets {
 		packets[i] = p.next()
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // SourceStats counts what a Source was given. Every packet is counted once: in Packets or
@@ -82,13 +83,13 @@ func NewSource() *Source {
 // Duplicates, packets too late to be placed, and all packets while muted are dropped and
 // counted. Prepare must be called by one goroutine at a time, and fan-outs to the same
 // slot be sent in the order of their Prepare.
-func (s *Source) Prepare(p *Packet, now time.Time) (fanout Fanout, ok bool) {
+func (s *Source) Prepare(p *rtp.Packet, now time.Time) (fanout Fanout, ok bool) {
 	s.arrived(p, now)
 	return s.place(p, now)
 }
 
 // arrived notes what a packet from the network says of the network.
-func (s *Source) arrived(p *Packet, now time.Time) {
+func (s *Source) arrived(p *rtp.Packet, now time.Time) {
 	if s.noteGaps(p, now) {
 		// It was lost, and that it is here after all says nothing of the network.
 		s.restored.Add(1)
@@ -98,7 +99,7 @@ func (s *Source) arrived(p *Packet, now time.Time) {
 }
 
 // place is what Prepare and Recover have in common.
-func (s *Source) place(p *Packet, now time.Time) (fanout Fanout, ok bool) {
+func (s *Source) place(p *rtp.Packet, now time.Time) (fanout Fanout, ok bool) {
 	gate := s.gate.load()
 	if gate != s.seenGate {
 		s.seenGate = gate

@@ -3,13 +3,15 @@ package forward
 import (
 	"testing"
 	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 func TestSourceMute(t *testing.T) {
 	source, slot, r := newPair(t)
 	p := publisher{ssrc: 1, seq: 65_530}
 	now := time.Unix(0, 0)
-	send := func(packet Packet) {
+	send := func(packet rtp.Packet) {
 		now = now.Add(frameLen)
 		source.Forward(&packet, now)
 	}
@@ -88,7 +90,7 @@ func TestSourceMutedFromTheStart(t *testing.T) {
 func TestSourceStats(t *testing.T) {
 	source := NewSource()
 	send := func(ssrc uint32, seq uint16, ts uint32) {
-		source.Forward(&Packet{SSRC: ssrc, SequenceNumber: seq, Timestamp: ts, Payload: []byte("12345")}, time.Unix(0, 0))
+		source.Forward(&rtp.Packet{SSRC: ssrc, SequenceNumber: seq, Timestamp: ts, Payload: []byte("12345")}, time.Unix(0, 0))
 	}
 	send(1, 5000, 0)
 	send(1, 5001, 960)
@@ -121,7 +123,7 @@ func TestSourceRestarts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			source := NewSource()
 			for _, number := range test.numbers {
-				source.Forward(&Packet{SequenceNumber: number, Timestamp: uint32(number) * 960}, time.Unix(0, 0))
+				source.Forward(&rtp.Packet{SequenceNumber: number, Timestamp: uint32(number) * 960}, time.Unix(0, 0))
 			}
 			if got := source.Stats().Restarts; got != test.want {
 				t.Errorf("got %d restarts, want %d", got, test.want)

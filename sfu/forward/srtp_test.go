@@ -3,6 +3,7 @@ package forward
 import (
 	"bytes"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -58,7 +59,7 @@ func (l *srtpListener) WriteRTP(_ Batch, header, payload []byte) error {
 	if _, err := h.Unmarshal(header); err != nil {
 		return err
 	}
-	plain := join(header, payload)
+	plain := slices.Concat(header, payload)
 	packet, err := l.encrypt.EncryptRTP(nil, plain, &h)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward/forwardtest"
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // uplink is the way from a publisher to its source: it loses, delays and doubles packets.
@@ -27,7 +28,7 @@ type uplink struct {
 type arrival struct {
 	due    uint64
 	count  uint64
-	packet Packet
+	packet rtp.Packet
 }
 
 // send makes a frame and lets the network have it.

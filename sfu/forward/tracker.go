@@ -1,6 +1,10 @@
 package forward
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
+)
 
 const (
 	// maxDropout is how far a number may lie from the newest, in packets, to belong to the
@@ -73,7 +77,7 @@ type tracker struct {
 }
 
 // observe places one packet. The frame is valid only with verdict pass.
-func (t *tracker) observe(p *Packet) (frame, verdict) {
+func (t *tracker) observe(p *rtp.Packet) (frame, verdict) {
 	if !t.started || p.SSRC != t.ssrc {
 		return t.restart(p), pass
 	}
@@ -106,7 +110,7 @@ func (t *tracker) observe(p *Packet) (frame, verdict) {
 
 // skip takes the number of a packet that holds no sound, as if it had none. Only that of a
 // newer packet can be closed over; for a late one a place was left already.
-func (t *tracker) skip(p *Packet) {
+func (t *tracker) skip(p *rtp.Packet) {
 	if !t.started || p.SSRC != t.ssrc {
 		return // a stream begins with sound
 	}
@@ -123,7 +127,7 @@ func (t *tracker) skip(p *Packet) {
 
 // repeats reports whether a packet that is not here yet would be out of order by its
 // timestamp: at or before that of the one which goes before it.
-func (t *tracker) repeats(p *Packet, h *history) bool {
+func (t *tracker) repeats(p *rtp.Packet, h *history) bool {
 	step := int64(int16(p.SequenceNumber - t.seq)) //nolint:gosec // modular difference, RFC 1982
 	ticks := int64(int32(p.Timestamp - t.rtpTS))   //nolint:gosec // modular difference, RFC 1982
 	if step > 0 {
@@ -153,7 +157,7 @@ func (t *tracker) rebase() {
 }
 
 // restart begins a new epoch with this packet.
-func (t *tracker) restart(p *Packet) frame {
+func (t *tracker) restart(p *rtp.Packet) frame {
 	if t.started {
 		t.restarts++
 	}
@@ -166,10 +170,10 @@ func (t *tracker) restart(p *Packet) frame {
 	return t.frameOf(p, t.base, t.ts)
 }
 
-func (t *tracker) newest(p *Packet, ts int64) {
+func (t *tracker) newest(p *rtp.Packet, ts int64) {
 	t.seq, t.rtpTS, t.ts, t.suspect = p.SequenceNumber, p.Timestamp, ts, noSuspect
 }
 
-func (t *tracker) frameOf(p *Packet, number, ts int64) frame {
+func (t *tracker) frameOf(p *rtp.Packet, number, ts int64) frame {
 	return frame{epoch: t.epoch, index: t.index(number), ts: ts, ssrc: p.SSRC, marker: p.Marker}
 }

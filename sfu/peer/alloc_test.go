@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 type discard struct{}
@@ -32,7 +33,7 @@ func TestAllocsFanOutJob(t *testing.T) {
 			}
 			source.SetSlots(slots)
 			out, now, talker := f.engine.NewBatch(), time.Now(), new(talker)
-			p := &forward.Packet{SSRC: 1, Payload: make([]byte, 100)}
+			p := &rtp.Packet{SSRC: 1, Payload: make([]byte, 100)}
 			require.Zero(t, testing.AllocsPerRun(1000, func() {
 				now = now.Add(20 * time.Millisecond)
 				p.SequenceNumber++

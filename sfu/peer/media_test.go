@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/pion/rtcp"
-	"github.com/pion/rtp"
+	pion "github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
@@ -204,7 +205,7 @@ func TestLargeFanOut(t *testing.T) {
 	}
 	slots[999] = bobPeer.Slots()[0].Slot
 	adaPeer.Source().SetSlots(slots)
-	packets := make([]*rtp.Packet, 0, 50)
+	packets := make([]*pion.Packet, 0, 50)
 	for seq := uint16(1); seq <= 50; seq++ {
 		ada.say(t, ada.ssrc(), seq, 109, string(rune('a'+seq%26)))
 		time.Sleep(time.Millisecond)
@@ -221,7 +222,7 @@ func TestLargeFanOut(t *testing.T) {
 	lone := &talker{source: forward.NewSource()}
 	lone.source.SetSlots(slots)
 	slots[999].Assign(lone.source)
-	fanout, ok := lone.source.Prepare(&forward.Packet{SSRC: 1, Payload: []byte("by lane")}, time.Now())
+	fanout, ok := lone.source.Prepare(&rtp.Packet{SSRC: 1, Payload: []byte("by lane")}, time.Now())
 	require.True(t, ok)
 	lone.fanOut(f.engine.NewBatch(), &fanout, []byte("by lane"))
 	require.Equal(t, "by lane", string(bob.hear(t).Payload))
@@ -322,7 +323,7 @@ func TestPanicInALaneEndsTheJob(t *testing.T) {
 	slot.Open()
 	slot.Assign(source)
 	source.SetSlots([]*forward.Slot{slot})
-	fanout, ok := source.Prepare(&forward.Packet{SSRC: 1, Payload: []byte("x")}, time.Now())
+	fanout, ok := source.Prepare(&rtp.Packet{SSRC: 1, Payload: []byte("x")}, time.Now())
 	require.True(t, ok)
 	lone := new(talker)
 	job := lone.newFanoutJob(fanout, []byte("x"))

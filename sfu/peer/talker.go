@@ -6,6 +6,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 	"github.com/mini-livechat/mini-livechat/sfu/speaker"
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
@@ -50,7 +51,7 @@ type talker struct {
 	drops    talkerDrops
 
 	// The receiving loop's own.
-	packet  forward.Packet
+	packet  rtp.Packet
 	red     repair.RED
 	heardAt time.Time
 	packets bucket   // packetCost for each

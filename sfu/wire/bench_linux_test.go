@@ -17,6 +17,8 @@ import (
 	"github.com/pion/dtls/v3"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // The benchmarks over sockets measure CPU time of everything but the client's thread, per forwarded packet, for the
@@ -270,10 +272,10 @@ func (f *floor) run() {
 		used := 0
 		for i := range n {
 			packet, _, _ := v.packet(i)
-			if len(packet) < rtpHeader { // what wakes the socket at the end
+			if len(packet) < rtp.FixedLen { // what wakes the socket at the end
 				continue
 			}
-			plain, err := f.in.open(&x, packet, rtpHeader, 1, uint64(binary.BigEndian.Uint16(packet[2:])))
+			plain, err := f.in.open(&x, packet, rtp.FixedLen, 1, uint64(binary.BigEndian.Uint16(packet[2:])))
 			if err != nil { // the sequence number has wrapped; same work, other outcome
 				plain = packet[:len(packet)-16]
 			}
@@ -283,8 +285,8 @@ func (f *floor) run() {
 					out.n, used = 0, 0
 				}
 				dst := arena[used : used+len(packet)]
-				copy(dst, plain[:rtpHeader])
-				f.out[k].Seal(dst[rtpHeader:rtpHeader], nonce, plain[rtpHeader:], dst[:rtpHeader])
+				copy(dst, plain[:rtp.FixedLen])
+				f.out[k].Seal(dst[rtp.FixedLen:rtp.FixedLen], nonce, plain[rtp.FixedLen:], dst[:rtp.FixedLen])
 				out.add(d, dst)
 				used += len(packet)
 			}

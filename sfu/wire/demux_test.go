@@ -8,6 +8,8 @@ import (
 	"github.com/pion/dtls/v3"
 	"github.com/pion/stun/v4"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 func TestClassify(t *testing.T) {
@@ -65,7 +67,7 @@ func FuzzDemux(f *testing.F) {
 		if ok && (k != kindSTUN || bytes.IndexByte(ufrag, ':') >= 0) {
 			t.Fatalf("%v named %q", k, ufrag)
 		}
-		if n, err := parseHeader(p); err == nil && (n < rtpHeader || n > len(p)) {
+		if n, err := rtp.HeaderLen(p); err == nil && (n < rtp.FixedLen || n > len(p)) {
 			t.Fatalf("header of %d in %d", n, len(p))
 		}
 	})
@@ -86,7 +88,7 @@ func FuzzUnprotect(f *testing.F) {
 		if _, err := x.in.unprotect(x.suite, append([]byte(nil), p...), time.Now()); err == nil {
 			t.Fatal("accepted a packet nobody encrypted")
 		}
-		n, err := parseHeader(p)
+		n, err := rtp.HeaderLen(p)
 		if err != nil {
 			return
 		}

@@ -12,6 +12,8 @@ import (
 	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 func profiles() map[string]dtls.SRTPProtectionProfile {
@@ -29,7 +31,7 @@ type forwarder struct {
 	to  atomic.Pointer[serverPeer]
 	got atomic.Int64
 	bad atomic.Int64
-	hdr [rtpHeader]byte
+	hdr [rtp.FixedLen]byte
 }
 
 func (f *forwarder) OnRTP(b *Batch, _ *Endpoint, packet []byte, _ time.Time) {
@@ -38,12 +40,12 @@ func (f *forwarder) OnRTP(b *Batch, _ *Endpoint, packet []byte, _ time.Time) {
 	if to == nil {
 		return
 	}
-	n, err := parseHeader(packet)
+	n, err := rtp.HeaderLen(packet)
 	if err != nil {
 		f.bad.Add(1)
 		return
 	}
-	copy(f.hdr[:], packet[:rtpHeader])
+	copy(f.hdr[:], packet[:rtp.FixedLen])
 	f.hdr[0] = 0x80
 	f.hdr[1] = to.pt
 	binary.BigEndian.PutUint32(f.hdr[8:], to.sender.SSRC())

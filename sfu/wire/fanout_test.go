@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/pion/dtls/v3"
-	"github.com/pion/rtp"
+	pion "github.com/pion/rtp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // crowd is a fan that defers what is too much for a loop.
@@ -30,7 +32,7 @@ type crowd struct {
 type crowdJob struct {
 	crowd  *crowd
 	to     []*Sender
-	hdr    [rtpHeader]byte
+	hdr    [rtp.FixedLen]byte
 	packet [packetBuffer]byte
 	n      int
 }
@@ -64,7 +66,7 @@ func (j *crowdJob) Step(b *Batch, n int) bool {
 	copy(j.hdr[:], j.packet[:])
 	for _, s := range j.to[:n] {
 		binary.BigEndian.PutUint32(j.hdr[8:], s.ssrc)
-		if s.WriteRTP(b, j.hdr[:], j.packet[rtpHeader:j.n]) != nil {
+		if s.WriteRTP(b, j.hdr[:], j.packet[rtp.FixedLen:j.n]) != nil {
 			j.crowd.failed.Add(1)
 		}
 	}
@@ -118,7 +120,7 @@ func TestCrowdDoesNotHoldTheLoop(t *testing.T) {
 	talker := remote(t, e)
 	_, o := boundEndpoint(t, e, c, local(talker), dtls.SRTP_AEAD_AES_128_GCM)
 	for seq := range uint16(n) {
-		sealed, err := o.write.EncryptRTP(nil, rtpPacket(t, rtp.Header{SSRC: 9, SequenceNumber: seq}, []byte("x")), nil)
+		sealed, err := o.write.EncryptRTP(nil, rtpPacket(t, pion.Header{SSRC: 9, SequenceNumber: seq}, []byte("x")), nil)
 		require.NoError(t, err)
 		_, err = talker.Write(sealed)
 		require.NoError(t, err)
@@ -212,7 +214,7 @@ func TestLaneLooksAfterTheSocket(t *testing.T) {
 	_, o := boundEndpoint(t, e, receiverFunc(func(*Batch, *Endpoint, []byte, time.Time) { j.handled.Add(1) }),
 		local(talker), dtls.SRTP_AEAD_AES_128_GCM)
 	j.send = func() {
-		sealed, err := o.write.EncryptRTP(nil, rtpPacket(t, rtp.Header{SequenceNumber: uint16(j.sent)}, []byte("x")), nil)
+		sealed, err := o.write.EncryptRTP(nil, rtpPacket(t, pion.Header{SequenceNumber: uint16(j.sent)}, []byte("x")), nil)
 		if err == nil {
 			_, _ = talker.Write(sealed)
 		}
@@ -260,7 +262,7 @@ func TestPanicEndsTheEndpointOnly(t *testing.T) {
 	goodConn := remote(t, e)
 	_, o2 := boundEndpoint(t, e, fine, local(goodConn), dtls.SRTP_AEAD_AES_128_GCM)
 
-	sealed, err := o.write.EncryptRTP(nil, rtpPacket(t, rtp.Header{}, []byte("x")), nil)
+	sealed, err := o.write.EncryptRTP(nil, rtpPacket(t, pion.Header{}, []byte("x")), nil)
 	require.NoError(t, err)
 	_, err = badConn.Write(sealed)
 	require.NoError(t, err)
@@ -271,7 +273,7 @@ func TestPanicEndsTheEndpointOnly(t *testing.T) {
 		require.Fail(t, "no panic told")
 	}
 	require.False(t, ep.Remote().IsValid())
-	sealed, err = o2.write.EncryptRTP(nil, rtpPacket(t, rtp.Header{}, []byte("x")), nil)
+	sealed, err = o2.write.EncryptRTP(nil, rtpPacket(t, pion.Header{}, []byte("x")), nil)
 	require.NoError(t, err)
 	_, err = goodConn.Write(sealed)
 	require.NoError(t, err)

@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/pion/dtls/v3"
-	"github.com/pion/rtp"
+	pion "github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // oracle is the far end of a test's endpoint, by pion's own SRTP.
@@ -40,10 +42,10 @@ func testKeys(tb testing.TB, id dtls.SRTPProtectionProfile) (Keys, oracle) {
 }
 
 // rtpPacket builds a packet, plain.
-func rtpPacket(tb testing.TB, h rtp.Header, payload []byte) []byte {
+func rtpPacket(tb testing.TB, h pion.Header, payload []byte) []byte {
 	tb.Helper()
 	h.Version = 2
-	raw, err := (&rtp.Packet{Header: h, Payload: payload}).Marshal()
+	raw, err := (&pion.Packet{Header: h, Payload: payload}).Marshal()
 	require.NoError(tb, err)
 	return raw
 }
@@ -95,7 +97,7 @@ type fan struct {
 	receiverFunc
 
 	to  atomic.Pointer[[]*Sender]
-	hdr [rtpHeader]byte
+	hdr [rtp.FixedLen]byte
 	err atomic.Int64
 }
 
@@ -103,7 +105,7 @@ func (f *fan) OnRTP(b *Batch, _ *Endpoint, packet []byte, _ time.Time) {
 	copy(f.hdr[:], packet)
 	for _, s := range *f.to.Load() {
 		binary.BigEndian.PutUint32(f.hdr[8:], s.ssrc)
-		if s.WriteRTP(b, f.hdr[:], packet[rtpHeader:]) != nil {
+		if s.WriteRTP(b, f.hdr[:], packet[rtp.FixedLen:]) != nil {
 			f.err.Add(1)
 		}
 	}
@@ -115,10 +117,10 @@ const benchPayload = 100
 // packets returns a generator of encrypted packets of one stream.
 func packets(tb testing.TB, o oracle) func() []byte {
 	tb.Helper()
-	raw := rtpPacket(tb, rtp.Header{SSRC: 1, PayloadType: 111}, make([]byte, benchPayload))
+	raw := rtpPacket(tb, pion.Header{SSRC: 1, PayloadType: 111}, make([]byte, benchPayload))
 	var seq uint16
 	out := make([]byte, 0, packetBuffer)
-	var h rtp.Header
+	var h pion.Header
 	return func() []byte {
 		seq++
 		binary.BigEndian.PutUint16(raw[2:], seq)

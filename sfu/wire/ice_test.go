@@ -15,10 +15,12 @@ import (
 	"github.com/pion/dtls/v3"
 	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
 	"github.com/pion/rtcp"
-	"github.com/pion/rtp"
+	pion "github.com/pion/rtp"
 	"github.com/pion/stun/v4"
 	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // bindingRequest builds the beginning of a STUN check with a username.
@@ -268,10 +270,10 @@ func TestConsentExpires(t *testing.T) {
 	conn := p.shake(t)
 	p.connects(t)
 	require.NoError(t, conn.SetReadDeadline(time.Now()))
-	b, packet := e.NewBatch(), rtpPacket(t, rtp.Header{SSRC: 7}, []byte("x"))
+	b, packet := e.NewBatch(), rtpPacket(t, pion.Header{SSRC: 7}, []byte("x"))
 	send := func() error {
 		packet[3]++
-		return p.ep.Sender(7).WriteRTP(b, packet[:rtpHeader], packet[rtpHeader:])
+		return p.ep.Sender(7).WriteRTP(b, packet[:rtp.FixedLen], packet[rtp.FixedLen:])
 	}
 	require.NoError(t, send())
 	p.ep.silence(ConsentLifetime - 2*sweepInterval)
@@ -527,7 +529,7 @@ func TestUnboundPacketsAreDropped(t *testing.T) {
 	e := startEngine(t, Config{})
 	conn := remote(t, e)
 	for _, packet := range [][]byte{
-		rtpPacket(t, rtp.Header{SSRC: 1}, []byte("x")), {0x80, 200, 0, 0}, {22, 1, 2, 3},
+		rtpPacket(t, pion.Header{SSRC: 1}, []byte("x")), {0x80, 200, 0, 0}, {22, 1, 2, 3},
 	} {
 		_, err := conn.Write(packet)
 		require.NoError(t, err)

@@ -2,8 +2,9 @@ package wire
 
 import (
 	"bytes"
-	"encoding/binary"
 	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // rolloverGuesses is how many packets of unknown SSRCs an endpoint may try a second time, under the next rollover count,
@@ -49,14 +50,11 @@ func (g *guesses) take(now time.Time) bool {
 // 2^16 to past it. RFC 3711 §3.3.1 has the receiver begin at a rollover count of 0; what does not authenticate there is
 // tried at 1.
 func (in *inbound) unprotect(s *suite, packet []byte, now time.Time) ([]byte, error) {
-	headerLen, err := parseHeader(packet)
-	if err != nil {
-		return nil, err
-	}
-	if len(packet) < headerLen+s.tagLen {
+	headerLen, err := rtp.HeaderLen(packet)
+	if err != nil || len(packet) < headerLen+s.tagLen {
 		return nil, ErrBadPacket
 	}
-	seq, ssrc := binary.BigEndian.Uint16(packet[2:]), binary.BigEndian.Uint32(packet[8:])
+	seq, ssrc := rtp.SequenceNumber(packet), rtp.SSRC(packet)
 	w := in.last
 	if w == nil || in.lastID != ssrc {
 		w = in.streams[ssrc]

@@ -8,6 +8,8 @@ import (
 
 	"github.com/pion/dtls/v3"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // TestNothingHoldsAnEndpointThatIsGone: an endpoint is some ten kilobytes, and the engine outlives them all. What was sent
@@ -50,7 +52,7 @@ func TestNothingHoldsAnEndpointThatIsGone(t *testing.T) {
 type greeting struct{ to *Endpoint }
 
 func (g *greeting) Step(b *Batch, _ int) bool {
-	h := [rtpHeader]byte{0: 0x80, 3: 1, 11: 8}
+	h := [rtp.FixedLen]byte{0: 0x80, 3: 1, 11: 8}
 	_ = g.to.Sender(8).WriteRTP(b, h[:], []byte("hello"))
 	return false
 }

@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/pion/dtls/v3"
-	"github.com/pion/rtp"
+	pion "github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // TestEndpointsMoveUnderTraffic keeps two peers talking while they change addresses, take each other's, and close. Each
@@ -48,11 +50,11 @@ func TestEndpointsMoveUnderTraffic(t *testing.T) {
 				wrong.Add(1)
 			}
 			got[i].Add(1)
-			_ = ep.Sender(uint32(i)).WriteRTP(b, packet[:rtpHeader], packet[rtpHeader:])
+			_ = ep.Sender(uint32(i)).WriteRTP(b, packet[:rtp.FixedLen], packet[rtp.FixedLen:])
 		})
 		eps[i], readers[i] = boundEndpoint(t, e, r, at[i], dtls.SRTP_AEAD_AES_128_GCM)
 		wg.Go(func() { // the peer sends from all the sockets it may have
-			raw := rtpPacket(t, rtp.Header{SSRC: uint32(i)}, []byte("mine"))
+			raw := rtpPacket(t, pion.Header{SSRC: uint32(i)}, []byte("mine"))
 			for seq := uint16(1); !stop.Load(); seq++ {
 				binary.BigEndian.PutUint16(raw[2:], seq)
 				sealed, err := readers[i].write.EncryptRTP(nil, raw, nil)

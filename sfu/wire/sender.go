@@ -3,6 +3,8 @@ package wire
 import (
 	"encoding/binary"
 	"sync"
+
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // resendWindow is how far back a Sender can tell a repetition from a reuse: 1.3 s of 20 ms packets.
@@ -40,7 +42,7 @@ func (s *Sender) WriteRTP(b *Batch, header, payload []byte) error {
 	if d == nil || out == nil {
 		return ErrNotReady
 	}
-	if len(header) < rtpHeader || binary.BigEndian.Uint32(header[8:]) != s.ssrc {
+	if len(header) < rtp.FixedLen || rtp.SSRC(header) != s.ssrc {
 		return ErrBadPacket
 	}
 	size := len(header) + len(payload) + out.tagLen
@@ -49,7 +51,7 @@ func (s *Sender) WriteRTP(b *Batch, header, payload []byte) error {
 	}
 	dst := b.reserve(d, size)
 	copy(dst, header)
-	seq := binary.BigEndian.Uint16(header[2:])
+	seq := rtp.SequenceNumber(header)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()

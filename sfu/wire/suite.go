@@ -10,9 +10,6 @@ import (
 	"hash"
 )
 
-// rtpHeader is the length of an RTP header without CSRCs and extensions (RFC 3550 §5.1), bytes.
-const rtpHeader = 12
-
 // suite is the cipher of one direction of an endpoint: AES-GCM (RFC 7714) or AES-CM with HMAC-SHA1 (RFC 3711). It has
 // no state of its own and may be used from several goroutines, each with its own scratch.
 type suite struct {
@@ -101,24 +98,6 @@ func (s *suite) authTag(x *scratch, authenticated []byte, index uint64) []byte {
 	binary.BigEndian.PutUint32(x.roc[:], rollovers(index))
 	x.mac.Write(x.roc[:])
 	return x.mac.Sum(x.sum[:0])[:s.tagLen]
-}
-
-// parseHeader checks an RTP header and returns its length with CSRCs and extension.
-func parseHeader(packet []byte) (int, error) {
-	if len(packet) < rtpHeader || packet[0]>>6 != 2 {
-		return 0, ErrBadPacket
-	}
-	n := rtpHeader + 4*int(packet[0]&0x0f)
-	if packet[0]&0x10 != 0 { // RFC 3550 §5.3.1
-		if len(packet) < n+4 {
-			return 0, ErrBadPacket
-		}
-		n += 4 + 4*int(binary.BigEndian.Uint16(packet[n+2:]))
-	}
-	if len(packet) < n {
-		return 0, ErrBadPacket
-	}
-	return n, nil
 }
 
 // estimateIndex is RFC 3711 §3.3.1 and appendix A: the packet index of seq, given the highest index so far. Before the

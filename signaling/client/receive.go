@@ -7,10 +7,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pion/rtp"
 	"github.com/pion/transport/v5/packetio"
 
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // receiver takes decrypted packets from pion, mends their losses and gives them to the
@@ -29,7 +29,7 @@ type receiver struct {
 	// mu is contended only when packets are overdue. It guards the fields below and the
 	// slots' loss.
 	mu      sync.Mutex
-	header  rtp.Header // reused, so that parsing CSRCs allocates nothing
+	packet  rtp.Packet // the one that came last
 	red     repair.RED
 	scratch []byte // a packet taken out of RED
 	now     func() time.Time
@@ -96,9 +96,8 @@ func (r *receiver) take(from *stream, packet []byte) {
 	if r.trouble.Load() {
 		r.trouble.Store(false)
 	}
-	h := &r.header
-	size, err := h.Unmarshal(packet)
-	if err != nil {
+	h := &r.packet
+	if h.Unmarshal(packet) != nil {
 		return
 	}
 	if from.slot == nil {
@@ -109,22 +108,16 @@ func (r *receiver) take(from *stream, packet []byte) {
 		from.slot.loss.ssrc = from.ssrc
 	}
 	slot, now := from.slot, r.heardAt
-	end := len(packet)
-	if h.Padding && end > size {
-		end = max(size, end-int(packet[end-1]))
-	}
-	p := Packet{RTP: packet, Payload: packet[size:end]}
-	p.SSRC, p.Sequence, p.Timestamp = h.SSRC, h.SequenceNumber, h.Timestamp
+	p := Packet{RTP: packet, Payload: h.Payload}
+	p.SSRC, p.CSRC, p.Sequence, p.Timestamp = h.SSRC, h.CSRC(), h.SequenceNumber, h.Timestamp
 	p.PayloadType, p.Marker = h.PayloadType, h.Marker
-	if len(h.CSRC) > 0 {
-		p.CSRC = h.CSRC[0]
-	}
 	p.UserID = slot.binding.resolve(p.CSRC, slot.occupant.Load(), r.now)
 	slot.loss.arrivals.Observe(h.SSRC, h.SequenceNumber, h.Timestamp, now)
 	slot.loss.arrived(h.SequenceNumber, h.Timestamp, now)
 	if !r.open(slot, &p, now) {
 		return
 	}
+	size := len(h.Header)
 	if h.PayloadType != opusPayloadType {
 		size = recoveredHeaderLen // wrapped anew
 	}
@@ -164,7 +157,7 @@ func (r *receiver) open(slot *Slot, p *Packet, now time.Time) bool {
 
 // recoveredHeaderLen is the length of the header of a packet that was taken out of RED, in
 // bytes: without extensions, and with one CSRC.
-const recoveredHeaderLen = 16
+const recoveredHeaderLen = rtp.FixedLen + rtp.CSRCLen
 
 // wrap makes p the RTP packet that a block would have been without RED. It aliases
 // r.scratch.
@@ -201,5 +194,5 @@ func (r *receiver) find(ssrc uint32) *Slot {
 	if slot := r.bySSRC[ssrc]; slot != nil || r.midID == 0 {
 		return slot
 	}
-	return r.byMID[string(r.header.GetExtension(r.midID))]
+	return r.byMID[string(r.packet.Extension(r.midID))]
 }

@@ -1,11 +1,11 @@
-package forward
+package rtp
 
 import (
 	"bytes"
 	"errors"
 	"testing"
 
-	"github.com/pion/rtp"
+	pion "github.com/pion/rtp"
 )
 
 // fixedHeader is a valid RTP header of 12 bytes; first is its first byte.
@@ -33,27 +33,27 @@ func TestUnmarshal(t *testing.T) {
 		"padding":                {packet: join(fixedHeader(0xa0), payload, []byte{0, 0, 3}), want: payload},
 		"padding only":           {packet: join(fixedHeader(0xa0), []byte{0, 2}), want: []byte{}},
 		"padding after all":      {packet: join(fixedHeader(0xb1), make([]byte, 4), []byte{0xbe, 0xde, 0, 0}, payload, []byte{1}), want: payload},
-		"empty":                  {packet: nil, err: ErrPacketShort},
-		"eleven bytes":           {packet: fixedHeader(0x80)[:11], err: ErrPacketShort},
-		"version 1":              {packet: fixedHeader(0x40), err: ErrPacketVersion},
-		"version 3":              {packet: fixedHeader(0xc0), err: ErrPacketVersion},
-		"CSRC list cut":          {packet: join(fixedHeader(0x82), make([]byte, 7)), err: ErrPacketShort},
-		"extension head cut":     {packet: join(fixedHeader(0x90), []byte{0xbe, 0xde, 0}), err: ErrPacketExtension},
-		"extension body cut":     {packet: join(fixedHeader(0x90), []byte{0xbe, 0xde, 0, 1, 1, 2, 3}), err: ErrPacketExtension},
-		"extension of 256 KiB":   {packet: join(fixedHeader(0x90), []byte{0xbe, 0xde, 0xff, 0xff}, payload), err: ErrPacketExtension},
-		"padding of 0":           {packet: join(fixedHeader(0xa0), payload, []byte{0}), err: ErrPacketPadding},
-		"padding over payload":   {packet: join(fixedHeader(0xa0), payload, []byte{6}), err: ErrPacketPadding},
-		"padding over extension": {packet: join(fixedHeader(0xb0), []byte{0, 0, 0, 1, 0, 0, 0, 4}), err: ErrPacketPadding},
-		"padding without octet":  {packet: fixedHeader(0xa0), err: ErrPacketPadding},
+		"empty":                  {packet: nil, err: ErrShort},
+		"eleven bytes":           {packet: fixedHeader(0x80)[:11], err: ErrShort},
+		"version 1":              {packet: fixedHeader(0x40), err: ErrVersion},
+		"version 3":              {packet: fixedHeader(0xc0), err: ErrVersion},
+		"CSRC list cut":          {packet: join(fixedHeader(0x82), make([]byte, 7)), err: ErrShort},
+		"extension head cut":     {packet: join(fixedHeader(0x90), []byte{0xbe, 0xde, 0}), err: ErrShort},
+		"extension body cut":     {packet: join(fixedHeader(0x90), []byte{0xbe, 0xde, 0, 1, 1, 2, 3}), err: ErrShort},
+		"extension of 256 KiB":   {packet: join(fixedHeader(0x90), []byte{0xbe, 0xde, 0xff, 0xff}, payload), err: ErrShort},
+		"padding of 0":           {packet: join(fixedHeader(0xa0), payload, []byte{0}), err: ErrPadding},
+		"padding over payload":   {packet: join(fixedHeader(0xa0), payload, []byte{6}), err: ErrPadding},
+		"padding over extension": {packet: join(fixedHeader(0xb0), []byte{0, 0, 0, 1, 0, 0, 0, 4}), err: ErrPadding},
+		"padding without octet":  {packet: fixedHeader(0xa0), err: ErrPadding},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			p := Packet{SSRC: 99, Payload: []byte("old"), extension: []byte("old")}
+			p := Packet{SSRC: 99, Payload: []byte("old"), Header: []byte("old")}
 			if err := p.Unmarshal(test.packet); !errors.Is(err, test.err) {
 				t.Fatalf("got error %v, want %v", err, test.err)
 			}
 			if test.err != nil {
-				if p.SSRC != 0 || p.Payload != nil || p.extension != nil {
+				if p.SSRC != 0 || p.Payload != nil || p.Header != nil {
 					t.Errorf("got %+v after an error, want the zero Packet", p)
 				}
 				return
@@ -150,6 +150,46 @@ func TestExtension(t *testing.T) {
 	}
 }
 
+func TestAllocsUnmarshal(t *testing.T) {
+	b := join(fixedHeader(0x91), make([]byte, 4), []byte{0xbe, 0xde, 0, 1, 0x10, 7, 0x30, 1}, make([]byte, 100))
+	var p Packet
+	var level []byte
+	got := testing.AllocsPerRun(1000, func() {
+		if p.Unmarshal(b) != nil {
+			t.Error("not a packet")
+		}
+		level = p.Extension(3)
+	})
+	if got != 0 || len(level) != 1 {
+		t.Errorf("got %v allocations a packet, want none", got)
+	}
+}
+
+func BenchmarkUnmarshal(b *testing.B) {
+	packet := join(fixedHeader(0x90), []byte{0xbe, 0xde, 0, 2, 0x10, 0x85, 0x32, 1, 2, 3, 0, 0}, make([]byte, 100))
+	b.ReportAllocs()
+	var p Packet
+	for b.Loop() {
+		if err := p.Unmarshal(packet); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkExtension(b *testing.B) {
+	packet := join(fixedHeader(0x90), []byte{0xbe, 0xde, 0, 2, 0x10, 0x85, 0x32, 1, 2, 3, 0, 0}, make([]byte, 100))
+	var p Packet
+	if err := p.Unmarshal(packet); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if p.Extension(3) == nil {
+			b.Fatal("no element 3")
+		}
+	}
+}
+
 // FuzzUnmarshal compares with another parser where that one accepts the packet too.
 func FuzzUnmarshal(f *testing.F) {
 	f.Add(join(fixedHeader(0x80), []byte("opus")))
@@ -161,21 +201,25 @@ func FuzzUnmarshal(f *testing.F) {
 		if p.Unmarshal(b) != nil {
 			return
 		}
-		if len(p.Payload)+fixedHeaderLen > len(b) {
-			t.Fatalf("payload of %d bytes in a packet of %d", len(p.Payload), len(b))
+		n, err := HeaderLen(b)
+		if err != nil || n < FixedLen || n+len(p.Payload) > len(b) {
+			t.Fatalf("header of %d bytes (%v) and payload of %d in a packet of %d", n, err, len(p.Payload), len(b))
 		}
 		for id := range 256 {
 			p.Extension(uint8(id))
 		}
-		var other rtp.Packet
+		var other pion.Packet
 		if other.Unmarshal(b) != nil {
 			return
+		}
+		if size, _ := new(pion.Header).Unmarshal(b); n != size || p.CSRC() != append(other.CSRC, 0)[0] {
+			t.Fatalf("header of %d bytes with CSRC %d, the other parser has %d and %v", n, p.CSRC(), size, other.CSRC)
 		}
 		if p.SSRC != other.SSRC || p.Timestamp != other.Timestamp || p.SequenceNumber != other.SequenceNumber ||
 			p.PayloadType != other.PayloadType || p.Marker != other.Marker || !bytes.Equal(p.Payload, other.Payload) {
 			t.Fatalf("got %+v, the other parser has %+v", p, other)
 		}
-		if p.profile != oneByteProfile && p.profile != twoByteProfile {
+		if profile, _ := p.extension(); profile != oneByteProfile && profile != twoByteProfile {
 			return // the other parser calls an extension of any other form element 0
 		}
 		for _, id := range other.GetExtensionIDs() {
