@@ -2,7 +2,6 @@ package app
 
 import (
 	"cmp"
-	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/sfu/bounded"
 )
 
 const (
@@ -50,10 +51,8 @@ type port struct {
 	// trouble is told why connections cannot be accepted; nil: nobody is.
 	trouble *acceptTrouble
 
-	sorting sync.WaitGroup // one for each connection
-
-	mu       sync.Mutex // guards unsorted
-	unsorted *list.List // a context.CancelFunc for each connection being sorted, oldest first
+	sorting  sync.WaitGroup // one for each connection
+	unsorted *bounded.Line[net.Conn]
 }
 
 // ListenError is why a socket could not be opened.
@@ -120,7 +119,7 @@ func portOf(l net.Listener) int {
 func newPort(l net.Listener, config *tls.Config, turn bool) *port {
 	p := &port{
 		listener: l, tls: config, plain: newBranch(l.Addr()), secure: newBranch(l.Addr()),
-		unsorted: list.New(),
+		unsorted: bounded.NewLine[net.Conn](maxUnsorted),
 	}
 	if turn {
 		p.turn = newBranch(l.Addr())
@@ -144,33 +143,14 @@ func (p *port) run() error {
 			continue
 		}
 		waiting, done := context.WithTimeout(ctx, sortTimeout)
-		place := p.enqueue(done)
+		p.unsorted.Enter(conn, done)
 		p.sorting.Go(func() {
 			defer done()
 			to, sorted := p.sort(waiting, conn)
-			p.dequeue(place)
+			p.unsorted.Leave(conn)
 			to.deliver(sorted)
 		})
 	}
-}
-
-// enqueue notes a connection that is being sorted, and gives up on the oldest when there
-// are too many.
-func (p *port) enqueue(giveUp context.CancelFunc) *list.Element {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.unsorted.Len() >= maxUnsorted {
-		oldest, _ := p.unsorted.Remove(p.unsorted.Front()).(context.CancelFunc)
-		oldest()
-	}
-	return p.unsorted.PushBack(giveUp)
-}
-
-// dequeue forgets a connection, which may be forgotten already.
-func (p *port) dequeue(place *list.Element) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.unsorted.Remove(place)
 }
 
 // close stops accepting; connections that came out live on.

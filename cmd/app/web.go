@@ -1,15 +1,15 @@
 package app
 
 import (
-	"container/list"
 	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/sfu/bounded"
 )
 
 // Bounds of HTTP. None of them holds for a WebSocket: net/http takes its deadlines off a
@@ -70,48 +70,28 @@ func (w web) end(ctx context.Context, log *zap.Logger) error {
 // begun or ended for longest gives way: one that is idle, or a request that has stalled. Safe
 // for concurrent use.
 type requests struct {
-	most int
+	line *bounded.Line[net.Conn]
 	// onEvict is called for each connection that gave way.
 	onEvict func()
-
-	mu     sync.Mutex // guards the fields below
-	order  *list.List // of net.Conn, the longest quiet first
-	places map[net.Conn]*list.Element
 }
 
 func newRequests(most int, onEvict func()) *requests {
-	return &requests{most: most, onEvict: onEvict, order: list.New(), places: make(map[net.Conn]*list.Element)}
+	return &requests{line: bounded.NewLine[net.Conn](most), onEvict: onEvict}
 }
 
 // track is for http.Server.ConnState.
 func (r *requests) track(conn net.Conn, state http.ConnState) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	place, known := r.places[conn]
-	switch {
-	case state == http.StateNew:
-		if r.order.Len() >= r.most {
-			r.evictLocked()
-		}
-		r.places[conn] = r.order.PushBack(conn)
-	case !known:
-	case state == http.StateHijacked || state == http.StateClosed:
-		r.forgetLocked(place)
+	switch state {
+	case http.StateNew:
+		r.line.Enter(conn, func() {
+			_ = socketOf(conn).Close()
+			r.onEvict()
+		})
+	case http.StateHijacked, http.StateClosed:
+		r.line.Leave(conn)
 	default:
-		r.order.MoveToBack(place)
+		r.line.Touch(conn)
 	}
-}
-
-func (r *requests) evictLocked() {
-	oldest, _ := r.order.Front().Value.(net.Conn)
-	r.forgetLocked(r.order.Front())
-	_ = socketOf(oldest).Close()
-	r.onEvict()
-}
-
-func (r *requests) forgetLocked(place *list.Element) {
-	conn, _ := r.order.Remove(place).(net.Conn)
-	delete(r.places, conn)
 }
 
 // socketOf is what a connection that came out of a port rests on. Closing it does not wait, as

@@ -1,7 +1,6 @@
 package turn
 
 import (
-	"container/list"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +13,8 @@ import (
 	"github.com/pion/logging"
 	"github.com/pion/stun/v4"
 	"github.com/pion/turn/v5"
+
+	"github.com/mini-livechat/mini-livechat/sfu/bounded"
 )
 
 const (
@@ -133,7 +134,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, minter: newMinter(), sessions: newSessions(cfg), stat: &counters{}}
 	s.streams = &streams{
-		mostIdle: cfg.idleConns, timeout: cfg.idleTimeout, stat: s.stat, conns: make(map[tuple]*stream), idle: list.New(),
+		timeout: cfg.idleTimeout, stat: s.stat, idle: bounded.NewLine[*stream](cfg.idleConns), conns: make(map[tuple]*stream),
 	}
 	s.close = sync.OnceValue(s.shutDown)
 

@@ -2,13 +2,14 @@ package turn
 
 import (
 	"bufio"
-	"container/list"
 	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/bounded"
 )
 
 const (
@@ -44,16 +45,14 @@ func tupleOf(remote, local net.Addr) (tuple, bool) {
 // bounded in number and time; when there are too many, the one that has been so for longest
 // gives way, because a client allocates within a few round trips.
 type streams struct {
-	mostIdle int
-	timeout  time.Duration
-	stat     *counters
+	timeout time.Duration
+	stat    *counters
+	idle    *bounded.Line[*stream] // those without an allocation
 
 	running sync.WaitGroup // one for each connection
 
-	mu    sync.Mutex // guards the fields below and those of every stream
-	conns map[tuple]*stream
-	// idle are the connections without an allocation, longest so first; each is a *stream.
-	idle   *list.List
+	mu     sync.Mutex // guards the fields below and those of every stream
+	conns  map[tuple]*stream
 	closed bool
 }
 
@@ -68,8 +67,7 @@ type stream struct {
 
 	// Guarded by all.mu.
 	allocations int
-	timer       *time.Timer   // closes it unless it allocates
-	place       *list.Element // in all.idle; nil: it is not
+	timer       *time.Timer // closes it unless it allocates
 }
 
 // admit takes a connection in; nil means that it cannot.
@@ -83,24 +81,19 @@ func (s *streams) admit(conn net.Conn) *stream {
 	if s.closed || s.conns[at] != nil {
 		return nil
 	}
-	if s.idle.Len() >= s.mostIdle {
-		s.stat.crowded.Add(1)
-		oldest := s.leaveIdleLocked(s.idle.Front())
-		oldest.timer.Reset(0) // on a goroutine of its own, since closing may take a while
-	}
 	st := &stream{Conn: conn, in: bufio.NewReaderSize(conn, maxMessage), all: s, tuple: at}
 	st.timer = time.AfterFunc(s.timeout, func() { _ = st.Close() })
 	s.conns[at] = st
-	st.place = s.idle.PushBack(st)
+	s.idle.Enter(st, st.giveWay)
 	s.running.Add(1)
 	return st
 }
 
-// leaveIdleLocked takes a connection off the idle ones.
-func (s *streams) leaveIdleLocked(place *list.Element) *stream {
-	st, _ := s.idle.Remove(place).(*stream)
-	st.place = nil
-	return st
+// giveWay closes the connection for another one, on a goroutine of its own, since that may
+// take a while.
+func (st *stream) giveWay() {
+	st.all.stat.crowded.Add(1)
+	st.timer.Reset(0)
 }
 
 // allocated notes that a connection has one allocation more (+1) or less (-1). Addresses
@@ -119,12 +112,13 @@ func (s *streams) allocated(remote, local net.Addr, change int) {
 	before := st.allocations
 	st.allocations += change
 	switch {
-	case before == 0 && st.allocations > 0 && st.place != nil:
-		s.leaveIdleLocked(st.place)
-		st.timer.Stop()
+	case before == 0 && st.allocations > 0:
+		if s.idle.Leave(st) {
+			st.timer.Stop()
+		}
 	case before > 0 && st.allocations == 0:
-		st.place = s.idle.PushBack(st)
 		st.timer.Reset(s.timeout)
+		s.idle.Enter(st, st.giveWay)
 	}
 }
 
@@ -190,9 +184,7 @@ func (st *stream) Close() error {
 		s.mu.Lock()
 		delete(s.conns, st.tuple)
 		st.timer.Stop()
-		if st.place != nil {
-			s.leaveIdleLocked(st.place)
-		}
+		s.idle.Leave(st)
 		s.mu.Unlock()
 		err = st.Conn.Close()
 		s.running.Done()

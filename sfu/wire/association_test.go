@@ -189,7 +189,7 @@ func TestConnectingHasAnEnd(t *testing.T) {
 				require.Fail(t, "it goes on")
 			}
 			require.Equal(t, HandshakeFailures{TimedOut: 1}, e.Stats().Failures)
-			require.Eventually(t, func() bool { return e.shaking.count() == 0 }, pollTimeout, tick)
+			require.Eventually(t, func() bool { return e.shaking.Len() == 0 }, pollTimeout, tick)
 			require.Empty(t, ufrags(e))
 		})
 	}
@@ -221,14 +221,14 @@ func TestHandshakesAreBounded(t *testing.T) {
 		p.ends(t, ErrHandshakeEvicted)
 	}
 	require.Equal(t, HandshakeFailures{Evicted: limit}, e.Stats().Failures)
-	require.Equal(t, limit, e.shaking.count())
+	require.Equal(t, limit, e.shaking.Len())
 
 	honest := newRawPeer(t, e)
 	honest.check(t, attribute(stun.AttrUseCandidate))
 	honest.shake(t)
 	honest.connects(t)
 	idle[limit].ends(t, ErrHandshakeEvicted)
-	require.Eventually(t, func() bool { return e.shaking.count() == limit-1 }, pollTimeout, tick, "one that is over counts no more")
+	require.Eventually(t, func() bool { return e.shaking.Len() == limit-1 }, pollTimeout, tick, "one that is over counts no more")
 }
 
 func TestHandshakeBytesAreBounded(t *testing.T) {

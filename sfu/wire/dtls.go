@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"container/list"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -35,13 +34,12 @@ type association struct {
 	conn  *dtls.Conn
 
 	began  time.Time
-	taken  atomic.Int64  // bytes of the peer's during the handshake
-	came   atomic.Int64  // datagrams of the peer's
-	read   atomic.Int64  // of these, by pion
-	wanted atomic.Int64  // datagrams since drain began; 0: it does not run
-	shaken atomic.Bool   // the handshake is over and was successful
-	closed atomic.Bool   // by pion, for either side
-	place  *list.Element // guarded by handshakes.mu
+	taken  atomic.Int64 // bytes of the peer's during the handshake
+	came   atomic.Int64 // datagrams of the peer's
+	read   atomic.Int64 // of these, by pion
+	wanted atomic.Int64 // datagrams since drain began; 0: it does not run
+	shaken atomic.Bool  // the handshake is over and was successful
+	closed atomic.Bool  // by pion, for either side
 
 	mu      sync.Mutex // guards the fields below
 	settled bool       // the endpoint has its keys, or will never have any
@@ -92,9 +90,7 @@ func (ep *Endpoint) shakeHands() *association {
 	a, begun := ep.associate()
 	if begun {
 		e := ep.engine
-		if oldest := e.shaking.begin(a); oldest != nil {
-			oldest.ep.failSoon(ErrHandshakeEvicted)
-		}
+		e.shaking.Enter(a, func() { ep.failSoon(ErrHandshakeEvicted) })
 		e.running.Go(a.run)
 	}
 	return a
@@ -144,7 +140,7 @@ func (a *association) run() {
 	ep := a.ep
 	defer ep.engine.rescue(ep)
 	err := a.shake()
-	ep.engine.shaking.end(a)
+	ep.engine.shaking.Leave(a)
 	if err != nil {
 		ep.fail(err)
 		return

@@ -13,6 +13,8 @@ import (
 
 	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
 	"github.com/pion/logging"
+
+	"github.com/mini-livechat/mini-livechat/sfu/bounded"
 )
 
 // Engine is the media port: its sockets, the loops on them, and who is behind which address.
@@ -23,7 +25,7 @@ type Engine struct {
 	lanes     []*lane
 	table     table
 	logins    logins
-	shaking   handshakes
+	shaking   *bounded.Line[*association]
 	queries   queries
 	// fingerprint is of cfg.Certificate.
 	fingerprint string
@@ -59,11 +61,12 @@ func Listen(cfg Config) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	cfg = cfg.withDefaults()
 	e := &Engine{
-		cfg: cfg.withDefaults(), start: time.Now(), stop: make(chan struct{}),
+		cfg: cfg, start: time.Now(), stop: make(chan struct{}),
 		logins: logins{names: make(map[string]login)}, logs: noLogs(),
+		shaking: bounded.NewLine[*association](cfg.MaxHandshakes),
 	}
-	e.shaking.limit = e.cfg.MaxHandshakes
 	if err := e.certify(); err != nil {
 		return nil, err
 	}

@@ -1,10 +1,8 @@
 package wire
 
 import (
-	"container/list"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 )
 
@@ -12,48 +10,6 @@ import (
 // joining takes ten seconds and more, and all of it is honest. So it is not time that is bounded here but cost: how many
 // handshakes there may be (Config.MaxHandshakes), and how much a peer may send during its own (maxHandshakeBytes), which
 // bounds what pion keeps of it. The time a connection may take is generous (Config.ConnectTimeout).
-//
-// Where one too many begins, the oldest ends: honest ones, of which nearly all take less than a second, come through
-// whatever number of others is kept open. Refusing the newest would let those others keep everybody out.
-
-// handshakes are the DTLS handshakes under way.
-type handshakes struct {
-	limit int
-
-	mu   sync.Mutex // guards open
-	open list.List  // of *association, oldest first
-}
-
-// begin takes note of a handshake, and returns the one that has to end for it, if any.
-func (h *handshakes) begin(a *association) (evicted *association) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	a.place = h.open.PushBack(a)
-	if h.open.Len() <= h.limit {
-		return nil
-	}
-	oldest := h.open.Front()
-	h.open.Remove(oldest)
-	evicted, _ = oldest.Value.(*association)
-	evicted.place = nil
-	return evicted
-}
-
-// end takes note that a handshake is over, either way.
-func (h *handshakes) end(a *association) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if a.place != nil {
-		h.open.Remove(a.place)
-		a.place = nil
-	}
-}
-
-func (h *handshakes) count() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.open.Len()
-}
 
 // A connection that comes to nothing ends with one of these, or with one that wraps it and says more.
 var (
