@@ -14,6 +14,7 @@ import { showChannelInAddress } from './account.js';
 import { Chats } from './chat.js';
 import { Hearing } from './hearing.js';
 import { MicrophoneError } from './microphone.js';
+import { Path } from './path.js';
 import { ConnectionLostError, Op } from './protocol.js';
 import { Retry } from './retry.js';
 import { Room } from './room.js';
@@ -84,6 +85,7 @@ export class Call extends Store {
     this.microphone = media.microphone;
     this.voice = new Voice(client, media);
     this.hearing = new Hearing(client);
+    this.path = new Path(client, media);
     this.#directory = directory;
     this.#chats = new Chats(client);
     this.#chats.addEventListener('change', () => this.changed());
@@ -95,6 +97,9 @@ export class Call extends Store {
       this.room?.applyVoiceState(/** @type {CustomEvent} */ (e).detail);
       this.changed();
     });
+    this.voice.addEventListener('change', () => this.#listen());
+    this.path.addEventListener('change', () => this.changed());
+    this.path.addEventListener('lost', () => this.retryNow());
     media.addEventListener('state', () => this.#onMediaState());
     media.playback.addEventListener('change', () => this.changed());
     this.microphone.addEventListener('change', () => this.#onMicrophone());
@@ -120,7 +125,7 @@ export class Call extends Store {
   /** Whether voice was lost and is being set up again, or another path is looked for. */
   get mending() {
     const returns = this.room !== null && this.room.channelId === this.wanted && !this.room.live;
-    return (returns && !this.microphone.asking) || this.media.state === 'unstable';
+    return (returns && !this.microphone.asking) || this.path.broken;
   }
 
   // What the person does.
@@ -252,6 +257,7 @@ export class Call extends Store {
         // Ten times a second in a lively channel: nothing else on the screen depends on it.
         room.applySpeakers(d.speakers);
         this.media.expect(room.speaking);
+        this.#listen();
         this.dispatchEvent(new CustomEvent('speaking'));
         return;
       case Op.CHANNEL_EVENT:
@@ -265,9 +271,13 @@ export class Call extends Store {
         break;
       case Op.MEDIA_STATE:
         room.applyMediaState(d);
+        if (d.user_id === this.#myId && d.state !== 'ok') {
+          this.path.restart();
+        }
         break;
       case Op.SLOT_MAP:
         this.media.assign(d.slots);
+        this.#listen();
         break;
     }
     this.changed();
@@ -478,6 +488,12 @@ export class Call extends Store {
     this.changed();
   }
 
+  /** Whoever has a line and speaks must be heard. */
+  #listen() {
+    const speaking = this.room?.live ? this.room.speaking : null;
+    this.path.expect(!this.voice.deaf && this.media.slots.some((slot) => speaking?.has(slot.userId ?? '') ?? false));
+  }
+
   /** Closes the voice connection; the room stays on the screen until it is known why. */
   #hangUp() {
     this.retry.cancel();
@@ -486,6 +502,7 @@ export class Call extends Store {
       this.room.live = false;
       this.room.speaking.clear();
     }
+    this.#listen();
   }
 
   #clearProblems() {

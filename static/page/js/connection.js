@@ -18,8 +18,6 @@ const CONNECT_TIMEOUT_MS = 10_000;
  */
 const PATIENCE_MS = 5_000;
 const LONG_PATIENCE_MS = 15_000;
-/** The same when there is reason to think that the connection is dead. */
-const CHECK_MS = 2_000;
 
 /** What answers a request. */
 const REPLIES = new Set(/** @type {number[]} */ ([Op.HEARTBEAT_ACK, Op.READY, Op.RESUMED, Op.INVALID_SESSION, Op.ACK, Op.ERROR]));
@@ -58,8 +56,8 @@ export class Connection {
   #owed = 0;
   /** When heartbeats without an answer were sent. @type {number[]} */
   #beats = [];
-  /** A check is not answered yet. */
-  #doubted = false;
+  /** How long an answer may take while a check is not answered yet; 0 when there is none. */
+  #doubt = 0;
   #heart = 0;
   #standing = false;
 
@@ -115,10 +113,13 @@ export class Connection {
     this.send(Op.HEARTBEAT, { s: this.#owner.seen() });
   }
 
-  /** Makes sure that it lives: if not, its owner will soon be told. */
-  check() {
+  /**
+   * Makes sure that it lives: if not, its owner will be told.
+   * @param {number} ms after how long
+   */
+  check(ms) {
     if (this.#standing && this.resumes) {
-      this.#doubted = true;
+      this.#doubt = ms;
       this.beat();
     }
   }
@@ -136,10 +137,7 @@ export class Connection {
   }
 
   get #patience() {
-    if (this.#doubted) {
-      return CHECK_MS;
-    }
-    return this.resumes ? PATIENCE_MS : LONG_PATIENCE_MS;
+    return this.#doubt || (this.resumes ? PATIENCE_MS : LONG_PATIENCE_MS);
   }
 
   /**
@@ -175,9 +173,9 @@ export class Connection {
 
   /** @param {Frame} frame a sign of life, and perhaps an answer */
   #settle(frame) {
-    if (frame.op === Op.HEARTBEAT_ACK) {
+    if (frame.op === Op.HEARTBEAT_ACK && frame.id === undefined) {
       this.rttMs = Math.round(performance.now() - (this.#beats.shift() ?? NaN));
-      this.#doubted &&= this.#beats.length > 0;
+      this.#doubt = this.#beats.length > 0 ? this.#doubt : 0;
     }
     if (REPLIES.has(frame.op)) {
       this.#owed--;

@@ -12,14 +12,14 @@
 import { Meter } from './meter.js';
 import { Playback } from './playback.js';
 
-/** How long finding a path to the server may take, in milliseconds. */
+/** How long finding a path to the server, or another one, may take, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 20_000;
 
 /**
  * - `idle`: no connection;
  * - `connecting`: negotiating, then looking for a path to the server;
  * - `connected`: voice flows;
- * - `unstable`: the path broke; the browser is looking for it;
+ * - `unstable`: the path broke; another one may be found, see path.js;
  * - `failed`: it gave up; only a new connection helps.
  * @typedef {'idle' | 'connecting' | 'connected' | 'unstable' | 'failed'} MediaState
  */
@@ -143,6 +143,42 @@ export class Media extends EventTarget {
   }
 
   /**
+   * Moves the connection to another path (RFC 8445, section 9). Lines, sources and keys stay as they are. Not to be called
+   * again before it returned.
+   * @param {(offer: string) => Promise<string>} negotiate gives the offer to the server and returns the answer
+   * @throws {Error} what negotiate threw; then nothing has changed
+   */
+  async restart(negotiate) {
+    const pc = this.#pc;
+    if (!pc || !this.everConnected) {
+      return;
+    }
+    pc.restartIce();
+    await setOffer(pc, this.microphone.processing);
+    try {
+      const sdp = await negotiate(pc.localDescription?.sdp ?? '');
+      await pc.setRemoteDescription({ type: 'answer', sdp });
+    } catch (err) {
+      if (pc.signalingState === 'have-local-offer') {
+        await pc.setLocalDescription({ type: 'rollback' });
+      }
+      throw err;
+    }
+    if (this.state === 'unstable') {
+      this.#connectTimer ||= setTimeout(() => this.#setState('failed'), CONNECT_TIMEOUT_MS);
+    }
+  }
+
+  /** @returns {Promise<number>} how many packets came */
+  async received() {
+    let received = 0;
+    (await this.statistics()).forEach((stats) => {
+      received += stats.type === 'inbound-rtp' ? (stats.packetsReceived ?? 0) : 0;
+    });
+    return received;
+  }
+
+  /**
    * @param {import('./protocol.js').Slot[]} slots who is heard on which line
    */
   assign(slots) {
@@ -164,7 +200,7 @@ export class Media extends EventTarget {
 
   /** Ends the connection. The microphone stays open for the next one. */
   close() {
-    clearTimeout(this.#connectTimer);
+    this.#stopWaiting();
     this.#meter?.stop();
     this.#meter = null;
     if (this.#pc) {
@@ -213,12 +249,25 @@ export class Media extends EventTarget {
 
   /** @param {RTCPeerConnection} pc */
   #follow(pc) {
-    const state = STATES[pc.connectionState];
-    if (state !== 'connecting') {
-      clearTimeout(this.#connectTimer);
+    let state = STATES[pc.connectionState];
+    if (this.everConnected) {
+      if (state === 'connecting') {
+        return; // looking for another path while there is one
+      }
+      if (state === 'failed' && !['connected', 'completed'].includes(pc.iceConnectionState)) {
+        state = 'unstable'; // nothing but the path is lost
+      }
+    }
+    if (state === 'connected' || state === 'failed') {
+      this.#stopWaiting();
     }
     this.everConnected ||= state === 'connected';
     this.#setState(state);
+  }
+
+  #stopWaiting() {
+    clearTimeout(this.#connectTimer);
+    this.#connectTimer = 0;
   }
 
   /** @param {MediaState} state */

@@ -65,6 +65,7 @@ export const ErrorCode = Object.freeze({
   NOT_IN_CHANNEL: 2004,
   CHANNEL_EXISTS: 2005,
   OWNS_TOO_MANY: 2007,
+  NEGOTIATING: 2010,
   EMPTY_MESSAGE: 3000,
   MESSAGE_TOO_LONG: 3001,
   MESSAGE_ELSEWHERE: 3002,
@@ -166,11 +167,14 @@ export class ConnectionLostError extends Error {
   }
 }
 
+/** After these the same request, a little later, may succeed. */
+const PASSING = new Set(/** @type {number[]} */ ([ErrorCode.RATE_LIMITED, ErrorCode.NEGOTIATING]));
+
 /** The wait when the server asks for one without saying how long, in milliseconds. */
 const RATE_LIMIT_WAIT_MS = 1_000;
 
 /**
- * Sends a request, again and again while the server says that it is one too many.
+ * Sends a request, again and again while the server says that it is one too many, or too soon.
  * @param {{request: (op: number, d: object) => Promise<any>}} client
  * @param {number} op
  * @param {object} d
@@ -182,7 +186,7 @@ export async function requestPatiently(client, op, d) {
     try {
       return await client.request(op, d);
     } catch (err) {
-      if (!(err instanceof RequestError) || err.code !== ErrorCode.RATE_LIMITED) {
+      if (!(err instanceof RequestError) || !PASSING.has(err.code)) {
         throw err;
       }
       await new Promise((resolve) => setTimeout(resolve, err.retryAfterMs || RATE_LIMIT_WAIT_MS));

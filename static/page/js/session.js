@@ -49,7 +49,8 @@ export class Session extends Store {
       const { op, d } = /** @type {CustomEvent} */ (e).detail;
       this.#onEvent(op, d);
     });
-    window.addEventListener('online', () => client.look());
+    window.addEventListener('online', () => this.#onNetwork());
+    watchNetwork(() => this.#onNetwork());
     document.addEventListener('visibilitychange', () => !document.hidden && client.look());
     // Who leaves the page has gone, and is not waited for. The browser may keep the page and show it again.
     window.addEventListener('pagehide', () => client.stop());
@@ -155,6 +156,12 @@ export class Session extends Store {
     this.changed();
   }
 
+  /** The network is another one: what went over the old one may be dead. */
+  #onNetwork() {
+    this.client.look();
+    this.call.path.restart();
+  }
+
   /** What happened meanwhile was told; what is asked for from time to time is asked for now. */
   #onResumed() {
     this.#setIceServers(this.client.ready?.ice_servers ?? []);
@@ -227,4 +234,20 @@ export class Session extends Store {
     }
     this.call.onEvent(op, d);
   }
+}
+
+/**
+ * Watches by which kind of network the device is connected, where the browser tells.
+ * @param {() => void} changed
+ */
+function watchNetwork(changed) {
+  const connection = /** @type {any} */ (navigator).connection;
+  let type = connection?.type;
+  connection?.addEventListener?.('change', () => {
+    // It also changes when the browser only thinks anew about how fast the network is.
+    if (connection.type !== type) {
+      ({ type } = connection);
+      changed();
+    }
+  });
 }
