@@ -83,6 +83,7 @@ type Endpoint struct {
 	srtp     cryptoContext
 	dtls     atomic.Pointer[association] // nil before the peer's first record
 	stat     counters
+	wanderer wanderer // guarded by Engine.strays
 
 	mu          sync.Mutex // guards all below
 	keyed       bool
@@ -162,6 +163,7 @@ func (ep *Endpoint) takeOff(onlyHalfMade bool) bool {
 	}
 	ep.path = path{}
 	ep.srtp.forget()
+	ep.engine.strays.remove(ep)
 	return true
 }
 
@@ -237,24 +239,29 @@ func (ep *Endpoint) LastSeen() time.Time {
 // Touch notes a sign of life.
 func (ep *Endpoint) Touch(at time.Time) { ep.lastSeen.Store(int64(at.Sub(ep.engine.start))) }
 
-// onRTP takes one SRTP packet that came from one of the endpoint's addresses.
-func (ep *Endpoint) onRTP(b *Batch, packet []byte, at time.Time) {
+// onRTP takes one SRTP packet that came from one of the endpoint's addresses, and reports whether it is authentic.
+func (ep *Endpoint) onRTP(b *Batch, packet []byte, at time.Time) bool {
 	s := ep.srtp.incoming.Load()
 	if s == nil {
 		ep.stat.notReady.Add(1)
-		return
+		return false
 	}
 	ep.srtp.inMu.Lock()
 	defer ep.srtp.inMu.Unlock()
+	streams := len(ep.srtp.in.streams)
 	plain, err := ep.srtp.in.unprotect(s, packet, at)
 	if err != nil {
 		ep.count(err)
-		return
+		return false
+	}
+	if len(ep.srtp.in.streams) > streams {
+		ep.engine.strays.add(ep.srtp.in.lastID, ep)
 	}
 	ep.stat.packetsIn.Add(1)
 	ep.stat.bytesIn.Add(int64(len(packet)))
 	ep.Touch(at)
 	ep.receiver.OnRTP(b, ep, plain, at)
+	return true
 }
 
 func (ep *Endpoint) count(err error) {

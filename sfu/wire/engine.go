@@ -25,6 +25,7 @@ type Engine struct {
 	lanes     []*lane
 	table     table
 	logins    logins
+	strays    strays
 	shaking   *bounded.Line[*association]
 	queries   queries
 	// fingerprint is of cfg.Certificate.
@@ -281,7 +282,9 @@ func (l *loop) handle(packet []byte, from netip.AddrPort, i int, now time.Time) 
 	}
 	ep := e.table.lookup(flow{from, l.listener.index})
 	if ep == nil { // no peer has proved by a check that it is there
-		e.stat.unbound.Add(1)
+		if k != kindRTP || !l.stray(packet, from, now) {
+			e.stat.unbound.Add(1)
+		}
 		return
 	}
 	if k == kindDTLS {
@@ -306,12 +309,11 @@ func (e *Engine) rescue(ep *Endpoint) {
 	}
 }
 
-// deliver gives a packet to its endpoint.
-func (l *loop) deliver(ep *Endpoint, k kind, packet []byte, now time.Time) {
+// deliver gives a packet to its endpoint, and reports whether it was an authentic one.
+func (l *loop) deliver(ep *Endpoint, k kind, packet []byte, now time.Time) bool {
 	defer l.engine.rescue(ep)
 	if k == kindRTCP {
-		ep.onRTCP(l.out, packet, now)
-		return
+		return ep.onRTCP(l.out, packet, now)
 	}
-	ep.onRTP(l.out, packet, now)
+	return ep.onRTP(l.out, packet, now)
 }

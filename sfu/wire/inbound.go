@@ -8,11 +8,11 @@ import (
 )
 
 // rolloverGuesses is how many packets of unknown SSRCs an endpoint may try a second time, under the next rollover count,
-// within one rolloverInterval. A stream needs one of them. A stranger who forges a peer's address could otherwise have
+// within one guessInterval. A stream needs one of them. A stranger who forges a peer's address could otherwise have
 // us decrypt everything twice.
 const (
-	rolloverGuesses  = 32
-	rolloverInterval = time.Second
+	rolloverGuesses = 32
+	guessInterval   = time.Second
 )
 
 // inbound is the receiving side of an endpoint's SRTP: one state per SSRC, made only for packets that authenticated.
@@ -25,16 +25,16 @@ type inbound struct {
 	guesses guesses
 }
 
-// guesses bounds what is tried in vain: rolloverGuesses in each rolloverInterval.
+// guesses bounds what is tried in vain: so many in each guessInterval.
 type guesses struct {
 	left  int
 	until time.Time // when there are new ones
 }
 
 // take reports whether there is a guess left, and uses it up.
-func (g *guesses) take(now time.Time) bool {
+func (g *guesses) take(limit int, now time.Time) bool {
 	if !now.Before(g.until) {
-		g.left, g.until = rolloverGuesses, now.Add(rolloverInterval)
+		g.left, g.until = limit, now.Add(guessInterval)
 	}
 	if g.left == 0 {
 		return false
@@ -70,7 +70,7 @@ func (in *inbound) unprotect(s *suite, packet []byte, now time.Time) ([]byte, er
 		}
 	case len(in.streams) >= maxSSRCs:
 		return nil, ErrTooManySSRCs
-	case in.guesses.take(now):
+	case in.guesses.take(rolloverGuesses, now):
 		again = bytes.Clone(packet)
 	}
 	plain, err := s.open(&in.scratch, packet, headerLen, ssrc, index)

@@ -20,6 +20,8 @@ type path struct {
 	expired bool
 	// settled: the peer has nominated a pair once, so that it may not do so again where it moves.
 	settled bool
+	// stray is where authentic packets came from that was not checked, if that was after the last check on bound.
+	stray flow
 }
 
 // flow is the remote end of a packet and the listen address it came in at.
@@ -50,11 +52,12 @@ func (p *path) check(now time.Time, f flow, local netip.Addr, nominated bool) mo
 	switch {
 	case f == p.bound && local == p.local:
 		m.send, p.expired = p.expired, false
-		p.claim = now
-	case nominated, p.settled && now.Sub(p.claim) > pairSilence:
-		// Not nominated, but the pair that was gives no sign of life: a NAT has given the peer another address
-		// (RFC 8445 §7.3.1.3 calls it peer-reflexive), and full agents that nominate once do not say so again.
-		p.bound, p.local, p.claim, p.expired, p.settled = f, local, now, false, true
+		p.claim, p.stray = now, flow{}
+	case nominated, p.settled && (f == p.stray || now.Sub(p.claim) > pairSilence):
+		// Not nominated, but the pair that was gives no sign of life, or the peer's media comes from elsewhere: a NAT has
+		// given the peer another address (RFC 8445 §7.3.1.3 calls it peer-reflexive), and full agents that nominate once do
+		// not say so again.
+		p.bound, p.local, p.claim, p.expired, p.settled, p.stray = f, local, now, false, true, flow{}
 		m.send = true
 	}
 	return m

@@ -37,6 +37,10 @@ func holds(n int) func(*path, time.Time) any {
 	return func(p *path, now time.Time) any { return p.holds(now, onFlow(n)) }
 }
 
+func heardOn(n int) func(*path, time.Time) any {
+	return func(p *path, now time.Time) any { return p.heard(now, onFlow(n)) }
+}
+
 func restartAndCheckOn(n int) func(*path, time.Time) any {
 	return func(p *path, now time.Time) any {
 		p.restart()
@@ -65,6 +69,14 @@ func TestPath(t *testing.T) {
 		"a pair that is checked is not silent": {
 			{0, nominate(1), send}, {silent, checkOn(1), stay}, {silent + 1, checkOn(2), stay},
 		},
+		"where media comes from a check moves it": {{0, nominate(1), send}, {1, heardOn(2), flow{}}, {2, checkOn(2), send}, {3, checkOn(1), stay}},
+		"where media comes from no other check moves it": {
+			{0, nominate(1), send}, {1, heardOn(2), flow{}}, {2, checkOn(3), stay}, {3, checkOn(2), send},
+		},
+		"media from elsewhere says nothing once the pair is checked again": {
+			{0, nominate(1), send}, {1, heardOn(2), flow{}}, {2, checkOn(1), stay}, {3, checkOn(2), stay},
+		},
+		"media alone nominates nothing":      {{0, checkOn(1), stay}, {1, heardOn(2), flow{}}, {2, checkOn(2), stay}},
 		"after a restart any check moves it": {{0, nominate(1), send}, {1, restartAndCheckOn(2), send}, {2, checkOn(3), stay}},
 		"a restart on the same pair stays":   {{0, nominate(1), send}, {1, restartAndCheckOn(1), stay}, {2, checkOn(2), stay}},
 		"a lost pair is sent to no more, and any check says where to": {

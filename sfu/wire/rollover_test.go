@@ -82,10 +82,10 @@ func TestForgeriesDoNotCostDouble(t *testing.T) {
 
 	seal := sealer(t, x, 7, 65540)
 	_, sealed := seal(65540)
-	_, err := x.in.unprotect(x.suite, sealed, now.Add(rolloverInterval/2))
+	_, err := x.in.unprotect(x.suite, sealed, now.Add(guessInterval/2))
 	require.ErrorIs(t, err, ErrAuth)
 	plain, sealed := seal(65541)
-	got, err := x.in.unprotect(x.suite, sealed, now.Add(rolloverInterval))
+	got, err := x.in.unprotect(x.suite, sealed, now.Add(guessInterval))
 	require.NoError(t, err)
 	require.Equal(t, plain, got)
 }

@@ -37,17 +37,18 @@ func (s *rtcpState) set(m *material) error {
 	return nil
 }
 
-// onRTCP takes one SRTCP packet that came from one of the endpoint's addresses.
-func (ep *Endpoint) onRTCP(b *Batch, packet []byte, at time.Time) {
+// onRTCP takes one SRTCP packet that came from one of the endpoint's addresses, and reports whether it is authentic.
+func (ep *Endpoint) onRTCP(b *Batch, packet []byte, at time.Time) bool {
 	ep.srtp.inMu.Lock()
 	defer ep.srtp.inMu.Unlock()
 	plain, err := ep.srtp.rtcp.unprotect(packet)
 	if err != nil {
 		ep.count(err)
-		return
+		return false
 	}
 	ep.Touch(at)
 	ep.receiver.OnRTCP(b, ep, plain, at)
+	return true
 }
 
 // unprotect authenticates and decrypts one SRTCP packet. The result is good until the next call. Caller holds inMu.

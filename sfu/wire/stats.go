@@ -9,7 +9,8 @@ type engineCounters struct {
 	unknown, truncated, unbound        atomic.Int64
 	stunUnknown, stunRefused, dtlsFull atomic.Int64
 	panics, readErrors, handshakes     atomic.Int64
-	stunTaken, consentExpired, asked   atomic.Int64
+	stunTaken, consentExpired          atomic.Int64
+	asked, strays                      atomic.Int64
 	failures                           failureCounters
 }
 
@@ -24,6 +25,7 @@ type Stats struct {
 	Unknown     int64 // dropped: neither STUN, DTLS, SRTP nor SRTCP
 	Truncated   int64 // dropped: longer than any we take
 	Unbound     int64 // dropped: DTLS, SRTP or SRTCP from an address no endpoint was checked from
+	Strays      int64 // addresses that became an endpoint's by authentic SRTP, unchecked
 	STUNUnknown int64 // dropped: checks that name no endpoint
 	STUNRefused int64 // dropped: STUN that is no authentic check
 	STUNTaken   int64 // refused: checks from an address that is another endpoint's
@@ -44,7 +46,7 @@ func (e *Engine) Stats() Stats {
 	return Stats{
 		Received: c.received.Load(), Reads: c.reads.Load(), Sent: c.sent.Load(), SendCalls: c.sendCalls.Load(),
 		SendFull: c.sendFull.Load(), SendFailed: c.sendFailed.Load(), JobsDropped: c.jobsDropped.Load(),
-		Unknown: c.unknown.Load(), Truncated: c.truncated.Load(), Unbound: c.unbound.Load(),
+		Unknown: c.unknown.Load(), Truncated: c.truncated.Load(), Unbound: c.unbound.Load(), Strays: c.strays.Load(),
 		STUNUnknown: c.stunUnknown.Load(), STUNRefused: c.stunRefused.Load(),
 		STUNTaken: c.stunTaken.Load(), ConsentExpired: c.consentExpired.Load(), Asked: c.asked.Load(), DTLSFull: c.dtlsFull.Load(),
 		ReadErrors: c.readErrors.Load(), Panics: c.panics.Load(),
