@@ -99,6 +99,10 @@ impair: ## the matrix of lossy networks, or with ONLY=100ms-RED+NACK a part; tak
 joins: ## joins over a network that loses 30 % and takes 600 ms there and back; JOINS=500 for more
 	LIVECHAT_JOINS='$(or $(JOINS),200)' $(GO) test -v -count=1 -timeout 60m -run '^TestImpairJoins$$' ./e2e
 
+.PHONY: survive
+survive: ## what calls make of cuts, blackouts, other networks, kills and restarts: its figures; takes a quarter of an hour
+	LIVECHAT_SURVIVE=1 $(GO) test -v -count=1 -timeout 60m -run '^TestSurvive' ./e2e | grep -vE '^=== '
+
 # Debian's packages for make interop, beside what the tests need; Node's are in e2e/interop/package.json.
 INTEROP_PACKAGES := python3-aiortc python3-websockets python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-base \
 	gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice firefox-esr chromium nodejs npm

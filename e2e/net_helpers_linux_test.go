@@ -183,7 +183,7 @@ func (n *network) play(ns, role string, task any) *actor {
 	text, err := json.Marshal(task)
 	require.NoError(n.t, err)
 	cmd := exec.Command("ip", "netns", "exec", ns, os.Args[0], //nolint:noctx // it is stopped at the end
-		"-test.run=^"+role+"$", "-test.timeout=150s", "-test.v")
+		"-test.run=^"+role+"$", "-test.timeout=10m", "-test.v")
 	cmd.Env = append(os.Environ(), netRole+"="+string(text), "SSL_CERT_FILE="+filepath.Join(n.dir, "ca.pem"))
 	in, err := cmd.StdinPipe()
 	require.NoError(n.t, err)

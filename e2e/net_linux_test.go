@@ -19,6 +19,8 @@ type netServer struct {
 	// is none.
 	URL    string
 	NoTURN bool
+	// Silent has that talker only listen.
+	Silent bool
 	// Announce, if given, is the address that the server tells clients.
 	Announce string
 }
@@ -40,9 +42,12 @@ func TestRoleServer(t *testing.T) {
 	s.URL = todo.URL
 	if todo.URL != "" {
 		// She finds another path by herself when the server's address goes that hers leads to.
-		ada := arrive(t, s, "Ada", comesBack).join("lobby").talk()
+		ada := arrive(t, s, "Ada", comesBack).join("lobby")
+		if !todo.Silent {
+			ada.talk()
+		}
 		say("serving")
-		cues(func(string) { say("%d", ada.lastSilence().Milliseconds()) })
+		cues(func(cue string) { say("%d", ada.howLong(cue).Milliseconds()) })
 		return
 	}
 	say("serving")
@@ -62,8 +67,10 @@ const (
 	// for a relay the protocol to it.
 	cueListen = "listen"
 	// cueSilence has it say how long the longest silence was since it said so before, in milliseconds. TestRoleServer says
-	// so of its own talker at any cue.
+	// so of its own talker.
 	cueSilence = "silence"
+	// cueSince, with milliseconds of the clock behind it, has both say how long after that they heard something.
+	cueSince = "since "
 	// cueCandidates has it say at which addresses the server says it is.
 	cueCandidates = "candidates"
 )
@@ -91,10 +98,11 @@ func TestRoleClient(t *testing.T) {
 		case cueCandidates:
 			say("%s", candidatesOf(p.call))
 			return
-		case cueSilence:
+		case cueListen:
+		default:
 			require.NoError(t, p.call.Err())
 			require.Equal(t, session, p.Ready().SessionID, "it has resumed")
-			say("%d", p.lastSilence().Milliseconds())
+			say("%d", p.howLong(cue).Milliseconds())
 			return
 		}
 		before := heardAll()

@@ -169,17 +169,24 @@ func buildUDP(f flow, payload []byte) []byte {
 	return append(p, payload...) // a UDP checksum of zero is none
 }
 
+// symmetricNAT puts one between the client and the router.
+func (n *network) symmetricNAT() *actor {
+	n.t.Helper()
+	// Nothing of the client's gets past the NAT by its own address.
+	n.ip(n.router, "rule add pref 10 iif to-client ipproto udp blackhole")
+	nat := n.play(n.client, "TestRoleNAT", netNAT{Router: n.router})
+	if said := nat.says(); said != "translating" {
+		n.t.Skip("SKIPPED: " + said)
+	}
+	return nat
+}
+
 // A symmetric NAT that forgets its mappings moves a call to other ports, and the call goes
 // on.
 func TestNetSymmetricNAT(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t, true, false)
-	// Nothing of the client's gets past the NAT by its own address.
-	n.ip(n.router, "rule add pref 10 iif to-client ipproto udp blackhole")
-	nat := n.play(n.client, "TestRoleNAT", netNAT{Router: n.router})
-	if said := nat.says(); said != "translating" {
-		t.Skip("SKIPPED: " + said)
-	}
+	nat := n.symmetricNAT()
 	// Without TURN, which would be another way.
 	require.Equal(t, "serving", n.play(n.server, "TestRoleServer",
 		netServer{HTTP: ":80", URL: "http://127.0.0.1", NoTURN: true}).says())

@@ -258,6 +258,18 @@ func (p *person) longestSilence(other *person) time.Duration {
 	return longest
 }
 
+// heardSince is how long after a moment the first packet came, or how long it is ago.
+func (p *person) heardSince(at time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.ears {
+		if since := h.at.Sub(at); since > 0 {
+			return since
+		}
+	}
+	return time.Since(at)
+}
+
 // lastSilence is the longest time between two packets of anybody that came after the last call, and up to now.
 func (p *person) lastSilence() time.Duration {
 	p.mu.Lock()

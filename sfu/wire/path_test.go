@@ -71,7 +71,7 @@ func TestPath(t *testing.T) {
 		},
 		"where media comes from a check moves it": {{0, nominate(1), send}, {1, heardOn(2), flow{}}, {2, checkOn(2), send}, {3, checkOn(1), stay}},
 		"where media comes from no other check moves it": {
-			{0, nominate(1), send}, {1, heardOn(2), flow{}}, {2, checkOn(3), stay}, {3, checkOn(2), send},
+			{0, nominate(1), send}, {1, heardOn(4), flow{}}, {2, checkOn(3), stay}, {3, checkOn(4), send},
 		},
 		"media from elsewhere says nothing once the pair is checked again": {
 			{0, nominate(1), send}, {1, heardOn(2), flow{}}, {2, checkOn(1), stay}, {3, checkOn(2), stay},

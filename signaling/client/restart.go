@@ -121,8 +121,8 @@ func (m *media) findWay() {
 		cancel()
 	}()
 	for m.inTrouble() && ctx.Err() == nil {
-		if wait := m.sinceRestart(); wait < restartPause { // one that was asked for is at work
-			sleep(ctx, restartPause-wait)
+		if wait := m.sinceRestart(); wait < restartPause && !m.moved.Load() { // one that was asked for is at work
+			m.rest(ctx, restartPause-wait)
 			continue
 		}
 		err := m.call.client.reach(ctx)
@@ -137,7 +137,25 @@ func (m *media) findWay() {
 			m.call.lose(ErrMediaLost)
 			return
 		}
-		sleep(ctx, restartPause)
+		m.rest(ctx, restartPause)
+	}
+}
+
+// rest waits, but not once the path is known to begin nowhere.
+func (m *media) rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		case <-m.troubled:
+			if m.moved.Load() {
+				return
+			}
+		}
 	}
 }
 
