@@ -75,10 +75,10 @@ const (
 	// and about 100 KiB each, ten thousand take about 1 GiB.
 	DefaultMaxSessions = 10_000
 	// DefaultEgressQueue is how many frames may wait for one slow session, in frames: a
-	// thousand people joining a channel twice over. A full queue ends the session; one that
-	// is not in use takes no memory.
-	DefaultEgressQueue = 2048
-	// DefaultEgressBytes is the same in bytes: two thousand events of the usual size, or a
+	// thousand people who lose WebSocket and media and come back, each told four times. A full
+	// queue ends the session; one that is not in use takes no memory.
+	DefaultEgressQueue = 4096
+	// DefaultEgressBytes is the same in bytes: four thousand events of the usual size, or a
 	// dozen lists of as many channels as there may be.
 	DefaultEgressBytes = 1 << 20
 	// DefaultMessageLength is the longest text message, in Unicode code points:
