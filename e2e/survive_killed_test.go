@@ -19,8 +19,11 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-// victimURL has the server's address for TestRoleVictim.
-const victimURL = "LIVECHAT_VICTIM_URL"
+// victimURL has the server's address for TestRoleVictim; heldServer has TestRoleHeldServer run.
+const (
+	victimURL  = "LIVECHAT_VICTIM_URL"
+	heldServer = "LIVECHAT_HELD_SERVER"
+)
 
 // TestRoleVictim is no test of its own: it plays a client in a process that is killed. Every second one talks.
 func TestRoleVictim(t *testing.T) {
@@ -39,17 +42,32 @@ func TestRoleVictim(t *testing.T) {
 	<-v.Done()
 }
 
-// victim is a client in a process of its own.
-type victim struct {
-	userID string
+// TestRoleHeldServer is no test of its own: it plays a server in a process that is stopped and goes on.
+func TestRoleHeldServer(t *testing.T) {
+	if os.Getenv(heldServer) == "" {
+		t.Skip("plays a server for TestHeldServerBlamesNobody")
+	}
+	fmt.Println("in", startServer(t).URL) //nolint:forbidigo // to the test that stops it
+	select {}
+}
+
+// child is a role of this program in a process of its own.
+type child struct {
+	said   string // behind "in "
 	signal func(os.Signal) error
 }
 
-func startVictim(t *testing.T, s *server, name string) *victim {
+func startVictim(t *testing.T, s *server, name string) *child {
+	t.Helper()
+	return startChild(t, "TestRoleVictim", victimURL+"="+s.URL+" "+name)
+}
+
+// startChild starts a role and waits until it is in. It is killed at the end of the test.
+func startChild(t *testing.T, role, environment string) *child {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestRoleVictim$", "-test.count=1")
-	cmd.Env = append(os.Environ(), victimURL+"="+s.URL+" "+name)
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+role+"$", "-test.count=1")
+	cmd.Env = append(os.Environ(), environment)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -58,12 +76,39 @@ func startVictim(t *testing.T, s *server, name string) *victim {
 		cancel()
 		_ = cmd.Wait()
 	})
-	v := &victim{signal: cmd.Process.Signal}
-	for lines := bufio.NewScanner(out); v.userID == "" && lines.Scan(); {
-		v.userID, _ = strings.CutPrefix(lines.Text(), "in ")
+	c := &child{signal: cmd.Process.Signal}
+	for lines := bufio.NewScanner(out); c.said == "" && lines.Scan(); {
+		if said, ok := strings.CutPrefix(lines.Text(), "in "); ok {
+			c.said = said
+		}
 	}
-	require.NotEmpty(t, v.userID, "%s did not come in", name)
-	return v
+	require.NotEmpty(t, c.said, "%s did not come in", role)
+	return c
+}
+
+// A server that was held up longer than silence is suffered calls nobody lost: what its clients sent waits to be read.
+func TestHeldServerBlamesNobody(t *testing.T) {
+	verifyNoLeaks(t)
+	held := startChild(t, "TestRoleHeldServer", heldServer+"=yes")
+	s := &server{URL: held.said}
+	ada := arrive(t, s, "ada").join("lobby", slots(1)).talk()
+	bo := arrive(t, s, "bo").join("lobby", slots(1))
+	arrive(t, s, "cyd").join("lobby", listenOnly)
+	bo.hears(ada)
+	require.NoError(t, held.signal(syscall.SIGSTOP))
+	time.Sleep(toldWithin + time.Second)
+	require.NoError(t, held.signal(syscall.SIGCONT))
+	bo.hears(ada)
+	for over := time.After(3 * time.Second); ; {
+		select {
+		case ev := <-bo.Events():
+			require.NotEqual(t, protocol.OpMediaState, ev.Op, "%+v", ev.Payload)
+			continue
+		case <-over:
+		}
+		break
+	}
+	require.Len(t, bo.call.Members(), 3)
 }
 
 // TestSurviveKilled kills processes without a word, and measures when the others are told and when they are rid of them. A
@@ -85,13 +130,13 @@ func TestSurviveKilled(t *testing.T) {
 			s := startServer(t)
 			bo := arrive(t, s, "bo", roomy).join("lobby", slots(4))
 			at := make(map[string]time.Time) // when each was killed, by user id
-			all := make([]*victim, victims)
+			all := make([]*child, victims)
 			for i := range all {
 				all[i] = startVictim(t, s, fmt.Sprint("victim ", i, []string{"", " talker"}[i%2]))
 			}
 			for _, v := range all {
 				time.Sleep(rand.N(100 * time.Millisecond)) // anywhere between two checks
-				at[v.userID] = time.Now()
+				at[v.said] = time.Now()
 				require.NoError(t, v.signal(test.signal))
 			}
 			var lost, out []time.Duration

@@ -96,6 +96,7 @@ func TestAskedPeerShowsThatItIsThere(t *testing.T) {
 	answer(conn, question.TransactionID, stun.BindingSuccess, theirs.Pwd)
 	require.Eventually(t, func() bool { return !ep.asking() }, pollTimeout, tick)
 	require.WithinDuration(t, time.Now(), ep.LastSeen(), pollTimeout)
+	require.Contains(t, ep.LastSeen().String(), " m=", "life is measured on the monotonic clock")
 	require.Equal(t, refused, e.Stats().STUNRefused)
 	ep.Touch(long)
 	answer(conn, question.TransactionID, stun.BindingSuccess, theirs.Pwd)
