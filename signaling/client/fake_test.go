@@ -226,6 +226,8 @@ type fakeRoom struct {
 	conns chan *fakeConn
 	// withoutSSRC leaves the a=ssrc lines out of the answer.
 	withoutSSRC bool
+	// onRenegotiate answers RENEGOTIATE.
+	onRenegotiate func(*fakeConn, protocol.Frame, *fakePeer)
 	// onJoin, if set, runs before the ACK.
 	onJoin func(*fakeConn)
 }
@@ -271,6 +273,8 @@ func newFakeRoom(tb testing.TB) *fakeRoom {
 			case protocol.OpChannelLeave:
 				hangUp()
 				c.ack(f, protocol.ChannelRef{ChannelID: "room"})
+			case protocol.OpRenegotiate:
+				r.onRenegotiate(c, f, peer)
 			default:
 				c.ack(f, struct{}{})
 			}

@@ -267,7 +267,9 @@ func (c *Call) follow(m *media) error {
 		case err := <-c.lost:
 			return err
 		case <-m.troubled:
-			m.findWay()
+			if err := m.findWay(); err != nil {
+				return err
+			}
 		case <-m.ended:
 			up = false
 		}

@@ -69,11 +69,8 @@ func (m *media) restartICE(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}()
-	offer, err := m.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: true})
+	offer, err := m.restartOffer()
 	if err != nil {
-		return fmt.Errorf("restart ICE: %w", err)
-	}
-	if err = m.pc.SetLocalDescription(offer); err != nil {
 		return fmt.Errorf("restart ICE: %w", err)
 	}
 	unanswered := m.call.client.suspect()
@@ -87,7 +84,6 @@ func (m *media) restartICE(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		_ = m.pc.SetLocalDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeRollback})
 		return fmt.Errorf("restart ICE: %w", err)
 	}
 	m.restarted = time.Now()
@@ -107,19 +103,20 @@ func (m *media) restartICE(ctx context.Context) error {
 	return nil
 }
 
-// findWay restarts ICE until something comes again, the connection has failed for good or the call is over. It runs on
-// the call's goroutine.
-func (m *media) findWay() {
+// findWay restarts ICE until something comes again, the connection has failed for good, or the call is over or has lost its
+// place in the channel, in which case it returns why. It runs on the call's goroutine.
+func (m *media) findWay() (lost error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		defer cancel()
 		select {
+		case lost = <-m.call.lost:
 		case <-m.call.over:
 		case <-m.ended:
 		case <-ctx.Done():
 		}
-		cancel()
-	}()
+	})
 	for m.inTrouble() && ctx.Err() == nil {
 		if wait := m.sinceRestart(); wait < restartPause && !m.moved.Load() { // one that was asked for is at work
 			m.rest(ctx, restartPause-wait)
@@ -127,18 +124,20 @@ func (m *media) findWay() {
 		}
 		err := m.call.client.reach(ctx)
 		if err == nil && !m.inTrouble() {
-			return // it was the network, and it is back
+			break // it was the network, and it is back
 		}
 		if err == nil {
 			err = m.restartICE(ctx)
 		}
 		m.call.client.log.Debug("another path is looked for", "channel", m.call.channelID, "error", err)
 		if refused, ok := errors.AsType[*protocol.Error](err); ok && refused.Code == protocol.CodeNotInChannel {
-			m.call.lose(ErrMediaLost)
-			return
+			m.call.lose(ErrMediaLost) // ends ctx
 		}
 		m.rest(ctx, restartPause)
 	}
+	cancel()
+	watching.Wait()
+	return lost
 }
 
 // rest waits, but not once the path is known to begin nowhere.
@@ -157,6 +156,18 @@ func (m *media) rest(ctx context.Context, d time.Duration) {
 			}
 		}
 	}
+}
+
+// restartOffer makes an offer with new ICE credentials. One that was not answered stands: pion cannot take it back.
+func (m *media) restartOffer() (webrtc.SessionDescription, error) {
+	if unanswered := m.pc.PendingLocalDescription(); unanswered != nil {
+		return *unanswered, nil
+	}
+	offer, err := m.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: true})
+	if err != nil {
+		return offer, err
+	}
+	return offer, m.pc.SetLocalDescription(offer)
 }
 
 // inTrouble reports whether another path is needed.
