@@ -65,13 +65,6 @@ func AnswerWith(f *peer.Factory) Answer {
 	}
 }
 
-// PeerKey names a microphone. SSRCs are chosen by clients and collide, so an SSRC alone
-// is never a key.
-type PeerKey struct {
-	Conn uint64
-	SSRC uint32
-}
-
 // MediaPeer is the media half of a member: it exists from CHANNEL_JOIN until the member
 // is out of the channel.
 type MediaPeer struct {
@@ -87,8 +80,8 @@ type MediaPeer struct {
 // leave takes the member out of its channel because of its media.
 func (p *MediaPeer) leave(cause LeaveCause, err error) bool { return p.member.endMedia(cause, err) }
 
-// MediaPeerHub knows every media peer, by connection, by (connection, SSRC) and
-// by channel, each in O(1). Safe for concurrent use.
+// MediaPeerHub knows every media peer, by connection and by channel, each in O(1). Safe for
+// concurrent use.
 type MediaPeerHub struct {
 	journal Journal
 
@@ -133,20 +126,6 @@ func (h *MediaPeerHub) Remove(p *MediaPeer) bool {
 		delete(h.byChannel, p.ChannelID)
 	}
 	return true
-}
-
-// Get returns the peer whose microphone is key, or nil.
-func (h *MediaPeerHub) Get(key PeerKey) *MediaPeer {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	p := h.byConn[key.Conn]
-	if p == nil {
-		return nil
-	}
-	if ssrc, ok := p.SSRC(); !ok || ssrc != key.SSRC {
-		return nil
-	}
-	return p
 }
 
 // ChannelPeers returns the media peers of a channel, in no particular order.
