@@ -381,9 +381,11 @@ func TestBrokenRTCPIsDropped(t *testing.T) {
 	})
 	require.NoError(t, err)
 	first := 28 + 24 // the sender report alone is sound
+	now := time.Now()
 	for n := range raw {
 		want := p.dropped()
-		p.OnRTCP(nil, nil, raw[:n], time.Now())
+		now = now.Add(rtcpCost)
+		p.OnRTCP(nil, nil, raw[:n], now)
 		if n != first {
 			want.RTCP++
 		}

@@ -26,10 +26,11 @@ type Peer struct {
 	factory  *Factory
 	endpoint *wire.Endpoint
 
-	talker   talker
-	listener listener
-	network  network
-	badRTCP  atomic.Uint64 // Drops.RTCP
+	talker    talker
+	listener  listener
+	network   network
+	rtcp      bucket // rtcpCost for each compound; the receiving loop's own
+	rtcpDrops struct{ malformed, rate atomic.Uint64 }
 
 	mu         sync.Mutex // guards the fields below
 	closed     bool

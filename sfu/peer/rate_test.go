@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
 	"github.com/stretchr/testify/require"
 )
 
@@ -72,4 +73,47 @@ func TestRedundancyIsNoWayAroundTheRate(t *testing.T) {
 	require.NotZero(t, stats.Recovered)
 	require.LessOrEqual(t, stats.Packets, uint64(500*(seconds+1)))
 	require.NotZero(t, p.dropped().Rate)
+}
+
+// TestRTCPRateIsBounded: what a client says of the network is read as often as any has something to say, and no more.
+func TestRTCPRateIsBounded(t *testing.T) {
+	const seconds = 5
+	report, err := rtcp.Marshal([]rtcp.Packet{&rtcp.SenderReport{SSRC: 1}})
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		perSecond int
+		raw       []byte
+		most      uint64 // that are read
+	}{
+		"reports and a NACK for each loss": {perSecond: 1000, raw: report, most: 1000 * seconds},
+		"a flood":                          {perSecond: 20_000, raw: report, most: 1000*seconds + 256},
+		"a flood of nonsense":              {perSecond: 20_000, raw: report[:9], most: 1000*seconds + 256},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := bare(&line{format: format{opus: testOpus}})
+			now := time.Unix(1e9, 0)
+			for range test.perSecond * seconds {
+				p.OnRTCP(nil, nil, test.raw, now)
+				now = now.Add(time.Second / time.Duration(test.perSecond))
+			}
+			drops := p.dropped()
+			read := uint64(test.perSecond*seconds) - drops.RTCPRate
+			require.InDelta(t, test.most, read, 1)
+			if len(test.raw) < len(report) {
+				require.Equal(t, read, drops.RTCP, "what is dropped for coming too often is not looked at")
+			}
+		})
+	}
+}
+
+// TestRTCPAfterAStall: what a network held back comes at once, and is read.
+func TestRTCPAfterAStall(t *testing.T) {
+	p := bare(&line{format: format{opus: testOpus}})
+	now := time.Unix(1e9, 0)
+	report, err := rtcp.Marshal([]rtcp.Packet{&rtcp.SenderReport{SSRC: 1}})
+	require.NoError(t, err)
+	for range 250 {
+		p.OnRTCP(nil, nil, report, now)
+	}
+	require.Zero(t, p.dropped())
 }

@@ -34,8 +34,9 @@ type Drops struct {
 	// TooLarge is Opus of more bytes than its largest frame, Rate what came faster than Opus
 	// is ever made, both also out of redundancy.
 	TooLarge, Rate uint64
-	// RTCP is compounds that are cut short, or whose parts do not fit.
-	RTCP uint64
+	// RTCP is compounds that are cut short, or whose parts do not fit; RTCPRate those that came
+	// faster than any client has something to say.
+	RTCP, RTCPRate uint64
 	// NACK is requests about a stream that is not the client's, or without having
 	// negotiated them; NACKRate those that asked for more than any network loses.
 	NACK, NACKRate uint64
@@ -58,6 +59,8 @@ func (p *Peer) dropped() Drops {
 	in, out := &p.talker.drops, &p.listener.drops
 	return Drops{
 		Malformed: in.malformed.Load(), PayloadType: in.payloadType.Load(), NoMicrophone: in.noMicrophone.Load(),
-		SecondSSRC: in.secondSSRC.Load(), TooLarge: in.tooLarge.Load(), Rate: in.rate.Load(), RTCP: p.badRTCP.Load(), NACK: out.nack.Load(), NACKRate: out.nackRate.Load(),
+		SecondSSRC: in.secondSSRC.Load(), TooLarge: in.tooLarge.Load(), Rate: in.rate.Load(),
+		RTCP: p.rtcpDrops.malformed.Load(), RTCPRate: p.rtcpDrops.rate.Load(),
+		NACK: out.nack.Load(), NACKRate: out.nackRate.Load(),
 	}
 }
