@@ -15,7 +15,7 @@ import { Chats } from './chat.js';
 import { Hearing } from './hearing.js';
 import { MicrophoneError } from './microphone.js';
 import { Path } from './path.js';
-import { ConnectionLostError, Op } from './protocol.js';
+import { ConnectionLostError, ErrorCode, Op, RequestError } from './protocol.js';
 import { Retry } from './retry.js';
 import { Room } from './room.js';
 import { Store } from './store.js';
@@ -408,11 +408,26 @@ export class Call extends Store {
     if (err instanceof ConnectionLostError) {
       return;
     }
+    if (err instanceof RequestError && this.#maySucceedLater(channelId, err)) {
+      this.retry.later();
+      return;
+    }
     if (this.wanted === channelId) {
       this.wanted = null;
       this.report('join', this.#directory.nameOf(channelId), err);
     }
     this.#directory.refresh();
+  }
+
+  /**
+   * Whether to try again by itself: to enter a server that is about to go, whose successor takes everybody in, or to come
+   * back where one was, from where nobody is to be thrown out for what passes.
+   * @param {string} channelId
+   * @param {RequestError} err
+   */
+  #maySucceedLater(channelId, { code }) {
+    const passes = [ErrorCode.RATE_LIMITED, ErrorCode.CHANNEL_FULL, ErrorCode.INTERNAL].includes(/** @type {any} */ (code));
+    return code === ErrorCode.DRAINING || (passes && this.room?.channelId === channelId);
   }
 
   /**

@@ -13,17 +13,8 @@
 
 import { siteRefusal } from './account.js';
 import { ABNORMAL, Connection } from './connection.js';
-import {
-  CloseCode,
-  ConnectionLostError,
-  ErrorCode,
-  Op,
-  RequestError,
-  VERSION,
-  endsSession,
-  mayReconnect,
-  outlivesSession,
-} from './protocol.js';
+import { CloseCode, ConnectionLostError, ErrorCode, Op, VERSION, endsSession, mayReconnect } from './protocol.js';
+import { Requests } from './requests.js';
 import { Retry } from './retry.js';
 
 /** The first opcode of an event; replies begin with ACK, beyond them. */
@@ -33,6 +24,8 @@ const STABLE_MS = 10_000;
 /** The first try waits up to this long, and each while the session waits for us up to that long. */
 const FIRST_PAUSE_MS = 250;
 const RESUME_PAUSE_MS = 1_000;
+/** What a server asks for is a wish, and it may be mad. */
+const MAX_ASKED_PAUSE_MS = 30_000;
 /** A try this old is given up for another one when there is news of the network, in milliseconds. */
 const STALE_TRY_MS = 1_000;
 /** How long the server may take to answer when the connection may be dead, and when there is reason to think so. */
@@ -51,16 +44,6 @@ const IDENTIFY_TIMEOUT_MS = 10_000;
  * @property {number} [retryAt] in `waiting`: when the next try starts, as Date.now() counts
  */
 
-/**
- * A request without a reply.
- * @typedef {object} Pending
- * @property {number} op
- * @property {object} d
- * @property {boolean} sent whether a connection of the session took it
- * @property {(d: any) => void} resolve
- * @property {(err: Error) => void} reject
- */
-
 export class Client extends EventTarget {
   /** @type {ClientState} */
   state = { name: 'idle' };
@@ -75,10 +58,13 @@ export class Client extends EventTarget {
   #resumeToken = '';
   /** Number of the last event of this session. */
   #seen = 0;
-  /** By id, in the order in which they were made. @type {Map<string, Pending>} */
-  #pending = new Map();
-  #lastId = 0;
+  #requests = new Requests((op, d, id) => this.#write(op, d, id));
   #retry = new Retry(() => this.#connect(), FIRST_PAUSE_MS);
+  /**
+   * How long the server, which knows how many come, wants us to wait once it has ended; null for as chance will have it.
+   * @type {number | null}
+   */
+  #askedPauseMs = null;
   /** Since when there is no connection, as performance.now() counts. */
   #awaySince = 0;
   #stableTimer = 0;
@@ -144,6 +130,7 @@ export class Client extends EventTarget {
   stop() {
     this.#detach(CloseCode.NORMAL);
     this.#forget(true);
+    this.#askedPauseMs = null;
     this.#setState({ name: 'idle' });
   }
 
@@ -159,23 +146,21 @@ export class Client extends EventTarget {
     if (!this.ready) {
       return Promise.reject(new ConnectionLostError(false));
     }
-    return new Promise((resolve, reject) => {
-      const id = `r${++this.#lastId}`;
-      const pending = { op, d, sent: false, resolve, reject };
-      this.#pending.set(id, pending);
-      if (this.state.name === 'ready') {
-        this.#send(id, pending);
-      }
-    });
+    return this.#requests.make(op, d);
   }
 
   /**
+   * @param {number} op
+   * @param {object} d
    * @param {string} id
-   * @param {Pending} pending
+   * @returns {boolean} whether there is a connection of the session
    */
-  #send(id, pending) {
-    pending.sent = true;
-    this.#connection?.send(pending.op, pending.d, id);
+  #write(op, d, id) {
+    const connected = this.state.name === 'ready';
+    if (connected) {
+      this.#connection?.send(op, d, id);
+    }
+    return connected;
   }
 
   #connect() {
@@ -201,19 +186,14 @@ export class Client extends EventTarget {
   }
 
   /**
-   * The session is over. Requests that may have been carried out fail, as do those that make no sense in another one.
+   * The session is over.
    * @param {boolean} all whether there will be no other one
    */
   #forget(all) {
     this.ready = null;
     this.#resumeToken = '';
     this.#seen = 0;
-    for (const [id, { op, sent, reject }] of this.#pending) {
-      if (all || !outlivesSession(op, sent)) {
-        this.#pending.delete(id);
-        reject(new ConnectionLostError(sent));
-      }
-    }
+    this.#requests.fail(all);
   }
 
   /**
@@ -249,6 +229,12 @@ export class Client extends EventTarget {
    * @param {boolean} opened whether the connection was open before it ended
    */
   #plan(code, opened) {
+    const asked = this.#askedPauseMs;
+    this.#askedPauseMs = null;
+    if (asked !== null) {
+      this.#retry.in(Math.min(Math.max(asked, 0), MAX_ASKED_PAUSE_MS));
+      return;
+    }
     if (opened && code === CloseCode.GIVEN_UP) {
       // It died by itself, in silence: the server has nothing to do with it.
       this.#retry.in(0);
@@ -290,25 +276,11 @@ export class Client extends EventTarget {
     if (op === Op.ERROR && id === undefined && this.state.name === 'connecting') {
       this.#refused(connection, d);
     } else if (id !== undefined) {
-      this.#settle(op, id, d);
-    } else if (op >= FIRST_EVENT && op < Op.ACK) {
+      this.#requests.settle(op, id, d);
+    } else if (op === Op.RECONNECT || (op >= FIRST_EVENT && op < Op.ACK)) {
       this.#seen = s ?? this.#seen; // what may be left out is not numbered
+      this.#askedPauseMs = op === Op.RECONNECT ? d.after_ms : this.#askedPauseMs;
       this.dispatchEvent(new CustomEvent('event', { detail: { op, d } }));
-    }
-  }
-
-  /**
-   * @param {number} op
-   * @param {string} id
-   * @param {any} d
-   */
-  #settle(op, id, d) {
-    const pending = this.#pending.get(id);
-    this.#pending.delete(id);
-    if (op === Op.ERROR) {
-      pending?.reject(new RequestError(d));
-    } else {
-      pending?.resolve(op === Op.ACK ? (d.data ?? {}) : d);
     }
   }
 
@@ -376,11 +348,10 @@ export class Client extends EventTarget {
   /** @param {Connection} connection on which the session stands now */
   #stand(connection) {
     connection.stand();
-    for (const [id, pending] of this.#pending) {
-      this.#send(id, pending);
-    }
+    this.state = { name: 'ready' };
+    this.#requests.repeat();
     this.#stableTimer = setTimeout(() => this.#retry.succeeded(), STABLE_MS);
-    this.#setState({ name: 'ready' });
+    this.#setState(this.state);
   }
 
   /** @param {ClientState} state */

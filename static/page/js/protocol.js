@@ -120,7 +120,8 @@ export function mayReconnect(code) {
  * @returns {boolean}
  */
 export function endsSession(code) {
-  return code >= CloseCode.UNKNOWN && code !== CloseCode.TIMED_OUT && code !== CloseCode.GIVEN_UP;
+  const kept = /** @type {number[]} */ ([CloseCode.TIMED_OUT, CloseCode.DRAINING, CloseCode.GIVEN_UP]);
+  return code >= CloseCode.UNKNOWN && !kept.includes(code);
 }
 
 /**
