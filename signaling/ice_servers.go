@@ -45,25 +45,29 @@ func (g *Gateway) RunRefresh(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			g.guard("refresh of ICE servers", func() { g.refreshICEServers(now) })
+			g.refreshICEServers(now)
 		}
 	}
 }
 
 func (g *Gateway) refreshICEServers(now time.Time) {
 	for _, s := range g.users.All() {
-		if s.attached() == nil {
-			continue // it gets new ones when it comes back
-		}
-		servers := s.iceServers(now)
-		if len(servers) == 0 {
-			continue
-		}
-		event, err := protocol.EncodeBody(protocol.OpICEServers, protocol.ICEServers{ICEServers: servers})
-		if err != nil {
-			g.log.Error("event lost", zap.Error(err))
-			continue
-		}
-		s.out.event(event)
+		g.contain(s.log, "refresh of ICE servers", func() { s.refreshICEServers(now) })
 	}
+}
+
+func (s *Session) refreshICEServers(now time.Time) {
+	if s.attached() == nil {
+		return // it gets new ones when it comes back
+	}
+	servers := s.iceServers(now)
+	if len(servers) == 0 {
+		return
+	}
+	event, err := protocol.EncodeBody(protocol.OpICEServers, protocol.ICEServers{ICEServers: servers})
+	if err != nil {
+		s.log.Error("event lost", zap.Error(err))
+		return
+	}
+	s.out.event(event)
 }

@@ -60,8 +60,13 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 		return &closeError{errUserMismatch, protocol.CloseAuthFailed}
 	}
 	s := newSession(c, identity)
-	if !c.enter(ctx, s, r, now) {
-		c.gw.cfg.Relay.Revoke(s.id)
+	entered := false
+	defer func() {
+		if !entered { // because the connection has ended, or of a panic, which goes on
+			c.gw.cfg.Relay.Revoke(s.id)
+		}
+	}()
+	if entered = c.enter(ctx, s, r, now); !entered {
 		return errDetached
 	}
 	c.serve(s)

@@ -21,17 +21,21 @@ import (
 )
 
 // startGateway runs a gateway with a channel named lobby until the end of the test.
-func startGateway(t *testing.T, answer sfu.Answer) (g *Gateway, url string) {
+func startGateway(t *testing.T, answer sfu.Answer, configure ...func(*Config)) (g *Gateway, url string) {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	authority, err := auth.New([]byte(strings.Repeat("s", auth.MinSecretBytes)))
 	require.NoError(t, err)
-	g, err = NewGateway(Config{
+	cfg := Config{
 		HeartbeatInterval: time.Second, ZombieTimeout: time.Minute, ReaperInterval: time.Second, IdentifyTimeout: time.Minute,
 		WriteTimeout: time.Second, EgressQueue: 100, EgressBytes: 1 << 20, MaxSessions: 10, RequestRate: 100, RequestBurst: 100,
 		ChannelCapacity: 10, MaxChannels: 10, Presets: []sfu.ChannelSpec{{ID: "lobby", Name: "lobby"}},
 		MediaAddrs: func(Arrival) []netip.AddrPort { return nil }, Tally: new(tally.Tally),
-	}, authority, answer, zap.NewNop())
+	}
+	for _, change := range configure {
+		change(&cfg)
+	}
+	g, err = NewGateway(cfg, authority, answer, zap.NewNop())
 	require.NoError(t, err)
 	server := httptest.NewServer(g)
 	t.Cleanup(func() {
@@ -46,15 +50,36 @@ func startGateway(t *testing.T, answer sfu.Answer) (g *Gateway, url string) {
 // identified opens a WebSocket and identifies.
 func identified(t *testing.T, g *Gateway, url, name string) *websocket.Conn {
 	t.Helper()
+	ws, _ := introduced(t, g, url, name)
+	return ws
+}
+
+// introduced is identified with what READY said.
+func introduced(t *testing.T, g *Gateway, url, name string) (ws *websocket.Conn, ready protocol.Ready) {
+	t.Helper()
+	ws = greeted(t, url)
+	ask(t, ws, protocol.OpIdentify, identifyAs(t, g, name))
+	reply := next(t, ws)
+	require.Equal(t, protocol.OpReady, reply.Op, "%s", reply.D)
+	require.NoError(t, reply.Bind(&ready))
+	return ws, ready
+}
+
+func identifyAs(t *testing.T, g *Gateway, name string) protocol.Identify {
+	t.Helper()
+	token, err := g.auth.Mint(auth.Identity{UserID: name, Name: name}, time.Now(), time.Hour)
+	require.NoError(t, err)
+	return protocol.Identify{Token: token, V: protocol.Version}
+}
+
+// greeted opens a WebSocket and reads HELLO.
+func greeted(t *testing.T, url string) *websocket.Conn {
+	t.Helper()
 	ws, resp, err := websocket.DefaultDialer.Dial(url, nil)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	t.Cleanup(func() { _ = ws.Close() })
-	token, err := g.auth.Mint(auth.Identity{UserID: name, Name: name}, time.Now(), time.Hour)
-	require.NoError(t, err)
 	require.Equal(t, protocol.OpHello, next(t, ws).Op)
-	ask(t, ws, protocol.OpIdentify, protocol.Identify{Token: token, V: protocol.Version})
-	require.Equal(t, protocol.OpReady, next(t, ws).Op)
 	return ws
 }
 
@@ -112,12 +137,16 @@ func TestPanicsOfTheGatewaysOwn(t *testing.T) {
 	(&notifier{gw: g}).NotifyAll("", strangeEvent{})
 	(&notifier{gw: g}).Notify([]string{"ada"}, "", strangeEvent{})
 	require.EqualValues(t, 2, g.cfg.Tally.Counts()["panic"])
-	probe := &closable{}
-	g.users.Get("ada").probes.add(probe, time.Now())
-	g.users.Get("ada").probes.add(&bursting{}, time.Now())
+	identified(t, g, url, "bob")
+	for _, name := range []string{"ada", "bob"} {
+		before, after := &closable{}, &closable{}
+		for _, probe := range []sfu.Conn{before, &bursting{}, after} {
+			g.users.Get(name).probes.add(probe, time.Now())
+		}
+		defer func() { require.Equal(t, []int{1, 1}, []int{before.closed, after.closed}, name) }()
+	}
 	g.Sweep(time.Now().Add(probeLife))
-	require.EqualValues(t, 3, g.cfg.Tally.Counts()["panic"])
-	require.Equal(t, 1, probe.closed)
+	require.EqualValues(t, 4, g.cfg.Tally.Counts()["panic"], "one session's is not another's")
 	ask(t, ada, protocol.OpHeartbeat, protocol.Heartbeat{})
 	require.Equal(t, protocol.OpHeartbeatAck, next(t, ada).Op)
 }

@@ -82,11 +82,14 @@ func (p *probes) close() {
 	end(over)
 }
 
-// end closes connections. It is called without the lock, because closing writes.
+// end closes connections, the others too when one panics. It is called without the lock,
+// because closing writes.
 func end(over []probe) {
-	for _, one := range over {
-		_ = one.conn.Close() // never fails, and there is nobody to tell
+	if len(over) == 0 {
+		return
 	}
+	defer end(over[1:])
+	_ = over[0].conn.Close() // never fails, and there is nobody to tell
 }
 
 // mediaProbe answers an offer as CHANNEL_JOIN does, for a connection that belongs to no
@@ -100,12 +103,18 @@ func mediaProbe(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
+	kept := false
+	defer func() {
+		if !kept { // because of an error, or of a panic, which goes on
+			_ = conn.Close()
+		}
+	}()
 	// A line costs memory, of which a session shall not get more by probing than by joining.
 	if conn.Talker() || len(conn.Slots()) != 1 {
-		_ = conn.Close()
 		return fmt.Errorf("%w: a probe has one recvonly line", sfu.ErrUnsupportedMedia)
 	}
 	s.probes.add(conn, time.Now())
+	kept = true
 	r.ack(protocol.MediaProbed{SDPAnswer: conn.Answer()})
 	return nil
 }

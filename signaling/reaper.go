@@ -40,7 +40,7 @@ func (g *Gateway) Sweep(now time.Time) {
 	zombies, peers, channels := 0, 0, 0
 	g.guard("reaper: connections", func() { zombies = g.sweepConns(now) })
 	g.guard("reaper: media", func() { peers = g.peers.Reap(now, g.cfg.ZombieTimeout) })
-	g.guard("reaper: sessions", func() { g.sweepSessions(now) })
+	g.sweepSessions(now)
 	g.guard("reaper: channels", func() { channels = g.channels.ReapIdle(now, g.cfg.ChannelIdle) })
 	if zombies+peers+channels > 0 {
 		g.log.Info("reaped", zap.Int("sessions", zombies), zap.Int("media_peers", peers), zap.Int("channels", channels))
@@ -48,10 +48,13 @@ func (g *Gateway) Sweep(now time.Time) {
 }
 
 // guard runs a part of the gateway's own work. A panic in it ends that part and no more.
-func (g *Gateway) guard(part string, run func()) {
+func (g *Gateway) guard(part string, run func()) { g.contain(g.log, part, run) }
+
+// contain is guard for what is done for one session, whose log it is.
+func (g *Gateway) contain(log *zap.Logger, part string, run func()) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			g.panicked(g.log, part, cause)
+			g.panicked(log, part, cause)
 		}
 	}()
 	run()
@@ -71,10 +74,12 @@ func (g *Gateway) sweepConns(now time.Time) (zombies int) {
 
 func (g *Gateway) sweepSessions(now time.Time) {
 	for _, s := range g.users.All() {
-		s.probes.reap(now)
-		// Who has gone on talking to us for so long has what was said before.
-		if s.attached() != nil {
-			s.out.forgetReplies(now, g.cfg.ZombieTimeout)
-		}
+		g.contain(s.log, "reaper: session", func() {
+			s.probes.reap(now)
+			// Who has gone on talking to us for so long has what was said before.
+			if s.attached() != nil {
+				s.out.forgetReplies(now, g.cfg.ZombieTimeout)
+			}
+		})
 	}
 }

@@ -92,15 +92,12 @@ func resume(_ context.Context, c *Conn, r *request) error {
 		r.reply(protocol.OpInvalidSession, protocol.InvalidSession{Reason: invalid})
 		return nil
 	}
-	r.replied = true // in order with the events
-	c.unconfirmed = true
-	c.serve(s)
 	c.log.Debug("resumed")
 	return nil
 }
 
-// resume makes c the session's connection, in place of the one it may have, and queues
-// RESUMED behind what the client has missed. Else it returns why not.
+// resume makes c the session's connection, in place of the one it may have, and has it say
+// what the client has missed and then RESUMED. Else it returns why not.
 func (s *Session) resume(c *Conn, r *request, d protocol.Resume) (invalid string) {
 	used := sha256.Sum256([]byte(d.ResumeToken))
 	if !s.admits(used) {
@@ -113,35 +110,45 @@ func (s *Session) resume(c *Conn, r *request, d protocol.Resume) (invalid string
 	s.gw.cfg.Relay.Admit(s.id, c.via)
 	servers := s.gw.cfg.Relay.ICEServers(s.id, c.via, now)
 	token, hash := newResumeToken()
-
-	s.mu.Lock()
-	if s.ended || !s.tokens.admits(used) { // another was quicker
-		s.mu.Unlock()
-		return invalidUnknown
-	}
-	err := s.out.resume(c, d.S, r.frame.ID, func(replayed int) (*protocol.Body, error) {
+	before, invalid := s.reattach(c, used, hash, d.S, r.frame.ID, func(replayed int) (*protocol.Body, error) {
 		return protocol.EncodeBody(protocol.OpResumed, protocol.Resumed{
 			Replayed: replayed, ResumeToken: token, ICEServers: servers,
 		})
 	})
-	if err != nil {
-		s.mu.Unlock()
-		if errors.Is(err, errFuture) {
-			return invalidFuture
-		}
-		return invalidBehind
+	if invalid != "" {
+		return invalid
 	}
-	before := s.conn
-	s.conn, s.via = c, c.via
-	s.tokens.follow(used, hash)
-	s.absence.end()
-	s.mu.Unlock()
-
+	r.replied = true // in order with the events
+	c.unconfirmed = true
+	c.serve(s) // from here on the end of c is seen to
 	if before != nil {
 		before.closeBecause(protocol.CloseReplaced, "the session was resumed on another connection")
 	}
 	s.showUnstable(false)
 	return ""
+}
+
+// reattach makes c the session's connection, if the token that was used is still good, and next the newest one. What has
+// happened after event seen is queued, and behind it what resumed returns. It returns the connection before, or why not.
+func (s *Session) reattach(
+	c *Conn, used, next [sha256.Size]byte, seen uint64, id string, resumed func(replayed int) (*protocol.Body, error),
+) (before *Conn, invalid string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended || !s.tokens.admits(used) { // another was quicker
+		return nil, invalidUnknown
+	}
+	switch err := s.out.resume(c, seen, id, resumed); {
+	case errors.Is(err, errFuture):
+		return nil, invalidFuture
+	case err != nil:
+		return nil, invalidBehind
+	}
+	before = s.conn
+	s.conn, s.via = c, c.via
+	s.tokens.follow(used, next)
+	s.absence.end()
+	return before, ""
 }
 
 func (s *Session) admits(hash [sha256.Size]byte) bool {

@@ -83,14 +83,14 @@ func (s *Session) finish() {
 	defer s.gw.running.Done()
 	defer close(s.gone)
 	defer s.gw.users.Unregister(s)
-	defer s.gw.cfg.Relay.Revoke(s.id)
+	s.gw.contain(s.log, "end of session", s.depart)
+	s.gw.contain(s.log, "end of session's relay", func() { s.gw.cfg.Relay.Revoke(s.id) })
+}
+
+// depart ends all media of the session.
+func (s *Session) depart() {
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	defer func() {
-		if cause := recover(); cause != nil {
-			s.gw.panicked(s.log, "end of session", cause)
-		}
-	}()
 	defer s.probes.close()
 	if s.member != nil {
 		s.member.Leave(sfu.LeaveGone)

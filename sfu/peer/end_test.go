@@ -113,3 +113,38 @@ func TestPanicEndsTheConnection(t *testing.T) {
 	require.Equal(t, "ouch", <-told)
 	require.Equal(t, "ouch again", <-told)
 }
+
+// A panic while a connection's report is made ends that connection and nothing else.
+func TestPanicInReportEndsTheConnection(t *testing.T) {
+	verifyNoLeaks(t)
+	told := make(chan any, 1)
+	f := newFactory(t, func(c *Config) {
+		c.OnPanic = func(value any, _ []byte) { told <- value }
+		c.ReportInterval = time.Hour // made by hand
+	})
+	_, p := connect(t, f, 1)
+	ended := endOf(p)
+	source := p.talker.source
+	p.talker.source = nil
+	f.report(p, f.engine.NewBatch(), time.Now())
+	p.talker.source = source
+	require.NotNil(t, <-told)
+	require.ErrorIs(t, awaitEnd(t, ended), ErrPanic)
+}
+
+// A panic during an ICE restart keeps no lock, so that the connection can be closed.
+func TestPanicInRenegotiateKeepsNoLock(t *testing.T) {
+	verifyNoLeaks(t)
+	f := newFactory(t, func(c *Config) { c.ReportInterval = time.Hour }) // nobody else looks at it
+	_, offer := newClient(t, 1)
+	p, err := f.Answer(offer)
+	require.NoError(t, err)
+	_, other, found := strings.Cut(offer, "a=ice-ufrag:")
+	require.True(t, found)
+	ufrag, _, _ := strings.Cut(other, "\r\n")
+	endpoint := p.endpoint
+	p.endpoint = nil
+	require.Panics(t, func() { _, _ = p.Renegotiate(strings.ReplaceAll(offer, ufrag, "another"), time.Now()) })
+	p.endpoint = endpoint
+	require.NoError(t, p.Close())
+}

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"runtime/debug"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -35,11 +36,22 @@ func (f *Factory) runReports(ctx context.Context) {
 			return
 		case now := <-ticker.C:
 			for _, p := range f.share(turn % reportShares) {
-				p.report(out, now)
+				f.report(p, out, now)
 			}
 			out.Flush()
 		}
 	}
+}
+
+// report has a peer report. A panic in it ends that peer and nothing else.
+func (f *Factory) report(p *Peer, out *wire.Batch, now time.Time) {
+	defer func() {
+		if value := recover(); value != nil {
+			f.panicked(value, debug.Stack())
+			p.end(ErrPanic)
+		}
+	}()
+	p.report(out, now)
 }
 
 func (f *Factory) share(turn uint64) []*Peer {
