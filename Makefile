@@ -108,7 +108,7 @@ INTEROP_PACKAGES := python3-aiortc python3-websockets python3-gi gir1.2-gst-plug
 	gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice firefox-esr chromium nodejs npm
 
 .PHONY: interop
-interop: ## other people's WebRTC stacks join a real server, are heard and hear; installs them
+interop: ## other people's WebRTC stacks join a real server, are heard, hear, and are there while all are silent; installs them
 	@missing=; for p in $(INTEROP_PACKAGES); do \
 		case $$p in nodejs|npm) command -v $${p%js} >/dev/null && continue;; esac; \
 		dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; \
