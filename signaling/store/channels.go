@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// Channel is what is remembered of a channel.
+type Channel struct {
+	ID       string `json:"channel_id"`
+	Name     string `json:"name"`
+	Topic    string `json:"topic,omitempty"`
+	Mode     string `json:"mode"`
+	Access   string `json:"access"`
+	Position int    `json:"position,omitempty"`
+	// Capacity in members; 0: the server's limit.
+	Capacity int `json:"capacity,omitempty"`
+	// OwnerID is empty for a channel of the configuration.
+	OwnerID   string    `json:"owner_id,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	// Keep is how much of the chat is kept; nil fields: as the server does.
+	Keep Keep `json:"keep"`
+}
+
+// Keep says how much of a channel's chat is kept. Zero: nothing. Nil: what the server has by default.
+type Keep struct {
+	Count *int           `json:"count,omitempty"`
+	For   *time.Duration `json:"for,omitempty"`
+}
+
+// ChannelSaved is the fact that a channel was made, or changed.
+type ChannelSaved struct{ Channel }
+
+// Kind implements Fact.
+func (ChannelSaved) Kind() string { return "channel_saved" }
+
+func (f ChannelSaved) apply(w *writing) error {
+	var keepMS *int64
+	if f.Keep.For != nil {
+		ms := f.Keep.For.Milliseconds()
+		keepMS = &ms
+	}
+	_, err := w.exec(`INSERT INTO channels (id, name, topic, mode, access, position, capacity, owner_id, created_at,
+			keep_count, keep_ms, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET name = excluded.name, topic = excluded.topic, mode = excluded.mode,
+			access = excluded.access, position = excluded.position, capacity = excluded.capacity, owner_id = excluded.owner_id,
+			keep_count = excluded.keep_count, keep_ms = excluded.keep_ms, seq = excluded.seq`,
+		f.ID, f.Name, f.Topic, f.Mode, f.Access, f.Position, f.Capacity, f.OwnerID, milliseconds(f.CreatedAt),
+		f.Keep.Count, keepMS, w.seq)
+	return err
+}
+
+// ChannelDeleted is the fact that a channel is gone, with all that was said in it.
+type ChannelDeleted struct {
+	ChannelID string `json:"channel_id"`
+}
+
+// Kind implements Fact.
+func (ChannelDeleted) Kind() string { return "channel_deleted" }
+
+func (f ChannelDeleted) apply(w *writing) error {
+	if err := w.mustChange("channel "+f.ChannelID, "DELETE FROM channels WHERE id = ?", f.ChannelID); err != nil {
+		return err
+	}
+	for _, query := range []string{
+		"DELETE FROM words WHERE rowid IN (SELECT seq FROM messages WHERE channel_id = ?)",
+		"DELETE FROM messages WHERE channel_id = ?",
+		"DELETE FROM reads WHERE channel_id = ?",
+	} {
+		if _, err := w.exec(query, f.ChannelID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Channels returns all channels, in the order of their positions, then the oldest first.
+func (s *Store) Channels(ctx context.Context) ([]Channel, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT id, name, topic, mode, access, position, capacity, owner_id, created_at,
+		keep_count, keep_ms FROM channels ORDER BY position, created_at, id`)
+	if err != nil {
+		return nil, trouble(err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err says it
+	var all []Channel
+	for rows.Next() {
+		var c Channel
+		var created int64
+		var keepCount, keepMS sql.NullInt64
+		if err := rows.Scan(&c.ID, &c.Name, &c.Topic, &c.Mode, &c.Access, &c.Position, &c.Capacity, &c.OwnerID, &created,
+			&keepCount, &keepMS); err != nil {
+			return nil, trouble(err)
+		}
+		c.CreatedAt = time.UnixMilli(created)
+		if keepCount.Valid {
+			n := int(keepCount.Int64)
+			c.Keep.Count = &n
+		}
+		if keepMS.Valid {
+			d := time.Duration(keepMS.Int64) * time.Millisecond
+			c.Keep.For = &d
+		}
+		all = append(all, c)
+	}
+	return all, trouble(rows.Err())
+}

@@ -1,0 +1,40 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors of the store; test with errors.Is.
+var (
+	// ErrTrouble: the file cannot be read or written; what was asked for has not happened. It wraps what SQLite says.
+	ErrTrouble = errors.New("the server's memory is in trouble")
+	// ErrNotFound: there is no such channel, message or person.
+	ErrNotFound = errors.New("not found")
+	// ErrExists: there is one already.
+	ErrExists = errors.New("exists already")
+	// ErrClosed: the store is closed.
+	ErrClosed = errors.New("the server's memory is closed")
+
+	// ErrInUse: another server has the file open.
+	ErrInUse = errors.New("another server uses this file")
+	// ErrNewer: the file was made by a later version of this program.
+	ErrNewer = errors.New("made by a newer version")
+	// ErrForeign: the file is no database, or one of another program. It was not touched.
+	ErrForeign = errors.New("not a database of this program")
+	// ErrCorrupt: the file is damaged. It was not touched.
+	ErrCorrupt = errors.New("damaged")
+)
+
+// refusals are the errors that say something of the question and nothing of the file.
+func refused(err error) bool {
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrExists)
+}
+
+// trouble makes an error of SQLite one of ours.
+func trouble(err error) error {
+	if err == nil || refused(err) || errors.Is(err, ErrTrouble) || errors.Is(err, ErrClosed) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrTrouble, err)
+}

@@ -1,0 +1,183 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Message is one that was said in a channel.
+type Message struct {
+	// Seq orders the messages of all channels.
+	Seq        uint64    `json:"-"`
+	ID         string    `json:"message_id"`
+	ChannelID  string    `json:"channel_id"`
+	AuthorID   string    `json:"author_id"`
+	AuthorName string    `json:"author_name"`
+	Content    string    `json:"content"`
+	At         time.Time `json:"at"`
+	// EditedAt is zero for one that was not.
+	EditedAt time.Time `json:"edited_at,omitzero"`
+	// ReplyTo is the id of the message that it answers, which may be gone; or empty.
+	ReplyTo string `json:"reply_to,omitempty"`
+}
+
+// MessagePosted is the fact that somebody said something. ErrExists: the id is taken.
+type MessagePosted struct{ Message }
+
+// Kind implements Fact.
+func (MessagePosted) Kind() string { return "message_posted" }
+
+func (f MessagePosted) apply(w *writing) error {
+	var edited, replyTo any
+	if !f.EditedAt.IsZero() {
+		edited = milliseconds(f.EditedAt)
+	}
+	if f.ReplyTo != "" {
+		replyTo = f.ReplyTo
+	}
+	n, err := w.exec(`INSERT INTO messages (seq, id, channel_id, author_id, author_name, content, created_at, edited_at, reply_to)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+		w.seq, f.ID, f.ChannelID, f.AuthorID, f.AuthorName, f.Content, milliseconds(f.At), edited, replyTo)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("%w: message %s", ErrExists, f.ID)
+	}
+	if err != nil {
+		return err
+	}
+	return w.index(w.seq, f.Content)
+}
+
+// MessageEdited is the fact that a message says something else now.
+type MessageEdited struct {
+	MessageID string    `json:"message_id"`
+	Content   string    `json:"content"`
+	At        time.Time `json:"at"`
+}
+
+// Kind implements Fact.
+func (MessageEdited) Kind() string { return "message_edited" }
+
+func (f MessageEdited) apply(w *writing) error {
+	seq, err := w.message(f.MessageID)
+	if err != nil {
+		return err
+	}
+	if _, err = w.exec("UPDATE messages SET content = ?, edited_at = ? WHERE seq = ?", f.Content, milliseconds(f.At), seq); err != nil {
+		return err
+	}
+	if err = w.unindex(seq); err != nil {
+		return err
+	}
+	return w.index(seq, f.Content)
+}
+
+// MessageDeleted is the fact that a message was taken back: what it said is gone.
+type MessageDeleted struct {
+	MessageID string `json:"message_id"`
+}
+
+// Kind implements Fact.
+func (MessageDeleted) Kind() string { return "message_deleted" }
+
+func (f MessageDeleted) apply(w *writing) error {
+	seq, err := w.message(f.MessageID)
+	if err != nil {
+		return err
+	}
+	if _, err = w.exec("UPDATE messages SET content = '', author_name = '' WHERE seq = ?", seq); err != nil {
+		return err
+	}
+	return w.unindex(seq)
+}
+
+// message finds one that is not deleted.
+func (w *writing) message(id string) (seq int64, err error) {
+	err = w.db.one("SELECT seq FROM messages WHERE id = ? AND content <> ''", []any{id}, &seq)
+	if err == sql.ErrNoRows { //nolint:errorlint // Scan returns it as it is
+		err = fmt.Errorf("%w: message %s", ErrNotFound, id)
+	}
+	return seq, err
+}
+
+// MaxHistory is the most messages that History returns at once.
+const MaxHistory = 100
+
+// Page says which part of a channel's messages is wanted: the newest, or those next to a message, older or newer, without it.
+type Page struct {
+	ChannelID string
+	// Before and After are ids of messages; at most one is not empty.
+	Before, After string
+	// Limit is 1 to MaxHistory.
+	Limit int
+}
+
+const messageColumns = "seq, id, channel_id, author_id, author_name, content, created_at, edited_at, reply_to"
+
+// History returns messages, the oldest first, and whether there are more in the direction asked. Those that were deleted are
+// left out. ErrNotFound: there is no message Before or After in the channel, and there was none that is still remembered.
+func (s *Store) History(ctx context.Context, p Page) (messages []Message, more bool, err error) {
+	query := "SELECT " + messageColumns + " FROM messages WHERE channel_id = ? AND content <> '' AND seq < ? ORDER BY seq DESC LIMIT ?"
+	from := int64(1<<63 - 1)
+	if place := p.Before + p.After; place != "" {
+		err = s.read.QueryRowContext(ctx, "SELECT seq FROM messages WHERE id = ? AND channel_id = ?", place, p.ChannelID).Scan(&from)
+		if err == sql.ErrNoRows { //nolint:errorlint // Scan returns it as it is
+			return nil, false, fmt.Errorf("%w: message %s", ErrNotFound, place)
+		}
+		if err != nil {
+			return nil, false, trouble(err)
+		}
+	}
+	if p.After != "" {
+		query = "SELECT " + messageColumns + " FROM messages WHERE channel_id = ? AND content <> '' AND seq > ? ORDER BY seq LIMIT ?"
+	}
+	messages, err = s.messages(ctx, query, p.ChannelID, from, p.Limit+1)
+	if err != nil {
+		return nil, false, err
+	}
+	if more = len(messages) > p.Limit; more {
+		messages = messages[:p.Limit]
+	}
+	if p.After == "" {
+		slices.Reverse(messages)
+	}
+	return messages, more, nil
+}
+
+// Message returns one. ErrNotFound: there is none, or it was deleted.
+func (s *Store) Message(ctx context.Context, id string) (Message, error) {
+	found, err := s.messages(ctx, "SELECT "+messageColumns+" FROM messages WHERE id = ? AND content <> ''", id)
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("%w: message %s", ErrNotFound, id)
+	}
+	if err != nil {
+		return Message{}, err
+	}
+	return found[0], nil
+}
+
+func (s *Store) messages(ctx context.Context, query string, args ...any) ([]Message, error) {
+	rows, err := s.read.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, trouble(err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err says it
+	var all []Message
+	for rows.Next() {
+		var m Message
+		var at int64
+		var edited sql.NullInt64
+		var replyTo sql.NullString
+		if err := rows.Scan(&m.Seq, &m.ID, &m.ChannelID, &m.AuthorID, &m.AuthorName, &m.Content, &at, &edited, &replyTo); err != nil {
+			return nil, trouble(err)
+		}
+		m.At, m.ReplyTo = time.UnixMilli(at), replyTo.String
+		if edited.Valid {
+			m.EditedAt = time.UnixMilli(edited.Int64)
+		}
+		all = append(all, m)
+	}
+	return all, trouble(rows.Err())
+}

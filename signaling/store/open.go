@@ -1,0 +1,161 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync/atomic"
+
+	"modernc.org/sqlite" // also registers the driver
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// FileName is what the file in the data directory is called.
+const FileName = "livechat.db"
+
+// applicationID tells our files from those of other programs (SQLite's PRAGMA application_id): "LvCh".
+const applicationID = 0x4c764368
+
+// Open opens the file at path, or makes it; with an empty path what is written lasts until Close. It fails with ErrInUse,
+// ErrNewer, ErrForeign, ErrCorrupt or an error of the system, and then leaves the file as it was.
+func Open(path string) (*Store, error) {
+	s := &Store{path: path, queue: make(chan *appending, queueLen), closing: make(chan struct{})}
+	if path != "" {
+		if err := regular(path); err != nil {
+			return nil, err
+		}
+		var err error
+		if s.lock, err = lock(path + ".lock"); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	w, err := s.open()
+	if err != nil {
+		return nil, errors.Join(s.explain(err), s.abandon())
+	}
+	s.writing.Go(func() { s.run(w) })
+	return s, nil
+}
+
+// regular reports whether a path can be that of a database.
+func regular(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s: %w: it is no file", path, ErrForeign)
+	}
+	return nil
+}
+
+// memories numbers those that have no file.
+var memories atomic.Uint64 //nolint:gochecknoglobals // a name is for the whole process
+
+func (s *Store) open() (*writer, error) {
+	at := (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(s.path)}).String()
+	query := url.Values{"_pragma": {"busy_timeout(5000)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)"}}
+	if s.path == "" {
+		at = "file:/livechat-" + strconv.FormatUint(memories.Add(1), 10)
+		query.Set("vfs", "memdb")
+	}
+	dsn := at + "?" + query.Encode()
+	var err error
+	if s.write, err = sql.Open("sqlite", dsn); err != nil {
+		return nil, err
+	}
+	if s.read, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
+		return nil, err
+	}
+	s.read.SetMaxOpenConns(readers)
+	s.read.SetMaxIdleConns(readers)
+	conn, err := s.write.Conn(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{conn: conn, statements: make(map[string]*sql.Stmt)}
+	if err := s.prepare(w); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w, nil
+}
+
+// prepare makes sure that the file is ours and has the newest schema.
+func (s *Store) prepare(w *writer) error {
+	var id, tables int64
+	if err := w.one("PRAGMA application_id", nil, &id); err != nil {
+		return err
+	}
+	if err := w.one("SELECT count(*) FROM sqlite_master", nil, &tables); err != nil {
+		return err
+	}
+	if id != applicationID && (id != 0 || tables > 0) {
+		return ErrForeign
+	}
+	if s.path != "" {
+		// In another order a new file would be changed before it is known to be ours.
+		var mode string
+		if err := w.one("PRAGMA journal_mode = WAL", nil, &mode); err != nil {
+			return err
+		}
+	}
+	if err := migrate(w, s.path, schemas()); err != nil {
+		return err
+	}
+	var seq uint64
+	if err := w.one("SELECT seq FROM meta", nil, &seq); err != nil {
+		return err
+	}
+	s.last.Store(seq)
+	return nil
+}
+
+// abandon closes what was opened.
+func (s *Store) abandon() error {
+	var errs []error
+	for _, db := range []*sql.DB{s.read, s.write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// explain says what is wrong with a file in words, and what to do.
+func (s *Store) explain(err error) error {
+	where := s.path
+	if where == "" {
+		where = "memory"
+	}
+	failed, _ := errors.AsType[*sqlite.Error](err)
+	switch {
+	case errors.Is(err, ErrForeign), failed != nil && failed.Code()&0xff == sqlite3.SQLITE_NOTADB:
+		return fmt.Errorf("%s: %w; it was not touched. Move it away, or choose another directory with --data", where, ErrForeign)
+	case errors.Is(err, ErrNewer):
+		return fmt.Errorf("%s: %w", where, err)
+	case failed != nil && failed.Code()&0xff == sqlite3.SQLITE_CORRUPT:
+		return fmt.Errorf("%s: %w (%w); it was not touched. Move it away and restore a copy%s", where, ErrCorrupt, err, copies(s.path))
+	}
+	return fmt.Errorf("%s: %w", where, err)
+}
+
+// copies names the copies that lie beside the file, the newest first.
+func copies(path string) string {
+	found, _ := filepath.Glob(path + ".before-*")
+	if len(found) == 0 {
+		return ""
+	}
+	slices.Sort(found)
+	return ", such as " + found[len(found)-1]
+}

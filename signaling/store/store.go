@@ -1,0 +1,195 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// queueLen is how many calls of Append may wait for the writer; more wait before that.
+	queueLen = 1024
+	// maxGroup is how many of them one transaction takes: enough for thousands a second on a disk that needs 10 ms, and few
+	// enough that none waits long for the others.
+	maxGroup = 256
+	// readers is how many connections read at the same time.
+	readers = 4
+)
+
+// Store is an open memory. Make one with Open and end it with Close.
+type Store struct {
+	path  string   // "": in memory
+	lock  *os.File // nil in memory; held while the store is open
+	write *sql.DB
+	read  *sql.DB
+
+	queue   chan *appending
+	closing chan struct{}
+	once    sync.Once
+	writing sync.WaitGroup
+	last    atomic.Uint64 // seq of the last fact
+	// ill is what went wrong when something was last written; nil: it went well.
+	ill atomic.Pointer[error]
+}
+
+// appending is one call of Append.
+type appending struct {
+	facts []Fact
+	at    int64
+	seq   uint64
+	done  chan error // holds one
+}
+
+// Append writes facts, all or none, and returns the number of the last. When it returns they are on the disk. at is when they
+// happened. The error is ErrNotFound or ErrExists when a fact cannot be, ErrTrouble when it cannot be kept, ErrClosed, or the
+// context's; with the latter the facts may be written all the same.
+func (s *Store) Append(ctx context.Context, at time.Time, facts ...Fact) (seq uint64, err error) {
+	a := &appending{facts: facts, at: milliseconds(at), done: make(chan error, 1)}
+	select {
+	case <-s.closing:
+		return 0, ErrClosed
+	default:
+	}
+	select {
+	case s.queue <- a:
+	case <-s.closing:
+		return 0, ErrClosed
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	select {
+	case err = <-a.done:
+		return a.seq, err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// Seq is the number of the last fact.
+func (s *Store) Seq() uint64 { return s.last.Load() }
+
+// Trouble says why nothing can be written at present, or nil.
+func (s *Store) Trouble() error {
+	if err := s.ill.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Close writes what waits and closes the file. It may be called more than once.
+func (s *Store) Close() error {
+	var err error
+	s.once.Do(func() {
+		close(s.closing)
+		s.writing.Wait()
+		err = errors.Join(s.read.Close(), s.write.Close())
+		if s.lock != nil {
+			err = errors.Join(err, s.lock.Close())
+		}
+	})
+	return err
+}
+
+// run writes what is appended, one group after the other.
+func (s *Store) run(w *writer) {
+	defer func() { _ = w.close() }()
+	group := make([]*appending, 0, maxGroup)
+	for {
+		group = group[:0]
+		select {
+		case a := <-s.queue:
+			group = append(group, a)
+		case <-s.closing:
+			select { // what was queued at the last moment
+			case a := <-s.queue:
+				group = append(group, a)
+			default:
+				return
+			}
+		}
+		for more := true; more && len(group) < maxGroup; {
+			select {
+			case a := <-s.queue:
+				group = append(group, a)
+			default:
+				more = false
+			}
+		}
+		s.commit(w, group)
+	}
+}
+
+// commit writes a group in one transaction. One that is refused takes nothing of the others back.
+func (s *Store) commit(w *writer, group []*appending) {
+	errs := make([]error, len(group))
+	seq := s.last.Load()
+	err := func() error {
+		if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
+			return err
+		}
+		for i, a := range group {
+			n, err := w.appendOne(a, seq)
+			if err != nil && !refused(err) {
+				return err
+			}
+			errs[i] = err
+			seq += n
+		}
+		if _, err := w.exec("UPDATE meta SET seq = ?", seq); err != nil {
+			return err
+		}
+		_, err := w.exec("COMMIT")
+		return err
+	}()
+	if err != nil {
+		_, _ = w.exec("ROLLBACK") // fails where SQLite has done so by itself
+		err = trouble(err)
+		s.ill.Store(&err)
+	} else {
+		s.last.Store(seq)
+		s.ill.Store(nil)
+	}
+	for i, a := range group {
+		if err != nil {
+			errs[i] = err
+		}
+		a.done <- errs[i]
+	}
+}
+
+// appendOne writes the facts of one call after the fact seq, and returns how many there are now. Refused, it leaves nothing.
+func (w *writer) appendOne(a *appending, seq uint64) (uint64, error) {
+	if _, err := w.exec("SAVEPOINT one"); err != nil {
+		return 0, err
+	}
+	var refusal error
+	for i, fact := range a.facts {
+		err := fact.apply(&writing{seq: seq + uint64(i) + 1, at: a.at, db: w})
+		if err != nil && !refused(err) {
+			return 0, fmt.Errorf("%s: %w", fact.Kind(), err)
+		}
+		if err != nil {
+			refusal = err
+			break
+		}
+	}
+	if refusal != nil {
+		if _, err := w.exec("ROLLBACK TO one"); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := w.exec("RELEASE one"); err != nil {
+		return 0, err
+	}
+	if refusal != nil {
+		return 0, refusal
+	}
+	n := uint64(len(a.facts))
+	a.seq = seq + n
+	return n, nil
+}
