@@ -8,6 +8,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
 // Sentinel errors of the handlers; those of sfu, peer and auth join them in errorCodes.
@@ -66,6 +67,7 @@ var errorCodes = []struct {
 	{sfu.ErrChannelExists, protocol.CodeChannelExists},
 	{sfu.ErrNegotiating, protocol.CodeNegotiating},
 	{sfu.ErrOwnsTooMany, protocol.CodeOwnsTooMany},
+	{store.ErrTrouble, protocol.CodeStorage},
 	{errEmptyMessage, protocol.CodeEmptyMessage},
 	{errMessageTooLong, protocol.CodeMessageTooLong},
 	{errMessageElsewhere, protocol.CodeMessageElsewhere},
@@ -120,6 +122,8 @@ func errorTally(code protocol.ErrorCode) string {
 		return "offer_refused"
 	case protocol.CodeInternal:
 		return "internal_error"
+	case protocol.CodeStorage:
+		return "storage_trouble"
 	default:
 		return ""
 	}

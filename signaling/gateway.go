@@ -16,6 +16,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
 	"github.com/mini-livechat/mini-livechat/signaling/tally"
 )
 
@@ -72,6 +73,8 @@ type Config struct {
 	MediaAddrs func(Arrival) []netip.AddrPort
 	// Relay is the TURN server. Nil: there is none.
 	Relay Relay
+	// Store is what outlives the process.
+	Store *store.Store
 	// Tally counts refusals, evictions and the like. Nil: nothing is counted.
 	Tally *tally.Tally
 }

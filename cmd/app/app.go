@@ -20,6 +20,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/httpapi"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
 	"github.com/mini-livechat/mini-livechat/signaling/tally"
 	"github.com/mini-livechat/mini-livechat/static"
 )
@@ -39,6 +40,7 @@ type App struct {
 	// announcer knows where clients reach it.
 	announcer *announcer
 	relay     *relay // nil: no TURN
+	memory    *store.Store
 	// tally counts refusals; see runSummary.
 	tally   tally.Tally
 	gateway *signaling.Gateway
@@ -82,6 +84,9 @@ func newAuthority(cfg Config) (*auth.Authority, error) {
 func (a *App) open(authority *auth.Authority) error {
 	listen, err := a.cfg.MediaAddr()
 	if err != nil {
+		return err
+	}
+	if a.memory, err = openMemory(a.cfg.Data); err != nil {
 		return err
 	}
 	a.media, err = peer.NewFactory(peer.Config{
@@ -153,6 +158,7 @@ func (a *App) openGateway(authority *auth.Authority) error {
 		Presets:           specs,
 		Slots:             a.cfg.Slots,
 		MediaAddrs:        a.announcer.mediaAddrs,
+		Store:             a.memory,
 		Tally:             &a.tally,
 	}
 	if a.relay != nil {
@@ -189,7 +195,7 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 		Authority: authority, Allowed: a.cfg.GuestsAllowed(), TTL: a.cfg.GuestTTL, Log: a.log,
 	})))
 	mux.HandleFunc("/healthz", httpapi.Health)
-	mux.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining))
+	mux.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.memory.Trouble))
 	mux.Handle("/", static.Handler())
 	return mux
 }
@@ -324,6 +330,9 @@ func (a *App) close(within time.Duration) error {
 	}
 	if a.media != nil {
 		errs = append(errs, a.media.Close())
+	}
+	if a.memory != nil {
+		errs = append(errs, a.memory.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -136,7 +136,7 @@ type Config struct {
 	RequestBurst int `group:"sessions" placeholder:"N" help:"Requests that one client may send at once."`
 
 	// Data is the directory for what outlives the process. Empty is allowed only with Secret.
-	Data string `group:"running" placeholder:"DIR" help:"Directory for what outlives the process: the generated secret."`
+	Data string `group:"running" placeholder:"DIR" help:"Directory for what outlives the process: the generated secret, and livechat.db with what the server remembers. Empty: nothing does."`
 	// Drain is how long the end may take: everybody is told to come back, and what was told is
 	// waited for. 0 tells nobody.
 	Drain time.Duration `group:"running" placeholder:"TIME" help:"How long the end may take when the server is stopped: everybody is told to come back, and voice goes on until they know. 0 does without."`

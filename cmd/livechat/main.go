@@ -54,6 +54,9 @@ func run(args []string) int {
 	case errors.Is(err, doctor.ErrURL), errors.Is(err, bench.ErrScenario), errors.Is(err, bench.ErrOption):
 		code = exitUsage
 	}
+	if memory, ok := errors.AsType[*app.MemoryError](err); ok {
+		return complain(memory, exitUsage, about)
+	}
 	if wrong, ok := errors.AsType[*app.ConfigError](err); ok {
 		// Kong put the command in front, which the flags speak for.
 		return complain(wrong, exitUsage, about)

@@ -80,7 +80,7 @@ func TestEverySettingFromEverySource(t *testing.T) {
 		HeartbeatInterval: 5 * time.Second, ZombieTimeout: 20 * time.Second, ReaperInterval: time.Second,
 		IdentifyTimeout: 3 * time.Second, WriteTimeout: 2 * time.Second, MaxSessions: 40, EgressQueue: 50,
 		EgressBytes: 100_000, ResumeWindow: 4 * time.Second,
-		RequestRate: 60, RequestBurst: 70, Data: "/var/lib/livechat", LogLevel: "warn",
+		RequestRate: 60, RequestBurst: 70, Data: "/var/lib/livechat", Drain: 6 * time.Second, LogLevel: "warn",
 	}
 	const file = `
 http: 0.0.0.0:80
@@ -119,6 +119,7 @@ max-sessions: 40
 egress-queue: 50
 egress-bytes: 100000
 resume-window: 4s
+drain: 6s
 request-rate: 60
 request-burst: 70
 data: /var/lib/livechat
@@ -137,7 +138,7 @@ log-level: warn
 		"LIVECHAT_HEARTBEAT_INTERVAL": "5s", "LIVECHAT_ZOMBIE_TIMEOUT": "20s", "LIVECHAT_REAPER_INTERVAL": "1s",
 		"LIVECHAT_IDENTIFY_TIMEOUT": "3s", "LIVECHAT_WRITE_TIMEOUT": "2s", "LIVECHAT_MAX_SESSIONS": "40",
 		"LIVECHAT_EGRESS_QUEUE": "50", "LIVECHAT_EGRESS_BYTES": "100000", "LIVECHAT_RESUME_WINDOW": "4s", "LIVECHAT_REQUEST_RATE": "60", "LIVECHAT_REQUEST_BURST": "70",
-		"LIVECHAT_DATA": "/var/lib/livechat", "LIVECHAT_LOG_LEVEL": "warn",
+		"LIVECHAT_DATA": "/var/lib/livechat", "LIVECHAT_DRAIN": "6s", "LIVECHAT_LOG_LEVEL": "warn",
 	}
 	flags := make([]string, 0, len(env))
 	for key, value := range env {

@@ -34,6 +34,7 @@ const (
 	CodeUnsupportedMedia ErrorCode = 4002
 
 	CodeInternal ErrorCode = 9000
+	CodeStorage  ErrorCode = 9001
 )
 
 // String returns a short name of the code in the words of PROTOCOL.md.
@@ -85,6 +86,8 @@ func (c ErrorCode) String() string {
 		return "unsupported media"
 	case CodeInternal:
 		return "internal error"
+	case CodeStorage:
+		return "storage trouble"
 	default:
 		return fmt.Sprintf("error %d", uint16(c))
 	}

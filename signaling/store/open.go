@@ -34,6 +34,9 @@ func Open(path string) (*Store, error) {
 		if s.lock, err = lock(path + ".lock"); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
+		if err = private(path); err != nil {
+			return nil, errors.Join(err, s.abandon())
+		}
 	}
 	w, err := s.open()
 	if err != nil {
@@ -55,6 +58,15 @@ func regular(path string) error {
 		return fmt.Errorf("%s: %w: it is no file", path, ErrForeign)
 	}
 	return nil
+}
+
+// private makes the file, if there is none, so that only its owner reads what people say; SQLite's others follow it.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's file
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // memories numbers those that have no file.

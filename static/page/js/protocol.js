@@ -72,6 +72,7 @@ export const ErrorCode = Object.freeze({
   BAD_SDP: 4001,
   UNSUPPORTED_MEDIA: 4002,
   INTERNAL: 9000,
+  STORAGE: 9001,
 });
 
 /** WebSocket close codes this page treats in a way of their own. */
