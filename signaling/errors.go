@@ -23,7 +23,7 @@ var (
 	errMessageTooLong     = errors.New("content is too long")
 	errMessageElsewhere   = errors.New("not a member of that channel")
 	// errDraining: the server was told to end.
-	errDraining = errors.New("the server is about to go; come back when it has closed the connection")
+	errDraining = errors.New("server is about to go; come back later")
 	// errDetached: there is nobody to answer, the connection has ended or its session goes on
 	// elsewhere.
 	errDetached = errors.New("the connection is not the session's")

@@ -11,7 +11,7 @@
 //
 // # Coming back
 //
-// A client whose connection breaks comes back by itself, at random moments ever further apart,
+// A client whose connection breaks comes back by itself, when the server has asked for or at random moments ever further apart,
 // until Close or until the server says that there is no coming back. It resumes its session: events
 // that were missed come in order, requests are answered once, and the call goes on, which nobody
 // notices. A session that is lost is begun anew: voice state and subscriptions are told again, the call is joined again with the
