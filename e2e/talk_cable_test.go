@@ -19,6 +19,9 @@ type cable struct {
 	// networks counts how often the person has moved to another network: sockets of the one
 	// before are dead, and new ones live.
 	networks atomic.Int32
+	// mutes counts how often what the person's media sockets send began to get lost, while what is sent to
+	// them arrives. Sockets opened later are sound.
+	mutes atomic.Int32
 }
 
 // plug makes a client use the cable.
@@ -73,14 +76,14 @@ func (n *cutNet) ListenUDP(network string, addr *net.UDPAddr) (transport.UDPConn
 	if err != nil {
 		return nil, err
 	}
-	return &cutUDP{UDPConn: conn, cable: n.cable, network: n.cable.networks.Load()}, nil
+	return &cutUDP{UDPConn: conn, cable: n.cable, network: n.cable.networks.Load(), mutes: n.cable.mutes.Load()}, nil
 }
 
 type cutUDP struct {
 	transport.UDPConn
 
-	cable   *cable
-	network int32
+	cable          *cable
+	network, mutes int32
 }
 
 func (c *cutUDP) dead() bool { return c.cable.media.Load() || c.cable.networks.Load() != c.network }
@@ -95,7 +98,7 @@ func (c *cutUDP) ReadFrom(b []byte) (int, net.Addr, error) {
 }
 
 func (c *cutUDP) WriteTo(b []byte, addr net.Addr) (int, error) {
-	if c.dead() {
+	if c.dead() || c.cable.mutes.Load() != c.mutes {
 		return len(b), nil
 	}
 	return c.UDPConn.WriteTo(b, addr)

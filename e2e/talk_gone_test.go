@@ -73,6 +73,28 @@ func TestTalkLostMediaIsTold(t *testing.T) {
 	require.Equal(t, protocol.MediaOK, bo.mediaOf(bo), "who only listens is there")
 }
 
+// A path is broken in one direction, which only the server notices: it says so, and the one who is not heard finds another.
+func TestTalkMovesWhenNotHeard(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t)
+	var network cable
+	bo := arrive(t, s, "bo").join("lobby").talk()
+	ada := arrive(t, s, "ada", network.plug(t), comesBack).join("lobby").talk()
+	ada.hears(bo)
+	bo.hears(ada)
+	source := ada.call.SSRC()
+
+	network.mutes.Add(1)
+	muted := time.Now()
+	bo.toldMedia(ada, protocol.MediaLost)
+	bo.toldMedia(ada, protocol.MediaOK)
+	bo.hears(ada)
+	t.Logf("heard again after %v", time.Since(muted))
+	require.Less(t, time.Since(muted), toldWithin+2*slowMachine)
+	require.Less(t, ada.longestSilence(bo), slowMachine, "ada heard him all the while")
+	require.Equal(t, source, ada.call.SSRC(), "in the same call")
+}
+
 // Somebody vanishes without a word, media and WebSocket: called lost in time, and out after the shorter timeout.
 func TestTalkVanishedIsOut(t *testing.T) {
 	verifyNoLeaks(t)

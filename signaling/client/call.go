@@ -171,9 +171,8 @@ func (c *Call) apply(payload any) {
 	case *protocol.MediaState:
 		if ev.ChannelID == c.channelID {
 			c.change(ev.UserID, func(m *protocol.Member) { m.Media = ev.State })
-			// What comes here may come all the while, over a path that is broken in the other direction.
-			if ev.UserID == c.client.UserID() && ev.State == protocol.MediaLost {
-				c.media.Load().complain()
+			if ev.UserID == c.client.UserID() {
+				c.media.Load().heard(ev.State != protocol.MediaLost)
 			}
 		}
 	case *protocol.Speakers:

@@ -31,6 +31,7 @@ type media struct {
 	restarted   time.Time     // when the last one was agreed on; guarded by negotiating
 	troubled    chan struct{} // has a token when nothing comes any more
 	moved       atomic.Bool   // the path begins at an address that is gone; cleared by an ICE restart
+	unheard     atomic.Bool   // nothing comes of this client, as the server says; cleared when it says otherwise
 
 	answered  chan struct{} // closed when the answer has been applied
 	connected chan struct{} // closed when packets flow

@@ -171,7 +171,18 @@ func (m *media) restartOffer() (webrtc.SessionDescription, error) {
 }
 
 // inTrouble reports whether another path is needed.
-func (m *media) inTrouble() bool { return m.moved.Load() || m.receiver.trouble.Load() }
+func (m *media) inTrouble() bool {
+	return m.moved.Load() || m.unheard.Load() || m.receiver.trouble.Load()
+}
+
+// heard takes whether the server hears anything of this client. Packets may come here all the while, over a path that is
+// broken in the other direction only.
+func (m *media) heard(so bool) {
+	m.unheard.Store(!so)
+	if !so {
+		m.complain()
+	}
+}
 
 // sinceRestart is how long ago the last ICE restart was agreed on. It waits for one that is under way.
 func (m *media) sinceRestart() time.Duration {
