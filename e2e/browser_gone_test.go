@@ -46,7 +46,7 @@ func TestBrowserSeesWhoIsGone(t *testing.T) {
 	shows("Listening")
 
 	network.media.Store(true)
-	shows("Connection lost")
+	shows("Cut off")
 	require.True(t, evaluate[bool](ada, "document.querySelector('.person--unstable') !== null"))
 	network.media.Store(false)
 	shows("Listening")

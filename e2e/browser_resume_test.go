@@ -144,6 +144,7 @@ func TestBrowserOutlivesItsWebSocket(t *testing.T) {
 		ada.fill("#chat-text", "a draft")
 		before := ada.places()
 		w.pull()
+		evaluate[chromedp.Void](ada, "{ window.pulled = performance.now() }")
 		require.NoError(t, chloe.conn.NetConn().Close())
 		ada.see("#line", "Reconnecting…")
 		require.Equal(t, before, ada.places(), "nothing jumps")
@@ -152,11 +153,11 @@ func TestBrowserOutlivesItsWebSocket(t *testing.T) {
 		_, err := ben.SendMessage(soon(t), "lobby", "while you were away")
 		require.NoError(t, err)
 		hears()
-		ada.until("five seconds are over", "performance.now() - (window.pulled ??= performance.now()) > 5000")
+		ada.until("five seconds are over", "performance.now() - pulled > 5000")
 		w.put()
 		ada.see("#line", "You are back")
 		ada.see(".message", "while you were away")
-		ada.see(".person--unstable .person__note", "Connection lost") // Chloe's, media and all
+		ada.see(".person--unstable .person__note", "Cut off") // Chloe's, media and all
 		ben.toldMessage("a draft, finished")
 		ada.until("it is sent", "!document.querySelector('.message--sending')")
 		ada.until("the line is gone", "document.getElementById('line').hidden")
@@ -172,6 +173,34 @@ func TestBrowserOutlivesItsWebSocket(t *testing.T) {
 	require.Less(t, ben.longestGap(), 700*time.Millisecond)
 	ada.write("last")
 	ben.toldMessage("last")
+
+	t.Run("leaves and joins without a connection", func(t *testing.T) {
+		during(t, ada)
+		w.pull()
+		ada.click("#leave")
+		ada.see("#stage", "Pick a channel")
+		require.True(t, evaluate[bool](ada, "livechat.media.microphone.track === null"), "the microphone is let go")
+		user := ada.userID()
+		require.Equal(t, protocol.LeaveLeft, told(ben, "Ada left", func(ev *protocol.ChannelEvent) bool {
+			return ev.Event == protocol.ChannelEventLeave && ev.Member.UserID == user
+		}).Cause)
+		ada.clickChannel("lobby")
+		ada.see("#stage", "Joining lobby…")
+		w.put()
+		ada.joined()
+		hears()
+		require.Equal(t, session, ada.session())
+	})
+	t.Run("the page is left and shown again", func(t *testing.T) {
+		during(t, ada)
+		const show = "window.dispatchEvent(new PageTransitionEvent('%s', { persisted: true })) && undefined"
+		evaluate[chromedp.Void](ada, fmt.Sprintf(show, "pagehide"))
+		require.Equal(t, "", ada.session(), "the session is given up")
+		evaluate[chromedp.Void](ada, fmt.Sprintf(show, "pageshow"))
+		ada.joined()
+		hears()
+		require.NotEqual(t, session, ada.session())
+	})
 	ada.noComplaints()
 }
 

@@ -21,14 +21,6 @@ import { Room } from './room.js';
 import { Store } from './store.js';
 import { Voice } from './voice.js';
 
-/** How others went, by the cause that the server gives; the rest were lost somehow. */
-const LEAVE_NOTES = new Map(
-  /** @type {[string, import('./chat.js').Note][]} */ ([
-    ['left', 'leave'],
-    ['media_failed', 'unreached'],
-  ]),
-);
-
 /**
  * What went wrong, for the screen to put into words.
  * @typedef {object} Problem
@@ -125,7 +117,8 @@ export class Call extends Store {
   /** Whether voice was lost and is being set up again, or another path is looked for. */
   get mending() {
     const returns = this.room !== null && this.room.channelId === this.wanted && !this.room.live;
-    return (returns && !this.microphone.asking) || this.path.broken;
+    const gone = this.media.state === 'failed' && this.media.everConnected;
+    return (returns && !this.microphone.asking) || gone || this.path.broken;
   }
 
   // What the person does.
@@ -218,6 +211,11 @@ export class Call extends Store {
     this.#settle();
   }
 
+  /** It is known again who speaks. */
+  onResumed() {
+    this.#listen();
+  }
+
   /** The session is over. */
   onLost() {
     this.#hangUp();
@@ -252,25 +250,22 @@ export class Call extends Store {
     if (!room?.live || d.channel_id !== room.channelId) {
       return;
     }
+    if (op === Op.CHANNEL_EVENT && d.event === 'leave' && d.member?.user_id === this.#myId) {
+      this.#onExpelled(d);
+      return;
+    }
+    room.apply(op, d);
     switch (op) {
       case Op.SPEAKERS:
         // Ten times a second in a lively channel: nothing else on the screen depends on it.
-        room.applySpeakers(d.speakers);
         this.media.expect(room.speaking);
         this.#listen();
         this.dispatchEvent(new CustomEvent('speaking'));
         return;
       case Op.CHANNEL_EVENT:
-        this.#onChannelEvent(room, d);
-        break;
-      case Op.MESSAGE_EVENT:
-        room.chat.receive(d);
-        break;
-      case Op.VOICE_STATE_EVENT:
-        room.applyVoiceState(d);
+        this.#directory.setCount(room.channelId, room.members.size);
         break;
       case Op.MEDIA_STATE:
-        room.applyMediaState(d);
         if (d.user_id === this.#myId && d.state !== 'ok') {
           this.path.restart();
         }
@@ -283,29 +278,12 @@ export class Call extends Store {
     this.changed();
   }
 
-  /**
-   * @param {Room} room
-   * @param {import('./protocol.js').ChannelEvent} d
-   */
-  #onChannelEvent(room, d) {
-    const { member } = d;
-    if (d.event === 'join' && member) {
-      room.add(member);
-      room.chat.note('join', member.name);
-    } else if (d.event === 'leave' && member?.user_id === this.#myId) {
-      // The server lost sight of our voice and ended the membership.
-      this.pathBlocked ||= d.cause === 'media_failed' && !this.media.everConnected;
-      this.#hangUp();
-      this.retry.later();
-    } else if (d.event === 'leave' && member) {
-      room.remove(member.user_id);
-      room.chat.note(LEAVE_NOTES.get(d.cause ?? '') ?? 'gone', member.name);
-    } else if (d.event === 'connection' && member) {
-      room.applyConnection(member);
-    } else if (d.event === 'update' && d.channel) {
-      room.name = d.channel.channel_name;
-    }
-    this.#directory.setCount(room.channelId, room.members.size);
+  /** @param {import('./protocol.js').ChannelEvent} d the server lost sight of our voice and ended the membership */
+  #onExpelled({ cause }) {
+    this.pathBlocked ||= cause === 'media_failed' && !this.media.everConnected;
+    this.#hangUp();
+    this.retry.later();
+    this.changed();
   }
 
   // The loop between what is wanted and what is.

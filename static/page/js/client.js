@@ -218,7 +218,7 @@ export class Client extends EventTarget {
     }
     this.#plan(code, opened);
     this.#setState({ name: 'waiting', code, reason, retryAt: this.#retry.at ?? 0 });
-    if (!opened && code === ABNORMAL) {
+    if (!opened && code === ABNORMAL && !this.#awaited) {
       this.#askForRefusal();
     }
   }
@@ -240,8 +240,12 @@ export class Client extends EventTarget {
       this.#retry.in(0);
       return;
     }
-    const waits = this.ready !== null && performance.now() - this.#awaySince < this.ready.resume_window_ms;
-    this.#retry.later(waits ? RESUME_PAUSE_MS : undefined);
+    this.#retry.later(this.#awaited ? RESUME_PAUSE_MS : undefined);
+  }
+
+  /** Whether the server still waits for us to resume the session. */
+  get #awaited() {
+    return this.ready !== null && performance.now() - this.#awaySince < this.ready.resume_window_ms;
   }
 
   async #askForRefusal() {

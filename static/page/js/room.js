@@ -3,6 +3,16 @@
  * @module
  */
 
+import { Op } from './protocol.js';
+
+/** How others went, by the cause that the server gives; the rest were lost somehow. */
+const LEAVE_NOTES = new Map(
+  /** @type {[string, import('./chat.js').Note][]} */ ([
+    ['left', 'leave'],
+    ['media_failed', 'unreached'],
+  ]),
+);
+
 export class Room {
   /** False while the channel is shown but one is not in it: the connection was lost. */
   live = true;
@@ -25,44 +35,60 @@ export class Room {
     }
   }
 
-  /** @param {import('./protocol.js').Member} member */
-  add(member) {
-    this.members.set(member.user_id, member);
-  }
-
-  /** @param {string} userId */
-  remove(userId) {
-    this.members.delete(userId);
-    this.speaking.delete(userId);
+  /**
+   * Takes what the server tells of the channel.
+   * @param {number} op
+   * @param {any} d
+   */
+  apply(op, d) {
+    switch (op) {
+      case Op.CHANNEL_EVENT:
+        this.#applyChange(d);
+        break;
+      case Op.MESSAGE_EVENT:
+        this.chat.receive(d);
+        break;
+      case Op.VOICE_STATE_EVENT:
+        this.applyVoiceState(d);
+        break;
+      case Op.MEDIA_STATE:
+        this.#change(d.user_id, { media: d.state });
+        break;
+      case Op.SPEAKERS: // everyone who speaks
+        this.speaking = new Set(d.speakers.map((/** @type {import('./protocol.js').Speaker} */ s) => s.user_id));
+        break;
+    }
   }
 
   /** @param {import('./protocol.js').VoiceState} state */
-  applyVoiceState(state) {
-    const member = this.members.get(state.user_id);
-    if (member) {
-      const { self_mute, self_deaf, mic, sound } = state;
-      this.members.set(state.user_id, { ...member, self_mute, self_deaf, mic, sound });
+  applyVoiceState({ user_id, self_mute, self_deaf, mic, sound }) {
+    this.#change(user_id, { self_mute, self_deaf, mic, sound });
+  }
+
+  /** @param {import('./protocol.js').ChannelEvent} d */
+  #applyChange({ event, member, cause, channel }) {
+    if (event === 'join' && member) {
+      this.members.set(member.user_id, member);
+      this.chat.note('join', member.name);
+    } else if (event === 'leave' && member) {
+      this.members.delete(member.user_id);
+      this.speaking.delete(member.user_id);
+      this.chat.note(LEAVE_NOTES.get(cause ?? '') ?? 'gone', member.name);
+    } else if (event === 'connection' && member) {
+      this.#change(member.user_id, { connection: member.connection });
+    } else if (event === 'update' && channel) {
+      this.name = channel.channel_name;
     }
   }
 
-  /** @param {import('./protocol.js').Member} member whose connection broke or is back */
-  applyConnection({ user_id, connection }) {
-    const member = this.members.get(user_id);
+  /**
+   * @param {string} userId
+   * @param {Partial<import('./protocol.js').Member>} fields what is new
+   */
+  #change(userId, fields) {
+    const member = this.members.get(userId);
     if (member) {
-      this.members.set(user_id, { ...member, connection });
+      this.members.set(userId, { ...member, ...fields });
     }
-  }
-
-  /** @param {{user_id: string, state: 'ok' | 'lost'}} d */
-  applyMediaState({ user_id, state }) {
-    const member = this.members.get(user_id);
-    if (member) {
-      this.members.set(user_id, { ...member, media: state });
-    }
-  }
-
-  /** @param {import('./protocol.js').Speaker[]} speakers everyone who speaks */
-  applySpeakers(speakers) {
-    this.speaking = new Set(speakers.map((s) => s.user_id));
   }
 }

@@ -166,6 +166,7 @@ export class Session extends Store {
   #onResumed() {
     this.#setIceServers(this.client.ready?.ice_servers ?? []);
     this.directory.refresh();
+    this.call.onResumed();
   }
 
   /** @param {RTCIceServer[]} iceServers for the next connection, and for this one should it look for a path again */

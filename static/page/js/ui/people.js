@@ -59,7 +59,7 @@ function mark(member) {
  */
 function condition(member) {
   if (member.media === 'lost') {
-    return 'Connection lost';
+    return 'Cut off';
   }
   return member.connection === 'unstable' ? 'Unstable' : '';
 }
@@ -131,7 +131,7 @@ export function mountPeople(session) {
     setText(name, member.name);
     setAttribute(name, 'title', member.name);
     const unheard = heard(member, mine);
-    const broken = condition(member);
+    const broken = mine ? '' : condition(member); // of oneself it is said where the voice is
     setText(note, [mine ? 'You' : '', broken || (marked?.text ?? unheard)].filter(Boolean).join(' · '));
     item.classList.toggle('person--unheard', unheard !== '');
     item.classList.toggle('person--unstable', broken !== '');
