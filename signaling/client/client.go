@@ -109,8 +109,8 @@ func (c *Client) Call() *Call {
 	return c.call
 }
 
-// Close ends the session, and the call if there is one, and returns when all goroutines
-// of both have ended. The other members see the cause "gone"; call Leave first to leave
+// Close ends the session, and the call if there is one, and returns when the server has heard
+// of it, or a second later, and all goroutines of both have ended. The other members see the cause "gone"; call Leave first to leave
 // politely. Closing twice is fine. The error is always nil.
 func (c *Client) Close() error {
 	c.end(ErrClosed)
@@ -136,10 +136,11 @@ func (c *Client) end(err error) {
 	c.link = nil
 	c.sending.Unlock()
 	if l != nil {
-		if errors.Is(err, ErrClosed) { // after err is set, since the server's answer ends the link too
+		if errors.Is(err, ErrClosed) { // after err is set, since the server's answer ends the link
 			l.bye()
+		} else {
+			l.close() // wakes the running goroutine
 		}
-		l.close() // wakes the running goroutine
 	}
 	if call != nil {
 		call.end(err)

@@ -9,9 +9,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -253,6 +255,49 @@ func TestCloseIsIdempotentAndEndsRequests(t *testing.T) {
 	require.ErrorIs(t, <-result, ErrClosed)
 	_, err := c.Join(testContext(t), "room", JoinOptions{})
 	require.ErrorIs(t, err, ErrClosed)
+}
+
+// Whatever the server is just saying, it hears the farewell: nothing that it writes before fails.
+func TestCloseIsHeard(t *testing.T) {
+	t.Parallel()
+	type end struct{ read, written error }
+	ended := make(chan end, 1)
+	srv := newFake(t, func(c *fakeConn) {
+		if !c.identify() {
+			return
+		}
+		stop, stopped := make(chan struct{}), make(chan error)
+		go func() {
+			event := []byte(`{"op":103,"d":{"channel_id":"` + strings.Repeat("x", 1000) + `","speakers":[]}}`)
+			for {
+				select {
+				case <-stop:
+					stopped <- nil
+					return
+				case <-time.After(50 * time.Microsecond):
+				}
+				if err := c.WriteMessage(websocket.TextMessage, event); err != nil && !errors.Is(err, websocket.ErrCloseSent) {
+					<-stop
+					stopped <- err
+					return
+				}
+			}
+		}()
+		var e end
+		for e.read == nil {
+			_, _, e.read = c.ReadMessage()
+		}
+		close(stop)
+		e.written = <-stopped
+		ended <- e
+	})
+	for range 100 {
+		c := srv.dial(Options{Token: "ada", NoReconnect: true})
+		require.NoError(t, c.Close())
+		e := <-ended
+		require.True(t, websocket.IsCloseError(e.read, websocket.CloseNormalClosure), "%v", e.read)
+		require.NoError(t, e.written)
+	}
 }
 
 func TestEvents(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-// drainTimeout is how long, after a write failed, the reader waits for a close frame
+// drainTimeout is how long, after the last write, the reader waits for a close frame
 // that says why.
 const drainTimeout = time.Second
 
@@ -159,10 +159,12 @@ func (l *link) cause(err error) error {
 	return err
 }
 
-// bye tells the server that nobody will come back.
+// bye tells the server that nobody will come back, and leaves the reader a moment to hear that the server has heard it. Were
+// the connection closed at once, with something unread, the server would find it broken and the session would wait for us.
 func (l *link) bye() {
 	message := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
 	_ = l.conn.WriteControl(websocket.CloseMessage, message, time.Now().Add(drainTimeout))
+	l.failWrite(ErrClosed) // nothing is written after it
 }
 
 // close ends the link and wakes its reader.
