@@ -18,7 +18,7 @@ var errCableOut = errors.New("the cable is out")
 // TestBrowserSeesWhoIsGone has somebody lose one half of the connection after the other, in front of the page.
 func TestBrowserSeesWhoIsGone(t *testing.T) {
 	verifyNoLeaks(t)
-	s := startServer(t)
+	s := startServer(t, noRelay)
 	ada := startBrowser(t, "Ada", toneAda)
 	ada.signIn(s)
 	ada.join("lobby")

@@ -19,6 +19,9 @@ const (
 	slowMachine = time.Second
 )
 
+// noRelay leaves those whose UDP is cut no way out.
+func noRelay(cfg *app.Config) { cfg.TURN = false }
+
 // toldMedia waits until p is told this of other's media.
 func (p *person) toldMedia(other *person, state protocol.Media) {
 	p.t.Helper()
@@ -41,7 +44,7 @@ func (p *person) mediaOf(other *person) protocol.Media {
 // too, and again when it comes.
 func TestTalkLostMediaIsTold(t *testing.T) {
 	verifyNoLeaks(t)
-	s := startServer(t)
+	s := startServer(t, noRelay)
 	bo := arrive(t, s, "bo").join("lobby", listenOnly)
 	var network cable
 	ada := arrive(t, s, "ada", network.plug(t), comesBack).join("lobby").talk()
