@@ -21,13 +21,32 @@ const ModeConference Mode = "conference"
 
 // ChannelInfo is a copy of what is known of a channel.
 type ChannelInfo struct {
-	ID, Name string
-	Mode     Mode
+	ID   string
+	Mode Mode
 	// OwnerID is who created the channel; empty for a preset one.
 	OwnerID     string
-	Capacity    int // in members
 	MemberCount int
 	CreatedAt   time.Time
+	Settings
+}
+
+// Settings are what people may change about a channel. Values can be compared.
+type Settings struct {
+	Name string
+	// Capacity is the most members; 0, where it is set, means the hub's limit.
+	Capacity int
+	// Position orders lists of channels: the smaller, the further up.
+	Position int
+	// Topic, Access and Keep are in the words of whoever asks this package: they are told to the others, and nothing
+	// follows from them here.
+	Topic, Access string
+	Keep          Keep
+}
+
+// Keep says how much of a channel's chat is kept; -1 means as much as the server does by default, 0 nothing.
+type Keep struct {
+	Count int
+	For   time.Duration
 }
 
 // MemberInfo is a copy of what others may know of a member.
@@ -69,6 +88,7 @@ type Snapshot struct {
 type Channel struct {
 	id       string
 	ownerID  string
+	kept     bool
 	hub      *ChannelHub
 	notifier careful
 	// awake says that the decider looks after the channel.

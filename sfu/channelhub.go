@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -78,13 +79,16 @@ type listing struct {
 
 // ChannelSpec describes a channel to create.
 type ChannelSpec struct {
-	ID, Name string
-	// OwnerID is empty for a preset channel, which no idleness deletes.
+	ID string
+	// OwnerID is empty for a preset channel.
 	OwnerID string
 	// Unbounded lets the owner have more than ChannelLimits.PerOwner.
 	Unbounded bool
-	// Capacity in members; 0 means the limit.
-	Capacity int
+	// Kept channels are not deleted for being idle, nor to make room for others; those without an owner always are.
+	Kept bool
+	// CreatedAt is when that was; the zero time means now.
+	CreatedAt time.Time
+	Settings
 }
 
 // NewChannelHub returns an empty hub.
@@ -104,33 +108,64 @@ func (h *ChannelHub) RunDecisions(ctx context.Context) { h.decider.run(ctx) }
 // channel that is empty for the longest, a minute at least, is deleted for it. It fails
 // with ErrChannelExists, ErrOwnsTooMany, ErrTooManyChannels or a *TooSoonError.
 func (h *ChannelHub) Create(spec ChannelSpec, now time.Time) (ChannelInfo, error) {
-	if spec.Capacity == 0 {
-		spec.Capacity = h.limits.Capacity
-	}
-	c := &Channel{
-		id: spec.ID, ownerID: spec.OwnerID, hub: h, notifier: h.notifier, emptySince: now,
-		roster: newRoster(ChannelInfo{
-			ID: spec.ID, Name: spec.Name, Mode: ModeConference, OwnerID: spec.OwnerID,
-			Capacity: spec.Capacity, CreatedAt: now,
-		}),
-		updates: rate.NewLimiter(rate.Every(updateInterval), updateBurst),
-	}
+	c := h.newChannel(spec, now)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.channels[spec.ID] != nil {
-		return ChannelInfo{}, fmt.Errorf("%w: %s", ErrChannelExists, spec.ID)
+	if err := h.freeLocked(spec.ID); err != nil {
+		return ChannelInfo{}, err
 	}
 	if err := h.allowLocked(spec, now); err != nil {
 		return ChannelInfo{}, err
 	}
-	if spec.OwnerID != "" {
-		h.ownerLocked(spec.OwnerID).channels++
-	}
-	h.channels[spec.ID] = c
-	h.changed()
+	h.addLocked(c)
 	info := c.Info()
 	h.notifier.NotifyAll(spec.OwnerID, ChannelCreated{Channel: info})
 	return info, nil
+}
+
+// Restore adds a channel that there was before the server started: limits do not hold it up, and nobody is told. It fails
+// with ErrChannelExists.
+func (h *ChannelHub) Restore(spec ChannelSpec, now time.Time) error {
+	c := h.newChannel(spec, now)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.freeLocked(spec.ID); err != nil {
+		return err
+	}
+	h.addLocked(c)
+	return nil
+}
+
+func (h *ChannelHub) newChannel(spec ChannelSpec, now time.Time) *Channel {
+	if spec.Capacity == 0 || spec.Capacity > h.limits.Capacity {
+		spec.Capacity = h.limits.Capacity
+	}
+	if spec.CreatedAt.IsZero() {
+		spec.CreatedAt = now
+	}
+	return &Channel{
+		id: spec.ID, ownerID: spec.OwnerID, kept: spec.Kept || spec.OwnerID == "", hub: h, notifier: h.notifier, emptySince: now,
+		roster: newRoster(ChannelInfo{
+			ID: spec.ID, Mode: ModeConference, OwnerID: spec.OwnerID, CreatedAt: spec.CreatedAt, Settings: spec.Settings,
+		}),
+		updates: rate.NewLimiter(rate.Every(updateInterval), updateBurst),
+	}
+}
+
+// freeLocked reports whether an id is free.
+func (h *ChannelHub) freeLocked(id string) error {
+	if h.channels[id] != nil {
+		return fmt.Errorf("%w: %s", ErrChannelExists, id)
+	}
+	return nil
+}
+
+func (h *ChannelHub) addLocked(c *Channel) {
+	if c.ownerID != "" {
+		h.ownerLocked(c.ownerID).channels++
+	}
+	h.channels[c.id] = c
+	h.changed()
 }
 
 // allowLocked makes room for a channel, or reports why there shall be no such.
@@ -163,7 +198,7 @@ func (h *ChannelHub) giveWayLocked(now time.Time) bool {
 	var oldest *Channel
 	longest := abandoned
 	for _, c := range h.channels {
-		if empty := c.emptyFor(now); c.ownerID != "" && empty >= longest {
+		if empty := c.emptyFor(now); !c.kept && empty >= longest {
 			oldest, longest = c, empty
 		}
 	}
@@ -198,7 +233,7 @@ func (h *ChannelHub) Get(id string) (*Channel, error) {
 // which the change was made.
 func (h *ChannelHub) changed() { h.version.Add(1) }
 
-// List returns all channels, oldest first. Until one of them changes, all callers get the
+// List returns all channels, by their positions and then the oldest first. Until one of them changes, all callers get the
 // same slice, which they must not change.
 func (h *ChannelHub) List() []ChannelInfo {
 	version := h.version.Load()
@@ -207,6 +242,9 @@ func (h *ChannelHub) List() []ChannelInfo {
 	}
 	infos := h.infos()
 	slices.SortFunc(infos, func(a, b ChannelInfo) int {
+		if byPlace := cmp.Compare(a.Position, b.Position); byPlace != 0 {
+			return byPlace
+		}
 		if byAge := a.CreatedAt.Compare(b.CreatedAt); byAge != 0 {
 			return byAge
 		}
@@ -226,25 +264,42 @@ func (h *ChannelHub) infos() []ChannelInfo {
 	return infos
 }
 
-// Update changes a channel's name and capacity, where not nil, and tells everybody but
-// the one named by by, if that makes a difference. A capacity of 0 means the limit; one
-// below the number of members makes nobody leave. It fails with ErrChannelNotFound, or
-// with a *TooSoonError when the channel changed three times just now.
-func (h *ChannelHub) Update(c *Channel, name *string, capacity *int, by string, now time.Time) (ChannelInfo, error) {
-	if capacity != nil && *capacity == 0 {
-		capacity = &h.limits.Capacity
-	}
+// Update has edit change a channel's settings, and tells everybody but the one named by by, if that makes a difference. A
+// capacity of 0 means the limit; one below the number of members makes nobody leave. It fails with ErrChannelNotFound, or
+// with a *TooSoonError when the channel changed three times just now. edit must not call back.
+func (h *ChannelHub) Update(c *Channel, edit func(*Settings), by string, now time.Time) (ChannelInfo, error) {
+	return h.update(c, by, func(settings *Settings) error {
+		edit(settings)
+		if settings.Capacity == 0 {
+			settings.Capacity = h.limits.Capacity
+		}
+		if c.roster.closed || *settings == c.roster.channel.Settings {
+			return nil
+		}
+		return allow(c.updates, now)
+	})
+}
+
+// Revert gives a channel the settings that it had before an Update that must not be. Everybody is told. It fails with
+// ErrChannelNotFound.
+func (h *ChannelHub) Revert(c *Channel, before Settings) (ChannelInfo, error) {
+	return h.update(c, "", func(settings *Settings) error {
+		*settings = before
+		return nil
+	})
+}
+
+func (h *ChannelHub) update(c *Channel, by string, edit func(*Settings) error) (ChannelInfo, error) {
 	// The hub's lock keeps what is told of this channel to everybody in order.
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.roster.closed && c.roster.differs(name, capacity) {
-		if err := allow(c.updates, now); err != nil {
-			return ChannelInfo{}, err
-		}
+	settings := c.roster.channel.Settings
+	if err := edit(&settings); err != nil {
+		return ChannelInfo{}, err
 	}
-	told, err := c.roster.update(name, capacity, by)
+	told, err := c.roster.update(settings, by)
 	if err != nil {
 		return ChannelInfo{}, err
 	}
@@ -261,8 +316,8 @@ func (h *ChannelHub) Delete(c *Channel, by string) bool {
 	return h.deleteIf(c, by, func() bool { return true })
 }
 
-// ReapIdle deletes the channels that somebody created and that have been empty for
-// longer than idle; it returns how many.
+// ReapIdle deletes the channels that are not kept and have been empty for longer than idle; it
+// returns how many.
 func (h *ChannelHub) ReapIdle(now time.Time, idle time.Duration) int {
 	reaped := 0
 	for _, c := range h.created(now) {
@@ -274,7 +329,7 @@ func (h *ChannelHub) ReapIdle(now time.Time, idle time.Duration) int {
 	return reaped
 }
 
-// created returns the channels that have an owner, and forgets the owners that have none
+// created returns the channels that are not kept, and forgets the owners that have none
 // and made none lately.
 func (h *ChannelHub) created(now time.Time) []*Channel {
 	h.mu.Lock()
@@ -286,7 +341,7 @@ func (h *ChannelHub) created(now time.Time) []*Channel {
 	}
 	created := make([]*Channel, 0, len(h.channels))
 	for _, c := range h.channels {
-		if c.ownerID != "" {
+		if !c.kept {
 			created = append(created, c)
 		}
 	}

@@ -227,7 +227,7 @@ func newChannel(tb testing.TB, capacity int) (*Channel, *MediaPeerHub, *recorder
 
 func create(tb testing.TB, hub *ChannelHub) *Channel {
 	tb.Helper()
-	_, err := hub.Create(ChannelSpec{ID: "lobby", Name: "Lobby"}, time.Now())
+	_, err := hub.Create(ChannelSpec{ID: "lobby", Settings: Settings{Name: "Lobby"}}, time.Now())
 	require.NoError(tb, err)
 	channel, err := hub.Get("lobby")
 	require.NoError(tb, err)

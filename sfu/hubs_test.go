@@ -10,10 +10,10 @@ import (
 func TestChannelHubCreateAndLimits(t *testing.T) {
 	hub, _, notifier := newHub(t, 7)
 	now := time.Now()
-	info, err := hub.Create(ChannelSpec{ID: "a", Name: "A", OwnerID: "ada"}, now)
+	info, err := hub.Create(ChannelSpec{ID: "a", Settings: Settings{Name: "A"}, OwnerID: "ada"}, now)
 	require.NoError(t, err)
 	require.Equal(t, ChannelInfo{
-		ID: "a", Name: "A", Mode: ModeConference, OwnerID: "ada", Capacity: 7, CreatedAt: now,
+		ID: "a", Settings: Settings{Name: "A", Capacity: 7}, Mode: ModeConference, OwnerID: "ada", CreatedAt: now,
 	}, info)
 	require.Equal(t, []told{{nil, "ada", ChannelCreated{Channel: info}}}, notifier.take())
 
@@ -35,7 +35,7 @@ func TestChannelHubCreateAndLimits(t *testing.T) {
 
 func TestChannelHubUpdate(t *testing.T) {
 	hub, _, notifier := newHub(t, 10)
-	_, err := hub.Create(ChannelSpec{ID: "a", Name: "A"}, time.Now())
+	_, err := hub.Create(ChannelSpec{ID: "a", Settings: Settings{Name: "A"}}, time.Now())
 	require.NoError(t, err)
 	c, err := hub.Get("a")
 	require.NoError(t, err)
@@ -43,7 +43,7 @@ func TestChannelHubUpdate(t *testing.T) {
 	join(t, c, "bob", newConn(t, 2, 1))
 	notifier.take()
 
-	info, err := hub.Update(c, new("New"), new(1), "ada", time.Now())
+	info, err := hub.Update(c, func(s *Settings) { s.Name = "New"; s.Capacity = 1 }, "ada", time.Now())
 	require.NoError(t, err)
 	require.Equal(t, "New", info.Name)
 	require.Equal(t, 1, info.Capacity)
@@ -52,7 +52,7 @@ func TestChannelHubUpdate(t *testing.T) {
 	_, err = enter(c, newConn(t, 3, 1), JoinRequest{UserID: "cyd"})
 	require.ErrorIs(t, err, ErrChannelFull)
 
-	info, err = hub.Update(c, nil, new(0), "", time.Now())
+	info, err = hub.Update(c, func(s *Settings) { s.Capacity = 0 }, "", time.Now())
 	require.NoError(t, err)
 	require.Equal(t, "New", info.Name)
 	require.Equal(t, 10, info.Capacity)
@@ -80,7 +80,7 @@ func TestChannelHubDeleteTakesTheMembersAlong(t *testing.T) {
 	require.Empty(t, bob.heard[0].take())
 	_, err = enter(c, newConn(t, 3, 1), JoinRequest{UserID: "cyd"})
 	require.ErrorIs(t, err, ErrChannelNotFound)
-	_, err = hub.Update(c, nil, nil, "", time.Now())
+	_, err = hub.Update(c, func(*Settings) {}, "", time.Now())
 	require.ErrorIs(t, err, ErrChannelNotFound)
 }
 

@@ -101,7 +101,7 @@ func TestRenamingIsBounded(t *testing.T) {
 	notifier.take()
 	told := 0
 	for i := range 1000 { // 10 s of 100 requests a second
-		_, err := hub.Update(c, new(fmt.Sprint("name", i)), nil, "ada", now.Add(time.Duration(i)*10*time.Millisecond))
+		_, err := hub.Update(c, func(s *Settings) { s.Name = fmt.Sprint("name", i) }, "ada", now.Add(time.Duration(i)*10*time.Millisecond))
 		if soon, ok := errors.AsType[*TooSoonError](err); ok {
 			require.LessOrEqual(t, soon.RetryAfter, updateInterval)
 			continue
@@ -115,7 +115,7 @@ func TestRenamingIsBounded(t *testing.T) {
 
 	name := c.Info().Name
 	for range 100 {
-		_, err := hub.Update(c, &name, nil, "ada", now)
+		_, err := hub.Update(c, func(s *Settings) { s.Name = name }, "ada", now)
 		require.NoError(t, err, "what changes nothing costs nothing")
 	}
 	require.Empty(t, notifier.take())
@@ -141,7 +141,7 @@ func TestListIsShared(t *testing.T) {
 	changed(false, "a mute is in no list")
 	m.Leave(LeaveLeft)
 	changed(true, "a member less")
-	_, err := hub.Update(c, new("New"), nil, "", time.Now())
+	_, err := hub.Update(c, func(s *Settings) { s.Name = "New" }, "", time.Now())
 	require.NoError(t, err)
 	changed(true, "another name")
 	require.NoError(t, owned(hub, "other", "ada", time.Now().Add(time.Second)))

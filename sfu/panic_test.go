@@ -82,7 +82,7 @@ func TestPanicInNotifier(t *testing.T) {
 	panics("voice state")
 	ada.talk()
 	require.Empty(t, bob.heard[0].take())
-	_, err := hub.Update(c, new("New"), nil, "", time.Now())
+	_, err := hub.Update(c, func(s *Settings) { s.Name = "New" }, "", time.Now())
 	require.NoError(t, err)
 	panics("update")
 	require.True(t, m.Leave(LeaveLeft))

@@ -179,25 +179,15 @@ func (r *roster) setMediaLost(p *presence, lost bool) ([]news, error) {
 // update changes name and capacity, nil leaving either as it is. A capacity below the
 // number of members makes nobody leave. What makes no difference is not told; by is who
 // need not be told what they did. It fails with ErrChannelNotFound.
-func (r *roster) update(name *string, capacity *int, by string) ([]news, error) {
+func (r *roster) update(settings Settings, by string) ([]news, error) {
 	if r.closed {
 		return nil, fmt.Errorf("%w: %s", ErrChannelNotFound, r.channel.ID)
 	}
-	if !r.differs(name, capacity) {
+	if settings == r.channel.Settings {
 		return nil, nil
 	}
-	if name != nil {
-		r.channel.Name = *name
-	}
-	if capacity != nil {
-		r.channel.Capacity = *capacity
-	}
+	r.channel.Settings = settings
 	return []news{{everyone: true, except: by, event: ChannelUpdated{Channel: r.info()}}}, nil
-}
-
-// differs reports whether update would change anything.
-func (r *roster) differs(name *string, capacity *int) bool {
-	return name != nil && *name != r.channel.Name || capacity != nil && *capacity != r.channel.Capacity
 }
 
 // close puts everybody out for good. It fails with ErrChannelNotFound when it is closed.

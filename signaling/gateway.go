@@ -2,7 +2,6 @@ package signaling
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -38,7 +37,7 @@ type Config struct {
 	ZombieTimeout time.Duration
 	// ReaperInterval is how often zombies and idle channels are looked for.
 	ReaperInterval time.Duration
-	// ChannelIdle is how long a created channel may be empty before it is deleted.
+	// ChannelIdle is how long a channel of a guest may be empty before it is deleted.
 	ChannelIdle time.Duration
 	// IdentifyTimeout is how long a connection may be anonymous.
 	IdentifyTimeout time.Duration
@@ -94,6 +93,8 @@ type Gateway struct {
 	guestChannels *rate.Limiter
 	upgrader      websocket.Upgrader
 	list          channelLists
+	// administering is held while a channel is made, changed or deleted and the store told; before ChannelHub.mu.
+	administering sync.Mutex
 
 	// draining: nobody new is let in; see Drain.
 	draining atomic.Bool
@@ -131,12 +132,8 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 		Answer: answer, Peers: g.peers, Notifier: &notifier{gw: g}, Journal: g.journal,
 	})
 	g.guestChannels = newGuestChannels(cfg.GuestChannelRate)
-	// Channels are listed by age: presets in the order of the configuration.
-	now := time.Now()
-	for i, preset := range cfg.Presets {
-		if _, err := g.channels.Create(preset, now.Add(time.Duration(i-len(cfg.Presets))*time.Millisecond)); err != nil {
-			return nil, fmt.Errorf("preset channel: %w", err)
-		}
+	if err := g.restoreChannels(context.Background(), time.Now()); err != nil {
+		return nil, err
 	}
 	return g, nil
 }

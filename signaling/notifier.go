@@ -146,8 +146,16 @@ func wireSpeakers(speakers []sfu.SpeakerInfo) []protocol.Speaker {
 }
 
 func wireChannel(c sfu.ChannelInfo) protocol.ChannelInfo {
-	return protocol.ChannelInfo{
+	wire := protocol.ChannelInfo{
 		ChannelID: c.ID, ChannelName: c.Name, Mode: protocol.Mode(c.Mode), OwnerID: c.OwnerID,
 		Capacity: c.Capacity, MemberCount: c.MemberCount, CreatedAt: c.CreatedAt.UnixMilli(),
+		Topic: c.Topic, Access: protocol.Access(c.Access), Position: c.Position,
 	}
+	if c.Keep.Count >= 0 {
+		wire.KeepMessages = &c.Keep.Count
+	}
+	if c.Keep.For >= 0 {
+		wire.KeepForMS = new(c.Keep.For.Milliseconds())
+	}
+	return wire
 }

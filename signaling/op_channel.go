@@ -15,7 +15,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-func channelCreate(_ context.Context, s *Session, r *request) error {
+func channelCreate(ctx context.Context, s *Session, r *request) error {
 	var d protocol.ChannelCreate
 	if err := r.frame.Bind(&d); err != nil {
 		return err
@@ -26,71 +26,43 @@ func channelCreate(_ context.Context, s *Session, r *request) error {
 	if d.ChannelName == "" {
 		d.ChannelName = d.ChannelID
 	}
-	name, err := cleanChannelName(d.ChannelName)
+	spec := sfu.ChannelSpec{ID: d.ChannelID, OwnerID: s.userID, Unbounded: s.admin}
+	change := protocol.ChannelUpdate{ChannelName: &d.ChannelName, Capacity: &d.Capacity, ChannelSettings: d.ChannelSettings}
+	if d.Mode != "" {
+		change.Mode = &d.Mode
+	}
+	edit, err := s.checkChange(change)
 	if err != nil {
 		return err
 	}
-	if d.Mode != "" && d.Mode != protocol.ModeConference {
-		return payloadError("d.mode %q is not known; this server has %q", d.Mode, protocol.ModeConference)
-	}
-	if err = s.checkCapacity(d.Capacity); err != nil {
-		return err
-	}
-	info, err := s.gw.createChannel(s, sfu.ChannelSpec{
-		ID: d.ChannelID, Name: name, OwnerID: s.userID, Unbounded: s.admin, Capacity: d.Capacity,
-	}, time.Now())
+	spec.Settings = sfu.Settings{Access: string(protocol.AccessOpen), Keep: sfu.Keep{Count: -1, For: -1}}
+	edit(&spec.Settings)
+	info, err := s.gw.createChannel(ctx, s, spec, time.Now())
 	if err != nil {
 		return err
 	}
 	r.ack(wireChannel(info))
 	return nil
-}
-
-// createChannel creates a session's channel, unless guests made too many lately. One that is
-// refused for another reason is not counted.
-func (g *Gateway) createChannel(s *Session, spec sfu.ChannelSpec, now time.Time) (sfu.ChannelInfo, error) {
-	if s.admin || !auth.IsGuest(s.userID) {
-		return g.channels.Create(spec, now)
-	}
-	turn := g.guestChannels.ReserveN(now, 1)
-	if delay := turn.DelayFrom(now); delay > 0 {
-		turn.CancelAt(now)
-		g.cfg.Tally.Count("guest_channel_too_soon")
-		return sfu.ChannelInfo{}, &sfu.TooSoonError{RetryAfter: delay}
-	}
-	info, err := g.channels.Create(spec, now)
-	if err != nil {
-		turn.CancelAt(now)
-	}
-	return info, err
 }
 
 func newGuestChannels(perMinute int) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(perMinute)/rate.Limit(time.Minute/time.Second), perMinute)
 }
 
-func channelUpdate(_ context.Context, s *Session, r *request) error {
+func channelUpdate(ctx context.Context, s *Session, r *request) error {
 	var d protocol.ChannelUpdate
 	if err := r.frame.Bind(&d); err != nil {
 		return err
 	}
-	if d.ChannelName != nil {
-		name, err := cleanChannelName(*d.ChannelName)
-		if err != nil {
-			return err
-		}
-		d.ChannelName = &name
-	}
-	if d.Capacity != nil {
-		if err := s.checkCapacity(*d.Capacity); err != nil {
-			return err
-		}
+	edit, err := s.checkChange(d)
+	if err != nil {
+		return err
 	}
 	channel, err := s.ownChannel(d.ChannelID)
 	if err != nil {
 		return err
 	}
-	info, err := s.gw.channels.Update(channel, d.ChannelName, d.Capacity, s.userID, time.Now())
+	info, err := s.gw.updateChannel(ctx, channel, edit, s.userID, time.Now())
 	if err != nil {
 		return err
 	}
@@ -98,7 +70,7 @@ func channelUpdate(_ context.Context, s *Session, r *request) error {
 	return nil
 }
 
-func channelDelete(_ context.Context, s *Session, r *request) error {
+func channelDelete(ctx context.Context, s *Session, r *request) error {
 	var d protocol.ChannelRef
 	if err := r.frame.Bind(&d); err != nil {
 		return err
@@ -107,8 +79,8 @@ func channelDelete(_ context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	if !s.gw.channels.Delete(channel, s.userID) {
-		return fmt.Errorf("%w: %s", sfu.ErrChannelNotFound, d.ChannelID)
+	if err = s.gw.deleteChannel(ctx, channel, s.userID, time.Now()); err != nil {
+		return err
 	}
 	r.ack(d)
 	return nil
@@ -180,6 +152,9 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
+	if err = s.mayEnter(channel); err != nil {
+		return err
+	}
 	member, err := channel.Join(ctx, sfu.JoinRequest{
 		MediaAddrs: s.mediaAddrs(),
 		UserID:     s.userID, Name: s.name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf, Devices: s.devices,
@@ -231,12 +206,67 @@ func (s *Session) ownChannel(id string) (*sfu.Channel, error) {
 	return channel, nil
 }
 
-func (s *Session) checkCapacity(capacity int) error {
-	if capacity < 0 || capacity > s.gw.cfg.ChannelCapacity {
-		return payloadError("d.capacity is %d; allowed are 1 to %d, or 0 for the most",
-			capacity, s.gw.cfg.ChannelCapacity)
+// mayEnter reports whether this user may come into a channel.
+func (s *Session) mayEnter(c *sfu.Channel) error {
+	if s.admin || c.OwnerID() == s.userID || c.Info().Access != string(protocol.AccessMembers) || !auth.IsGuest(s.userID) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: %s is for members, and you are a guest", errAccessDenied, c.ID())
+}
+
+// checkChange returns what makes a change, or what is wrong with it.
+func (s *Session) checkChange(d protocol.ChannelUpdate) (func(*sfu.Settings), error) {
+	if d.ChannelName != nil {
+		name, err := cleanChannelName(*d.ChannelName)
+		if err != nil {
+			return nil, err
+		}
+		d.ChannelName = &name
+	}
+	if d.Topic != nil && *d.Topic != "" {
+		topic, err := names.Visible(*d.Topic, protocol.MaxTopicChars)
+		if err != nil {
+			return nil, payloadError("d.topic: %w", err)
+		}
+		d.Topic = &topic
+	}
+	most := s.gw.cfg.ChannelCapacity
+	switch {
+	case d.Mode != nil && *d.Mode != protocol.ModeConference:
+		return nil, payloadError("d.mode %q is not known; this server has %q", *d.Mode, protocol.ModeConference)
+	case d.Access != nil && *d.Access != protocol.AccessOpen && *d.Access != protocol.AccessMembers:
+		return nil, payloadError("d.access %q is not known; this server has %q and %q", *d.Access, protocol.AccessOpen, protocol.AccessMembers)
+	case d.Capacity != nil && (*d.Capacity < 0 || *d.Capacity > most):
+		return nil, payloadError("d.capacity is %d; allowed are 1 to %d, or 0 for the most", *d.Capacity, most)
+	case d.Position != nil && (*d.Position < -protocol.MaxPosition || *d.Position > protocol.MaxPosition):
+		return nil, payloadError("d.position is %d; allowed are -%d to %d", *d.Position, protocol.MaxPosition, protocol.MaxPosition)
+	case d.KeepMessages != nil && (*d.KeepMessages < -1 || *d.KeepMessages > protocol.MaxKeepMessages):
+		return nil, payloadError("d.keep_messages is %d; allowed are 0 to %d, or -1 for the server's", *d.KeepMessages, protocol.MaxKeepMessages)
+	case d.KeepForMS != nil && (*d.KeepForMS < -1 || *d.KeepForMS > protocol.MaxKeepForMS):
+		return nil, payloadError("d.keep_for_ms is %d; allowed are 0 to %d, or -1 for the server's", *d.KeepForMS, int64(protocol.MaxKeepForMS))
+	}
+	return func(to *sfu.Settings) { apply(d, to) }, nil
+}
+
+// apply carries a change that was checked out.
+func apply(d protocol.ChannelUpdate, to *sfu.Settings) {
+	set(&to.Name, d.ChannelName)
+	set(&to.Capacity, d.Capacity)
+	set(&to.Topic, d.Topic)
+	set(&to.Position, d.Position)
+	set(&to.Keep.Count, d.KeepMessages)
+	if d.Access != nil {
+		to.Access = string(*d.Access)
+	}
+	if d.KeepForMS != nil {
+		to.Keep.For = max(-1, time.Duration(*d.KeepForMS)*time.Millisecond)
+	}
+}
+
+func set[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
 }
 
 // cleanChannelName returns the name as it is kept and shown. Channels are called by the same rule as people.

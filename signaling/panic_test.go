@@ -17,6 +17,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
 	"github.com/mini-livechat/mini-livechat/signaling/tally"
 )
 
@@ -26,10 +27,13 @@ func startGateway(t *testing.T, answer sfu.Answer, configure ...func(*Config)) (
 	before := goleak.IgnoreCurrent()
 	authority, err := auth.New([]byte(strings.Repeat("s", auth.MinSecretBytes)))
 	require.NoError(t, err)
+	memory, err := store.Open("")
+	require.NoError(t, err)
 	cfg := Config{
+		Store:             memory,
 		HeartbeatInterval: time.Second, ZombieTimeout: time.Minute, ReaperInterval: time.Second, IdentifyTimeout: time.Minute,
 		WriteTimeout: time.Second, EgressQueue: 100, EgressBytes: 1 << 20, MaxSessions: 10, RequestRate: 100, RequestBurst: 100,
-		ChannelCapacity: 10, MaxChannels: 10, Presets: []sfu.ChannelSpec{{ID: "lobby", Name: "lobby"}},
+		ChannelCapacity: 10, MaxChannels: 10, Presets: []sfu.ChannelSpec{{ID: "lobby", Settings: sfu.Settings{Name: "lobby"}}},
 		MediaAddrs: func(Arrival) []netip.AddrPort { return nil }, Tally: new(tally.Tally),
 	}
 	for _, change := range configure {
@@ -41,6 +45,7 @@ func startGateway(t *testing.T, answer sfu.Answer, configure ...func(*Config)) (
 	t.Cleanup(func() {
 		require.NoError(t, g.Shutdown(context.Background()))
 		server.Close()
+		require.NoError(t, memory.Close())
 		http.DefaultClient.CloseIdleConnections()
 		goleak.VerifyNone(t, before)
 	})

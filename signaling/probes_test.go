@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
 // closable is a connection of which nothing matters but its end.
@@ -77,7 +78,10 @@ func TestProbeThatEndsIsDropped(t *testing.T) {
 
 func TestSweepEndsOldProbes(t *testing.T) {
 	t.Parallel()
-	g, err := NewGateway(Config{HeartbeatInterval: time.Second, ZombieTimeout: time.Minute, MaxSessions: 1}, nil, nil, zap.NewNop())
+	memory, err := store.Open("")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, memory.Close()) })
+	g, err := NewGateway(Config{Store: memory, HeartbeatInterval: time.Second, ZombieTimeout: time.Minute, MaxSessions: 1}, nil, nil, zap.NewNop())
 	require.NoError(t, err)
 	s := newUser("ada", 1)
 	register(t, g.users, s)

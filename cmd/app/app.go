@@ -134,7 +134,7 @@ func (a *App) openGateway(authority *auth.Authority) error {
 	}
 	specs := make([]sfu.ChannelSpec, len(presets))
 	for i, preset := range presets {
-		specs[i] = sfu.ChannelSpec{ID: preset.ID, Name: preset.Name}
+		specs[i] = sfu.ChannelSpec{ID: preset.ID, Settings: sfu.Settings{Name: preset.Name}}
 	}
 	cfg := signaling.Config{
 		Server:            "mini-livechat/" + Version,

@@ -104,9 +104,9 @@ type Config struct {
 	ChannelsPerUser int `group:"channels" placeholder:"N" help:"Most channels that one person may have made; admins may make more."`
 	// GuestChannelRate is how many channels all guests together may make in a minute.
 	GuestChannelRate int `group:"channels" placeholder:"N" help:"Channels that all guests together may make in a minute."`
-	// ChannelIdle is how long an empty channel that a user created is kept. 0 deletes it
+	// ChannelIdle is how long an empty channel that a guest made is kept. 0 deletes it
 	// as soon as the reaper sees it empty.
-	ChannelIdle time.Duration `group:"channels" placeholder:"TIME" help:"How long a channel that someone created is kept when it is empty."`
+	ChannelIdle time.Duration `group:"channels" placeholder:"TIME" help:"How long a channel that a guest made is kept when it is empty."`
 	// MessageLength is the longest text message, in Unicode code points.
 	MessageLength int `group:"channels" placeholder:"N" help:"Longest text message, in characters."`
 

@@ -33,6 +33,41 @@ type ChannelCreate struct {
 	Mode Mode `json:"mode,omitempty"`
 	// Capacity in members; 0 means the server's limit.
 	Capacity int `json:"capacity,omitempty"`
+	ChannelSettings
+}
+
+// Access says who may enter a channel.
+type Access string
+
+const (
+	// AccessOpen lets everybody in.
+	AccessOpen Access = "open"
+	// AccessMembers lets all but guests in.
+	AccessMembers Access = "members"
+)
+
+const (
+	// MaxTopicChars bounds a channel's topic, in code points.
+	MaxTopicChars = 200
+	// MaxPosition bounds a channel's position in both directions.
+	MaxPosition = 1_000_000
+	// MaxKeepMessages bounds how many messages of a channel are kept.
+	MaxKeepMessages = 10_000_000
+	// MaxKeepForMS bounds for how long they are: a hundred years.
+	MaxKeepForMS = 100 * 365 * 24 * 3600 * 1000
+)
+
+// ChannelSettings are what CHANNEL_CREATE and CHANNEL_UPDATE have in common; absent fields stay as they are.
+type ChannelSettings struct {
+	Topic *string `json:"topic,omitempty"`
+	// Access defaults to AccessOpen.
+	Access *Access `json:"access,omitempty"`
+	// Position orders lists of channels, the smaller the further up; it defaults to 0.
+	Position *int `json:"position,omitempty"`
+	// KeepMessages and KeepForMS say how many messages are kept, and for how many milliseconds; 0: none, -1: as the
+	// server does, which is the default.
+	KeepMessages *int   `json:"keep_messages,omitempty"`
+	KeepForMS    *int64 `json:"keep_for_ms,omitempty"`
 }
 
 // ChannelJoin is the d of CHANNEL_JOIN.
@@ -52,6 +87,8 @@ type ChannelUpdate struct {
 	ChannelID   string  `json:"channel_id"`
 	ChannelName *string `json:"channel_name,omitempty"`
 	Capacity    *int    `json:"capacity,omitempty"`
+	Mode        *Mode   `json:"mode,omitempty"`
+	ChannelSettings
 }
 
 // ICECandidate is the d of ICE_CANDIDATE; a nil Candidate ends gathering.
@@ -243,10 +280,16 @@ type ChannelInfo struct {
 	// CreatedAt in milliseconds since the Unix epoch.
 	CreatedAt int64 `json:"created_at"`
 	// OwnerID is who created the channel; empty for one from the configuration.
-	OwnerID string `json:"owner_id,omitempty"`
+	OwnerID  string `json:"owner_id,omitempty"`
+	Topic    string `json:"topic,omitempty"`
+	Access   Access `json:"access"`
+	Position int    `json:"position,omitempty"`
+	// KeepMessages and KeepForMS are nil where the server's default holds.
+	KeepMessages *int   `json:"keep_messages,omitempty"`
+	KeepForMS    *int64 `json:"keep_for_ms,omitempty"`
 }
 
-// ChannelList is the data of the ACK to CHANNEL_LIST, sorted by creation.
+// ChannelList is the data of the ACK to CHANNEL_LIST, sorted by position, then the oldest first.
 type ChannelList struct {
 	Channels []ChannelInfo `json:"channels"`
 }

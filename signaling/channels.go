@@ -1,0 +1,172 @@
+package signaling
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
+)
+
+// Channels live in the ChannelHub; here is what the store has of them. What somebody decides about a channel is done under
+// Gateway.administering, so that the store hears of it in the same order, and is acknowledged when it is on the disk. What
+// cannot be kept is taken back.
+
+// kept reports whether a channel is remembered: guests' go away with them.
+func kept(ownerID string) bool { return !auth.IsGuest(ownerID) }
+
+// restoreChannels makes the channels that are remembered, and the presets that are not yet.
+func (g *Gateway) restoreChannels(ctx context.Context, now time.Time) error {
+	remembered, err := g.cfg.Store.Channels(ctx)
+	if err != nil {
+		// Voice goes on without.
+		g.log.Error("what channels there were cannot be read", zap.Error(err))
+	}
+	known := make(map[string]sfu.ChannelSpec, len(remembered))
+	for _, c := range remembered {
+		known[c.ID] = specOf(c)
+	}
+	for i, preset := range g.cfg.Presets {
+		spec, found := known[preset.ID]
+		switch {
+		case !found:
+			spec = preset
+			spec.Kept, spec.Access, spec.Keep = true, string(protocol.AccessOpen), sfu.Keep{Count: -1, For: -1}
+			// Channels are listed by age: presets in the order of the configuration.
+			spec.CreatedAt = now.Add(time.Duration(i-len(g.cfg.Presets)) * time.Millisecond)
+		case preset.Name == preset.ID || preset.Name == spec.Name: // the configuration gives no name, or this one
+			continue
+		default:
+			spec.Name = preset.Name
+		}
+		known[preset.ID] = spec
+		if _, err := g.cfg.Store.Append(ctx, now, store.ChannelSaved{Channel: g.channelOf(sfu.ChannelInfo{
+			ID: spec.ID, Mode: sfu.ModeConference, OwnerID: spec.OwnerID, CreatedAt: spec.CreatedAt, Settings: spec.Settings,
+		})}); err != nil {
+			g.log.Error("a channel of the configuration cannot be kept", zap.String("channel", preset.ID), zap.Error(err))
+		}
+	}
+	for _, spec := range known {
+		if err := g.channels.Restore(spec, now); err != nil {
+			return fmt.Errorf("channel %s: %w", spec.ID, err)
+		}
+	}
+	return nil
+}
+
+// createChannel creates a session's channel, unless guests made too many lately. One that is
+// refused for another reason is not counted.
+func (g *Gateway) createChannel(ctx context.Context, s *Session, spec sfu.ChannelSpec, now time.Time) (sfu.ChannelInfo, error) {
+	if !kept(spec.OwnerID) {
+		return g.createForGuest(s, spec, now)
+	}
+	spec.Kept = true
+	g.administering.Lock()
+	defer g.administering.Unlock()
+	info, err := g.channels.Create(spec, now)
+	if err != nil {
+		return info, err
+	}
+	if err = g.remember(ctx, now, info); err != nil {
+		if c, gone := g.channels.Get(spec.ID); gone == nil {
+			g.channels.Delete(c, s.userID)
+		}
+	}
+	return info, err
+}
+
+func (g *Gateway) createForGuest(s *Session, spec sfu.ChannelSpec, now time.Time) (sfu.ChannelInfo, error) {
+	if s.admin {
+		return g.channels.Create(spec, now)
+	}
+	turn := g.guestChannels.ReserveN(now, 1)
+	if delay := turn.DelayFrom(now); delay > 0 {
+		turn.CancelAt(now)
+		g.cfg.Tally.Count("guest_channel_too_soon")
+		return sfu.ChannelInfo{}, &sfu.TooSoonError{RetryAfter: delay}
+	}
+	info, err := g.channels.Create(spec, now)
+	if err != nil {
+		turn.CancelAt(now)
+	}
+	return info, err
+}
+
+// updateChannel changes what edit does.
+func (g *Gateway) updateChannel(
+	ctx context.Context, c *sfu.Channel, edit func(*sfu.Settings), by string, now time.Time,
+) (sfu.ChannelInfo, error) {
+	g.administering.Lock()
+	defer g.administering.Unlock()
+	before := c.Info().Settings
+	info, err := g.channels.Update(c, edit, by, now)
+	if err != nil || !kept(c.OwnerID()) || info.Settings == before {
+		return info, err
+	}
+	if err = g.remember(ctx, now, info); err != nil {
+		_, _ = g.channels.Revert(c, before) // it may have been deleted meanwhile
+	}
+	return info, err
+}
+
+// deleteChannel deletes a channel with all that is remembered of it.
+func (g *Gateway) deleteChannel(ctx context.Context, c *sfu.Channel, by string, now time.Time) error {
+	g.administering.Lock()
+	defer g.administering.Unlock()
+	if kept(c.OwnerID()) {
+		_, err := g.cfg.Store.Append(context.WithoutCancel(ctx), now, store.ChannelDeleted{ChannelID: c.ID()})
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	if !g.channels.Delete(c, by) {
+		return fmt.Errorf("%w: %s", sfu.ErrChannelNotFound, c.ID())
+	}
+	return nil
+}
+
+// remember writes a channel as it is. A request that is given up meanwhile is not half done.
+func (g *Gateway) remember(ctx context.Context, now time.Time, info sfu.ChannelInfo) error {
+	_, err := g.cfg.Store.Append(context.WithoutCancel(ctx), now, store.ChannelSaved{Channel: g.channelOf(info)})
+	return err
+}
+
+func (g *Gateway) channelOf(info sfu.ChannelInfo) store.Channel {
+	c := store.Channel{
+		ID: info.ID, Name: info.Name, Topic: info.Topic, Mode: string(info.Mode), Access: info.Access, Position: info.Position,
+		Capacity: info.Capacity, OwnerID: info.OwnerID, CreatedAt: info.CreatedAt,
+	}
+	if c.Capacity == g.cfg.ChannelCapacity {
+		c.Capacity = 0 // also when the server has another limit
+	}
+	if info.Keep.Count >= 0 {
+		c.Keep.Count = &info.Keep.Count
+	}
+	if info.Keep.For >= 0 {
+		c.Keep.For = &info.Keep.For
+	}
+	return c
+}
+
+func specOf(c store.Channel) sfu.ChannelSpec {
+	spec := sfu.ChannelSpec{
+		ID: c.ID, OwnerID: c.OwnerID, Kept: true, CreatedAt: c.CreatedAt,
+		Settings: sfu.Settings{
+			Name: c.Name, Topic: c.Topic, Access: c.Access, Position: c.Position, Capacity: c.Capacity,
+			Keep: sfu.Keep{Count: -1, For: -1},
+		},
+	}
+	if c.Keep.Count != nil {
+		spec.Keep.Count = *c.Keep.Count
+	}
+	if c.Keep.For != nil {
+		spec.Keep.For = *c.Keep.For
+	}
+	return spec
+}
