@@ -137,6 +137,16 @@ func (c *Conn) closeBecause(code protocol.CloseCode, reason string) {
 	}
 }
 
+// broken is called when nothing can be written any more. The reader ends the connection, once it has read what came before:
+// a client that closes its WebSocket in order, and the socket right behind, leaves us its farewell and a connection reset.
+func (c *Conn) broken() {
+	c.closing.Lock()
+	defer c.closing.Unlock()
+	if !c.closed() {
+		_ = c.ws.NetConn().SetReadDeadline(time.Now().Add(lingerTimeout))
+	}
+}
+
 // cut closes the socket under whoever reads or writes it.
 func (c *Conn) cut() {
 	c.closing.Lock()
@@ -304,7 +314,8 @@ func (c *Conn) writeLoop(out *outbox) {
 			*buf = e.append((*buf)[:0])
 			if err := c.writeText(*buf, time.Now().Add(c.gw.cfg.WriteTimeout)); err != nil {
 				c.log.Debug("write ended", zap.Error(err))
-				c.close(0)
+				c.broken()
+				return
 			}
 		}
 		if cap(*buf) <= maxWriteBuffer {
