@@ -103,6 +103,10 @@ joins: ## joins over a network that loses 30 % and takes 600 ms there and back; 
 survive: ## what calls make of cuts, blackouts, other networks, kills and restarts: its figures; takes a quarter of an hour
 	LIVECHAT_SURVIVE=1 $(GO) test -v -count=1 -timeout 60m -run '^TestSurvive' ./e2e
 
+.PHONY: soak
+soak: ## ten thousand come and go and ten thousand die, and nothing of them may stay; SOAK=1000 for fewer; takes ten minutes
+	LIVECHAT_SOAK='$(or $(SOAK),10000)' $(GO) test -v -count=1 -timeout 60m -run '^TestSoak$$' ./e2e | grep -vE '^=== '
+
 # Debian's packages for make interop, beside what the tests need; Node's are in e2e/interop/package.json.
 INTEROP_PACKAGES := python3-aiortc python3-websockets python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-base \
 	gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice firefox-esr chromium nodejs npm

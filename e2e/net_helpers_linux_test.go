@@ -180,18 +180,25 @@ func (n *network) serveOnlyHTTPS() {
 // play starts a role in a namespace: the test of that name, with a task as its input.
 func (n *network) play(ns, role string, task any) *actor {
 	n.t.Helper()
+	cmd := exec.Command("ip", "netns", "exec", ns, os.Args[0], "-test.timeout=10m") //nolint:noctx // it is stopped at the end
+	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+filepath.Join(n.dir, "ca.pem"))
+	return perform(n.t, cmd, role, task)
+}
+
+// perform starts a role by a command that runs this test binary.
+func perform(t *testing.T, cmd *exec.Cmd, role string, task any) *actor {
+	t.Helper()
 	text, err := json.Marshal(task)
-	require.NoError(n.t, err)
-	cmd := exec.Command("ip", "netns", "exec", ns, os.Args[0], //nolint:noctx // it is stopped at the end
-		"-test.run=^"+role+"$", "-test.timeout=10m", "-test.v")
-	cmd.Env = append(os.Environ(), netRole+"="+string(text), "SSL_CERT_FILE="+filepath.Join(n.dir, "ca.pem"))
+	require.NoError(t, err)
+	cmd.Args = append(cmd.Args, "-test.run=^"+role+"$", "-test.v")
+	cmd.Env = append(cmd.Environ(), netRole+"="+string(text))
 	in, err := cmd.StdinPipe()
-	require.NoError(n.t, err)
+	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
-	require.NoError(n.t, err)
-	a := &actor{t: n.t, role: role, in: in, lines: make(chan string, 64)}
+	require.NoError(t, err)
+	a := &actor{t: t, role: role, in: in, lines: make(chan string, 64)}
 	cmd.Stderr = &a.log
-	require.NoError(n.t, cmd.Start())
+	require.NoError(t, cmd.Start())
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		defer close(a.lines)
@@ -203,7 +210,7 @@ func (n *network) play(ns, role string, task any) *actor {
 			a.log.WriteString(lines.Text() + "\n")
 		}
 	})
-	n.t.Cleanup(func() {
+	t.Cleanup(func() {
 		_ = in.Close() // the role's end
 		timer := time.AfterFunc(netPatience, func() { _ = cmd.Process.Kill() })
 		defer timer.Stop()
@@ -213,8 +220,8 @@ func (n *network) play(ns, role string, task any) *actor {
 			}
 		}()
 		reading.Wait()
-		if err := cmd.Wait(); err != nil || n.t.Failed() {
-			n.t.Errorf("%s: %v\n%s", role, err, a.log.String())
+		if err := cmd.Wait(); err != nil || t.Failed() {
+			t.Errorf("%s: %v\n%s", role, err, a.log.String())
 		}
 	})
 	return a
