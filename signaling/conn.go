@@ -259,10 +259,11 @@ func (c *Conn) hello() {
 
 // features are what HELLO names beside the protocol's version.
 func (g *Gateway) features() []string {
-	if g.cfg.ResumeWindow <= 0 {
-		return []string{}
+	features := []string{protocol.FeaturePresence}
+	if g.cfg.ResumeWindow > 0 {
+		features = append(features, protocol.FeatureResume)
 	}
-	return []string{protocol.FeatureResume}
+	return features
 }
 
 // answer sends the reply to a request of this op and id: through the session's outbox or,

@@ -93,6 +93,7 @@ type Gateway struct {
 	guestChannels *rate.Limiter
 	upgrader      websocket.Upgrader
 	list          channelLists
+	lookout       *lookout
 	// administering is held while a channel is made, changed or deleted and the store told; before ChannelHub.mu.
 	administering sync.Mutex
 
@@ -123,6 +124,7 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 		// httpapi.Sites has decided that (RFC 6455, section 10.2), with words.
 		CheckOrigin: func(*http.Request) bool { return true },
 	}
+	g.lookout = newLookout(g)
 	g.journal = &journal{log: log, tally: cfg.Tally}
 	g.peers = sfu.NewMediaPeerHub(g.journal)
 	g.channels = sfu.NewChannelHub(sfu.HubConfig{

@@ -14,6 +14,7 @@ type notifier struct{ gw *Gateway }
 // Notify implements sfu.Notifier.
 func (n *notifier) Notify(userIDs []string, except string, event sfu.Event) {
 	n.gw.guard("notifier", func() {
+		n.gw.lookout.note(event)
 		if encoded := n.encode(event); encoded != nil {
 			n.gw.users.BroadcastTo(userIDs, encoded, except)
 		}
@@ -23,6 +24,7 @@ func (n *notifier) Notify(userIDs []string, except string, event sfu.Event) {
 // NotifyAll implements sfu.Notifier.
 func (n *notifier) NotifyAll(except string, event sfu.Event) {
 	n.gw.guard("notifier", func() {
+		n.gw.lookout.note(event)
 		if encoded := n.encode(event); encoded != nil {
 			n.gw.users.BroadcastAll(encoded, except)
 		}

@@ -21,7 +21,7 @@ type op struct {
 	open   opener
 	// weight is for how many requests it counts; 0 means one.
 	weight int
-	// reads: it changes nothing, so it may be carried out again when its reply was lost.
+	// reads: it may be carried out again when its reply was lost, since it changes nothing, or the same.
 	reads bool
 }
 
@@ -57,4 +57,5 @@ var ops = map[protocol.Op]op{
 	protocol.OpMessageCreate: {handle: messageCreate},
 	protocol.OpVoiceState:    {handle: voiceState},
 	protocol.OpSubscribe:     {handle: subscribe},
+	protocol.OpPresence:      {handle: presence, weight: heavy, reads: true},
 }

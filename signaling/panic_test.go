@@ -22,13 +22,13 @@ import (
 )
 
 // startGateway runs a gateway with a channel named lobby until the end of the test.
-func startGateway(t *testing.T, answer sfu.Answer, configure ...func(*Config)) (g *Gateway, url string) {
-	t.Helper()
+func startGateway(tb testing.TB, answer sfu.Answer, configure ...func(*Config)) (g *Gateway, url string) {
+	tb.Helper()
 	before := goleak.IgnoreCurrent()
 	authority, err := auth.New([]byte(strings.Repeat("s", auth.MinSecretBytes)))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	memory, err := store.Open("")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	cfg := Config{
 		Store:             memory,
 		HeartbeatInterval: time.Second, ZombieTimeout: time.Minute, ReaperInterval: time.Second, IdentifyTimeout: time.Minute,
@@ -40,68 +40,68 @@ func startGateway(t *testing.T, answer sfu.Answer, configure ...func(*Config)) (
 		change(&cfg)
 	}
 	g, err = NewGateway(cfg, authority, answer, zap.NewNop())
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	server := httptest.NewServer(g)
-	t.Cleanup(func() {
-		require.NoError(t, g.Shutdown(context.Background()))
+	tb.Cleanup(func() {
+		require.NoError(tb, g.Shutdown(context.Background()))
 		server.Close()
-		require.NoError(t, memory.Close())
+		require.NoError(tb, memory.Close())
 		http.DefaultClient.CloseIdleConnections()
-		goleak.VerifyNone(t, before)
+		goleak.VerifyNone(tb, before)
 	})
 	return g, "ws" + strings.TrimPrefix(server.URL, "http")
 }
 
 // identified opens a WebSocket and identifies.
-func identified(t *testing.T, g *Gateway, url, name string) *websocket.Conn {
-	t.Helper()
-	ws, _ := introduced(t, g, url, name)
+func identified(tb testing.TB, g *Gateway, url, name string) *websocket.Conn {
+	tb.Helper()
+	ws, _ := introduced(tb, g, url, name)
 	return ws
 }
 
 // introduced is identified with what READY said.
-func introduced(t *testing.T, g *Gateway, url, name string) (ws *websocket.Conn, ready protocol.Ready) {
-	t.Helper()
-	ws = greeted(t, url)
-	ask(t, ws, protocol.OpIdentify, identifyAs(t, g, name))
-	reply := next(t, ws)
-	require.Equal(t, protocol.OpReady, reply.Op, "%s", reply.D)
-	require.NoError(t, reply.Bind(&ready))
+func introduced(tb testing.TB, g *Gateway, url, name string) (ws *websocket.Conn, ready protocol.Ready) {
+	tb.Helper()
+	ws = greeted(tb, url)
+	ask(tb, ws, protocol.OpIdentify, identifyAs(tb, g, name))
+	reply := next(tb, ws)
+	require.Equal(tb, protocol.OpReady, reply.Op, "%s", reply.D)
+	require.NoError(tb, reply.Bind(&ready))
 	return ws, ready
 }
 
-func identifyAs(t *testing.T, g *Gateway, name string) protocol.Identify {
-	t.Helper()
+func identifyAs(tb testing.TB, g *Gateway, name string) protocol.Identify {
+	tb.Helper()
 	token, err := g.auth.Mint(auth.Identity{UserID: name, Name: name}, time.Now(), time.Hour)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return protocol.Identify{Token: token, V: protocol.Version}
 }
 
 // greeted opens a WebSocket and reads HELLO.
-func greeted(t *testing.T, url string) *websocket.Conn {
-	t.Helper()
+func greeted(tb testing.TB, url string) *websocket.Conn {
+	tb.Helper()
 	ws, resp, err := websocket.DefaultDialer.Dial(url, nil)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	t.Cleanup(func() { _ = ws.Close() })
-	require.Equal(t, protocol.OpHello, next(t, ws).Op)
+	require.NoError(tb, err)
+	require.NoError(tb, resp.Body.Close())
+	tb.Cleanup(func() { _ = ws.Close() })
+	require.Equal(tb, protocol.OpHello, next(tb, ws).Op)
 	return ws
 }
 
-func ask(t *testing.T, ws *websocket.Conn, op protocol.Op, d any) {
-	t.Helper()
+func ask(tb testing.TB, ws *websocket.Conn, op protocol.Op, d any) {
+	tb.Helper()
 	frame, err := protocol.EncodeRequest(op, "x", d)
-	require.NoError(t, err)
-	require.NoError(t, ws.WriteMessage(websocket.TextMessage, frame))
+	require.NoError(tb, err)
+	require.NoError(tb, ws.WriteMessage(websocket.TextMessage, frame))
 }
 
-func next(t *testing.T, ws *websocket.Conn) protocol.Frame {
-	t.Helper()
-	require.NoError(t, ws.SetReadDeadline(time.Now().Add(20*time.Second)))
+func next(tb testing.TB, ws *websocket.Conn) protocol.Frame {
+	tb.Helper()
+	require.NoError(tb, ws.SetReadDeadline(time.Now().Add(20*time.Second)))
 	_, data, err := ws.ReadMessage()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	frame, err := protocol.Decode(data)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return frame
 }
 

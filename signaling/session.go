@@ -92,6 +92,7 @@ func (s *Session) depart() {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	defer s.probes.close()
+	s.gw.lookout.unwatch(s)
 	if s.member != nil {
 		s.member.Leave(sfu.LeaveGone)
 	}

@@ -24,6 +24,7 @@ const (
 	OpMessageCreate Op = 20 // → OpAck
 	OpVoiceState    Op = 40 // → OpAck
 	OpSubscribe     Op = 41 // → OpAck
+	OpPresence      Op = 42 // → OpAck
 )
 
 // Opcodes the server sends: replies, which carry the request's id, and events.
@@ -41,6 +42,7 @@ const (
 	OpSlotMap         Op = 104 // event
 	OpMediaState      Op = 106 // event
 	OpICEServers      Op = 107 // event
+	OpPresenceEvent   Op = 108 // event
 	OpAck             Op = 200 // reply
 	OpError           Op = 201 // reply
 )
@@ -92,6 +94,8 @@ func (o Op) String() string {
 		return "VOICE_STATE"
 	case OpSubscribe:
 		return "SUBSCRIBE"
+	case OpPresence:
+		return "PRESENCE"
 	case OpChannelEvent:
 		return "CHANNEL_EVENT"
 	case OpMessageEvent:
@@ -106,6 +110,8 @@ func (o Op) String() string {
 		return "MEDIA_STATE"
 	case OpICEServers:
 		return "ICE_SERVERS"
+	case OpPresenceEvent:
+		return "PRESENCE_EVENT"
 	case OpAck:
 		return "ACK"
 	case OpError:
