@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/signaling/client"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -257,4 +258,37 @@ func TestPresenceOfOneWhoDoesNotRead(t *testing.T) {
 	bob.ack(protocol.OpChannelLeave, protocol.ChannelRef{ChannelID: "lobby"}, nil)
 	ada.sees(&known)
 	other.sees(&alone)
+}
+
+// The client in Go has it all in its events.
+func TestPresenceOfTheClientInGo(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t)
+	token, _ := guest(t, s, "Ada")
+	c, err := client.Dial(t.Context(), s.URL, client.Options{Token: token})
+	require.NoError(t, err)
+	defer c.Close()
+	bob, _ := identify(t, s, "Bob")
+	bob.joinChannel("lobby")
+	now, err := c.WatchPresence(t.Context(), true)
+	require.NoError(t, err)
+	require.Equal(t, []string{"lobby: Bob"}, where(&now))
+	bob.ack(protocol.OpChannelLeave, protocol.ChannelRef{ChannelID: "lobby"}, nil)
+	var known protocol.Presence
+	for _, want := range [][]string{{"lobby: Bob"}, {}} {
+		select {
+		case ev := <-c.Events():
+			switch d := ev.Payload.(type) {
+			case *client.PresenceSnapshot:
+				known = d.Presence
+			case *protocol.Presence:
+				known.Apply(*d)
+			}
+		case <-time.After(patience):
+			t.Fatal("it is not told")
+		}
+		require.Equal(t, want, where(&known))
+	}
+	_, err = c.WatchPresence(t.Context(), false)
+	require.NoError(t, err)
 }

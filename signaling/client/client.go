@@ -48,6 +48,7 @@ type Client struct {
 	call       *Call               // from before its CHANNEL_JOIN until it ended; guarded by mu
 	voice      protocol.VoiceState // what was last asked for; guarded by mu
 	subscribed protocol.Subscribe  // likewise; guarded by mu
+	watching   bool                // likewise, of presences; guarded by mu
 }
 
 func newClient(gateway string, opts Options) *Client {

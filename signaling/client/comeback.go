@@ -239,7 +239,7 @@ func (c *Client) giveUp(l *link) {
 
 // begin goes on with a new session where the lost one was: what was sent and not answered
 // may have been carried out, so that only what changes nothing by being repeated is sent
-// again. Before that goes what was said of one's own voice, after it the call.
+// again. Before that goes what was said of one's own voice and of watching, after it the call.
 func (c *Client) begin(l *link) error {
 	c.sending.Lock()
 	defer c.sending.Unlock()
@@ -250,6 +250,9 @@ func (c *Client) begin(l *link) error {
 			delete(c.pending, id)
 			p.done <- ErrSessionLost
 		}
+	}
+	if err == nil {
+		err = c.watchAgainLocked()
 	}
 	c.mu.Unlock()
 	if err != nil {
@@ -298,7 +301,7 @@ func (c *Client) resendLocked(l *link) {
 // repeatable reports whether a request may be carried out twice without anybody noticing.
 func repeatable(op protocol.Op) bool {
 	switch op {
-	case protocol.OpChannelList, protocol.OpChannelInfo, protocol.OpVoiceState, protocol.OpSubscribe:
+	case protocol.OpChannelList, protocol.OpChannelInfo, protocol.OpVoiceState, protocol.OpSubscribe, protocol.OpPresence:
 		return true
 	default:
 		return false

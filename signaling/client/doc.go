@@ -14,8 +14,8 @@
 // A client whose connection breaks comes back by itself, when the server has asked for or at random moments ever further apart,
 // until Close or until the server says that there is no coming back. It resumes its session: events
 // that were missed come in order, requests are answered once, and the call goes on, which nobody
-// notices. A session that is lost is begun anew: voice state and subscriptions are told again, the call is joined again with the
-// same Slots, and an event with a Reidentified says that things may have happened in between.
+// notices. A session that is lost is begun anew: voice state and subscriptions are told again, presences are watched again, the call
+// is joined again with the same Slots, and an event with a Reidentified says that things may have happened in between.
 // Requests made meanwhile wait. Media moves to another path when nothing comes any more, when the server says that
 // nothing comes there, and when the machine's addresses change. Options.NoReconnect is without all of this.
 //

@@ -16,8 +16,8 @@ type Event struct {
 	S uint64
 	// Payload is one of *protocol.ChannelEvent, *protocol.MessageEvent,
 	// *protocol.VoiceStateEvent, *protocol.Speakers, *protocol.SlotMap,
-	// *protocol.MediaState, *protocol.ICEServers, *protocol.Reconnect, *Missed, *Reidentified, or a json.RawMessage
-	// for an opcode this version does not know.
+	// *protocol.MediaState, *protocol.ICEServers, *protocol.Reconnect, *protocol.Presence, *PresenceSnapshot, *Missed,
+	// *Reidentified, or a json.RawMessage for an opcode this version does not know.
 	Payload any
 }
 
@@ -100,6 +100,8 @@ func eventPayload(f protocol.Frame) (any, error) {
 		payload = new(protocol.ICEServers)
 	case protocol.OpReconnect:
 		payload = new(protocol.Reconnect)
+	case protocol.OpPresenceEvent:
+		payload = new(protocol.Presence)
 	default:
 		return f.D, nil
 	}

@@ -19,7 +19,7 @@ type pending struct {
 	// onReply, if set, runs on the running goroutine, so that what it changes is in
 	// place before any later frame is handled.
 	onReply func(protocol.Frame) error
-	done    chan error // holds one
+	done    chan error // holds one; nil for a request of the client's own, of which only failure is noted
 }
 
 // reply hands a reply to the request it answers. A reply without an id answers a
@@ -29,19 +29,18 @@ func (c *Client) reply(f protocol.Frame) {
 	p := c.pending[f.ID]
 	delete(c.pending, f.ID)
 	c.mu.Unlock()
-	if p == nil {
-		if f.Op == protocol.OpError {
-			c.log.Warn("request failed", "error", refusal(f))
-		}
-		return
-	}
+	err := error(nil)
 	switch {
 	case f.Op == protocol.OpError:
-		p.done <- refusal(f)
-	case p.onReply != nil:
-		p.done <- p.onReply(f)
-	default:
-		p.done <- nil
+		err = refusal(f)
+	case p != nil && p.onReply != nil:
+		err = p.onReply(f)
+	}
+	switch {
+	case p != nil && p.done != nil:
+		p.done <- err
+	case err != nil:
+		c.log.Warn("request failed", "error", err)
 	}
 }
 
