@@ -106,7 +106,7 @@ func TestBrowserOutlivesItsWebSocket(t *testing.T) {
 	ada.watch()
 	ada.signIn(near)
 	ada.join("lobby")
-	session, source := ada.session(), sendingSSRC(ada)
+	session := ada.session()
 	hears := func() {
 		t.Helper()
 		before := ben.heardCount()
@@ -115,6 +115,7 @@ func TestBrowserOutlivesItsWebSocket(t *testing.T) {
 		ada.poll("Ada hears Ben", func() bool { return stats(ada, "inbound-rtp", "packetsReceived") > packets+plenty })
 	}
 	hears()
+	source := sendingSSRC(ada)
 
 	t.Run("cut", func(t *testing.T) {
 		during(t, ada)
@@ -171,6 +172,7 @@ func TestBrowserOutlivesItsWebSocket(t *testing.T) {
 	require.Equal(t, 3, evaluate[int](ada, "document.querySelectorAll('.message').length"))
 	hears()
 	require.Less(t, ben.longestGap(), 700*time.Millisecond)
+	require.Zero(t, stats(ada, "inbound-rtp", "packetsLost"))
 	ada.write("last")
 	ben.toldMessage("last")
 

@@ -28,9 +28,6 @@ const RESUME_PAUSE_MS = 1_000;
 const MAX_ASKED_PAUSE_MS = 30_000;
 /** A try this old is given up for another one when there is news of the network, in milliseconds. */
 const STALE_TRY_MS = 1_000;
-/** How long the server may take to answer when the connection may be dead, and when there is reason to think so. */
-const CHECK_MS = 2_000;
-const SUSPECT_MS = 1_000;
 /** How long signing in for a session apart may take, in milliseconds. */
 const IDENTIFY_TIMEOUT_MS = 10_000;
 
@@ -106,12 +103,11 @@ export class Client extends EventTarget {
   /**
    * There is news of the network, or of time having passed: makes sure that the connection lives, or tries at once to
    * get one.
-   * @param {number} [patienceMs]
    */
-  look(patienceMs = CHECK_MS) {
+  look() {
     const connection = this.#connection;
     if (this.state.name === 'ready') {
-      connection?.check(patienceMs);
+      connection?.check();
     } else if (this.state.name === 'waiting' || (connection && performance.now() - connection.since > STALE_TRY_MS)) {
       this.#retry.now();
     }
@@ -122,7 +118,7 @@ export class Client extends EventTarget {
    * @throws {ConnectionLostError}
    */
   async reach() {
-    this.look(SUSPECT_MS);
+    this.#connection?.suspect();
     await this.request(Op.HEARTBEAT, { s: this.#seen });
   }
 

@@ -18,6 +18,12 @@ const CONNECT_TIMEOUT_MS = 10_000;
  */
 const PATIENCE_MS = 5_000;
 const LONG_PATIENCE_MS = 15_000;
+/**
+ * The same when the connection may be dead, and when something else on the same way is. A network on which it took longer to
+ * be opened gets as much.
+ */
+const CHECK_MS = 2_000;
+const SUSPECT_MS = 400;
 
 /** What answers a request. */
 const REPLIES = new Set(/** @type {number[]} */ ([Op.HEARTBEAT_ACK, Op.READY, Op.RESUMED, Op.INVALID_SESSION, Op.ACK, Op.ERROR]));
@@ -44,8 +50,9 @@ export class Connection {
   /** Round trip of the last heartbeat in milliseconds, or null before the first. */
   /** @type {number | null} */
   rttMs = null;
-  /** When it was dialled, as performance.now() counts. */
+  /** When it was dialled, as performance.now() counts, and how long it then took until the server spoke. */
   since = performance.now();
+  #openedIn = 0;
 
   #ws;
   #owner;
@@ -113,11 +120,18 @@ export class Connection {
     this.send(Op.HEARTBEAT, { s: this.#owner.seen() });
   }
 
-  /**
-   * Makes sure that it lives: if not, its owner will be told.
-   * @param {number} ms after how long
-   */
-  check(ms) {
+  /** Makes sure that it lives: if not, its owner will soon be told. */
+  check() {
+    this.#check(CHECK_MS);
+  }
+
+  /** The same with less patience: something else on the same way is dead. */
+  suspect() {
+    this.#check(Math.min(Math.max(SUSPECT_MS, this.#openedIn), CHECK_MS));
+  }
+
+  /** @param {number} ms how long the answer may take */
+  #check(ms) {
     if (this.#standing && this.resumes) {
       this.#doubt = ms;
       this.beat();
@@ -165,6 +179,7 @@ export class Connection {
     }
     if (frame.op === Op.HELLO) {
       this.hello = frame.d;
+      this.#openedIn = performance.now() - this.since;
     } else if (this.#standing) {
       this.#settle(frame);
     }

@@ -13,10 +13,10 @@ import { Store } from './store.js';
 const BROKEN_MS = 1_000;
 /**
  * How long nothing may come while somebody who has a line speaks. It is longer than the end of speech takes to be told
- * (280 ms, and up to 100 ms between two SPEAKERS).
+ * (280 ms, and up to 100 ms between two SPEAKERS), and than most bursts of loss last.
  */
-const QUIET_MS = 800;
-const LOOK_MS = 400;
+const QUIET_MS = 600;
+const LOOK_MS = 200;
 /** Between two ICE restarts while nothing comes: at first as long as a path takes to be found on a slow network. */
 const FIRST_PAUSE_MS = 2_000;
 const LAST_PAUSE_MS = 16_000;
@@ -48,8 +48,8 @@ export class Path extends Store {
     this.#media = media;
     media.addEventListener('state', () => this.#onState());
     client.addEventListener('state', () => {
-      if (client.state.name !== 'ready') {
-        this.expect(false); // who speaks is not known before the next SPEAKERS
+      if (client.state.name !== 'ready' && !this.#silent) {
+        this.expect(false); // who speaks is not known until the connection is back
       }
     });
   }
@@ -70,30 +70,32 @@ export class Path extends Store {
 
   /** @param {boolean} speech whether somebody speaks who has a line, so that packets must come */
   expect(speech) {
-    if (speech === (this.#lookTimer !== 0)) {
-      return;
-    }
-    clearInterval(this.#lookTimer);
-    this.#lookTimer = 0;
-    if (speech) {
+    if (!speech) {
+      clearInterval(this.#lookTimer);
+      this.#lookTimer = 0;
+      this.#setSilent(false);
+    } else if (!this.#lookTimer) {
       this.#heardAt = performance.now();
       this.#lookTimer = setInterval(() => this.#look(), LOOK_MS);
-    } else {
-      this.#setSilent(false);
     }
   }
 
   async #look() {
-    const received = await this.#media.received();
+    const received = await this.#media.received().catch(() => null);
     const now = performance.now();
-    if (!this.#lookTimer) {
-      return; // nothing is expected any more
+    if (received === null || !this.#lookTimer) {
+      return; // the connection was closed meanwhile, or nothing is expected any more
     }
     if (received !== this.#received || this.#media.state !== 'connected') {
       this.#received = received;
       this.#heardAt = now;
     }
-    this.#setSilent(now - this.#heardAt >= QUIET_MS);
+    const silent = now - this.#heardAt >= QUIET_MS;
+    if (silent || this.#client.state.name === 'ready') {
+      this.#setSilent(silent);
+    } else {
+      this.expect(false);
+    }
   }
 
   /** @param {boolean} silent */
@@ -123,9 +125,14 @@ export class Path extends Store {
     }
     this.#finding = true;
     for (let pause = FIRST_PAUSE_MS; this.broken || this.#wanted; pause = Math.min(2 * pause, LAST_PAUSE_MS)) {
+      const wanted = this.#wanted;
       this.#wanted = false;
       try {
-        await this.#move();
+        // An offer that waits for an answer is in the way of a path that comes back by itself, so there must be somebody to answer.
+        await this.#client.reach();
+        if (wanted || this.broken) {
+          await this.#move();
+        }
       } catch (err) {
         if (err instanceof RequestError && (this.broken || err.code === ErrorCode.NOT_IN_CHANNEL)) {
           this.dispatchEvent(new CustomEvent('lost'));
@@ -139,8 +146,6 @@ export class Path extends Store {
   }
 
   async #move() {
-    // An offer that waits for an answer is in the way of a path that comes back by itself, so there must be somebody to answer.
-    await this.#client.reach();
     await this.#media.restart(async (offer) => {
       const { sdp_answer } = await requestPatiently(this.#client, Op.RENEGOTIATE, { sdp_offer: offer });
       return sdp_answer;
