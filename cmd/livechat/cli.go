@@ -21,15 +21,20 @@ type cli struct {
 	Token   tokenCommand   `cmd:"" help:"Print a token that lets a person in."`
 	Bench   benchCommand   `cmd:"" help:"Measure what the server costs on this machine."`
 	Doctor  doctorCommand  `cmd:"" help:"Check whether voice works with a server from here."`
+	Backup  backupCommand  `cmd:"" help:"Copy what the server remembers."`
+	Restore restoreCommand `cmd:"" help:"Put such a copy back."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
 // defaults is the command line before anything was read.
 func defaults() *cli {
+	data := serversData{Data: app.Default().Data}
 	return &cli{
-		Serve: serveCommand{Config: app.Default()},
-		Token: tokenCommand{Data: app.Default().Data, HTTP: app.DefaultHTTP, TTL: defaultTokenTTL},
-		Bench: defaultBench(),
+		Serve:   serveCommand{Config: app.Default()},
+		Token:   tokenCommand{Data: data.Data, HTTP: app.DefaultHTTP, TTL: defaultTokenTTL},
+		Bench:   defaultBench(),
+		Backup:  backupCommand{serversData: data},
+		Restore: restoreCommand{serversData: data},
 	}
 }
 
@@ -62,6 +67,7 @@ func newParser(grammar *cli, lookupEnv func(string) (string, bool)) (*kong.Kong,
 			{Key: "secret", Title: "The secret:"},
 			{Key: "bench", Title: "The measurement:"},
 			{Key: "doctor", Title: "The check:"},
+			{Key: "care", Title: "The data:"},
 			{Key: "more", Title: "More:"},
 		}),
 	)

@@ -27,6 +27,8 @@ Usage: livechat [flags]                    run the server
        livechat token --user=ID [flags]    print a token that lets a person in
        livechat bench SCENARIO... [flags]  measure what the server costs
        livechat doctor [URL]               check whether voice works from here
+       livechat backup FILE                copy what the server remembers
+       livechat restore FILE               put such a copy back
        livechat version                    print the version`
 
 const settings = `Every setting may also be given as an environment variable, LIVECHAT_ and the flag's name (LIVECHAT_LOG_LEVEL=debug), or as a key of the --config file (log-level: debug). A flag goes before the environment, the environment before the file. TIME is a number with a unit: 500ms, 15s, 10m, 24h. Where there may be several values, separate them by commas or repeat the flag.
@@ -64,21 +66,17 @@ func printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 	var page strings.Builder
 	switch command.Name {
 	case "serve":
-		page.WriteString(wrapAll(overview))
-		writeFlags(&page, ctx.Model, command)
-		page.WriteString("\n" + wrapAll(settings))
+		writePage(&page, ctx.Model, command, wrapAll(overview), settings)
 	case "token":
-		page.WriteString(wrapAll(mintOverview))
-		writeFlags(&page, ctx.Model, command)
-		page.WriteString("\n" + wrapAll(mintExamples))
+		writePage(&page, ctx.Model, command, wrapAll(mintOverview), mintExamples)
 	case "bench":
-		page.WriteString(wrapAll(benchOverview) + "\n" + wrapAll(benchScenarios))
-		writeFlags(&page, ctx.Model, command)
-		page.WriteString("\n" + wrapAll(benchExamples))
+		writePage(&page, ctx.Model, command, wrapAll(benchOverview)+"\n"+wrapAll(benchScenarios), benchExamples)
 	case "doctor":
-		page.WriteString(wrapAll(doctorOverview))
-		writeFlags(&page, ctx.Model, command)
-		page.WriteString("\n" + wrapAll(doctorExamples))
+		writePage(&page, ctx.Model, command, wrapAll(doctorOverview), doctorExamples)
+	case "backup":
+		writePage(&page, ctx.Model, command, wrapAll(backupOverview), backupExamples)
+	case "restore":
+		writePage(&page, ctx.Model, command, wrapAll(restoreOverview), restoreExamples)
 	default:
 		page.WriteString("Usage: livechat " + command.Name + "\n\n" + wrapAll(command.Help))
 	}
@@ -86,6 +84,13 @@ func printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 		return fmt.Errorf("print help: %w", err)
 	}
 	return nil
+}
+
+// writePage writes the flags between what a command does and how it is used.
+func writePage(page *strings.Builder, model *kong.Application, command *kong.Node, does, examples string) {
+	page.WriteString(does)
+	writeFlags(page, model, command)
+	page.WriteString("\n" + wrapAll(examples))
 }
 
 func commandNamed(model *kong.Application, name string) *kong.Node {

@@ -19,7 +19,7 @@ import (
 
 func TestHelpAsACommand(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"", "token", "bench", "doctor", "version"} {
+	for _, command := range []string{"", "token", "bench", "doctor", "backup", "restore", "version"} {
 		args := strings.Fields(command)
 		byFlag, _, code := output(t, livechat(t, nil, append(args, "--help")...))
 		require.Zero(t, code)
@@ -35,7 +35,10 @@ func TestHelpAsACommand(t *testing.T) {
 // TestHelpIsAligned: what is laid out by hand keeps its columns, in every page of help.
 func TestHelpIsAligned(t *testing.T) {
 	t.Parallel()
-	for _, page := range []string{overview, settings, mintOverview, mintExamples, benchOverview, benchScenarios, benchExamples, doctorOverview, doctorExamples} {
+	for _, page := range []string{
+		overview, settings, mintOverview, mintExamples, benchOverview, benchScenarios, benchExamples, doctorOverview, doctorExamples,
+		backupOverview, backupExamples, restoreOverview, restoreExamples,
+	} {
 		wrapped := strings.Split(wrapAll(page), "\n")
 		for line := range strings.SplitSeq(page, "\n") {
 			if strings.HasPrefix(line, " ") {
@@ -44,20 +47,20 @@ func TestHelpIsAligned(t *testing.T) {
 			}
 		}
 	}
-	for _, command := range []string{"", "token", "bench", "doctor"} {
+	for _, command := range []string{"", "token", "bench", "doctor", "backup", "restore"} {
 		stdout, _, _ := output(t, livechat(t, nil, append(strings.Fields(command), "--help")...))
 		usage := 0
 		for line := range strings.Lines(stdout) {
 			require.LessOrEqual(t, len(line), helpWidth+1, "%q", line)
 			if at := strings.Index(line, "livechat "); at >= 0 && strings.TrimSpace(line[:at]) == "" || strings.HasPrefix(line, "Usage: ") {
-				if command == "" && usage < 5 && !strings.HasPrefix(line, "  livechat") {
+				if command == "" && usage < 7 && !strings.HasPrefix(line, "  livechat") {
 					require.Equal(t, len("Usage: "), at, "%q", line)
 					usage++
 				}
 			}
 		}
 		if command == "" {
-			require.Equal(t, 5, usage, "the server and four commands")
+			require.Equal(t, 7, usage, "the server and six commands")
 		}
 	}
 }
@@ -72,6 +75,8 @@ func TestErrorsPointToTheHelpOfTheirCommand(t *testing.T) {
 		"bench --runs=0 fanout 1":   "livechat bench --help",
 		"bench karaoke 5":           "livechat bench --help",
 		"doctor ftp://x":            "livechat doctor --help",
+		"backup --data= x":          "livechat backup --help",
+		"restore":                   "livechat restore --help",
 	} {
 		if strings.HasPrefix(args, "bench") && runtime.GOOS != "linux" {
 			continue

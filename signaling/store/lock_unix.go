@@ -5,6 +5,8 @@ package store
 import (
 	"errors"
 	"os"
+	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,5 +23,23 @@ func lock(path string) (*os.File, error) {
 		}
 		return nil, errors.Join(err, f.Close())
 	}
+	if err = own(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
 	return f, nil
+}
+
+// own gives a file that root makes to the owner of its directory, so that a server that runs as somebody else can use it.
+func own(f *os.File) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(f.Name()))
+	if err != nil {
+		return err
+	}
+	if dir, ok := info.Sys().(*syscall.Stat_t); ok {
+		return f.Chown(int(dir.Uid), int(dir.Gid))
+	}
+	return nil
 }

@@ -33,10 +33,10 @@ func migrate(w *writer, path string, schemas []string) error {
 		return err
 	}
 	if version > len(schemas) {
-		return fmt.Errorf("%w: it has schema %d, and this program knows %d; use the newer version", ErrNewer, version, len(schemas))
+		return newer(version, len(schemas))
 	}
 	if version > 0 && version < len(schemas) && path != "" {
-		to := fmt.Sprintf("%s.before-%d-%s", path, len(schemas), time.Now().UTC().Format("20060102T150405Z"))
+		to := fmt.Sprintf("%s.before-%d-%s", path, len(schemas), time.Now().UTC().Format(timeInNames))
 		if _, err := w.exec("VACUUM INTO ?", to); err != nil {
 			return fmt.Errorf("copy to %s before the schema changes: %w", to, err)
 		}
@@ -50,4 +50,8 @@ func migrate(w *writer, path string, schemas []string) error {
 		}
 	}
 	return nil
+}
+
+func newer(version, known int) error {
+	return fmt.Errorf("%w: it has schema %d, and this program knows %d; use the newer version", ErrNewer, version, known)
 }

@@ -40,7 +40,7 @@ func Open(path string) (*Store, error) {
 	}
 	w, err := s.open()
 	if err != nil {
-		return nil, errors.Join(s.explain(err), s.abandon())
+		return nil, errors.Join(explain(s.path, err), s.abandon())
 	}
 	s.writing.Go(func() { s.run(w) })
 	return s, nil
@@ -66,25 +66,29 @@ func private(path string) error {
 	if err != nil {
 		return err
 	}
-	return f.Close()
+	return errors.Join(own(f), f.Close())
 }
 
 // memories numbers those that have no file.
 var memories atomic.Uint64 //nolint:gochecknoglobals // a name is for the whole process
 
+// address is a file for SQLite.
+func address(path string, query url.Values) string {
+	return (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: query.Encode()}).String()
+}
+
 func (s *Store) open() (*writer, error) {
-	at := (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(s.path)}).String()
-	query := url.Values{"_pragma": {"busy_timeout(5000)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)"}}
-	if s.path == "" {
-		at = "file:/livechat-" + strconv.FormatUint(memories.Add(1), 10)
+	path, query := s.path, url.Values{"_pragma": {"busy_timeout(5000)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)"}}
+	if path == "" {
+		path = "/livechat-" + strconv.FormatUint(memories.Add(1), 10)
 		query.Set("vfs", "memdb")
 	}
-	dsn := at + "?" + query.Encode()
+	at := address(path, query)
 	var err error
-	if s.write, err = sql.Open("sqlite", dsn); err != nil {
+	if s.write, err = sql.Open("sqlite", at); err != nil {
 		return nil, err
 	}
-	if s.read, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
+	if s.read, err = sql.Open("sqlite", at+"&_pragma=query_only(1)"); err != nil {
 		return nil, err
 	}
 	s.read.SetMaxOpenConns(readers)
@@ -144,22 +148,38 @@ func (s *Store) abandon() error {
 	return errors.Join(errs...)
 }
 
-// explain says what is wrong with a file in words, and what to do.
-func (s *Store) explain(err error) error {
-	where := s.path
-	if where == "" {
-		where = "memory"
+// explain says what is wrong with the server's file, and what to do.
+func explain(path string, err error) error {
+	if path == "" {
+		path = "memory"
 	}
-	failed, _ := errors.AsType[*sqlite.Error](err)
+	err = fmt.Errorf("%s: %w", path, classify(err))
 	switch {
-	case errors.Is(err, ErrForeign), failed != nil && failed.Code()&0xff == sqlite3.SQLITE_NOTADB:
-		return fmt.Errorf("%s: %w; it was not touched. Move it away, or choose another directory with --data", where, ErrForeign)
-	case errors.Is(err, ErrNewer):
-		return fmt.Errorf("%s: %w", where, err)
-	case failed != nil && failed.Code()&0xff == sqlite3.SQLITE_CORRUPT:
-		return fmt.Errorf("%s: %w (%w); it was not touched. Move it away and restore a copy%s", where, ErrCorrupt, err, copies(s.path))
+	case errors.Is(err, ErrForeign):
+		return fmt.Errorf("%w; it was not touched. Move it away, or choose another directory with --data", err)
+	case errors.Is(err, ErrCorrupt):
+		return fmt.Errorf("%w; it was not touched. Move it away and restore a copy%s", err, copies(path))
 	}
-	return fmt.Errorf("%s: %w", where, err)
+	return err
+}
+
+// classify makes of what SQLite says about a whole file an error of ours.
+func classify(err error) error {
+	switch code(err) {
+	case sqlite3.SQLITE_NOTADB:
+		return ErrForeign
+	case sqlite3.SQLITE_CORRUPT:
+		return fmt.Errorf("%w (%w)", ErrCorrupt, err)
+	}
+	return err
+}
+
+// code is what kind of error one of SQLite is.
+func code(err error) int {
+	if failed, ok := errors.AsType[*sqlite.Error](err); ok {
+		return failed.Code() & 0xff
+	}
+	return sqlite3.SQLITE_OK
 }
 
 // copies names the copies that lie beside the file, the newest first.
