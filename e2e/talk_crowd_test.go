@@ -64,8 +64,9 @@ func TestTalkFirstSyllableIsHeard(t *testing.T) {
 		ear.hears(late)
 		ear.mu.Lock()
 		at := slices.IndexFunc(ear.ears, func(h heard) bool { return h.from == late.UserID() && h.n >= first })
-		require.Equal(t, first, ear.ears[at].n)
+		heardFirst := ear.ears[at].n
 		ear.mu.Unlock()
+		require.Equal(t, first, heardFirst)
 	}
 	ear.check(talkers...)
 }
