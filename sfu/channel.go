@@ -80,6 +80,9 @@ type Snapshot struct {
 	Members []MemberInfo // in the order they joined
 	Slots   []SlotInfo   // of the member who joins
 	Answer  string       // SDP, to the member's offer
+	// Note is for what OnJoined likes to find again when the next one joins. It is cleared when
+	// the channel is empty.
+	Note *any
 }
 
 // Channel is a room: its roster says who is in it, its switchboard who hears whom. The
@@ -99,6 +102,7 @@ type Channel struct {
 	board      switchboard
 	emptySince time.Time // of the monotonic clock; good while the roster is empty
 	updates    *rate.Limiter
+	note       any // OnJoined's own
 }
 
 // Member is somebody in a channel, from Join until Leave. It is a handle: once the
@@ -192,6 +196,7 @@ func (c *Channel) enter(m *Member, req *JoinRequest) error {
 	if req.OnJoined != nil {
 		req.OnJoined(Snapshot{
 			Channel: c.roster.info(), Members: c.roster.infos(), Slots: c.board.describe(m.leg), Answer: m.peer.Answer(),
+			Note: &c.note,
 		})
 	}
 	c.notifier.tell(told)
@@ -223,7 +228,7 @@ func (m *Member) depart(cause LeaveCause) bool {
 	m.hungUp.Store(cause == LeaveHungUp)
 	c.hub.changed()
 	if c.roster.empty() {
-		c.emptySince = time.Now()
+		c.emptySince, c.note = time.Now(), nil
 	}
 	c.notifier.tell(told)
 	if m.leg != nil {

@@ -259,3 +259,26 @@ func TestManyComeAndGoAtOnce(t *testing.T) {
 	require.Empty(t, c.Members())
 	require.Zero(t, peers.Len())
 }
+
+// What OnJoined leaves in a channel is there for the next who joins, and goes with the last member.
+func TestChannelKeepsANoteForItsMembers(t *testing.T) {
+	c, _, _ := newChannel(t, 10)
+	visits := 0
+	visit := func(name string, id uint64) *Member {
+		m, err := enter(c, newConn(t, uint32(id), 1), JoinRequest{UserID: name, OnJoined: func(s Snapshot) {
+			visits, _ = (*s.Note).(int)
+			*s.Note = visits + 1
+		}})
+		require.NoError(t, err)
+		return m
+	}
+	ada, bob := visit("ada", 1), visit("bob", 2)
+	require.Equal(t, 1, visits)
+	ada.Leave(LeaveLeft)
+	ada = visit("ada", 3)
+	require.Equal(t, 2, visits)
+	ada.Leave(LeaveLeft)
+	bob.Leave(LeaveLeft)
+	visit("cyd", 4)
+	require.Zero(t, visits)
+}

@@ -159,13 +159,7 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 		MediaAddrs: s.mediaAddrs(),
 		UserID:     s.userID, Name: s.name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf, Devices: s.devices,
 		Pin: s.pin, Exclude: s.exclude,
-		OnJoined: func(found sfu.Snapshot) {
-			r.ack(protocol.Joined{
-				ChannelID: found.Channel.ID, ChannelName: found.Channel.Name,
-				Mode: protocol.Mode(found.Channel.Mode), SDPAnswer: found.Answer,
-				ActiveMembers: wireMembers(found.Members), Slots: wireSlots(found.Slots),
-			})
-		},
+		OnJoined: r.joined,
 	})
 	if err != nil {
 		return err

@@ -23,11 +23,16 @@ type request struct {
 func (r *request) reply(op protocol.Op, d any) {
 	body, err := protocol.EncodeBody(op, d)
 	if err != nil {
-		r.conn.log.Error("reply lost", zap.Error(err))
-		r.conn.close(protocol.CloseUnknown)
+		r.lost(err)
 		return
 	}
 	r.replyBody(body)
+}
+
+// lost ends the connection, since there can be no answer.
+func (r *request) lost(err error) {
+	r.conn.log.Error("reply lost", zap.Error(err))
+	r.conn.close(protocol.CloseUnknown)
 }
 
 // replyBody answers with what is encoded already.

@@ -134,7 +134,11 @@ type Ack struct {
 // immutable.
 type Body struct {
 	op Op
-	d  []byte
+	// d is the payload up to a list that it shares with other bodies, and the rest behind that;
+	// most have none.
+	d    []byte
+	list Members
+	rest string
 }
 
 // EncodeBody renders a payload. It fails only when d cannot be marshalled.
@@ -150,7 +154,7 @@ func EncodeBody(op Op, d any) (*Body, error) {
 func (b *Body) Op() Op { return b.op }
 
 // Len returns about how many bytes the frame has.
-func (b *Body) Len() int { return len(b.d) + frameOverhead }
+func (b *Body) Len() int { return len(b.d) + len(b.list) + len(b.rest) + frameOverhead }
 
 // frameOverhead is what a frame has beside its payload: op, number or id, braces.
 const frameOverhead = 32
@@ -187,5 +191,7 @@ func (b *Body) AppendReply(dst []byte, id string) []byte {
 func (b *Body) appendPayload(dst []byte) []byte {
 	dst = append(dst, `,"d":`...)
 	dst = append(dst, b.d...)
+	dst = append(dst, b.list...)
+	dst = append(dst, b.rest...)
 	return append(dst, '}')
 }

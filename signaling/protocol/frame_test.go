@@ -50,6 +50,42 @@ func TestBindNamesTheField(t *testing.T) {
 	require.ErrorIs(t, bind(`{"s":1`, &Heartbeat{}), ErrPayload)
 }
 
+// Those who join one after another share the list of members, and each sees it as it was for them.
+func TestJoinedSharesItsMembers(t *testing.T) {
+	const crowd = 100
+	var list Members
+	bodies, all := make([]*Body, 0, crowd), make([]Member, 0, crowd)
+	for i := range crowd {
+		m := Member{UserID: strings.Repeat("u", i), Name: "\"é\u2028", Talker: i%2 == 0, Mic: MicOK, Connection: ConnectionOK, Media: MediaOK}
+		all = append(all, m)
+		longer, err := list.Append(m)
+		require.NoError(t, err)
+		list = longer
+		body, err := EncodeJoined(Joined{ChannelID: "lobby", SDPAnswer: "v=0", Mode: ModeConference, Slots: []Slot{{MID: "1"}}}, list)
+		require.NoError(t, err)
+		bodies = append(bodies, body)
+	}
+	for i, body := range bodies {
+		text := body.AppendReply(nil, "j")
+		require.InDelta(t, len(text), body.Len(), 32)
+		frame, err := Decode(text)
+		require.NoError(t, err)
+		require.Equal(t, "j", frame.ID)
+		var ack struct {
+			Op   Op     `json:"op"`
+			Data Joined `json:"data"`
+		}
+		require.NoError(t, frame.Bind(&ack))
+		require.Equal(t, OpChannelJoin, ack.Op)
+		require.Equal(t, Joined{
+			ChannelID: "lobby", SDPAnswer: "v=0", Mode: ModeConference, Slots: []Slot{{MID: "1"}}, ActiveMembers: all[:i+1],
+		}, ack.Data)
+		plain, err := EncodeBody(OpAck, Ack{OpChannelJoin, ack.Data})
+		require.NoError(t, err)
+		require.Equal(t, len(plain.AppendReply(nil, "j")), len(text), "the same JSON in another order")
+	}
+}
+
 func TestBodyIsEncodedOnceAndNumberedPerSession(t *testing.T) {
 	event, err := EncodeBody(OpMessageEvent, MessageEvent{Content: "hi </script>"})
 	require.NoError(t, err)
