@@ -428,7 +428,7 @@ func checkRestart(t *testing.T, ada, ben *participant) {
 		one.joined()
 		one.see("#room-count", "2 people")
 		one.see("#chat-log", "You are back")
-		one.until("nothing more to say", "document.getElementById('banner').hidden && document.getElementById('line').hidden")
+		one.until("nothing more to say", "document.getElementById('banner').hidden && document.getElementById('line-text').textContent === ''")
 	}
 	require.Equal(t, "a draft", evaluate[string](ada, "document.getElementById('chat-text').value"))
 	require.NotEqual(t, identity, ada.userID(), "a guest of the new server")

@@ -23,7 +23,7 @@ const watchScript = `
 	};
 	document.addEventListener('DOMContentLoaded', () => setTimeout(() => {
 		const { client } = livechat.session;
-		const line = document.getElementById('line');
+		const line = document.getElementById('line-text');
 		let since = 0;
 		client.addEventListener('resumed', () => seen.resumed++);
 		client.addEventListener('state', () => {
@@ -35,7 +35,7 @@ const watchScript = `
 			}
 		});
 		new MutationObserver(() => {
-			const said = line.hidden ? '' : line.innerText;
+			const said = line.textContent;
 			if (said !== (seen.said.at(-1) ?? '')) seen.said.push(said);
 		}).observe(line, { subtree: true, childList: true, attributes: true, characterData: true });
 	}));`
@@ -161,7 +161,7 @@ func TestBrowserOutlivesItsWebSocket(t *testing.T) {
 		ada.see(".person--unstable .person__note", "Cut off") // Chloe's, media and all
 		ben.toldMessage("a draft, finished")
 		ada.until("it is sent", "!document.querySelector('.message--sending')")
-		ada.until("the line is gone", "document.getElementById('line').hidden")
+		ada.until("the line is gone", "document.getElementById('line-text').textContent === ''")
 		require.Equal(t, []string{"Reconnecting…", "You are back", ""}, ada.watched().Said)
 	})
 

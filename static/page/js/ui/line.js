@@ -20,7 +20,6 @@ const LONG_MS = 10_000;
  * @returns {() => void} renders
  */
 export function mountLine(session) {
-  const line = byId('line');
   const action = byId('line-action');
   /** Since when something is being mended, and until when its end is told, as performance.now() counts; 0 for not at all. */
   let since = 0;
@@ -46,9 +45,7 @@ export function mountLine(session) {
       mendedUntil = now - since >= NOTICED_MS ? now + MENDED_MS : 0;
       since = 0;
     }
-    const text = mendingWords(state(now));
-    setText(byId('line-text'), text);
-    line.hidden = text === '';
+    setText(byId('line-text'), mendingWords(state(now)));
     action.hidden = !since || now - since < LONG_MS;
     clearTimeout(timer);
     const next = [since + UNSEEN_MS, since + LONG_MS, mendedUntil].find((at) => at > now);
