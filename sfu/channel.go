@@ -386,19 +386,14 @@ func (c *Channel) Members() []MemberInfo {
 	return c.roster.infos()
 }
 
-// NotifyMembers tells the members, without except, of something that happened in the
+// NotifyMembers tells the members of something that happened in the
 // channel but is not the channel's own business, such as a text message: tell is called
-// with their user ids, in order with the channel's events. It reports false, and tells
-// nobody, when m is out of the channel.
-func (m *Member) NotifyMembers(tell func(userIDs []string)) bool {
-	c := m.channel
+// with their user ids, in order with the channel's events. It is called with none when the channel is
+// deleted.
+func (c *Channel) NotifyMembers(tell func(userIDs []string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.roster.has(m.self) {
-		return false
-	}
 	tell(c.roster.userIDs())
-	return true
 }
 
 // rouse has the decider look after the channel for as long as somebody speaks. It is

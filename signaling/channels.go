@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"go.uber.org/zap"
@@ -27,6 +28,7 @@ func (g *Gateway) restoreChannels(ctx context.Context, now time.Time) error {
 	if err != nil {
 		// Voice goes on without.
 		g.log.Error("what channels there were cannot be read", zap.Error(err))
+		g.amnesia = true
 	}
 	known := make(map[string]sfu.ChannelSpec, len(remembered))
 	for _, c := range remembered {
@@ -63,12 +65,18 @@ func (g *Gateway) restoreChannels(ctx context.Context, now time.Time) error {
 // createChannel creates a session's channel, unless guests made too many lately. One that is
 // refused for another reason is not counted.
 func (g *Gateway) createChannel(ctx context.Context, s *Session, spec sfu.ChannelSpec, now time.Time) (sfu.ChannelInfo, error) {
+	g.administering.Lock()
+	defer g.administering.Unlock()
+	if _, gone := g.channels.Get(spec.ID); gone != nil {
+		// What was said in an earlier channel of this id is none of this one's business.
+		if err := g.cfg.Store.ClearChat(context.WithoutCancel(ctx), now, spec.ID); err != nil {
+			return sfu.ChannelInfo{}, err
+		}
+	}
 	if !kept(spec.OwnerID) {
 		return g.createForGuest(s, spec, now)
 	}
 	spec.Kept = true
-	g.administering.Lock()
-	defer g.administering.Unlock()
 	info, err := g.channels.Create(spec, now)
 	if err != nil {
 		return info, err
@@ -129,6 +137,30 @@ func (g *Gateway) deleteChannel(ctx context.Context, c *sfu.Channel, by string, 
 		return fmt.Errorf("%w: %s", sfu.ErrChannelNotFound, c.ID())
 	}
 	return nil
+}
+
+// Keeps says how much of a channel's chat is kept: of one that is there no more, nothing.
+func (g *Gateway) Keeps(channelID string) store.Limits {
+	c, err := g.channels.Get(channelID)
+	switch {
+	case err == nil:
+		return g.limits(c)
+	case g.amnesia: // it may be there when the server starts the next time
+		return store.Limits{Count: math.MaxInt, For: math.MaxInt64}
+	default:
+		return store.Limits{}
+	}
+}
+
+func (g *Gateway) limits(c *sfu.Channel) store.Limits {
+	limits, own := g.cfg.Keep, c.Info().Keep
+	if own.Count >= 0 {
+		limits.Count = own.Count
+	}
+	if own.For >= 0 {
+		limits.For = own.For
+	}
+	return limits
 }
 
 // remember writes a channel as it is. A request that is given up meanwhile is not half done.

@@ -259,7 +259,7 @@ func (c *Conn) hello() {
 
 // features are what HELLO names beside the protocol's version.
 func (g *Gateway) features() []string {
-	features := []string{protocol.FeaturePresence}
+	features := []string{protocol.FeaturePresence, protocol.FeatureHistory}
 	if g.cfg.ResumeWindow > 0 {
 		features = append(features, protocol.FeatureResume)
 	}

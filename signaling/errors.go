@@ -22,6 +22,8 @@ var (
 	errEmptyMessage       = errors.New("content is empty")
 	errMessageTooLong     = errors.New("content is too long")
 	errMessageElsewhere   = errors.New("not a member of that channel")
+	errMessageNotFound    = errors.New("message not found")
+	errNotYourMessage     = errors.New("not your message")
 	// errDraining: the server was told to end.
 	errDraining = errors.New("server is about to go; come back later")
 	// errDetached: there is nobody to answer, the connection has ended or its session goes on
@@ -71,6 +73,8 @@ var errorCodes = []struct {
 	{errEmptyMessage, protocol.CodeEmptyMessage},
 	{errMessageTooLong, protocol.CodeMessageTooLong},
 	{errMessageElsewhere, protocol.CodeMessageElsewhere},
+	{errMessageNotFound, protocol.CodeMessageNotFound},
+	{errNotYourMessage, protocol.CodeNotYourMessage},
 	{sfu.ErrBadSDP, protocol.CodeBadSDP},
 	{sfu.ErrUnsupportedMedia, protocol.CodeUnsupportedMedia},
 }

@@ -74,6 +74,8 @@ type Config struct {
 	Relay Relay
 	// Store is what outlives the process.
 	Store *store.Store
+	// Keep says how much of a channel's chat is kept where the channel does not say so itself.
+	Keep store.Limits
 	// Tally counts refusals, evictions and the like. Nil: nothing is counted.
 	Tally *tally.Tally
 }
@@ -96,6 +98,9 @@ type Gateway struct {
 	lookout       *lookout
 	// administering is held while a channel is made, changed or deleted and the store told; before ChannelHub.mu.
 	administering sync.Mutex
+	// amnesia: the channels that were remembered could not be read.
+	amnesia bool
+	relayed relayed
 
 	// draining: nobody new is let in; see Drain.
 	draining atomic.Bool

@@ -34,7 +34,7 @@ func (o op) kept(id string) keeping {
 }
 
 // heavy is the weight of a request that makes a media connection, tells everybody on the
-// server, or is answered with a long list.
+// server, or is answered with a long list or out of the memory.
 const heavy = 5
 
 // ops is the op table.
@@ -55,6 +55,9 @@ var ops = map[protocol.Op]op{
 	protocol.OpICECandidate:  {handle: iceCandidate},
 	protocol.OpMediaProbe:    {handle: mediaProbe, weight: heavy},
 	protocol.OpMessageCreate: {handle: messageCreate},
+	protocol.OpHistory:       {handle: history, weight: heavy, reads: true},
+	protocol.OpMessageUpdate: {handle: messageUpdate},
+	protocol.OpMessageDelete: {handle: messageDelete},
 	protocol.OpVoiceState:    {handle: voiceState},
 	protocol.OpSubscribe:     {handle: subscribe},
 	protocol.OpPresence:      {handle: presence, weight: heavy, reads: true},

@@ -159,13 +159,17 @@ func (a *App) openGateway(authority *auth.Authority) error {
 		Slots:             a.cfg.Slots,
 		MediaAddrs:        a.announcer.mediaAddrs,
 		Store:             a.memory,
+		Keep:              store.Limits{Count: a.cfg.KeepMessages, For: a.cfg.KeepFor},
 		Tally:             &a.tally,
 	}
 	if a.relay != nil {
 		cfg.Relay = a.relay
 	}
-	a.gateway, err = signaling.NewGateway(cfg, authority, sfu.AnswerWith(a.media), a.log)
-	return err
+	if a.gateway, err = signaling.NewGateway(cfg, authority, sfu.AnswerWith(a.media), a.log); err != nil {
+		return err
+	}
+	a.memory.Tend(a.gateway.Keeps)
+	return nil
 }
 
 // serve puts the page on its port. Beside TLS, what comes in the clear is sent there.

@@ -109,6 +109,10 @@ type Config struct {
 	ChannelIdle time.Duration `group:"channels" placeholder:"TIME" help:"How long a channel that a guest made is kept when it is empty."`
 	// MessageLength is the longest text message, in Unicode code points.
 	MessageLength int `group:"channels" placeholder:"N" help:"Longest text message, in characters."`
+	// KeepMessages and KeepFor are how many messages of a channel are kept, and for how long, where the channel does not say
+	// so itself. With 0 in either, messages are passed on and not kept.
+	KeepMessages int           `group:"channels" placeholder:"N" help:"How many messages of each channel are kept; 0 keeps none."`
+	KeepFor      time.Duration `group:"channels" placeholder:"TIME" help:"How long messages are kept, such as 2160h for 90 days; 0 keeps none."`
 
 	// HeartbeatInterval is how often clients are told to send HEARTBEAT.
 	HeartbeatInterval time.Duration `group:"sessions" placeholder:"TIME" help:"How often clients say that they are alive."`
@@ -230,6 +234,10 @@ func (c Config) Validate() error {
 	v.number("channels-per-user", c.ChannelsPerUser, maxMaxChannels)
 	v.number("guest-channel-rate", c.GuestChannelRate, maxMaxChannels)
 	v.number("message-length", c.MessageLength, maxMessageLength)
+	if c.KeepMessages < 0 || c.KeepMessages > maxKeepMessages {
+		v.bad("keep-messages", c.KeepMessages, "must be 0 to %d", maxKeepMessages)
+	}
+	v.duration("keep-for", c.KeepFor, 0, maxKeepFor)
 	v.duration("channel-idle", c.ChannelIdle, 0, maxChannelIdle)
 	if _, err := c.PresetChannels(); err != nil {
 		v.add(err)

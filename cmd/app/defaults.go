@@ -84,6 +84,11 @@ const (
 	// DefaultMessageLength is the longest text message, in Unicode code points:
 	// Discord's, which people are used to.
 	DefaultMessageLength = 2000
+	// DefaultKeepMessages is how many messages of a channel are kept: a year of a small group, at
+	// about 300 bytes each.
+	DefaultKeepMessages = 10_000
+	// DefaultKeepFor is how long: what nobody looked for in three months is nobody's business any more.
+	DefaultKeepFor = 90 * 24 * time.Hour
 	// DefaultRequestRate is how many requests per second a session may keep up, in
 	// requests per second: far above what a person can cause by clicking.
 	DefaultRequestRate = 50
@@ -117,6 +122,9 @@ const (
 	// maxMessageLength in code points: escaped for JSON, a code point takes up to six
 	// bytes, and the whole frame must stay below protocol.MaxFrameBytes.
 	maxMessageLength = 10_000
+	// maxKeepMessages bounds the file, and maxKeepFor is for ever by the measure of software: ten years.
+	maxKeepMessages = 10_000_000
+	maxKeepFor      = 10 * 365 * 24 * time.Hour
 	// maxEgressQueue in frames bounds the memory one stalled session may hold.
 	maxEgressQueue = 1 << 16
 	// minEgressBytes is room for the answer to one join and what follows from it, maxEgressBytes
@@ -160,6 +168,8 @@ func Default() Config {
 		EgressQueue:       DefaultEgressQueue,
 		EgressBytes:       DefaultEgressBytes,
 		MessageLength:     DefaultMessageLength,
+		KeepMessages:      DefaultKeepMessages,
+		KeepFor:           DefaultKeepFor,
 		RequestRate:       DefaultRequestRate,
 		RequestBurst:      DefaultRequestBurst,
 	}

@@ -163,6 +163,12 @@ func TestRequests(t *testing.T) {
 				c.ack(f, protocol.ChannelInfo{ChannelID: "lobby", Capacity: 3})
 			case protocol.OpMessageCreate:
 				c.ack(f, protocol.MessageCreated{MessageID: "m1", Timestamp: 12})
+			case protocol.OpHistory:
+				c.ack(f, protocol.Messages{Messages: []protocol.MessageEvent{{MessageID: "m1", Content: "hi"}}, More: true})
+			case protocol.OpMessageUpdate:
+				c.ack(f, protocol.MessageChange{MessageID: "m1", Content: "ho", EditedAt: 13})
+			case protocol.OpMessageDelete:
+				c.ack(f, protocol.MessageChange{MessageID: "m1", Deleted: true})
 			case protocol.OpVoiceState:
 				c.ack(f, protocol.VoiceStateEvent{UserID: "ada", SelfMute: true})
 			default:
@@ -189,6 +195,14 @@ func TestRequests(t *testing.T) {
 	message, err := c.SendMessage(ctx, "lobby", "hi")
 	require.NoError(t, err)
 	require.Equal(t, "m1", message.MessageID)
+	page, err := c.History(ctx, protocol.History{ChannelID: "lobby"})
+	require.NoError(t, err)
+	require.True(t, page.More)
+	require.Equal(t, "hi", page.Messages[0].Content)
+	change, err := c.EditMessage(ctx, "m1", "ho")
+	require.NoError(t, err)
+	require.Equal(t, int64(13), change.EditedAt)
+	require.NoError(t, c.DeleteMessage(ctx, "m1"))
 	mute := true
 	state, err := c.SetVoiceState(ctx, protocol.VoiceState{SelfMute: &mute})
 	require.NoError(t, err)

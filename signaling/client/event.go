@@ -14,7 +14,7 @@ type Event struct {
 	// S is the event's number in the session, 0 for those of the client's own and for those that
 	// have none.
 	S uint64
-	// Payload is one of *protocol.ChannelEvent, *protocol.MessageEvent,
+	// Payload is one of *protocol.ChannelEvent, *protocol.MessageEvent, *protocol.MessageChange,
 	// *protocol.VoiceStateEvent, *protocol.Speakers, *protocol.SlotMap,
 	// *protocol.MediaState, *protocol.ICEServers, *protocol.Reconnect, *protocol.Presence, *PresenceSnapshot, *Missed,
 	// *Reidentified, or a json.RawMessage for an opcode this version does not know.
@@ -88,6 +88,8 @@ func eventPayload(f protocol.Frame) (any, error) {
 		payload = new(protocol.ChannelEvent)
 	case protocol.OpMessageEvent:
 		payload = new(protocol.MessageEvent)
+	case protocol.OpMessageChange:
+		payload = new(protocol.MessageChange)
 	case protocol.OpVoiceStateEvent:
 		payload = new(protocol.VoiceStateEvent)
 	case protocol.OpSpeakers:

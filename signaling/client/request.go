@@ -171,14 +171,6 @@ func (c *Client) Channel(ctx context.Context, channelID string) (protocol.Channe
 	return detail, err
 }
 
-// SendMessage sends a text message to the channel the client is in.
-func (c *Client) SendMessage(ctx context.Context, channelID, content string) (protocol.MessageCreated, error) {
-	var created protocol.MessageCreated
-	d := protocol.MessageCreate{ChannelID: channelID, Content: content}
-	err := c.Request(ctx, protocol.OpMessageCreate, d, &created)
-	return created, err
-}
-
 // SetVoiceState mutes or deafens the client at the server, and says how its devices are doing,
 // now and in later calls; nil fields stay as they are. It returns the state after the change. WriteOpus goes on
 // sending while muted: the server drops it.

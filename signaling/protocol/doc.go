@@ -32,6 +32,12 @@ const (
 	MaxUserNameChars = 64
 	// MaxUserIDBytes is the longest user_id (the token's subject), in bytes.
 	MaxUserIDBytes = 128
+	// MaxNonceBytes is the longest nonce of a message, MaxMessageIDBytes the longest message_id, in bytes.
+	MaxNonceBytes     = 64
+	MaxMessageIDBytes = 64
+	// MaxHistory is the most messages that HISTORY asks for, DefaultHistory how many when it does not say.
+	MaxHistory     = 100
+	DefaultHistory = 50
 	// MaxSlots is the most receiving audio lines a client may offer, whatever the
 	// server is configured to.
 	MaxSlots = 32

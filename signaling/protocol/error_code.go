@@ -29,6 +29,8 @@ const (
 	CodeEmptyMessage     ErrorCode = 3000
 	CodeMessageTooLong   ErrorCode = 3001
 	CodeMessageElsewhere ErrorCode = 3002
+	CodeMessageNotFound  ErrorCode = 3003
+	CodeNotYourMessage   ErrorCode = 3004
 
 	CodeBadSDP           ErrorCode = 4001
 	CodeUnsupportedMedia ErrorCode = 4002
@@ -80,6 +82,10 @@ func (c ErrorCode) String() string {
 		return "message too long"
 	case CodeMessageElsewhere:
 		return "not a member of the message's channel"
+	case CodeMessageNotFound:
+		return "message not found"
+	case CodeNotYourMessage:
+		return "not your message"
 	case CodeBadSDP:
 		return "bad SDP"
 	case CodeUnsupportedMedia:

@@ -22,6 +22,9 @@ const (
 	OpICECandidate  Op = 18 // → OpAck
 	OpMediaProbe    Op = 19 // → OpAck
 	OpMessageCreate Op = 20 // → OpAck
+	OpHistory       Op = 21 // → OpAck
+	OpMessageUpdate Op = 22 // → OpAck
+	OpMessageDelete Op = 23 // → OpAck
 	OpVoiceState    Op = 40 // → OpAck
 	OpSubscribe     Op = 41 // → OpAck
 	OpPresence      Op = 42 // → OpAck
@@ -43,6 +46,7 @@ const (
 	OpMediaState      Op = 106 // event
 	OpICEServers      Op = 107 // event
 	OpPresenceEvent   Op = 108 // event
+	OpMessageChange   Op = 109 // event
 	OpAck             Op = 200 // reply
 	OpError           Op = 201 // reply
 )
@@ -90,6 +94,12 @@ func (o Op) String() string {
 		return "MEDIA_PROBE"
 	case OpMessageCreate:
 		return "MESSAGE_CREATE"
+	case OpHistory:
+		return "HISTORY"
+	case OpMessageUpdate:
+		return "MESSAGE_UPDATE"
+	case OpMessageDelete:
+		return "MESSAGE_DELETE"
 	case OpVoiceState:
 		return "VOICE_STATE"
 	case OpSubscribe:
@@ -112,6 +122,8 @@ func (o Op) String() string {
 		return "ICE_SERVERS"
 	case OpPresenceEvent:
 		return "PRESENCE_EVENT"
+	case OpMessageChange:
+		return "MESSAGE_CHANGE"
 	case OpAck:
 		return "ACK"
 	case OpError:

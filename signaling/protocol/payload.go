@@ -114,12 +114,6 @@ type MediaProbed struct {
 	SDPAnswer string `json:"sdp_answer"`
 }
 
-// MessageCreate is the d of MESSAGE_CREATE.
-type MessageCreate struct {
-	ChannelID string `json:"channel_id"`
-	Content   string `json:"content"`
-}
-
 // VoiceState is the d of VOICE_STATE; absent fields stay as they are.
 type VoiceState struct {
 	SelfMute *bool `json:"self_mute,omitempty"`
@@ -195,6 +189,9 @@ type Hello struct {
 
 // FeatureResume is what HELLO names when sessions can be resumed.
 const FeatureResume = "resume"
+
+// FeatureHistory is what HELLO names when messages can be read again, changed and taken back.
+const FeatureHistory = "history"
 
 // Ready is the d of READY.
 type Ready struct {
@@ -342,25 +339,6 @@ type Speaker struct {
 	UserID string `json:"user_id"`
 	// Level is smoothed, in -dBov (RFC 6464): 0 is the loudest, 127 silence.
 	Level uint8 `json:"level"`
-}
-
-// MessageCreated is the data of the ACK to MESSAGE_CREATE.
-type MessageCreated struct {
-	MessageID string `json:"message_id"`
-	// Timestamp in milliseconds since the Unix epoch.
-	Timestamp int64 `json:"timestamp"`
-}
-
-// MessageEvent is the d of MESSAGE_EVENT.
-type MessageEvent struct {
-	MessageID string `json:"message_id"`
-	ChannelID string `json:"channel_id"`
-	AuthorID  string `json:"author_id"`
-	// AuthorName is the author's display name when the message was sent.
-	AuthorName string `json:"author_name"`
-	Content    string `json:"content"`
-	// Timestamp in milliseconds since the Unix epoch.
-	Timestamp int64 `json:"timestamp"`
 }
 
 // VoiceStateEvent is the d of VOICE_STATE_EVENT and the data of the ACK to VOICE_STATE.

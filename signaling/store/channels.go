@@ -63,16 +63,7 @@ func (f ChannelDeleted) apply(w *writing) error {
 	if err := w.mustChange("channel "+f.ChannelID, "DELETE FROM channels WHERE id = ?", f.ChannelID); err != nil {
 		return err
 	}
-	for _, query := range []string{
-		"DELETE FROM words WHERE rowid IN (SELECT seq FROM messages WHERE channel_id = ?)",
-		"DELETE FROM messages WHERE channel_id = ?",
-		"DELETE FROM reads WHERE channel_id = ?",
-	} {
-		if _, err := w.exec(query, f.ChannelID); err != nil {
-			return err
-		}
-	}
-	return nil
+	return ChatCleared(f).apply(w)
 }
 
 // Channels returns all channels, in the order of their positions, then the oldest first.

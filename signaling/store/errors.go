@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Errors of the store; test with errors.Is.
@@ -25,6 +26,18 @@ var (
 	// ErrCorrupt: the file is damaged. It was not touched.
 	ErrCorrupt = errors.New("damaged")
 )
+
+// RepeatedError is that a message was posted already. It is an ErrExists.
+type RepeatedError struct {
+	// MessageID and At are those of the first time.
+	MessageID string
+	At        time.Time
+}
+
+func (e *RepeatedError) Error() string { return "posted already, as message " + e.MessageID }
+
+// Unwrap makes it an ErrExists.
+func (e *RepeatedError) Unwrap() error { return ErrExists }
 
 // refusals are the errors that say something of the question and nothing of the file.
 func refused(err error) bool {

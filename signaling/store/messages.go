@@ -24,23 +24,39 @@ type Message struct {
 	ReplyTo string `json:"reply_to,omitempty"`
 }
 
-// MessagePosted is the fact that somebody said something. ErrExists: the id is taken.
-type MessagePosted struct{ Message }
+// NonceWindow is how long a message is known by its nonce: longer than any client tries to come back and say it again.
+const NonceWindow = 10 * time.Minute
+
+// MessagePosted is the fact that somebody said something. ErrExists: the id is taken, or, as a *RepeatedError, the author said
+// something with the same nonce in the channel less than NonceWindow ago.
+type MessagePosted struct {
+	Message
+
+	// Nonce is the author's own name for it, or empty. It is forgotten after a while.
+	Nonce string `json:"nonce,omitempty"`
+}
 
 // Kind implements Fact.
 func (MessagePosted) Kind() string { return "message_posted" }
 
 func (f MessagePosted) apply(w *writing) error {
-	var edited, replyTo any
+	var edited, replyTo, nonce any
 	if !f.EditedAt.IsZero() {
 		edited = milliseconds(f.EditedAt)
 	}
 	if f.ReplyTo != "" {
 		replyTo = f.ReplyTo
 	}
-	n, err := w.exec(`INSERT INTO messages (seq, id, channel_id, author_id, author_name, content, created_at, edited_at, reply_to)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-		w.seq, f.ID, f.ChannelID, f.AuthorID, f.AuthorName, f.Content, milliseconds(f.At), edited, replyTo)
+	if f.Nonce != "" {
+		if err := f.repeated(w); err != nil {
+			return err
+		}
+		nonce = f.Nonce
+	}
+	n, err := w.exec(`INSERT INTO messages
+			(seq, id, channel_id, author_id, author_name, content, created_at, edited_at, reply_to, nonce)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+		w.seq, f.ID, f.ChannelID, f.AuthorID, f.AuthorName, f.Content, milliseconds(f.At), edited, replyTo, nonce)
 	if err == nil && n == 0 {
 		err = fmt.Errorf("%w: message %s", ErrExists, f.ID)
 	}
@@ -48,6 +64,22 @@ func (f MessagePosted) apply(w *writing) error {
 		return err
 	}
 	return w.index(w.seq, f.Content)
+}
+
+// repeated reports as an error that the message was posted before.
+func (f MessagePosted) repeated(w *writing) error {
+	var first RepeatedError
+	var at int64
+	err := w.db.one(`SELECT id, created_at FROM messages WHERE author_id = ? AND channel_id = ? AND nonce = ? AND created_at > ?`,
+		[]any{f.AuthorID, f.ChannelID, f.Nonce, milliseconds(f.At.Add(-NonceWindow))}, &first.MessageID, &at)
+	if err == sql.ErrNoRows { //nolint:errorlint // Scan returns it as it is
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	first.At = time.UnixMilli(at)
+	return &first
 }
 
 // MessageEdited is the fact that a message says something else now.
@@ -102,8 +134,12 @@ func (w *writing) message(id string) (seq int64, err error) {
 	return seq, err
 }
 
-// MaxHistory is the most messages that History returns at once.
-const MaxHistory = 100
+const (
+	// MaxHistory is the most messages that History returns at once.
+	MaxHistory = 100
+	// maxContent is how many bytes of text it returns at once; the last message may exceed it.
+	maxContent = 64 << 10
+)
 
 // Page says which part of a channel's messages is wanted: the newest, or those next to a message, older or newer, without it.
 type Page struct {
@@ -116,8 +152,8 @@ type Page struct {
 
 const messageColumns = "seq, id, channel_id, author_id, author_name, content, created_at, edited_at, reply_to"
 
-// History returns messages, the oldest first, and whether there are more in the direction asked. Those that were deleted are
-// left out. ErrNotFound: there is no message Before or After in the channel, and there was none that is still remembered.
+// History returns messages, the oldest first, and whether there are more in the direction asked: fewer than the limit, but at
+// least one, when they are long. Those that were deleted are left out. ErrNotFound: there is no message Before or After in the channel, and there was none that is still remembered.
 func (s *Store) History(ctx context.Context, p Page) (messages []Message, more bool, err error) {
 	query := "SELECT " + messageColumns + " FROM messages WHERE channel_id = ? AND content <> '' AND seq < ? ORDER BY seq DESC LIMIT ?"
 	from := int64(1<<63 - 1)
@@ -133,12 +169,9 @@ func (s *Store) History(ctx context.Context, p Page) (messages []Message, more b
 	if p.After != "" {
 		query = "SELECT " + messageColumns + " FROM messages WHERE channel_id = ? AND content <> '' AND seq > ? ORDER BY seq LIMIT ?"
 	}
-	messages, err = s.messages(ctx, query, p.ChannelID, from, p.Limit+1)
+	messages, more, err = s.messages(ctx, p.Limit, query, p.ChannelID, from, p.Limit+1)
 	if err != nil {
 		return nil, false, err
-	}
-	if more = len(messages) > p.Limit; more {
-		messages = messages[:p.Limit]
 	}
 	if p.After == "" {
 		slices.Reverse(messages)
@@ -148,7 +181,7 @@ func (s *Store) History(ctx context.Context, p Page) (messages []Message, more b
 
 // Message returns one. ErrNotFound: there is none, or it was deleted.
 func (s *Store) Message(ctx context.Context, id string) (Message, error) {
-	found, err := s.messages(ctx, "SELECT "+messageColumns+" FROM messages WHERE id = ? AND content <> ''", id)
+	found, _, err := s.messages(ctx, 1, "SELECT "+messageColumns+" FROM messages WHERE id = ? AND content <> ''", id)
 	if err == nil && len(found) == 0 {
 		err = fmt.Errorf("%w: message %s", ErrNotFound, id)
 	}
@@ -158,26 +191,31 @@ func (s *Store) Message(ctx context.Context, id string) (Message, error) {
 	return found[0], nil
 }
 
-func (s *Store) messages(ctx context.Context, query string, args ...any) ([]Message, error) {
+// messages reads up to limit messages, and whether there are more.
+func (s *Store) messages(ctx context.Context, limit int, query string, args ...any) (all []Message, more bool, err error) {
 	rows, err := s.read.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, trouble(err)
+		return nil, false, trouble(err)
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err says it
-	var all []Message
+	size := 0
 	for rows.Next() {
+		if len(all) == limit || size > maxContent {
+			return all, true, nil
+		}
 		var m Message
 		var at int64
 		var edited sql.NullInt64
 		var replyTo sql.NullString
 		if err := rows.Scan(&m.Seq, &m.ID, &m.ChannelID, &m.AuthorID, &m.AuthorName, &m.Content, &at, &edited, &replyTo); err != nil {
-			return nil, trouble(err)
+			return nil, false, trouble(err)
 		}
 		m.At, m.ReplyTo = time.UnixMilli(at), replyTo.String
 		if edited.Valid {
 			m.EditedAt = time.UnixMilli(edited.Int64)
 		}
+		size += len(m.Content)
 		all = append(all, m)
 	}
-	return all, trouble(rows.Err())
+	return all, false, trouble(rows.Err())
 }

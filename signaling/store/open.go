@@ -25,7 +25,7 @@ const applicationID = 0x4c764368
 // Open opens the file at path, or makes it; with an empty path what is written lasts until Close. It fails with ErrInUse,
 // ErrNewer, ErrForeign, ErrCorrupt or an error of the system, and then leaves the file as it was.
 func Open(path string) (*Store, error) {
-	s := &Store{path: path, queue: make(chan *appending, queueLen), closing: make(chan struct{})}
+	s := &Store{path: path, queue: make(chan *appending, queueLen), closing: make(chan struct{}), ended: make(chan struct{})}
 	if path != "" {
 		if err := regular(path); err != nil {
 			return nil, err

@@ -30,9 +30,10 @@ type Store struct {
 
 	queue   chan *appending
 	closing chan struct{}
+	ended   chan struct{} // closed when nothing more is written
 	once    sync.Once
-	writing sync.WaitGroup
-	last    atomic.Uint64 // seq of the last fact
+	writing sync.WaitGroup // the goroutines of the store
+	last    atomic.Uint64  // seq of the last fact
 	// ill is what went wrong when something was last written; nil: it went well.
 	ill atomic.Pointer[error]
 }
@@ -41,6 +42,7 @@ type Store struct {
 type appending struct {
 	facts []Fact
 	at    int64
+	then  func()
 	seq   uint64
 	done  chan error // holds one
 }
@@ -49,7 +51,13 @@ type appending struct {
 // happened. The error is ErrNotFound or ErrExists when a fact cannot be, ErrTrouble when it cannot be kept, ErrClosed, or the
 // context's; with the latter the facts may be written all the same.
 func (s *Store) Append(ctx context.Context, at time.Time, facts ...Fact) (seq uint64, err error) {
-	a := &appending{facts: facts, at: milliseconds(at), done: make(chan error, 1)}
+	return s.AppendThen(ctx, at, func() {}, facts...)
+}
+
+// AppendThen is Append that calls then when the facts are on the disk and before it returns: for all calls one at a time, in the
+// order of the facts' numbers. then holds up all writing, so it must not wait, and must not call back.
+func (s *Store) AppendThen(ctx context.Context, at time.Time, then func(), facts ...Fact) (seq uint64, err error) {
+	a := &appending{facts: facts, at: milliseconds(at), then: then, done: make(chan error, 1)}
 	select {
 	case <-s.closing:
 		return 0, ErrClosed
@@ -67,6 +75,13 @@ func (s *Store) Append(ctx context.Context, at time.Time, facts ...Fact) (seq ui
 		return a.seq, err
 	case <-ctx.Done():
 		return 0, ctx.Err()
+	case <-s.ended:
+	}
+	select {
+	case err = <-a.done:
+		return a.seq, err
+	default: // it was queued too late
+		return 0, ErrClosed
 	}
 }
 
@@ -97,6 +112,7 @@ func (s *Store) Close() error {
 
 // run writes what is appended, one group after the other.
 func (s *Store) run(w *writer) {
+	defer close(s.ended)
 	defer func() { _ = w.close() }()
 	group := make([]*appending, 0, maxGroup)
 	for {
@@ -157,6 +173,9 @@ func (s *Store) commit(w *writer, group []*appending) {
 	for i, a := range group {
 		if err != nil {
 			errs[i] = err
+		}
+		if errs[i] == nil {
+			a.then()
 		}
 		a.done <- errs[i]
 	}

@@ -43,7 +43,7 @@ func add(tb testing.TB, s *Store, facts ...Fact) uint64 {
 var noon = time.UnixMilli(1_800_000_000_123) //nolint:gochecknoglobals // constant
 
 func said(channel string, n int) MessagePosted {
-	return MessagePosted{Message{
+	return MessagePosted{Message: Message{
 		ID: fmt.Sprint(channel, "-", n), ChannelID: channel, AuthorID: "ada", AuthorName: "Ada", Content: fmt.Sprint("text ", n), At: noon,
 	}}
 }

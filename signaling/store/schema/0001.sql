@@ -32,10 +32,12 @@ CREATE TABLE messages (
 	content     TEXT    NOT NULL, -- '': deleted
 	created_at  INTEGER NOT NULL,
 	edited_at   INTEGER,
-	reply_to    TEXT             -- the id of another one, which may be gone
+	reply_to    TEXT,            -- the id of another one, which may be gone
+	nonce       TEXT             -- the author's own name for it, forgotten after some minutes
 ) STRICT;
 CREATE INDEX messages_of_channel ON messages (channel_id, seq);
-CREATE INDEX messages_of_author ON messages (author_id, seq);
+CREATE INDEX messages_of_channel_by_age ON messages (channel_id, created_at);
+CREATE INDEX messages_by_nonce ON messages (author_id, channel_id, nonce) WHERE nonce IS NOT NULL;
 
 -- The words of each message, as the program cuts them (see search.go). rowid is the message's seq.
 CREATE VIRTUAL TABLE words USING fts5 (text, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2');

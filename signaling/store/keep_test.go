@@ -1,0 +1,167 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// ids are the messages of a channel that are remembered.
+func ids(t *testing.T, s *Store, channel string) []string {
+	t.Helper()
+	found, err := s.strings(t.Context(), "SELECT id FROM messages WHERE channel_id = ? ORDER BY seq", channel)
+	require.NoError(t, err)
+	return found
+}
+
+func TestOldMessagesAreForgotten(t *testing.T) {
+	for name, s := range kinds(t) {
+		t.Run(name, func(t *testing.T) {
+			limits := map[string]Limits{
+				"few": {3, time.Hour}, "never": {0, time.Hour}, "always": {100, 1000 * time.Hour}, "many": {700, time.Hour},
+			}
+			forget := func(at time.Time) {
+				t.Helper()
+				require.NoError(t, s.forget(t.Context(), at, func(id string) Limits { return limits[id] }))
+			}
+			for i := range 5 {
+				add(t, s, said("few", i), said("never", i), said("always", i), said("deleted", i))
+			}
+			many := make([]Fact, 0, 1000)
+			for i := range cap(many) {
+				fact := said("many", i)
+				if i < 400 {
+					fact.At = noon.Add(-2 * time.Hour)
+				}
+				many = append(many, fact)
+			}
+			add(t, s, many...)
+			ahead := said("always", 5) // the clock was wrong for a while
+			ahead.At = noon.Add(10_000 * time.Hour)
+			behind := said("always", 6)
+			behind.At = noon.Add(-1001 * time.Hour)
+			add(t, s, ahead, behind)
+
+			forget(noon.Add(time.Minute))
+			require.Empty(t, ids(t, s, "deleted"))
+			require.Equal(t, []string{"few-2", "few-3", "few-4"}, ids(t, s, "few"))
+			require.Empty(t, ids(t, s, "never"))
+			require.Equal(t, []string{"always-0", "always-1", "always-2", "always-3", "always-4", "always-5"}, ids(t, s, "always"))
+			require.Len(t, ids(t, s, "many"), 600, "too old before too many")
+			limits["many"] = Limits{10, time.Hour}
+			forget(noon.Add(time.Minute))
+			require.Equal(t, "many-990", ids(t, s, "many")[0])
+			clear(limits)
+			forget(noon)
+			require.Empty(t, append(append(ids(t, s, "many"), ids(t, s, "few")...), ids(t, s, "always")...))
+
+			var words int
+			require.NoError(t, s.read.QueryRowContext(t.Context(), "SELECT count(*) FROM words WHERE words MATCH 'text'").Scan(&words))
+			require.Zero(t, words, "words of what is forgotten")
+		})
+	}
+}
+
+func TestClearChat(t *testing.T) {
+	s := open(t, "")
+	seq := add(t, s, said("den", 1), said("lobby", 1))
+	require.NoError(t, s.ClearChat(t.Context(), noon, "den"))
+	require.Empty(t, ids(t, s, "den"))
+	require.Len(t, ids(t, s, "lobby"), 1)
+	require.NoError(t, s.ClearChat(t.Context(), noon, "den"))
+	require.Equal(t, seq+1, s.Seq(), "nothing is written where there is nothing")
+}
+
+// It forgets by itself, and Close does not wait for more than what is being done.
+func TestTend(t *testing.T) {
+	s, err := Open(filepath.Join(t.TempDir(), FileName))
+	require.NoError(t, err)
+	for i := range 20 {
+		add(t, s, said("lobby", i))
+	}
+	s.Tend(func(string) Limits { return Limits{5, 1 << 62} })
+	require.Eventually(t, func() bool { return len(ids(t, s, "lobby")) == 5 }, 10*time.Second, 5*time.Millisecond)
+	require.NoError(t, s.Close())
+}
+
+func TestNonce(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), FileName))
+	first := said("lobby", 1)
+	first.Nonce = "n'); DROP TABLE messages; --"
+	seq := add(t, s, first)
+	again := first
+	again.ID, again.At = "another", noon.Add(-time.Hour) // the clock was put back
+	_, err := s.Append(t.Context(), noon, again)
+	var repeated *RepeatedError
+	require.ErrorAs(t, err, &repeated)
+	require.ErrorIs(t, err, ErrExists)
+	require.Equal(t, RepeatedError{"lobby-1", noon}, *repeated)
+	require.Equal(t, seq, s.Seq())
+
+	for id, change := range map[string]func(*MessagePosted){
+		"other author":  func(m *MessagePosted) { m.AuthorID = "bob" },
+		"other channel": func(m *MessagePosted) { m.ChannelID = "den" },
+		"other nonce":   func(m *MessagePosted) { m.Nonce = "2" },
+		"none":          func(m *MessagePosted) { m.Nonce = "" },
+		"none again":    func(m *MessagePosted) { m.Nonce = "" },
+		"later":         func(m *MessagePosted) { m.At = noon.Add(NonceWindow) },
+	} {
+		other := first
+		other.ID = id
+		change(&other)
+		add(t, s, other)
+	}
+	require.NoError(t, s.forgetNonces(t.Context(), noon.Add(NonceWindow+time.Millisecond)))
+	left, err := s.strings(t.Context(), "SELECT id FROM messages WHERE nonce IS NOT NULL")
+	require.NoError(t, err)
+	require.Equal(t, []string{"later"}, left)
+}
+
+// What follows from facts happens in their order, after they can be read, and for those only that are written.
+func TestAppendThen(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), FileName))
+	var told []string // by one goroutine at a time, or the race detector says so
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			for j := range 4 {
+				fact := said("lobby", i*4+j)
+				seq, err := s.AppendThen(t.Context(), noon, func() { told = append(told, fact.ID) }, fact)
+				if err != nil || seq == 0 {
+					t.Error(seq, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.Equal(t, ids(t, s, "lobby"), told)
+	_, err := s.AppendThen(t.Context(), noon, func() { t.Error("told of what was refused") }, said("lobby", 1))
+	require.ErrorIs(t, err, ErrExists)
+}
+
+// Nobody waits for ever who appends while the store is closed.
+func TestAppendWhileClosing(t *testing.T) {
+	for range 20 {
+		s, err := Open("")
+		require.NoError(t, err)
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() {
+				for j := range 1000 {
+					if _, err := s.Append(context.Background(), noon, said(fmt.Sprint(i), j)); errors.Is(err, ErrClosed) {
+						return
+					}
+				}
+			})
+		}
+		time.Sleep(time.Millisecond)
+		require.NoError(t, s.Close())
+		wg.Wait()
+	}
+}
