@@ -52,6 +52,32 @@ func state(t *testing.T, s *server, method, path string) (status int, words stri
 	return resp.StatusCode, string(body)
 }
 
+// At the end nobody sees the others go first: a thousand who go would be told a million times.
+func TestShutdownTellsOfNobody(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t)
+	members := make([]*raw, 8)
+	for i := range members {
+		members[i], _ = identify(t, s, fmt.Sprint("member ", i))
+		members[i].joinChannel("lobby")
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		s.stop()
+	}()
+	for _, c := range members {
+		require.Equal(t, protocol.CloseRestarting, c.closed(func(frame protocol.Frame) {
+			var event protocol.ChannelEvent
+			if frame.Op == protocol.OpChannelEvent {
+				require.NoError(t, frame.Bind(&event))
+				require.NotEqual(t, protocol.ChannelEventLeave, event.Event)
+			}
+		}))
+	}
+	<-stopped
+}
+
 func TestDrain(t *testing.T) {
 	verifyNoLeaks(t)
 	const drain = app.DefaultDrain

@@ -213,13 +213,18 @@ func (c *raw) farewell() {
 	require.NoError(c.t, c.conn.Close())
 }
 
-// closed waits for the connection's end and returns its code.
-func (c *raw) closed() protocol.CloseCode {
+// closed waits for the connection's end and returns its code. What still comes is given to each.
+func (c *raw) closed(each ...func(protocol.Frame)) protocol.CloseCode {
 	c.t.Helper()
 	require.NoError(c.t, c.conn.SetReadDeadline(time.Now().Add(patience)))
 	for {
-		_, _, err := c.conn.ReadMessage()
+		_, data, err := c.conn.ReadMessage()
 		if err == nil {
+			for _, look := range each {
+				frame, decodeErr := protocol.Decode(data)
+				require.NoError(c.t, decodeErr)
+				look(frame)
+			}
 			continue
 		}
 		var ending *websocket.CloseError

@@ -104,6 +104,8 @@ type Gateway struct {
 
 	// draining: nobody new is let in; see Drain.
 	draining atomic.Bool
+	// ending: Shutdown has begun, and nobody is told any more of others who go.
+	ending atomic.Bool
 
 	mu      sync.Mutex // guards the fields below
 	conns   map[*Conn]struct{}
@@ -175,6 +177,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // returns when all have cleaned up or ctx is done.
 func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.draining.Store(true)
+	g.ending.Store(true)
 	g.mu.Lock()
 	g.closed = true
 	for c := range g.conns {

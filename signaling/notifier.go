@@ -13,6 +13,9 @@ type notifier struct{ gw *Gateway }
 
 // Notify implements sfu.Notifier.
 func (n *notifier) Notify(userIDs []string, except string, event sfu.Event) {
+	if n.gw.ending.Load() {
+		return
+	}
 	n.gw.guard("notifier", func() {
 		n.gw.lookout.note(event)
 		if encoded := n.encode(event); encoded != nil {
@@ -23,6 +26,9 @@ func (n *notifier) Notify(userIDs []string, except string, event sfu.Event) {
 
 // NotifyAll implements sfu.Notifier.
 func (n *notifier) NotifyAll(except string, event sfu.Event) {
+	if n.gw.ending.Load() {
+		return
+	}
 	n.gw.guard("notifier", func() {
 		n.gw.lookout.note(event)
 		if encoded := n.encode(event); encoded != nil {
