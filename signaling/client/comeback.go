@@ -22,8 +22,9 @@ const (
 	resumePause = time.Second
 	// maxPause is the most between two tries after that.
 	maxPause = 30 * time.Second
-	// tryTimeout is how long one try may take. A network that comes back in the middle of one
-	// lets it succeed late, since TCP repeats ever less often.
+	// tryTimeout is how long a try may take until the server has said HELLO, and as long again until
+	// it has let the client in. A network that comes back in the middle of one lets it succeed late,
+	// since TCP repeats ever less often.
 	tryTimeout = 5 * time.Second
 )
 
@@ -149,14 +150,17 @@ func (c *Client) untilDone() (context.Context, context.CancelFunc) {
 // tryOnce opens a link, makes it that of the session or, where that is gone, of a new one, and
 // sends what waits.
 func (c *Client) tryOnce(ctx context.Context, token string) (*link, error) {
-	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	opening, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
-	l, err := openLink(ctx, c.gateway, c.opts.Dialer)
+	l, err := openLink(opening, c.gateway, c.opts.Dialer)
 	if err != nil {
 		return nil, err
 	}
+	// A server that has said HELLO is there, and may have a crowd to let in: to begin again would make it larger.
+	entering, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
 	var resumed bool
-	err = l.during(ctx, func() (err error) {
+	err = l.during(entering, func() (err error) {
 		if c.resumeToken != "" {
 			resumed, err = c.resume(l)
 		}
