@@ -148,13 +148,14 @@ func (e *ears) silences() []time.Duration {
 	return all
 }
 
-// TestSurviveRestart: the server is restarted under 200 who talk, in rooms of 8 who all hear each other. Measured is how long
-// each was not heard by each of the others, from the last packet before to the first one after. Nobody is lost.
+// TestSurviveRestart: the server is restarted under 200 who talk, in rooms of 5 who all hear each other. Measured is how long
+// each was not heard by each of the others, from the last packet before to the first one after. Nobody is lost. Two cores carry
+// the server and the 200 if nothing else runs.
 func TestSurviveRestart(t *testing.T) {
 	survives(t)
 	verifyNoLeaks(t)
 	const (
-		talkers, perRoom = 200, 8
+		talkers, perRoom = 200, 5
 		limit            = 3 * time.Second
 	)
 	rooms := make([]string, talkers/perRoom)
