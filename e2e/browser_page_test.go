@@ -36,6 +36,7 @@ func TestBrowserPage(t *testing.T) {
 		{"what people write is text", checkEscaping},
 		{"names that nobody can have", checkNames},
 		{"a full channel, a change, a deletion", checkChannels},
+		{"who is in channels one is not in", checkPresence},
 		{"a phone's width", checkPhone},
 		{"no microphone", checkDenied},
 		{"no microphone for an insecure page", checkInsecure},
@@ -175,7 +176,6 @@ func checkChannels(t *testing.T, ada, ben *participant) {
 	ada.until("in the other channel", "livechat.session.call.here === 'lobby'")
 	ben.see(".channel", "0/1")
 	ben.join("Booth")
-	evaluate[chromedp.Void](ada, "livechat.session.directory.refresh()")
 	ada.until("a full channel is marked", "document.querySelector('.channel--full')?.innerText.includes('Booth')")
 
 	// Only the owner is offered to delete it.

@@ -262,9 +262,6 @@ export class Call extends Store {
         this.#listen();
         this.dispatchEvent(new CustomEvent('speaking'));
         return;
-      case Op.CHANNEL_EVENT:
-        this.#directory.setCount(room.channelId, room.members.size);
-        break;
       case Op.MEDIA_STATE:
         if (d.user_id === this.#myId && d.state !== 'ok') {
           this.path.restart();
@@ -339,7 +336,6 @@ export class Call extends Store {
     } catch {
       // Not there any more, for whatever reason: that was the aim.
     }
-    this.#directory.refresh();
   }
 
   /** @param {string} channelId */
@@ -373,7 +369,6 @@ export class Call extends Store {
     this.room = new Room(joined, chat);
     chat.arrive();
     this.media.assign(joined.slots);
-    this.#directory.setCount(channelId, joined.active_members.length);
     this.changed();
   }
 
@@ -394,7 +389,6 @@ export class Call extends Store {
       this.wanted = null;
       this.report('join', this.#directory.nameOf(channelId), err);
     }
-    this.#directory.refresh();
   }
 
   /**

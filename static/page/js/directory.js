@@ -1,45 +1,92 @@
 /**
- * The list of channels. The server tells of channels that come and go, and of people
- * only in one's own channel, so the counts are fetched every few seconds while somebody
- * is looking.
+ * The list of channels, and who is in them. The server tells of channels that come and go, and, to a page that somebody is
+ * looking at, of the people in all of them.
  * @module
  */
 
-import { ErrorCode, Op, RequestError, channelIdFor } from './protocol.js';
+import { ErrorCode, Op, RequestError, channelIdFor, requestPatiently } from './protocol.js';
 import { Store } from './store.js';
 
-/** How often the list is fetched while the page is visible, in milliseconds. */
-const INTERVAL_MS = 5_000;
+/** @typedef {import('./protocol.js').Present} Present */
 
 export class Directory extends Store {
-  /** @type {import('./protocol.js').ChannelInfo[]} oldest first */
+  /** @type {import('./protocol.js').ChannelInfo[]} in the order in which they are shown */
   channels = [];
   /** False until the first list arrived. */
   listed = false;
 
   #client;
+  /** Who is where, by channel id; empty channels are not in it. @type {Map<string, Present[]>} */
+  #present = new Map();
+  /** PRESENCE is on its way. */
+  #asking = false;
 
   /** @param {import('./client.js').Client} client */
   constructor(client) {
     super();
     this.#client = client;
-    setInterval(() => this.refresh(), INTERVAL_MS);
-    document.addEventListener('visibilitychange', () => this.refresh());
+    document.addEventListener('visibilitychange', () => this.#watch());
   }
 
-  /** Fetches the list, if anybody is looking. */
-  async refresh() {
-    if (this.#client.state.name !== 'ready' || document.hidden) {
-      return;
-    }
+  /** Asks for everything, which a new session has not been told. */
+  begin() {
+    this.#watch();
+    this.#list();
+  }
+
+  async #list() {
     try {
-      const { channels } = await this.#client.request(Op.CHANNEL_LIST);
+      const { channels } = await requestPatiently(this.#client, Op.CHANNEL_LIST, {});
       this.channels = channels;
       this.listed = true;
       this.changed();
     } catch {
-      // The next round comes soon, and a lost connection is told elsewhere.
+      // Without a session: the next one begins anew.
     }
+  }
+
+  /** Has the server tell who is where while somebody is looking, and only then. */
+  async #watch() {
+    if (this.#asking) {
+      return;
+    }
+    this.#asking = true;
+    try {
+      let watch;
+      do {
+        watch = !document.hidden;
+        const { channels } = await requestPatiently(this.#client, Op.PRESENCE, { watch });
+        if (watch) {
+          this.#present.clear();
+          this.applyPresence({ channels });
+        }
+      } while (watch === document.hidden);
+    } catch {
+      // As above.
+    } finally {
+      this.#asking = false;
+    }
+  }
+
+  /** @param {import('./protocol.js').Presence} d what changed */
+  applyPresence({ channels }) {
+    for (const { channel_id, members, gone = [], set = [] } of channels) {
+      const people = members ?? patched(this.peopleIn(channel_id), gone, set);
+      if (people.length > 0) {
+        this.#present.set(channel_id, people);
+      } else {
+        this.#present.delete(channel_id);
+      }
+    }
+    this.changed();
+  }
+
+  /**
+   * @param {string | null} channelId
+   * @returns {Present[]} in the order in which they came
+   */
+  peopleIn(channelId) {
+    return this.#present.get(channelId ?? '') ?? [];
   }
 
   /**
@@ -94,8 +141,8 @@ export class Directory extends Store {
 
   /** @param {import('./protocol.js').ChannelInfo} info */
   upsert(info) {
-    const at = this.channels.findIndex((c) => c.channel_id === info.channel_id);
-    this.channels = at < 0 ? [...this.channels, info] : this.channels.with(at, info);
+    const others = this.channels.filter((c) => c.channel_id !== info.channel_id);
+    this.channels = [...others, info].sort(byPosition);
     this.changed();
   }
 
@@ -104,16 +151,27 @@ export class Directory extends Store {
     this.channels = this.channels.filter((c) => c.channel_id !== channelId);
     this.changed();
   }
+}
 
-  /**
-   * Sets a count we know better than the last list.
-   * @param {string} channelId
-   * @param {number} members
-   */
-  setCount(channelId, members) {
-    const info = this.find(channelId);
-    if (info && info.member_count !== members) {
-      this.upsert({ ...info, member_count: members });
-    }
-  }
+/**
+ * @param {Present[]} people
+ * @param {string[]} gone user ids
+ * @param {Present[]} set who came or is otherwise than before
+ * @returns {Present[]}
+ */
+function patched(people, gone, set) {
+  const byId = new Map(people.map((p) => [p.user_id, p]));
+  gone.forEach((id) => byId.delete(id));
+  set.forEach((p) => byId.set(p.user_id, p)); // a Map keeps the place of whoever is in it
+  return [...byId.values()];
+}
+
+/**
+ * The server's order of a list, which one by one its events do not tell.
+ * @param {import('./protocol.js').ChannelInfo} a
+ * @param {import('./protocol.js').ChannelInfo} b
+ * @returns {number}
+ */
+function byPosition(a, b) {
+  return (a.position ?? 0) - (b.position ?? 0) || a.created_at - b.created_at || (a.channel_id < b.channel_id ? -1 : 1);
 }

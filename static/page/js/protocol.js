@@ -29,6 +29,7 @@ export const Op = Object.freeze({
   MESSAGE_CREATE: 20,
   VOICE_STATE: 40,
   SUBSCRIBE: 41,
+  PRESENCE: 42,
 
   HELLO: 0,
   HEARTBEAT_ACK: 2,
@@ -43,6 +44,7 @@ export const Op = Object.freeze({
   SLOT_MAP: 104,
   MEDIA_STATE: 106,
   ICE_SERVERS: 107,
+  PRESENCE_EVENT: 108,
   ACK: 200,
   ERROR: 201,
 });
@@ -268,6 +270,22 @@ export function charCount(text) {
  * @property {number} member_count
  * @property {number} created_at
  * @property {string} [owner_id]
+ * @property {number} [position]
+ */
+
+/**
+ * Somebody in a channel, as a list of channels shows them.
+ * @typedef {object} Present
+ * @property {string} user_id
+ * @property {string} name
+ * @property {boolean} [self_mute]
+ * @property {boolean} [self_deaf]
+ */
+
+/**
+ * Who is where: `members` are all that are there, or else `gone` have gone and then `set` come or changed.
+ * @typedef {object} Presence
+ * @property {{channel_id: string, members?: Present[], gone?: string[], set?: Present[]}[]} channels
  */
 
 /**

@@ -68,6 +68,15 @@ export class Session extends Store {
   }
 
   /**
+   * @param {string} channelId
+   * @returns {import('./protocol.js').Present[]} who is there, of one's own channel as it is known best
+   */
+  peopleIn(channelId) {
+    const { room } = this.call;
+    return room?.live && room.channelId === channelId ? [...room.members.values()] : this.directory.peopleIn(channelId);
+  }
+
+  /**
    * @param {string} name
    * @param {string | null} channelId where to go at once
    */
@@ -151,7 +160,7 @@ export class Session extends Store {
     this.limits = ready.limits;
     this.stage = 'in';
     this.#untried = false;
-    this.directory.refresh();
+    this.directory.begin();
     this.call.onReady(this.me.userId);
     this.changed();
   }
@@ -162,10 +171,9 @@ export class Session extends Store {
     this.call.path.restart();
   }
 
-  /** What happened meanwhile was told; what is asked for from time to time is asked for now. */
+  /** What happened meanwhile was told. */
   #onResumed() {
     this.#setIceServers(this.client.ready?.ice_servers ?? []);
-    this.directory.refresh();
     this.call.onResumed();
   }
 
@@ -232,6 +240,8 @@ export class Session extends Store {
     } else if (op === Op.CHANNEL_EVENT && d.event === 'delete') {
       this.call.onDeleted(d.channel_id, this.directory.nameOf(d.channel_id));
       this.directory.remove(d.channel_id);
+    } else if (op === Op.PRESENCE_EVENT) {
+      this.directory.applyPresence(d);
     }
     this.call.onEvent(op, d);
   }

@@ -1,14 +1,18 @@
 /**
- * The list of channels, and who one is oneself.
+ * The list of channels with the people in them, and who one is oneself.
  * @module
  */
 
 import { people } from '../words.js';
 import { byId, h, renderList, setAttribute, setText } from './dom.js';
-import { icon } from './icons.js';
+import { icon, setIcon } from './icons.js';
 import { paintAvatar } from './people.js';
 
 /** @typedef {import('../protocol.js').ChannelInfo} ChannelInfo */
+/** @typedef {import('../protocol.js').Present} Present */
+
+/** How many people of a channel are shown when there are more, until somebody wants to see all. */
+const SHOWN = 7;
 
 /**
  * @param {import('../session.js').Session} session
@@ -19,18 +23,26 @@ export function mountChannels(session, dialogs) {
   const { call, directory } = session;
   const list = byId('channel-list');
   const empty = byId('channels-empty');
+  /** Ids of the channels of which everybody is shown. @type {Set<string>} */
+  const unfolded = new Set();
   byId('create-open').addEventListener('click', () => dialogs.create());
   byId('sign-out').addEventListener('click', () => session.signOut());
 
   /** @param {ChannelInfo} info */
-  const create = (info) => {
+  const create = ({ channel_id }) => {
     const go = () => {
-      if (call.wanted === info.channel_id) {
+      if (call.wanted === channel_id) {
         byId('app').dataset.view = 'people';
         call.dismiss();
       } else {
-        call.join(info.channel_id);
+        call.join(channel_id);
       }
+    };
+    const fold = () => {
+      if (!unfolded.delete(channel_id)) {
+        unfolded.add(channel_id);
+      }
+      render();
     };
     return h(
       'li',
@@ -42,6 +54,8 @@ export function mountChannels(session, dialogs) {
         h('span', { class: 'channel__name' }),
         h('span', { class: 'channel__count', 'aria-hidden': 'true' }),
       ),
+      h('ul', { class: 'present' }),
+      h('button', { class: 'present__more', type: 'button', click: fold }),
     );
   };
 
@@ -50,21 +64,41 @@ export function mountChannels(session, dialogs) {
    * @param {ChannelInfo} info
    */
   const update = (item, info) => {
-    const button = /** @type {HTMLElement} */ (item.firstElementChild);
+    const [button, present, more] = /** @type {HTMLCollectionOf<HTMLElement>} */ (item.children);
+    const inside = session.peopleIn(info.channel_id);
+    updateChannel(button, info, inside.length);
+
+    const all = inside.length <= SHOWN + 1 || unfolded.has(info.channel_id);
+    present.hidden = inside.length === 0;
+    setAttribute(present, 'aria-label', `People in ${info.channel_name}`);
+    renderList(present, all ? inside : inside.slice(0, SHOWN), (p) => p.user_id, createPerson, updatePerson);
+    more.hidden = inside.length <= SHOWN + 1;
+    setText(more, all ? 'Show fewer' : `+${inside.length - SHOWN}`);
+    setAttribute(more, 'aria-expanded', String(all));
+    setAttribute(more, 'aria-label', all ? `Show fewer people in ${info.channel_name}` :
+      `Show ${inside.length - SHOWN} more people in ${info.channel_name}`);
+  };
+
+  /**
+   * @param {HTMLElement} button
+   * @param {ChannelInfo} info
+   * @param {number} inside how many are in it
+   */
+  const updateChannel = (button, info, inside) => {
     const [, name, count] = button.children;
     const own = session.limits?.channel_capacity !== info.capacity;
-    const full = info.member_count >= info.capacity;
+    const full = inside >= info.capacity;
     setText(name, info.channel_name);
-    setText(count, own ? `${info.member_count}/${info.capacity}` : String(info.member_count));
-    count.classList.toggle('channel__count--none', info.member_count === 0);
+    setText(count, own ? `${inside}/${info.capacity}` : String(inside));
+    count.classList.toggle('channel__count--none', inside === 0);
     button.classList.toggle('channel--full', full);
     setAttribute(button, 'aria-current', call.wanted === info.channel_id ? 'true' : null);
-    const words = [info.channel_name, people(info.member_count), full ? 'full' : ''];
+    const words = [info.channel_name, people(inside), full ? 'full' : ''];
     setAttribute(button, 'aria-label', words.filter(Boolean).join(', '));
     setAttribute(button, 'title', full ? `${info.channel_name} is full` : info.channel_name);
   };
 
-  return () => {
+  const render = () => {
     renderList(list, directory.channels, (c) => c.channel_id, create, update);
     empty.hidden = directory.channels.length > 0;
     setText(empty, directory.listed ? 'There is no channel yet. Create the first one.' : 'Loading…');
@@ -73,4 +107,35 @@ export function mountChannels(session, dialogs) {
       paintAvatar(byId('my-avatar'), session.me.userId, session.me.name);
     }
   };
+  return render;
+}
+
+/** @param {Present} person */
+function createPerson({ user_id, name }) {
+  const avatar = h('span', { class: 'avatar avatar--tiny', 'aria-hidden': 'true' });
+  paintAvatar(avatar, user_id, name);
+  return h(
+    'li',
+    { class: 'present__person' },
+    avatar,
+    h('span', { class: 'present__name' }),
+    h('span', { class: 'present__mark', role: 'img', hidden: true }, icon('mic-off')),
+  );
+}
+
+/**
+ * @param {HTMLElement} item
+ * @param {Present} person
+ */
+function updatePerson(item, { name, self_mute, self_deaf }) {
+  const [, label, mark] = /** @type {HTMLCollectionOf<HTMLElement>} */ (item.children);
+  setText(label, name);
+  setAttribute(label, 'title', name);
+  mark.hidden = !self_mute;
+  const silence = self_deaf ? 'deafened' : 'muted';
+  if (self_mute && mark.title !== silence) {
+    mark.title = silence;
+    setAttribute(mark, 'aria-label', silence);
+    setIcon(mark, self_deaf ? 'headphones-off' : 'mic-off');
+  }
 }

@@ -92,7 +92,7 @@ function mountDelete(session) {
   return (id) => {
     channelId = id;
     const info = session.directory.find(id);
-    const others = (info?.member_count ?? 1) - 1;
+    const others = session.peopleIn(id).length - 1;
     setText(byId('delete-title'), `Delete ${info?.channel_name ?? id}?`);
     setText(
       byId('delete-text'),

@@ -27,7 +27,8 @@ const COPIED_MS = 2_000;
  * @param {string} invitedTo channel id, or ''
  * @returns {Scene}
  */
-function sceneFor({ call, directory }, invitedTo) {
+function sceneFor(session, invitedTo) {
+  const { call, directory } = session;
   const cancel = { label: 'Cancel', run: () => call.leave() };
   const { trouble, wanted } = call;
   if (trouble) {
@@ -59,11 +60,12 @@ function sceneFor({ call, directory }, invitedTo) {
   }
   const invited = directory.find(invitedTo);
   if (invited) {
+    const count = session.peopleIn(invitedTo).length;
     return {
       key: `invited ${invitedTo}`,
       icon: 'channel',
       title: invited.channel_name,
-      text: invited.member_count > 0 ? `${people(invited.member_count)} in here now.` : 'Nobody is in here yet.',
+      text: count > 0 ? `${people(count)} in here now.` : 'Nobody is in here yet.',
       buttons: [{ label: 'Join', primary: true, run: () => call.join(invitedTo) }],
     };
   }
@@ -82,6 +84,7 @@ function sceneFor({ call, directory }, invitedTo) {
  */
 function showScene(stage, scene) {
   if (stage.dataset.key === scene.key) {
+    setText(/** @type {Element} */ (stage.querySelector('.stage__text')), scene.text);
     return;
   }
   stage.dataset.key = scene.key;

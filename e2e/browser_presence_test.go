@@ -1,0 +1,96 @@
+package e2e
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// checkPresence looks from outside at people who enter, mute, deafen and leave.
+func checkPresence(t *testing.T, ada, ben *participant) {
+	t.Helper()
+	s := startServer(t)
+	ada.signIn(s)
+	ada.see(".channel", "lobby")
+	shows := func(reason, want string) {
+		t.Helper()
+		ada.until(reason, `[...document.querySelectorAll('.present__person')].filter((e) => e.checkVisibility())
+			.map((e) => e.querySelector('.present__name').innerText + (e.querySelector('[role=img]:not([hidden])')?.title ?? '')).join() === `+
+			strconv.Quote(want))
+	}
+	shows("nobody is there", "")
+	ben.signIn(s)
+	ben.join("lobby")
+	shows("Ben has come", "Ben")
+	require.Equal(t, "lobby, 1 person", evaluate[string](ada, "document.querySelector('.channel').getAttribute('aria-label')"))
+	ben.click("#mute")
+	shows("Ben is mute", "Benmuted")
+	ben.click("#deafen")
+	shows("Ben is deaf", "Bendeafened")
+	ben.click("#deafen")
+	ben.click("#mute")
+	shows("Ben talks and hears", "Ben")
+
+	// Nothing is told to a page that nobody looks at, and everything to one that somebody looks at again.
+	hide := func(hidden bool) {
+		t.Helper()
+		evaluate[chromedp.Void](ada, fmt.Sprintf(`Object.defineProperty(document, 'hidden', {configurable: true, value: %v});
+			document.dispatchEvent(new Event('visibilitychange'))`, hidden))
+	}
+	answered := func() {
+		t.Helper()
+		evaluate[chromedp.Void](ada, "livechat.session.client.request(1, {s: 0})")
+	}
+	other, _ := identify(t, s, "Other")
+	known := watch(other)
+	hide(true)
+	answered()
+	ben.click("#leave")
+	other.sees(&known)
+	answered()
+	shows("as it was", "Ben")
+	hide(false)
+	shows("Ben has gone", "")
+
+	// A crowd is folded.
+	names, members := "", make([]*raw, 12)
+	for i := range members {
+		members[i], _ = identify(t, s, fmt.Sprint("Guest ", i))
+		members[i].joinChannel("lobby")
+		if i < 7 {
+			names += "," + fmt.Sprint("Guest ", i)
+		}
+	}
+	ada.see(".present__more", "+5")
+	shows("the first of them", names[1:])
+	ada.click(".present__more")
+	for i := 7; i < len(members); i++ {
+		names += "," + fmt.Sprint("Guest ", i)
+	}
+	shows("all of them", names[1:])
+	ada.see(".present__more", "Show fewer")
+	ada.click(".present__more")
+	ada.see(".present__more", "+5")
+	for _, m := range members[1:] {
+		m.farewell()
+	}
+	shows("one is left", "Guest 0")
+
+	// One's own channel is shown as it is known there, and goes on when one has left it.
+	ada.join("lobby")
+	shows("both", "Guest 0,Ada")
+	members[0].request(protocol.OpVoiceState, protocol.VoiceState{SelfMute: new(true)})
+	shows("one is mute", "Guest 0muted,Ada")
+	ada.click("#leave")
+	shows("the other", "Guest 0muted")
+	ada.createChannel("Night", 0)
+	ada.joined()
+	shows("in another one", "Guest 0muted,Ada")
+	members[0].farewell()
+	shows("alone", "Ada")
+}
