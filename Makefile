@@ -107,6 +107,10 @@ survive: ## what calls make of cuts, blackouts, other networks, kills and restar
 soak: ## ten thousand come and go and ten thousand die, and nothing of them may stay; SOAK=1000 for fewer; takes ten minutes
 	LIVECHAT_SOAK='$(or $(SOAK),10000)' $(GO) test -v -count=1 -timeout 60m -run '^TestSoak$$' ./e2e
 
+.PHONY: crash
+crash: ## kill a process that writes to the memory, two hundred times: what was acknowledged is there; KILLS=1000 for more
+	LIVECHAT_CRASH='$(or $(KILLS),200)' $(GO) test -v -count=1 -timeout 20m -run '^TestKilledWhileWriting$$' ./signaling/store
+
 # Debian's packages for make interop, beside what the tests need; Node's are in e2e/interop/package.json.
 INTEROP_PACKAGES := python3-aiortc python3-websockets python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-base \
 	gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice firefox-esr chromium nodejs npm
