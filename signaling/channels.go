@@ -48,6 +48,9 @@ func (g *Gateway) restoreChannels(ctx context.Context, now time.Time) error {
 			spec.Name = preset.Name
 		}
 		known[preset.ID] = spec
+		if g.amnesia {
+			continue // it may be remembered otherwise
+		}
 		if _, err := g.cfg.Store.Append(ctx, now, store.ChannelSaved{Channel: g.channelOf(sfu.ChannelInfo{
 			ID: spec.ID, Mode: sfu.ModeConference, OwnerID: spec.OwnerID, CreatedAt: spec.CreatedAt, Settings: spec.Settings,
 		})}); err != nil {
@@ -143,10 +146,10 @@ func (g *Gateway) deleteChannel(ctx context.Context, c *sfu.Channel, by string, 
 func (g *Gateway) Keeps(channelID string) store.Limits {
 	c, err := g.channels.Get(channelID)
 	switch {
+	case g.amnesia: // it may be there, or keep more, when the server starts the next time
+		return store.Limits{Count: math.MaxInt, For: math.MaxInt64}
 	case err == nil:
 		return g.limits(c)
-	case g.amnesia: // it may be there when the server starts the next time
-		return store.Limits{Count: math.MaxInt, For: math.MaxInt64}
 	default:
 		return store.Limits{}
 	}

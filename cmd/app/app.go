@@ -248,6 +248,10 @@ func (a *App) Run(ctx context.Context) error {
 		return nil
 	})
 	running.Go(func() error {
+		a.runMemory(parts)
+		return nil
+	})
+	running.Go(func() error {
 		a.announcer.keepDiscovering(parts, a.media, a.log)
 		return nil
 	})

@@ -1,10 +1,14 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
@@ -17,7 +21,8 @@ func (e *MemoryError) Error() string { return e.Err.Error() }
 // Unwrap gives the cause: store.ErrInUse, store.ErrNewer, store.ErrForeign or an error of the system.
 func (e *MemoryError) Unwrap() error { return e.Err }
 
-// openMemory opens what outlives the process, or, without a directory, what ends with it.
+// openMemory opens what outlives the process, or, without a directory, what ends with it. A file of ours that cannot be used is no
+// reason not to start.
 func openMemory(data string) (*store.Store, error) {
 	path := ""
 	if data != "" {
@@ -27,6 +32,10 @@ func openMemory(data string) (*store.Store, error) {
 		path = filepath.Join(data, store.FileName)
 	}
 	memory, err := store.Open(path)
+	if err != nil && path != "" && !errors.Is(err, store.ErrInUse) && !errors.Is(err, store.ErrNewer) && !errors.Is(err, store.ErrForeign) {
+		// A file that is damaged or cannot be reached. Voice needs none, and runMemory says what is wrong.
+		memory, err = store.OpenAiling(path, err)
+	}
 	if errors.Is(err, store.ErrInUse) {
 		err = fmt.Errorf("%w: stop that, or choose another directory with --data", err)
 	}
@@ -34,4 +43,43 @@ func openMemory(data string) (*store.Store, error) {
 		return nil, &MemoryError{err}
 	}
 	return memory, nil
+}
+
+const (
+	// memoryInterval is how often the memory is looked at, memoryReminder how often the log says that it is in trouble.
+	memoryInterval = time.Second
+	memoryReminder = time.Minute
+)
+
+// runMemory has the log say when nothing can be remembered, and when it can again.
+func (a *App) runMemory(ctx context.Context) {
+	ticker := time.NewTicker(memoryInterval)
+	defer ticker.Stop()
+	var w memoryWatch
+	for {
+		w.look(time.Now(), a.memory.Trouble() != nil, a.memory.Diagnosis, a.log)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// memoryWatch is what the log was told of the memory.
+type memoryWatch struct {
+	ill  bool
+	told time.Time
+}
+
+// look tells the log what is new, or has lasted for a while.
+func (w *memoryWatch) look(now time.Time, ill bool, diagnosis func() string, log *zap.Logger) {
+	switch {
+	case !ill && w.ill:
+		log.Info("what is new is remembered again")
+		w.ill = false
+	case ill && (w.told.IsZero() || now.Sub(w.told) >= memoryReminder):
+		log.Error("nothing new is remembered; voice goes on", zap.String("cause", diagnosis()))
+		w.ill, w.told = true, now
+	}
 }

@@ -71,7 +71,7 @@ func (s *Store) Channels(ctx context.Context) ([]Channel, error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT id, name, topic, mode, access, position, capacity, owner_id, created_at,
 		keep_count, keep_ms FROM channels ORDER BY position, created_at, id`)
 	if err != nil {
-		return nil, trouble(err)
+		return nil, s.trouble(err)
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err says it
 	var all []Channel
@@ -81,7 +81,7 @@ func (s *Store) Channels(ctx context.Context) ([]Channel, error) {
 		var keepCount, keepMS sql.NullInt64
 		if err := rows.Scan(&c.ID, &c.Name, &c.Topic, &c.Mode, &c.Access, &c.Position, &c.Capacity, &c.OwnerID, &created,
 			&keepCount, &keepMS); err != nil {
-			return nil, trouble(err)
+			return nil, s.trouble(err)
 		}
 		c.CreatedAt = time.UnixMilli(created)
 		if keepCount.Valid {
@@ -94,5 +94,5 @@ func (s *Store) Channels(ctx context.Context) ([]Channel, error) {
 		}
 		all = append(all, c)
 	}
-	return all, trouble(rows.Err())
+	return all, s.trouble(rows.Err())
 }

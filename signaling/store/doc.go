@@ -12,5 +12,6 @@
 //
 // # Trouble
 //
-// A disk that is full, read-only or broken makes calls fail with [ErrTrouble] and ends nothing: the next call tries again.
+// A disk that is full, read-only or broken makes calls fail with [ErrTrouble] and ends nothing: the next call tries again, and the
+// store does so by itself. A file that is found to be damaged is not written to any more, and reading it is tried each time.
 package store

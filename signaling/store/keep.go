@@ -173,16 +173,16 @@ func (s *Store) forgetNonces(ctx context.Context, now time.Time) error {
 func (s *Store) strings(ctx context.Context, query string, args ...any) ([]string, error) {
 	rows, err := s.read.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, trouble(err)
+		return nil, s.trouble(err)
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err says it
 	var all []string
 	for rows.Next() {
 		var text string
 		if err := rows.Scan(&text); err != nil {
-			return nil, trouble(err)
+			return nil, s.trouble(err)
 		}
 		all = append(all, text)
 	}
-	return all, trouble(rows.Err())
+	return all, s.trouble(rows.Err())
 }

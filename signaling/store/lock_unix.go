@@ -34,7 +34,7 @@ func own(f *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	info, err := os.Stat(filepath.Dir(f.Name()))
+	info, err := os.Stat(filepath.Dir(f.Name())) //nolint:gosec // the operator's directory
 	if err != nil {
 		return err
 	}

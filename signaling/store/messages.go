@@ -163,7 +163,7 @@ func (s *Store) History(ctx context.Context, p Page) (messages []Message, more b
 			return nil, false, fmt.Errorf("%w: message %s", ErrNotFound, place)
 		}
 		if err != nil {
-			return nil, false, trouble(err)
+			return nil, false, s.trouble(err)
 		}
 	}
 	if p.After != "" {
@@ -195,7 +195,7 @@ func (s *Store) Message(ctx context.Context, id string) (Message, error) {
 func (s *Store) messages(ctx context.Context, limit int, query string, args ...any) (all []Message, more bool, err error) {
 	rows, err := s.read.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, false, trouble(err)
+		return nil, false, s.trouble(err)
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err says it
 	size := 0
@@ -208,7 +208,7 @@ func (s *Store) messages(ctx context.Context, limit int, query string, args ...a
 		var edited sql.NullInt64
 		var replyTo sql.NullString
 		if err := rows.Scan(&m.Seq, &m.ID, &m.ChannelID, &m.AuthorID, &m.AuthorName, &m.Content, &at, &edited, &replyTo); err != nil {
-			return nil, false, trouble(err)
+			return nil, false, s.trouble(err)
 		}
 		m.At, m.ReplyTo = time.UnixMilli(at), replyTo.String
 		if edited.Valid {
@@ -217,5 +217,5 @@ func (s *Store) messages(ctx context.Context, limit int, query string, args ...a
 		size += len(m.Content)
 		all = append(all, m)
 	}
-	return all, false, trouble(rows.Err())
+	return all, false, s.trouble(rows.Err())
 }

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -25,7 +24,7 @@ const applicationID = 0x4c764368
 // Open opens the file at path, or makes it; with an empty path what is written lasts until Close. It fails with ErrInUse,
 // ErrNewer, ErrForeign, ErrCorrupt or an error of the system, and then leaves the file as it was.
 func Open(path string) (*Store, error) {
-	s := &Store{path: path, queue: make(chan *appending, queueLen), closing: make(chan struct{}), ended: make(chan struct{})}
+	s := newStore(path)
 	if path != "" {
 		if err := regular(path); err != nil {
 			return nil, err
@@ -46,9 +45,13 @@ func Open(path string) (*Store, error) {
 	return s, nil
 }
 
+func newStore(path string) *Store {
+	return &Store{path: path, queue: make(chan *appending, queueLen), closing: make(chan struct{}), ended: make(chan struct{})}
+}
+
 // regular reports whether a path can be that of a database.
 func regular(path string) error {
-	info, err := os.Stat(path)
+	info, err := os.Stat(path) //nolint:gosec // the operator's file
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil
@@ -158,7 +161,7 @@ func explain(path string, err error) error {
 	case errors.Is(err, ErrForeign):
 		return fmt.Errorf("%w; it was not touched. Move it away, or choose another directory with --data", err)
 	case errors.Is(err, ErrCorrupt):
-		return fmt.Errorf("%w; it was not touched. Move it away and restore a copy%s", err, copies(path))
+		return fmt.Errorf("%w; nothing is written to it. Stop the server and restore a copy, with livechat restore%s", err, copies(path))
 	}
 	return err
 }
@@ -180,14 +183,4 @@ func code(err error) int {
 		return failed.Code() & 0xff
 	}
 	return sqlite3.SQLITE_OK
-}
-
-// copies names the copies that lie beside the file, the newest first.
-func copies(path string) string {
-	found, _ := filepath.Glob(path + ".before-*")
-	if len(found) == 0 {
-		return ""
-	}
-	slices.Sort(found)
-	return ", such as " + found[len(found)-1]
 }

@@ -36,6 +36,9 @@ type Store struct {
 	last    atomic.Uint64  // seq of the last fact
 	// ill is what went wrong when something was last written; nil: it went well.
 	ill atomic.Pointer[error]
+	// damage is why nothing shall be written any more, or nil. unopened is why the file could not be opened, or nil.
+	damage   atomic.Pointer[error]
+	unopened error
 }
 
 // appending is one call of Append.
@@ -88,14 +91,6 @@ func (s *Store) AppendThen(ctx context.Context, at time.Time, then func(), facts
 // Seq is the number of the last fact.
 func (s *Store) Seq() uint64 { return s.last.Load() }
 
-// Trouble says why nothing can be written at present, or nil.
-func (s *Store) Trouble() error {
-	if err := s.ill.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
-
 // Close writes what waits and closes the file. It may be called more than once.
 func (s *Store) Close() error {
 	var err error
@@ -113,13 +108,21 @@ func (s *Store) Close() error {
 // run writes what is appended, one group after the other.
 func (s *Store) run(w *writer) {
 	defer close(s.ended)
-	defer func() { _ = w.close() }()
+	if w != nil {
+		defer func() { _ = w.close() }()
+	}
+	retry := time.NewTicker(retryInterval)
+	defer retry.Stop()
 	group := make([]*appending, 0, maxGroup)
 	for {
 		group = group[:0]
 		select {
 		case a := <-s.queue:
 			group = append(group, a)
+		case <-retry.C:
+			if s.Trouble() == nil {
+				continue
+			}
 		case <-s.closing:
 			select { // what was queued at the last moment
 			case a := <-s.queue:
@@ -140,11 +143,15 @@ func (s *Store) run(w *writer) {
 	}
 }
 
-// commit writes a group in one transaction. One that is refused takes nothing of the others back.
+// commit writes a group in one transaction. One that is refused takes nothing of the others back. An empty group tries whether
+// anything can be written.
 func (s *Store) commit(w *writer, group []*appending) {
 	errs := make([]error, len(group))
 	seq := s.last.Load()
 	err := func() error {
+		if damage := s.damage.Load(); damage != nil {
+			return *damage
+		}
 		if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
 			return err
 		}
@@ -162,13 +169,14 @@ func (s *Store) commit(w *writer, group []*appending) {
 		_, err := w.exec("COMMIT")
 		return err
 	}()
-	if err != nil {
-		_, _ = w.exec("ROLLBACK") // fails where SQLite has done so by itself
-		err = trouble(err)
-		s.ill.Store(&err)
-	} else {
+	switch {
+	case err == nil:
 		s.last.Store(seq)
 		s.ill.Store(nil)
+	case s.damage.Load() == nil:
+		_, _ = w.exec("ROLLBACK") // fails where SQLite has done so by itself
+		err = s.trouble(err)
+		s.ill.Store(&err)
 	}
 	for i, a := range group {
 		if err != nil {

@@ -1,0 +1,76 @@
+package e2e
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
+)
+
+// TestTalkWithADamagedMemory: people are heard though nothing can be remembered; who wants something kept is told so (9001), and
+// nothing is written to the file.
+func TestTalkWithADamagedMemory(t *testing.T) {
+	verifyNoLeaks(t)
+	dir := t.TempDir()
+	memory, err := store.Open(filepath.Join(dir, store.FileName))
+	require.NoError(t, err)
+	require.NoError(t, memory.Close())
+	broken, err := os.ReadFile(filepath.Join(dir, store.FileName))
+	require.NoError(t, err)
+	for i := 100; i < len(broken); i++ {
+		broken[i] ^= 0x55
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, store.FileName), broken, 0o600))
+
+	const secret = "a secret for the tests, of forty bytes.."
+	s := startServer(t, func(c *app.Config) { c.Data, c.Secret = dir, secret })
+	authority, err := auth.New([]byte(secret))
+	require.NoError(t, err)
+	token, err := authority.Mint(auth.Identity{UserID: "ada"}, time.Now(), time.Hour)
+	require.NoError(t, err)
+	ada, bob := arriveAs(t, s, token).join("lobby"), arrive(t, s, "bob").join("lobby")
+	ada.talk()
+	bob.hears(ada)
+
+	_, err = ada.CreateChannel(soon(t), protocol.ChannelCreate{ChannelID: "ops"})
+	refusedFor(t, dir, err)
+	_, err = ada.SendMessage(soon(t), "lobby", "Do you hear me?")
+	refusedFor(t, dir, err)
+	_, err = ada.History(soon(t), protocol.History{ChannelID: "lobby"})
+	refusedFor(t, dir, err)
+	request, err := http.NewRequestWithContext(soon(t), http.MethodGet, s.URL+"/readyz", http.NoBody)
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.Contains(t, string(body), "trouble: damaged")
+	require.NotContains(t, string(body), dir)
+	bob.hears(ada)
+
+	s.stop()
+	after, err := os.ReadFile(filepath.Join(dir, store.FileName))
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(broken, after), "the file was written to")
+}
+
+// refusedFor makes sure that an error is storage trouble, and says nothing of the server's files.
+func refusedFor(t *testing.T, dir string, err error) {
+	t.Helper()
+	var refused *protocol.Error
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, protocol.CodeStorage, refused.Code)
+	require.NotContains(t, refused.Reason, dir)
+}

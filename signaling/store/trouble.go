@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// retryInterval is how often a store in trouble tries whether it can write again: soon enough for who waits to say something, and
+// seldom enough to be no burden to a disk in trouble.
+const retryInterval = 2 * time.Second
+
+// Trouble says why nothing can be written at present, or nil, in words that anybody may read.
+func (s *Store) Trouble() error {
+	if damage := s.damage.Load(); damage != nil {
+		return *damage
+	}
+	if err := s.ill.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Diagnosis says the same to the operator, with the file's name and what to do; "" when all is well.
+func (s *Store) Diagnosis() string {
+	err := s.Trouble()
+	switch {
+	case err == nil:
+		return ""
+	case s.unopened != nil:
+		return s.unopened.Error()
+	}
+	return explain(s.path, err).Error()
+}
+
+// OpenAiling makes a store of a file that Open has failed to open, in which nothing can be read or written: every call fails with
+// ErrTrouble until the end, so that the rest of the server goes on without it. It keeps other servers away from the file, and fails
+// with ErrInUse when there is one.
+func OpenAiling(path string, why error) (*Store, error) {
+	s := newStore(path)
+	s.unopened = why
+	cause := errors.New("it cannot be opened")
+	if errors.Is(why, ErrCorrupt) {
+		cause = ErrCorrupt
+	}
+	err := trouble(cause)
+	s.damage.Store(&err)
+	var locking error
+	if s.lock, locking = lock(path + ".lock"); errors.Is(locking, ErrInUse) {
+		return nil, fmt.Errorf("%s: %w", path, locking)
+	}
+	s.read, s.write = sql.OpenDB(unusable{err}), sql.OpenDB(unusable{err})
+	s.writing.Go(func() { s.run(nil) })
+	return s, nil
+}
+
+// unusable is a driver.Connector that only says why there is no connection.
+type unusable struct{ err error }
+
+// Connect implements driver.Connector.
+func (u unusable) Connect(context.Context) (driver.Conn, error) { return nil, u.err }
+
+// Driver implements driver.Connector.
+func (u unusable) Driver() driver.Driver { return nil }
+
+// trouble makes an error of SQLite one of ours. When it says that the file is damaged, nothing is written to it any more: what is
+// still good in it is not put at risk, and what would be acknowledged might be lost.
+func (s *Store) trouble(err error) error {
+	err = trouble(err)
+	if k := code(err); k == sqlite3.SQLITE_CORRUPT || k == sqlite3.SQLITE_NOTADB {
+		s.damage.CompareAndSwap(nil, &err)
+	}
+	return err
+}
+
+// copies names the newest copy that lies beside the file, in words to put behind "restore a copy".
+func copies(path string) string {
+	entries, _ := os.ReadDir(filepath.Dir(path))
+	newest, written := "", time.Time{}
+	for _, entry := range entries {
+		name := filepath.Join(filepath.Dir(path), entry.Name())
+		info, err := entry.Info()
+		if err != nil || !info.Mode().IsRegular() || entry.Name() == filepath.Base(path) || strings.Contains(entry.Name(), ".part-") {
+			continue
+		}
+		if info.ModTime().After(written) && ours(name) {
+			newest, written = name, info.ModTime()
+		}
+	}
+	if newest == "" {
+		return "; there is none beside it"
+	}
+	return fmt.Sprintf("; the newest beside it is %s, of %s", newest, written.UTC().Format(time.RFC3339))
+}
+
+// ours reports whether a file begins like a database of ours (SQLite's file format, section 1.3).
+func ours(path string) bool {
+	const magic, idAt = "SQLite format 3\x00", 68
+	f, err := os.Open(path) //nolint:gosec // beside the operator's file
+	if err != nil {
+		return false
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	header := make([]byte, idAt+4)
+	_, err = io.ReadFull(f, header)
+	return err == nil && string(header[:len(magic)]) == magic && binary.BigEndian.Uint32(header[idAt:]) == applicationID
+}
