@@ -145,7 +145,7 @@ func TestBrowserOutlivesItsWebSocket(t *testing.T) {
 		ada.fill("#chat-text", "a draft")
 		before := ada.places()
 		w.pull()
-		evaluate[chromedp.Void](ada, "{ window.pulled = performance.now() }")
+		evaluate[chromedp.Void](ada, "{ window.pulled = performance.now(); seen.said.length = 0; }")
 		require.NoError(t, chloe.conn.NetConn().Close())
 		ada.see("#line", "Reconnecting…")
 		require.Equal(t, before, ada.places(), "nothing jumps")
