@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -50,4 +51,51 @@ func TestBackupAndRestore(t *testing.T) {
 	_, stderr, code = output(t, livechat(t, nil, "restore", data, os.Args[0]))
 	require.Equal(t, exitFailure, code)
 	require.Contains(t, stderr, os.Args[0]+": not a database of this program\n")
+}
+
+func TestExportAndImport(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	data, file := "--data="+filepath.Join(dir, "data"), filepath.Join(dir, "all.jsonl")
+	server := livechat(t, nil, data, "--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--no-turn", "--channels=lobby,ops")
+	started(t, server)
+	stdout, stderr, code := output(t, livechat(t, nil, "export", data, file))
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, file+": 2 channels, 0 messages, ")
+	_, stderr, code = output(t, livechat(t, nil, "export", data, file))
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, stderr, "--force")
+	stdout, stderr, code = output(t, livechat(t, nil, "export", data))
+	require.Zero(t, code)
+	require.Contains(t, stderr, "2 channels")
+	written, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(written), stdout)
+	_, stderr, code = output(t, livechat(t, nil, "import", data, file))
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, stderr, "another server uses this file: stop that first")
+	require.NoError(t, server.Process.Signal(os.Interrupt))
+	require.NoError(t, server.Wait())
+
+	_, stderr, code = output(t, livechat(t, nil, "import", data, file))
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, stderr, "line 1: exists already: channel lobby")
+	require.Contains(t, stderr, "--skip-existing")
+	stdout, stderr, code = output(t, livechat(t, nil, "import", "--skip-existing", data, file))
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "0 channels, 0 messages; 2 lines were about what is there already")
+	elsewhere := "--data=" + filepath.Join(dir, "new")
+	from := livechat(t, nil, "import", elsewhere, "-")
+	from.Stdin = bytes.NewReader(written)
+	stdout, stderr, code = output(t, from)
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "2 channels, 0 messages\n")
+	stdout, _, code = output(t, livechat(t, nil, "export", elsewhere))
+	require.Zero(t, code)
+	require.Equal(t, string(written), stdout)
+
+	require.NoError(t, os.WriteFile(file, []byte(`{"kind":"channel_saved","channel_id":"a b","created_at":"2026-01-01T00:00:00Z","keep":{}}`), 0o600))
+	_, stderr, code = output(t, livechat(t, nil, "import", elsewhere, file))
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, stderr, `line 1: channel_id "a b"`)
 }

@@ -23,6 +23,8 @@ type cli struct {
 	Doctor  doctorCommand  `cmd:"" help:"Check whether voice works with a server from here."`
 	Backup  backupCommand  `cmd:"" help:"Copy what the server remembers."`
 	Restore restoreCommand `cmd:"" help:"Put such a copy back."`
+	Export  exportCommand  `cmd:"" help:"Write what the server remembers as text."`
+	Import  importCommand  `cmd:"" help:"Add such text to what the server remembers."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
@@ -35,6 +37,8 @@ func defaults() *cli {
 		Bench:   defaultBench(),
 		Backup:  backupCommand{serversData: data},
 		Restore: restoreCommand{serversData: data},
+		Export:  exportCommand{serversData: data},
+		Import:  importCommand{serversData: data},
 	}
 }
 

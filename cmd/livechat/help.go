@@ -29,6 +29,8 @@ Usage: livechat [flags]                    run the server
        livechat doctor [URL]               check whether voice works from here
        livechat backup FILE                copy what the server remembers
        livechat restore FILE               put such a copy back
+       livechat export [FILE]              write it as text
+       livechat import FILE                add such text to it
        livechat version                    print the version`
 
 const settings = `Every setting may also be given as an environment variable, LIVECHAT_ and the flag's name (LIVECHAT_LOG_LEVEL=debug), or as a key of the --config file (log-level: debug). A flag goes before the environment, the environment before the file. TIME is a number with a unit: 500ms, 15s, 10m, 24h. Where there may be several values, separate them by commas or repeat the flag.
@@ -77,6 +79,10 @@ func printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 		writePage(&page, ctx.Model, command, wrapAll(backupOverview), backupExamples)
 	case "restore":
 		writePage(&page, ctx.Model, command, wrapAll(restoreOverview), restoreExamples)
+	case "export":
+		writePage(&page, ctx.Model, command, wrapAll(exportOverview), exportExamples)
+	case "import":
+		writePage(&page, ctx.Model, command, wrapAll(importOverview), importExamples)
 	default:
 		page.WriteString("Usage: livechat " + command.Name + "\n\n" + wrapAll(command.Help))
 	}

@@ -19,7 +19,7 @@ import (
 
 func TestHelpAsACommand(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"", "token", "bench", "doctor", "backup", "restore", "version"} {
+	for _, command := range []string{"", "token", "bench", "doctor", "backup", "restore", "export", "import", "version"} {
 		args := strings.Fields(command)
 		byFlag, _, code := output(t, livechat(t, nil, append(args, "--help")...))
 		require.Zero(t, code)
@@ -47,20 +47,20 @@ func TestHelpIsAligned(t *testing.T) {
 			}
 		}
 	}
-	for _, command := range []string{"", "token", "bench", "doctor", "backup", "restore"} {
+	for _, command := range []string{"", "token", "bench", "doctor", "backup", "restore", "export", "import"} {
 		stdout, _, _ := output(t, livechat(t, nil, append(strings.Fields(command), "--help")...))
 		usage := 0
 		for line := range strings.Lines(stdout) {
 			require.LessOrEqual(t, len(line), helpWidth+1, "%q", line)
 			if at := strings.Index(line, "livechat "); at >= 0 && strings.TrimSpace(line[:at]) == "" || strings.HasPrefix(line, "Usage: ") {
-				if command == "" && usage < 7 && !strings.HasPrefix(line, "  livechat") {
+				if command == "" && usage < 9 && !strings.HasPrefix(line, "  livechat") {
 					require.Equal(t, len("Usage: "), at, "%q", line)
 					usage++
 				}
 			}
 		}
 		if command == "" {
-			require.Equal(t, 7, usage, "the server and six commands")
+			require.Equal(t, 9, usage, "the server and eight commands")
 		}
 	}
 }
@@ -77,6 +77,7 @@ func TestErrorsPointToTheHelpOfTheirCommand(t *testing.T) {
 		"doctor ftp://x":            "livechat doctor --help",
 		"backup --data= x":          "livechat backup --help",
 		"restore":                   "livechat restore --help",
+		"import":                    "livechat import --help",
 	} {
 		if strings.HasPrefix(args, "bench") && runtime.GOOS != "linux" {
 			continue

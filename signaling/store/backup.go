@@ -106,6 +106,18 @@ func copyTo(ctx context.Context, from, to string, used bool) (Holding, error) {
 
 // inspect opens a file for reading, when it is a database of ours that this program understands and that is not damaged.
 func inspect(ctx context.Context, path string, used bool) (*sql.DB, error) {
+	db, err := recognised(ctx, path, used)
+	if err != nil {
+		return nil, err
+	}
+	if err = sound(ctx, db); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, classify(err)), db.Close())
+	}
+	return db, nil
+}
+
+// recognised is inspect that does not look for damage.
+func recognised(ctx context.Context, path string, used bool) (*sql.DB, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
@@ -116,7 +128,7 @@ func inspect(ctx context.Context, path string, used bool) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = examine(ctx, db); err != nil {
+	if err = known(ctx, db); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, classify(err)), db.Close())
 	}
 	return db, nil
@@ -132,7 +144,7 @@ func openToRead(path string, used bool) (*sql.DB, error) {
 	return sql.Open("sqlite", address(path, query))
 }
 
-func examine(ctx context.Context, db *sql.DB) error {
+func known(ctx context.Context, db *sql.DB) error {
 	var id, version int
 	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
 		return err
@@ -143,9 +155,13 @@ func examine(ctx context.Context, db *sql.DB) error {
 	if id != applicationID || version == 0 {
 		return ErrForeign
 	}
-	if known := len(schemas()); version > known {
-		return newer(version, known)
+	if newest := len(schemas()); version > newest {
+		return newer(version, newest)
 	}
+	return nil
+}
+
+func sound(ctx context.Context, db *sql.DB) error {
 	var found string
 	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&found); err != nil {
 		return err

@@ -25,8 +25,8 @@ type Channel struct {
 
 // Keep says how much of a channel's chat is kept. Zero: nothing. Nil: what the server has by default.
 type Keep struct {
-	Count *int           `json:"count,omitempty"`
-	For   *time.Duration `json:"for,omitempty"`
+	Count *int
+	For   *time.Duration
 }
 
 // ChannelSaved is the fact that a channel was made, or changed.
@@ -66,33 +66,42 @@ func (f ChannelDeleted) apply(w *writing) error {
 	return ChatCleared(f).apply(w)
 }
 
+const channelColumns = "id, name, topic, mode, access, position, capacity, owner_id, created_at, keep_count, keep_ms"
+
 // Channels returns all channels, in the order of their positions, then the oldest first.
 func (s *Store) Channels(ctx context.Context) ([]Channel, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT id, name, topic, mode, access, position, capacity, owner_id, created_at,
-		keep_count, keep_ms FROM channels ORDER BY position, created_at, id`)
+	rows, err := s.read.QueryContext(ctx, "SELECT "+channelColumns+" FROM channels ORDER BY position, created_at, id")
 	if err != nil {
 		return nil, s.trouble(err)
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err says it
 	var all []Channel
 	for rows.Next() {
-		var c Channel
-		var created int64
-		var keepCount, keepMS sql.NullInt64
-		if err := rows.Scan(&c.ID, &c.Name, &c.Topic, &c.Mode, &c.Access, &c.Position, &c.Capacity, &c.OwnerID, &created,
-			&keepCount, &keepMS); err != nil {
+		c, err := scanChannel(rows)
+		if err != nil {
 			return nil, s.trouble(err)
-		}
-		c.CreatedAt = time.UnixMilli(created)
-		if keepCount.Valid {
-			n := int(keepCount.Int64)
-			c.Keep.Count = &n
-		}
-		if keepMS.Valid {
-			d := time.Duration(keepMS.Int64) * time.Millisecond
-			c.Keep.For = &d
 		}
 		all = append(all, c)
 	}
 	return all, s.trouble(rows.Err())
+}
+
+// scanChannel reads a row of channelColumns.
+func scanChannel(rows *sql.Rows) (c Channel, err error) {
+	var created int64
+	var keepCount, keepMS sql.NullInt64
+	if err = rows.Scan(&c.ID, &c.Name, &c.Topic, &c.Mode, &c.Access, &c.Position, &c.Capacity, &c.OwnerID, &created,
+		&keepCount, &keepMS); err != nil {
+		return c, err
+	}
+	c.CreatedAt = time.UnixMilli(created)
+	if keepCount.Valid {
+		n := int(keepCount.Int64)
+		c.Keep.Count = &n
+	}
+	if keepMS.Valid {
+		d := time.Duration(keepMS.Int64) * time.Millisecond
+		c.Keep.For = &d
+	}
+	return c, nil
 }

@@ -203,19 +203,27 @@ func (s *Store) messages(ctx context.Context, limit int, query string, args ...a
 		if len(all) == limit || size > maxContent {
 			return all, true, nil
 		}
-		var m Message
-		var at int64
-		var edited sql.NullInt64
-		var replyTo sql.NullString
-		if err := rows.Scan(&m.Seq, &m.ID, &m.ChannelID, &m.AuthorID, &m.AuthorName, &m.Content, &at, &edited, &replyTo); err != nil {
+		m, err := scanMessage(rows)
+		if err != nil {
 			return nil, false, s.trouble(err)
-		}
-		m.At, m.ReplyTo = time.UnixMilli(at), replyTo.String
-		if edited.Valid {
-			m.EditedAt = time.UnixMilli(edited.Int64)
 		}
 		size += len(m.Content)
 		all = append(all, m)
 	}
 	return all, false, s.trouble(rows.Err())
+}
+
+// scanMessage reads a row of messageColumns.
+func scanMessage(rows *sql.Rows) (m Message, err error) {
+	var at int64
+	var edited sql.NullInt64
+	var replyTo sql.NullString
+	if err = rows.Scan(&m.Seq, &m.ID, &m.ChannelID, &m.AuthorID, &m.AuthorName, &m.Content, &at, &edited, &replyTo); err != nil {
+		return m, err
+	}
+	m.At, m.ReplyTo = time.UnixMilli(at), replyTo.String
+	if edited.Valid {
+		m.EditedAt = time.UnixMilli(edited.Int64)
+	}
+	return m, nil
 }

@@ -25,15 +25,25 @@ const applicationID = 0x4c764368
 // ErrNewer, ErrForeign, ErrCorrupt or an error of the system, and then leaves the file as it was.
 func Open(path string) (*Store, error) {
 	s := newStore(path)
-	if path != "" {
-		if err := regular(path); err != nil {
+	w, err := s.acquire()
+	if err != nil {
+		return nil, err
+	}
+	s.writing.Go(func() { s.run(w) })
+	return s, nil
+}
+
+// acquire locks and opens the file. Who has closed the writer abandons the rest.
+func (s *Store) acquire() (*writer, error) {
+	if s.path != "" {
+		if err := regular(s.path); err != nil {
 			return nil, err
 		}
 		var err error
-		if s.lock, err = lock(path + ".lock"); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+		if s.lock, err = lock(s.path + ".lock"); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.path, err)
 		}
-		if err = private(path); err != nil {
+		if err = private(s.path); err != nil {
 			return nil, errors.Join(err, s.abandon())
 		}
 	}
@@ -41,8 +51,7 @@ func Open(path string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(explain(s.path, err), s.abandon())
 	}
-	s.writing.Go(func() { s.run(w) })
-	return s, nil
+	return w, nil
 }
 
 func newStore(path string) *Store {

@@ -1,0 +1,193 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// lively makes a file in which all is that may be, and returns what the store says of it.
+func lively(tb testing.TB, path string) {
+	tb.Helper()
+	s, err := Open(path)
+	require.NoError(tb, err)
+	none, day := 0, 24*time.Hour
+	add(tb, s, ChannelSaved{Channel{
+		ID: "lobby", Name: "Lobby <&> \"", Topic: "\U0001F600 한국어\u2028", Mode: "conference", Access: "open", Position: -2, Capacity: 7,
+		OwnerID: "ada", CreatedAt: noon, Keep: Keep{Count: &none, For: &day},
+	}}, ChannelSaved{Channel{ID: "ops", Name: "Ops", Mode: "conference", Access: "members", CreatedAt: noon.Add(time.Millisecond)}})
+	for i := range 10 {
+		add(tb, s, said("ops", i), said("lobby", i))
+	}
+	answer := MessagePosted{Message{ID: "answer", ChannelID: "lobby", AuthorID: "bob", AuthorName: "B\tb", Content: "\x00<b>\r\n회의", At: noon, ReplyTo: "lobby-3"}, "nonce"}
+	add(tb, s, answer, MessageEdited{"lobby-4", "changed", noon.Add(time.Hour)}, MessageDeleted{"lobby-3"})
+	require.NoError(tb, s.Close())
+}
+
+func exported(tb testing.TB, path string) string {
+	tb.Helper()
+	var out bytes.Buffer
+	held, err := Export(tb.Context(), path, &out)
+	require.NoError(tb, err)
+	require.EqualValues(tb, out.Len(), held.Bytes)
+	return out.String()
+}
+
+// What was exported and imported is the same: told by what the store answers, and by another export.
+func TestExportAndImport(t *testing.T) {
+	first, second := filepath.Join(t.TempDir(), FileName), filepath.Join(t.TempDir(), FileName)
+	lively(t, first)
+	text := exported(t, first)
+	done, err := Import{}.Into(t.Context(), second, strings.NewReader(text))
+	require.NoError(t, err)
+	require.Equal(t, Imported{Channels: 2, Messages: 20}, done)
+	require.Equal(t, text, exported(t, second))
+
+	one, other := open(t, first), open(t, second)
+	require.Equal(t, text, exported(t, first), "while it is used")
+	channels, err := one.Channels(t.Context())
+	require.NoError(t, err)
+	again, err := other.Channels(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, channels, again)
+	for _, channel := range []string{"lobby", "ops"} {
+		for _, place := range []string{"", channel + "-3", channel + "-7"} {
+			page := Page{ChannelID: channel, Before: place, Limit: 4}
+			want, more, failed := one.History(t.Context(), page)
+			require.NoError(t, failed)
+			got, gotMore, failed := other.History(t.Context(), page)
+			require.NoError(t, failed)
+			require.Equal(t, more, gotMore)
+			require.Len(t, got, len(want))
+			for i := range want {
+				want[i].Seq, got[i].Seq = 0, 0
+			}
+			require.Equal(t, want, got)
+		}
+	}
+	var found int
+	require.NoError(t, other.read.QueryRowContext(t.Context(), "SELECT count(*) FROM words WHERE words MATCH 'changed'").Scan(&found))
+	require.Equal(t, 1, found, "it can be searched")
+	add(t, other, said("ops", 11))
+	_, err = Import{}.Into(t.Context(), second, strings.NewReader(text))
+	require.ErrorIs(t, err, ErrInUse)
+}
+
+// Every table is in an export, or holds nothing that is not in another.
+func TestExportHasEveryTable(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), FileName))
+	tables, err := s.strings(t.Context(), "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'words_%' ORDER BY name")
+	require.NoError(t, err)
+	require.Equal(t, []string{"channels", "messages", "meta", "reads", "words"}, tables)
+	// No fact writes here yet.
+	reads, err := s.strings(t.Context(), "SELECT user_id FROM reads")
+	require.NoError(t, err)
+	require.Empty(t, reads)
+}
+
+func TestImportAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), FileName)
+	lively(t, path)
+	text := exported(t, path)
+	_, err := Import{}.Into(t.Context(), path, strings.NewReader(text))
+	require.ErrorIs(t, err, ErrExists)
+	require.ErrorContains(t, err, "line 1: exists already: channel lobby\nline 2: exists already: channel ops\nline 3: exists already: message ops-0\n")
+	wrong, ok := errors.AsType[*LinesError](err)
+	require.True(t, ok)
+	require.Len(t, wrong.Mistakes, maxMistakes)
+	done, err := Import{SkipExisting: true}.Into(t.Context(), path, strings.NewReader(text))
+	require.NoError(t, err)
+	require.Equal(t, Imported{Skipped: 23}, done)
+	require.Equal(t, text, exported(t, path))
+}
+
+// One wrong line, and nothing of the others is there; the line is named.
+func TestImportRefuses(t *testing.T) {
+	const channel = `{"kind":"channel_saved","channel_id":"new","name":"New","mode":"conference","access":"open","created_at":"2026-01-01T00:00:00Z","keep":{}}` + "\n"
+	message := func(fields string) string {
+		return `{"kind":"message_posted","message_id":"m","channel_id":"new","author_id":"ada","author_name":"Ada","content":"x",` + fields + `}`
+	}
+	const at = `"at":"2026-01-01T00:00:00Z"`
+	strict := errors.New("the check says no")
+	for name, test := range map[string]struct{ text, says string }{
+		"no JSON":         {channel + "{", "line 2: it is no fact in JSON"},
+		"two values":      {channel + message(at) + "{}", "line 2: it is no fact in JSON"},
+		"a list":          {channel + "\n[]", "line 3: it is no fact in JSON"},
+		"no kind":         {channel + "{}", `line 2: "" is no kind`},
+		"another kind":    {channel + `{"kind":"channel_deleted","channel_id":"new"}`, `line 2: "channel_deleted" is no kind of line; there are channel_saved and message_posted`},
+		"unknown field":   {channel + message(at+`,"colour":"red"`), `line 2: it cannot be understood: json: unknown field "colour"`},
+		"wrong type":      {channel + message(at+`,"reply_to":7`), "line 2: it cannot be understood"},
+		"no time":         {channel + message(`"reply_to":"x"`), "line 2: at is missing"},
+		"no id":           {channel + strings.Replace(message(at), `"m"`, `""`, 1), "line 2: message_id is missing"},
+		"no author":       {channel + strings.Replace(message(at), `"ada"`, `""`, 1), "line 2: author_id is missing"},
+		"before all time": {channel + message(`"at":"1969-01-01T00:00:00Z"`), "line 2: at is missing, or not between"},
+		"edited never":    {channel + message(at+`,"edited_at":"0900-01-01T00:00:00Z"`), "line 2: edited_at is"},
+		"twice":           {channel + message(at) + "\n" + message(at), "line 3: exists already: message m"},
+		"channel twice":   {channel + channel, "line 2: exists already: channel new"},
+		"unknown channel": {message(at), "line 1: not found: channel new; its line comes before"},
+		"no UTF-8":        {channel + strings.Replace(message(at), "Ada", "\xff", 1), "line 2: it is not UTF-8"},
+		"too long":        {channel + strings.Repeat("x", maxLine+1), "line 2: it has more than 1048576 bytes"},
+		"keep":            {strings.Replace(channel, `"keep":{}`, `"keep":{"for_ms":-1}`, 1), "line 1: keep is negative"},
+		"keep forever":    {strings.Replace(channel, `"keep":{}`, `"keep":{"for_ms":9223372036854775807}`, 1), "line 1: it cannot be understood: for_ms is too long"},
+		"keep and more":   {strings.Replace(channel, `"keep":{}`, `"keep":{"sweets":1}`, 1), `unknown field "sweets"`},
+		"capacity":        {strings.Replace(channel, `"keep"`, `"capacity":-1,"keep"`, 1), "line 1: capacity is negative"},
+		"checked":         {channel + strings.Replace(message(at), `"x"`, `"bad"`, 1), "line 2: the check says no"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), FileName)
+			lively(t, path)
+			before := exported(t, path)
+			_, err := Import{Check: func(f Fact) error {
+				if m, ok := f.(MessagePosted); ok && m.Content == "bad" {
+					return strict
+				}
+				return nil
+			}}.Into(t.Context(), path, strings.NewReader(test.text))
+			require.ErrorContains(t, err, test.says)
+			require.Equal(t, before, exported(t, path))
+		})
+	}
+	path := filepath.Join(t.TempDir(), FileName)
+	_, err := Import{}.Into(t.Context(), path, io.MultiReader(strings.NewReader(channel), failing{}))
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Empty(t, exported(t, path))
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// Whatever is imported, an import that succeeds leaves what can be exported and imported again, and one that fails leaves nothing.
+func FuzzImport(f *testing.F) {
+	path := filepath.Join(f.TempDir(), FileName)
+	lively(f, path)
+	text := exported(f, path)
+	f.Add(text)
+	for line := range strings.Lines(text) {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		dir := t.TempDir()
+		first, second := filepath.Join(dir, "1.db"), filepath.Join(dir, "2.db")
+		done, err := Import{}.Into(t.Context(), first, strings.NewReader(text))
+		out := exported(t, first)
+		if err != nil {
+			if wrong, ok := errors.AsType[*LinesError](err); !ok || len(wrong.Mistakes) == 0 {
+				t.Fatal("it fails for another reason: ", err)
+			}
+			require.Empty(t, out)
+			return
+		}
+		again, err := Import{}.Into(t.Context(), second, strings.NewReader(out))
+		require.NoError(t, err, fmt.Sprintf("%q", out))
+		require.Equal(t, done, again)
+		require.Equal(t, out, exported(t, second))
+	})
+}
