@@ -64,6 +64,13 @@ func TestGatewayChannelsOutliveTheServer(t *testing.T) {
 	require.Equal(t, "Hall", after[1].ChannelName, "the configuration's name counts")
 	require.Equal(t, "Night shift", after[2].ChannelName, "where it gives one")
 
+	// What the configuration names is its own, whoever made it.
+	identifyAs(t, s, "mia", false).ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "porch"}, nil)
+	s = s.again(t, data, presets("lobby=Hall", "ops", "porch"))
+	require.Contains(t, identifyAs(t, s, "mia", false).fails(protocol.OpChannelDelete, protocol.ChannelRef{ChannelID: "porch"},
+		protocol.CodeAccessDenied), "owner")
+	identifyAs(t, s, "root", true).ack(protocol.OpChannelDelete, protocol.ChannelRef{ChannelID: "porch"}, nil)
+
 	// Who made it owns it still.
 	later := identifyAs(t, s, "mia", false)
 	later.ack(protocol.OpChannelDelete, protocol.ChannelRef{ChannelID: "cats"}, nil)
@@ -116,6 +123,8 @@ func TestGatewayChannelSettingsAreChecked(t *testing.T) {
 				protocol.CodeInvalidPayload), name)
 		}
 	}
+	require.Equal(t, "invalid payload: d.position must be an integer, not number 1.5",
+		c.fails(protocol.OpChannelUpdate, map[string]any{"channel_id": "lobby", "position": 1.5}, protocol.CodeInvalidPayload))
 	// What is left out stays, an empty topic is none.
 	c.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "mine"}, nil)
 	topic, none := "'; DROP TABLE channels; --", ""

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -42,10 +43,13 @@ func (g *Gateway) restoreChannels(ctx context.Context, now time.Time) error {
 			spec.Kept, spec.Access, spec.Keep = true, string(protocol.AccessOpen), sfu.Keep{Count: -1, For: -1}
 			// Channels are listed by age: presets in the order of the configuration.
 			spec.CreatedAt = now.Add(time.Duration(i-len(g.cfg.Presets)) * time.Millisecond)
-		case preset.Name == preset.ID || preset.Name == spec.Name: // the configuration gives no name, or this one
+		case spec.OwnerID == "" && (preset.Name == preset.ID || preset.Name == spec.Name): // no name is given, or this one
 			continue
 		default:
-			spec.Name = preset.Name
+			if preset.Name != preset.ID {
+				spec.Name = preset.Name
+			}
+			spec.OwnerID = "" // the configuration's, whoever made it before
 		}
 		known[preset.ID] = spec
 		if g.amnesia {
@@ -58,6 +62,9 @@ func (g *Gateway) restoreChannels(ctx context.Context, now time.Time) error {
 		}
 	}
 	for _, spec := range known {
+		if spec.OwnerID == "" && !slices.ContainsFunc(g.cfg.Presets, func(p sfu.ChannelSpec) bool { return p.ID == spec.ID }) {
+			g.log.Info("a channel of an earlier configuration is still there; an admin can delete it", zap.String("channel", spec.ID))
+		}
 		if err := g.channels.Restore(spec, now); err != nil {
 			return fmt.Errorf("channel %s: %w", spec.ID, err)
 		}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -87,7 +89,12 @@ func (f Frame) Bind(v any) error {
 		if typeErr.Field == "" {
 			return fmt.Errorf("%w: d must be an object, not %s", ErrPayload, typeErr.Value)
 		}
-		return fmt.Errorf("%w: d.%s must be %s, not %s", ErrPayload, typeErr.Field, jsonKind(typeErr), typeErr.Value)
+		// Of a field that several payloads share encoding/json says in which of our types it stands.
+		field := typeErr.Field
+		for unicode.IsUpper(rune(field[0])) && strings.Contains(field, ".") {
+			_, field, _ = strings.Cut(field, ".")
+		}
+		return fmt.Errorf("%w: d.%s must be %s, not %s", ErrPayload, field, jsonKind(typeErr), typeErr.Value)
 	}
 	return fmt.Errorf("%w: %w", ErrPayload, err)
 }
