@@ -368,6 +368,7 @@ export class Call extends Store {
     chat.note(this.room?.channelId === channelId ? 'back' : 'here', joined.channel_name);
     this.room = new Room(joined, chat);
     chat.arrive();
+    chat.load();
     this.media.assign(joined.slots);
     this.changed();
   }

@@ -27,6 +27,9 @@ export const Op = Object.freeze({
   ICE_CANDIDATE: 18,
   MEDIA_PROBE: 19,
   MESSAGE_CREATE: 20,
+  HISTORY: 21,
+  MESSAGE_UPDATE: 22,
+  MESSAGE_DELETE: 23,
   VOICE_STATE: 40,
   SUBSCRIBE: 41,
   PRESENCE: 42,
@@ -45,6 +48,7 @@ export const Op = Object.freeze({
   MEDIA_STATE: 106,
   ICE_SERVERS: 107,
   PRESENCE_EVENT: 108,
+  MESSAGE_CHANGE: 109,
   ACK: 200,
   ERROR: 201,
 });
@@ -71,6 +75,7 @@ export const ErrorCode = Object.freeze({
   EMPTY_MESSAGE: 3000,
   MESSAGE_TOO_LONG: 3001,
   MESSAGE_ELSEWHERE: 3002,
+  MESSAGE_NOT_FOUND: 3003,
   BAD_SDP: 4001,
   UNSUPPORTED_MEDIA: 4002,
   INTERNAL: 9000,
@@ -335,13 +340,24 @@ export function charCount(text) {
  */
 
 /**
- * @typedef {object} MessageEventData
+ * @typedef {object} MessageEventData a message
  * @property {string} message_id
  * @property {string} channel_id
  * @property {string} author_id
  * @property {string} author_name
  * @property {string} content
  * @property {number} timestamp
+ * @property {string} [reply_to]
+ * @property {number} [edited_at]
+ */
+
+/**
+ * @typedef {object} MessageChange
+ * @property {string} channel_id
+ * @property {string} message_id
+ * @property {string} [content]
+ * @property {number} [edited_at]
+ * @property {boolean} [deleted]
  */
 
 /**

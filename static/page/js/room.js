@@ -48,6 +48,9 @@ export class Room {
       case Op.MESSAGE_EVENT:
         this.chat.receive(d);
         break;
+      case Op.MESSAGE_CHANGE:
+        this.chat.apply(d);
+        break;
       case Op.VOICE_STATE_EVENT:
         this.applyVoiceState(d);
         break;

@@ -391,6 +391,17 @@ export const PATH_BLOCKED =
   'This page gets through but voice does not: a firewall may be in the way.';
 
 /**
+ * @param {Error} err why a message is not changed or deleted
+ * @returns {string}
+ */
+export function changeFailed(err) {
+  if (err instanceof RequestError && err.code === ErrorCode.MESSAGE_NOT_FOUND) {
+    return 'The message is not there any more.';
+  }
+  return `That did not work. ${because(err)}`;
+}
+
+/**
  * @param {import('./chat.js').Entry} entry a note
  * @returns {string}
  */

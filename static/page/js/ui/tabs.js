@@ -52,7 +52,7 @@ export function mountTabs(session, invitedTo) {
     }
     const entries = room?.chat.entries ?? [];
     if (view === 'chat') {
-      readKey = entries.at(-1)?.key ?? readKey;
+      readKey = Math.max(readKey, ...entries.map((e) => e.key));
     }
     const mine = session.me?.userId;
     const unread = entries.filter((e) => e.text !== undefined && e.authorId !== mine && e.key > readKey).length;

@@ -1,0 +1,216 @@
+/**
+ * One line of the chat: a message, a note, or a mark between them.
+ * @module
+ */
+
+import { messageFailed, noteWords } from '../words.js';
+import { h, setText } from './dom.js';
+import { icon } from './icons.js';
+import { paintAvatar } from './people.js';
+
+/** @typedef {import('../chat.js').Entry} Entry */
+/** @typedef {import('../chat.js').Chat} Chat */
+
+/**
+ * What stands between entries: where a day begins, where what one has not read does, and what leads to older messages.
+ * @typedef {{mark: 'day' | 'new' | 'older', at: number}} Mark
+ */
+
+/** Messages of one author this close together share one head, in milliseconds. */
+const TOGETHER_MS = 5 * 60_000;
+/** How much is shown of a message that is answered, in characters. */
+const QUOTE_CHARS = 80;
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const calendar = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const calendarOfOld = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
+const link = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;
+
+/**
+ * @param {string} text
+ * @returns {(Node | string)[]} the text with its web addresses as links
+ */
+function withLinks(text) {
+  /** @type {(Node | string)[]} */
+  const parts = [];
+  let end = 0;
+  for (const match of text.matchAll(link)) {
+    const [url] = match;
+    parts.push(text.slice(end, match.index));
+    parts.push(h('a', { href: url, target: '_blank', rel: 'noopener noreferrer nofollow' }, url));
+    end = match.index + url.length;
+  }
+  parts.push(text.slice(end));
+  return parts;
+}
+
+/**
+ * @param {number} at
+ * @returns {string}
+ */
+function dayWords(at) {
+  const day = new Date(at);
+  const today = new Date();
+  const yesterday = new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1);
+  if (day.toDateString() === today.toDateString()) {
+    return 'Today';
+  }
+  if (day.toDateString() === yesterday.toDateString()) {
+    return 'Yesterday';
+  }
+  return (day.getFullYear() === today.getFullYear() ? calendar : calendarOfOld).format(day);
+}
+
+/**
+ * @param {Chat} chat
+ * @param {number | null} newKey of the first entry that was not read
+ * @returns {(Entry | Mark)[]} what is shown
+ */
+export function rows(chat, newKey) {
+  /** @type {(Entry | Mark)[]} */
+  const all = chat.more || chat.failed ? [{ mark: 'older', at: 0 }] : [];
+  let day = '';
+  for (const entry of chat.entries) {
+    if (entry.key === newKey) {
+      all.push({ mark: 'new', at: entry.at });
+    }
+    if (!entry.note && new Date(entry.at).toDateString() !== day) {
+      day = new Date(entry.at).toDateString();
+      all.push({ mark: 'day', at: entry.at });
+    }
+    all.push(entry);
+  }
+  return all;
+}
+
+/**
+ * @param {Entry | Mark} row
+ * @returns {string}
+ */
+export function rowKey(row) {
+  return 'mark' in row ? row.mark + (row.mark === 'day' ? new Date(row.at).toDateString() : '') : String(row.key);
+}
+
+/**
+ * @param {Entry | Mark} row
+ * @returns {HTMLElement}
+ */
+export function createRow(row) {
+  if ('mark' in row) {
+    switch (row.mark) {
+      case 'older':
+        return h('li', { class: 'older' }, h('button', { class: 'link-button', type: 'button' }));
+      case 'new':
+        return h('li', { class: 'mark mark--new' }, h('span', {}, 'New'));
+      default:
+        return h('li', { class: 'mark' }, h('span', {}, dayWords(row.at)));
+    }
+  }
+  if (row.note) {
+    return h('li', { class: 'note' }, noteWords(row));
+  }
+  const avatar = h('span', { class: 'avatar avatar--small', 'aria-hidden': 'true' });
+  paintAvatar(avatar, row.authorId ?? '', row.name);
+  return h(
+    'li',
+    { class: 'message', tabindex: '-1' },
+    avatar,
+    h(
+      'p',
+      { class: 'message__head' },
+      h('span', { class: 'message__author' }, row.name),
+      h('time', { class: 'message__time' }),
+    ),
+    h('p', { class: 'message__text' }),
+  );
+}
+
+/**
+ * @param {Entry} entry
+ * @param {Entry | Mark | undefined} before
+ * @returns {boolean} whether it needs no head of its own
+ */
+function follows(entry, before) {
+  return (
+    before !== undefined && !('mark' in before) && before.text !== undefined && !entry.replyTo &&
+    before.authorId === entry.authorId && entry.at - before.at < TOGETHER_MS
+  );
+}
+
+/**
+ * @param {HTMLElement} item
+ * @param {Entry} entry
+ * @param {Entry | Mark | undefined} before
+ * @param {Chat} chat
+ */
+export function updateMessage(item, entry, before, chat) {
+  item.classList.toggle('message--follows', follows(entry, before));
+  item.classList.toggle('message--sending', entry.delivery === 'sending');
+  const time = /** @type {HTMLTimeElement} */ (item.querySelector('time'));
+  if (time.dateTime !== new Date(entry.at).toISOString()) {
+    time.dateTime = new Date(entry.at).toISOString();
+    time.title = moment.format(entry.at);
+    setText(time, clock.format(entry.at));
+  }
+  const text = /** @type {HTMLElement} */ (item.querySelector('.message__text'));
+  const shown = `${entry.editedAt ?? ''} ${entry.text}`;
+  if (text.dataset.shown !== shown) {
+    text.dataset.shown = shown;
+    const edited = entry.editedAt
+      ? h('span', { class: 'message__edited', title: moment.format(entry.editedAt) }, ' (edited)')
+      : null;
+    text.replaceChildren(...withLinks(entry.text ?? ''), ...(edited ? [edited] : []));
+  }
+  updateReply(item, entry, chat);
+  updateFailure(item, entry, chat);
+}
+
+/**
+ * @param {Entry} entry
+ * @returns {string} the beginning of a message, as one line
+ */
+export function quote(entry) {
+  const line = (entry.text ?? '').replace(/\s+/g, ' ').trim();
+  const chars = [...line];
+  return chars.length > QUOTE_CHARS ? `${chars.slice(0, QUOTE_CHARS).join('')}…` : line;
+}
+
+/**
+ * @param {HTMLElement} item
+ * @param {Entry} entry
+ * @param {Chat} chat
+ */
+function updateReply(item, entry, chat) {
+  if (!entry.replyTo) {
+    return;
+  }
+  let button = item.querySelector('.message__reply');
+  if (!button) {
+    button = h('button', { class: 'message__reply', type: 'button' }, icon('reply'), h('span', {}));
+    item.prepend(button);
+  }
+  const answered = chat.find(entry.replyTo);
+  setText(/** @type {Element} */ (button.lastElementChild), answered ? `${answered.name}: ${quote(answered)}` : 'An earlier message');
+}
+
+/**
+ * @param {HTMLElement} item
+ * @param {Entry} entry
+ * @param {Chat} chat
+ */
+function updateFailure(item, entry, chat) {
+  const failed = item.querySelector('.message__failed');
+  if (entry.delivery !== 'failed') {
+    failed?.remove();
+  } else if (!failed) {
+    item.append(
+      h(
+        'p',
+        { class: 'message__failed', role: 'alert' },
+        `${messageFailed(entry.error ?? null)} `,
+        h('button', { class: 'link-button', type: 'button', click: () => chat.sendAgain(entry) }, 'Send again'),
+      ),
+    );
+  }
+}
