@@ -64,7 +64,8 @@ func (i Import) into(ctx context.Context, s *Store, w *writer, from io.Reader) (
 	if err != nil {
 		return Imported{}, err
 	}
-	r := importing{Import: i, w: w, seq: s.last.Load(), channels: make(map[string]bool, len(known))}
+	r := importing{Import: i, seq: s.last.Load(), channels: make(map[string]bool, len(known))}
+	r.apply = func(fact Fact) error { return fact.apply(&writing{seq: r.seq + 1, db: w}) }
 	for _, c := range known {
 		r.channels[c.ID] = true
 	}
@@ -88,7 +89,7 @@ func (i Import) into(ctx context.Context, s *Store, w *writer, from io.Reader) (
 type importing struct {
 	Import
 
-	w        *writer
+	apply    func(Fact) error
 	seq      uint64
 	channels map[string]bool // by id, those that are there
 	done     Imported
@@ -110,7 +111,7 @@ func (r *importing) lines(ctx context.Context, from io.Reader) error {
 		}
 		fact, err := r.parse(scanner.Bytes())
 		if err == nil {
-			err = fact.apply(&writing{seq: r.seq + 1, db: r.w})
+			err = r.apply(fact)
 			if err != nil && !refused(err) {
 				return trouble(err)
 			}
