@@ -72,20 +72,30 @@ func TestBackupWhileItIsWritten(t *testing.T) {
 	require.Equal(t, []string{"odd ?#% name.db"}, namesIn(t, copies))
 }
 
-// A text that was deleted is not in a copy, not even as bytes that are in no use.
-func TestBackupForgetsWhatWasDeleted(t *testing.T) {
+// A text that was deleted is neither in the file, once that is closed, nor in a copy, not even as bytes that are in no use.
+func TestDeletedTextIsGone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), FileName)
-	s := open(t, path)
-	secret := said("lobby", 1)
+	s, err := Open(path)
+	require.NoError(t, err)
+	secret := said("lobby", 1000)
 	secret.Content = "an indiscretion"
+	for i := range 50 {
+		add(t, s, said("lobby", i))
+	}
 	add(t, s, secret)
+	for i := range 50 {
+		add(t, s, said("lobby", 50+i))
+	}
 	add(t, s, MessageDeleted{secret.ID})
 	to := filepath.Join(t.TempDir(), "copy.db")
-	_, err := Backup(t.Context(), path, to, false)
+	_, err = Backup(t.Context(), path, to, false)
 	require.NoError(t, err)
-	content, err := os.ReadFile(to)
-	require.NoError(t, err)
-	require.False(t, bytes.Contains(content, []byte(secret.Content)))
+	require.NoError(t, s.Close())
+	for _, file := range []string{path, to} {
+		content, failed := os.ReadFile(file)
+		require.NoError(t, failed)
+		require.False(t, bytes.Contains(content, []byte(secret.Content)), file)
+	}
 }
 
 func TestBackupOverwritesNothing(t *testing.T) {

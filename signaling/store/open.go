@@ -90,7 +90,7 @@ func address(path string, query url.Values) string {
 }
 
 func (s *Store) open() (*writer, error) {
-	path, query := s.path, url.Values{"_pragma": {"busy_timeout(5000)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)"}}
+	path, query := s.path, url.Values{"_pragma": {"busy_timeout(5000)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "secure_delete(1)"}}
 	if path == "" {
 		path = "/livechat-" + strconv.FormatUint(memories.Add(1), 10)
 		query.Set("vfs", "memdb")

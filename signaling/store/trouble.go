@@ -37,8 +37,10 @@ func (s *Store) Diagnosis() string {
 	switch {
 	case err == nil:
 		return ""
-	case s.unopened != nil:
+	case errors.Is(s.unopened, ErrCorrupt):
 		return s.unopened.Error()
+	case s.unopened != nil:
+		return s.unopened.Error() + "; mend that, and start the server again"
 	}
 	return explain(s.path, err).Error()
 }
