@@ -388,7 +388,9 @@ export class Call extends Store {
     }
     if (this.wanted === channelId) {
       this.wanted = null;
-      this.report('join', this.#directory.nameOf(channelId), err);
+      // One that is gone has its name only here.
+      const name = this.room?.channelId === channelId ? this.room.name : this.#directory.nameOf(channelId);
+      this.report('join', name, err);
     }
   }
 

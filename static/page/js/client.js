@@ -228,6 +228,8 @@ export class Client extends EventTarget {
     const asked = this.#askedPauseMs;
     this.#askedPauseMs = null;
     if (asked !== null) {
+      // It went on purpose: how often it failed before says nothing.
+      this.#retry.succeeded();
       this.#retry.in(Math.min(Math.max(asked, 0), MAX_ASKED_PAUSE_MS));
       return;
     }
