@@ -97,6 +97,7 @@ func TestBrowserChat(t *testing.T) {
 	ada.write("Hello from a desk")
 	ben.see(".message__reply", "Ben: Hello from a phone")
 	ben.picture("phone")
+	ada.until("the server has it", "!document.querySelector('.message--sending')")
 	ada.press(kb.ArrowUp)
 	ada.see("#chat-about", "Editing your message")
 	ada.picture("edit")

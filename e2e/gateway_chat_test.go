@@ -351,3 +351,43 @@ func TestGatewayChatWhenTheDiskIsInTrouble(t *testing.T) {
 	said, _ := bob.history(protocol.History{ChannelID: "lobby"})
 	require.Equal(t, []string{"before", "after"}, said)
 }
+
+func TestGatewaySearch(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t, func(c *app.Config) {
+		c.Secret, c.AllowGuests, c.RequestRate, c.RequestBurst = testSecret, new(true), 1000, 1000
+	})
+	ada := identifyAs(t, s, "ada", false)
+	visitor, _ := identify(t, s, "Visitor")
+	access := protocol.AccessMembers
+	ada.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "den", ChannelSettings: protocol.ChannelSettings{Access: &access}}, nil)
+	post := func(channel, content string) {
+		t.Helper()
+		ada.joinChannel(channel)
+		ada.ack(protocol.OpMessageCreate, protocol.MessageCreate{ChannelID: channel, Content: content}, nil)
+		ada.ack(protocol.OpChannelLeave, protocol.ChannelRef{ChannelID: channel}, nil)
+	}
+	post("lobby", "🎉 The Café opens")
+	post("den", "a secret café")
+	post("lobby", "회의실로 와")
+	search := func(c *raw, d protocol.Search) (found protocol.FoundMessages) {
+		t.Helper()
+		c.ack(protocol.OpSearch, d, &found)
+		require.NotNil(t, found.Messages)
+		return found
+	}
+	require.Len(t, search(ada, protocol.Search{Query: "cafe"}).Messages, 2)
+	require.Len(t, search(ada, protocol.Search{Query: "cafe", AuthorID: "bob"}).Messages, 0)
+	found := search(visitor, protocol.Search{Query: "cafe"})
+	require.Len(t, found.Messages, 1, "what is for members is not found by guests")
+	require.Equal(t, "🎉 The Café opens", found.Messages[0].Content)
+	require.Equal(t, [][2]int{{6, 4}}, found.Messages[0].Marks)
+	require.Equal(t, [][2]int{{0, 2}}, search(visitor, protocol.Search{Query: "회의", ChannelID: "lobby"}).Messages[0].Marks)
+	require.Empty(t, search(visitor, protocol.Search{Query: `" OR "`}).Messages)
+	visitor.fails(protocol.OpSearch, protocol.Search{Query: "cafe", ChannelID: "den"}, protocol.CodeAccessDenied)
+	visitor.fails(protocol.OpSearch, protocol.Search{Query: "x", Before: "none"}, protocol.CodeMessageNotFound)
+	visitor.fails(protocol.OpSearch, protocol.Search{Query: strings.Repeat("x", 201)}, protocol.CodeInvalidPayload)
+	visitor.fails(protocol.OpSearch, protocol.Search{Query: "x", Limit: 51}, protocol.CodeInvalidPayload)
+	ada.ack(protocol.OpChannelUpdate, json.RawMessage(`{"channel_id":"den","keep_messages":0}`), nil)
+	require.Len(t, search(ada, protocol.Search{Query: "cafe"}).Messages, 1, "nothing is kept of the den any more")
+}

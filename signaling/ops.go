@@ -58,6 +58,7 @@ var ops = map[protocol.Op]op{
 	protocol.OpHistory:       {handle: history, weight: heavy, reads: true},
 	protocol.OpMessageUpdate: {handle: messageUpdate},
 	protocol.OpMessageDelete: {handle: messageDelete},
+	protocol.OpSearch:        {handle: search, weight: heavy, reads: true},
 	protocol.OpVoiceState:    {handle: voiceState},
 	protocol.OpSubscribe:     {handle: subscribe},
 	protocol.OpPresence:      {handle: presence, weight: heavy, reads: true},

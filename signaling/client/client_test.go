@@ -165,6 +165,8 @@ func TestRequests(t *testing.T) {
 				c.ack(f, protocol.MessageCreated{MessageID: "m1", Timestamp: 12})
 			case protocol.OpHistory:
 				c.ack(f, protocol.Messages{Messages: []protocol.MessageEvent{{MessageID: "m1", Content: "hi"}}, More: true})
+			case protocol.OpSearch:
+				c.ack(f, protocol.FoundMessages{Messages: []protocol.FoundMessage{{Marks: [][2]int{{0, 2}}}}})
 			case protocol.OpMessageUpdate:
 				c.ack(f, protocol.MessageChange{MessageID: "m1", Content: "ho", EditedAt: 13})
 			case protocol.OpMessageDelete:
@@ -199,6 +201,9 @@ func TestRequests(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, page.More)
 	require.Equal(t, "hi", page.Messages[0].Content)
+	found, err := c.Search(ctx, protocol.Search{Query: "hi"})
+	require.NoError(t, err)
+	require.Equal(t, [][2]int{{0, 2}}, found.Messages[0].Marks)
 	change, err := c.EditMessage(ctx, "m1", "ho")
 	require.NoError(t, err)
 	require.Equal(t, int64(13), change.EditedAt)

@@ -40,3 +40,10 @@ func (c *Client) EditMessage(ctx context.Context, messageID, content string) (pr
 func (c *Client) DeleteMessage(ctx context.Context, messageID string) error {
 	return c.Request(ctx, protocol.OpMessageDelete, protocol.MessageRef{MessageID: messageID}, nil)
 }
+
+// Search looks for messages in all channels that the client may enter. Only Query is required. The best come first.
+func (c *Client) Search(ctx context.Context, d protocol.Search) (protocol.FoundMessages, error) {
+	var found protocol.FoundMessages
+	err := c.Request(ctx, protocol.OpSearch, d, &found)
+	return found, err
+}

@@ -38,6 +38,11 @@ const (
 	// MaxHistory is the most messages that HISTORY asks for, DefaultHistory how many when it does not say.
 	MaxHistory     = 100
 	DefaultHistory = 50
+	// MaxSearch is the most messages that SEARCH asks for, DefaultSearch how many when it does not say.
+	MaxSearch     = 50
+	DefaultSearch = 20
+	// MaxQueryChars is the longest query of SEARCH, in Unicode code points.
+	MaxQueryChars = 200
 	// MaxSlots is the most receiving audio lines a client may offer, whatever the
 	// server is configured to.
 	MaxSlots = 32

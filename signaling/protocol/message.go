@@ -74,3 +74,32 @@ type MessageChange struct {
 	EditedAt int64 `json:"edited_at,omitempty"`
 	Deleted  bool  `json:"deleted,omitempty"`
 }
+
+// Search is the d of SEARCH.
+type Search struct {
+	// Query has all words that a message must have; of the last one the beginning is enough.
+	Query string `json:"query"`
+	// ChannelID, AuthorID and Before, the id of a message of which only older ones are wanted, narrow the search where they are
+	// not empty.
+	ChannelID string `json:"channel_id,omitempty"`
+	AuthorID  string `json:"author_id,omitempty"`
+	Before    string `json:"before,omitempty"`
+	// Limit is at most MaxSearch; 0 means DefaultSearch.
+	Limit int `json:"limit,omitempty"`
+}
+
+// FoundMessages is the data of the ACK to SEARCH.
+type FoundMessages struct {
+	// Messages are the best first.
+	Messages []FoundMessage `json:"messages"`
+	// More says that there are others.
+	More bool `json:"more"`
+}
+
+// FoundMessage is a message that was searched for.
+type FoundMessage struct {
+	MessageEvent
+
+	// Marks are the places in Content of what was searched for: the first code point, and how many.
+	Marks [][2]int `json:"marks"`
+}

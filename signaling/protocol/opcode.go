@@ -25,6 +25,7 @@ const (
 	OpHistory       Op = 21 // → OpAck
 	OpMessageUpdate Op = 22 // → OpAck
 	OpMessageDelete Op = 23 // → OpAck
+	OpSearch        Op = 24 // → OpAck
 	OpVoiceState    Op = 40 // → OpAck
 	OpSubscribe     Op = 41 // → OpAck
 	OpPresence      Op = 42 // → OpAck
@@ -100,6 +101,8 @@ func (o Op) String() string {
 		return "MESSAGE_UPDATE"
 	case OpMessageDelete:
 		return "MESSAGE_DELETE"
+	case OpSearch:
+		return "SEARCH"
 	case OpVoiceState:
 		return "VOICE_STATE"
 	case OpSubscribe:
