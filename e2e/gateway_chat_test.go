@@ -391,3 +391,28 @@ func TestGatewaySearch(t *testing.T) {
 	ada.ack(protocol.OpChannelUpdate, json.RawMessage(`{"channel_id":"den","keep_messages":0}`), nil)
 	require.Len(t, search(ada, protocol.Search{Query: "cafe"}).Messages, 1, "nothing is kept of the den any more")
 }
+
+func TestGatewayRead(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t, func(c *app.Config) {
+		c.Secret, c.AllowGuests, c.Channels = testSecret, new(true), []string{"lobby", "ops"}
+	})
+	ada, bob := identifyAs(t, s, "ada", false), identifyAs(t, s, "bob", false)
+	ada.joinChannel("lobby")
+	first, second := ada.say("one"), ada.say("two")
+	marks := func(d protocol.Read) []protocol.ReadMark {
+		t.Helper()
+		var marks protocol.ReadMarks
+		bob.ack(protocol.OpRead, d, &marks)
+		return marks.Channels
+	}
+	require.Equal(t, []protocol.ReadMark{{ChannelID: "lobby", Unread: 2}, {ChannelID: "ops"}}, marks(protocol.Read{}))
+	want := []protocol.ReadMark{{ChannelID: "lobby", Unread: 1, LastRead: first}}
+	require.Equal(t, want, marks(protocol.Read{ChannelID: "lobby", MessageID: first}))
+	require.Equal(t, want, marks(protocol.Read{ChannelID: "lobby"}))
+	want = []protocol.ReadMark{{ChannelID: "lobby", LastRead: second}}
+	require.Equal(t, want, marks(protocol.Read{ChannelID: "lobby", MessageID: second}))
+	bob.fails(protocol.OpRead, protocol.Read{ChannelID: "ops", MessageID: first}, protocol.CodeMessageNotFound)
+	bob.fails(protocol.OpRead, protocol.Read{MessageID: first}, protocol.CodeInvalidPayload)
+	bob.fails(protocol.OpRead, protocol.Read{ChannelID: "none"}, protocol.CodeChannelNotFound)
+}

@@ -59,6 +59,7 @@ var ops = map[protocol.Op]op{
 	protocol.OpMessageUpdate: {handle: messageUpdate},
 	protocol.OpMessageDelete: {handle: messageDelete},
 	protocol.OpSearch:        {handle: search, weight: heavy, reads: true},
+	protocol.OpRead:          {handle: read, weight: heavy},
 	protocol.OpVoiceState:    {handle: voiceState},
 	protocol.OpSubscribe:     {handle: subscribe},
 	protocol.OpPresence:      {handle: presence, weight: heavy, reads: true},

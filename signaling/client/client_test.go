@@ -167,6 +167,8 @@ func TestRequests(t *testing.T) {
 				c.ack(f, protocol.Messages{Messages: []protocol.MessageEvent{{MessageID: "m1", Content: "hi"}}, More: true})
 			case protocol.OpSearch:
 				c.ack(f, protocol.FoundMessages{Messages: []protocol.FoundMessage{{Marks: [][2]int{{0, 2}}}}})
+			case protocol.OpRead:
+				c.ack(f, protocol.ReadMarks{Channels: []protocol.ReadMark{{ChannelID: "lobby", Unread: 2}}})
 			case protocol.OpMessageUpdate:
 				c.ack(f, protocol.MessageChange{MessageID: "m1", Content: "ho", EditedAt: 13})
 			case protocol.OpMessageDelete:
@@ -204,6 +206,9 @@ func TestRequests(t *testing.T) {
 	found, err := c.Search(ctx, protocol.Search{Query: "hi"})
 	require.NoError(t, err)
 	require.Equal(t, [][2]int{{0, 2}}, found.Messages[0].Marks)
+	marks, err := c.MarkRead(ctx, "lobby", "m1")
+	require.NoError(t, err)
+	require.Equal(t, 2, marks.Channels[0].Unread)
 	change, err := c.EditMessage(ctx, "m1", "ho")
 	require.NoError(t, err)
 	require.Equal(t, int64(13), change.EditedAt)

@@ -47,3 +47,11 @@ func (c *Client) Search(ctx context.Context, d protocol.Search) (protocol.FoundM
 	err := c.Request(ctx, protocol.OpSearch, d, &found)
 	return found, err
 }
+
+// MarkRead keeps that the client's user has read a channel up to a message, and returns what is left. With an empty messageID it
+// only asks, and with an empty channelID too it asks for all channels.
+func (c *Client) MarkRead(ctx context.Context, channelID, messageID string) (protocol.ReadMarks, error) {
+	var marks protocol.ReadMarks
+	err := c.Request(ctx, protocol.OpRead, protocol.Read{ChannelID: channelID, MessageID: messageID}, &marks)
+	return marks, err
+}

@@ -103,3 +103,24 @@ type FoundMessage struct {
 	// Marks are the places in Content of what was searched for: the first code point, and how many.
 	Marks [][2]int `json:"marks"`
 }
+
+// Read is the d of READ. Without a MessageID nothing is marked, and without a ChannelID all channels are asked for.
+type Read struct {
+	ChannelID string `json:"channel_id,omitempty"`
+	// MessageID is the last message that was read.
+	MessageID string `json:"message_id,omitempty"`
+}
+
+// ReadMarks is the data of the ACK to READ.
+type ReadMarks struct {
+	Channels []ReadMark `json:"channels"`
+}
+
+// ReadMark says what somebody has not read of a channel.
+type ReadMark struct {
+	ChannelID string `json:"channel_id"`
+	// Unread is how many messages of others came after LastRead, up to 100.
+	Unread int `json:"unread"`
+	// LastRead is empty when nothing was read that is still there.
+	LastRead string `json:"last_read,omitempty"`
+}

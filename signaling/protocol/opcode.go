@@ -26,6 +26,7 @@ const (
 	OpMessageUpdate Op = 22 // → OpAck
 	OpMessageDelete Op = 23 // → OpAck
 	OpSearch        Op = 24 // → OpAck
+	OpRead          Op = 25 // → OpAck
 	OpVoiceState    Op = 40 // → OpAck
 	OpSubscribe     Op = 41 // → OpAck
 	OpPresence      Op = 42 // → OpAck
@@ -53,7 +54,7 @@ const (
 )
 
 // String returns the opcode's name as PROTOCOL.md writes it, or "OP(n)".
-func (o Op) String() string {
+func (o Op) String() string { //nolint:funlen // a table
 	switch o {
 	case OpHello:
 		return "HELLO"
@@ -103,6 +104,8 @@ func (o Op) String() string {
 		return "MESSAGE_DELETE"
 	case OpSearch:
 		return "SEARCH"
+	case OpRead:
+		return "READ"
 	case OpVoiceState:
 		return "VOICE_STATE"
 	case OpSubscribe:

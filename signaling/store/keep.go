@@ -126,7 +126,7 @@ func (s *Store) forget(ctx context.Context, now time.Time, limits func(string) L
 			return err
 		}
 	}
-	return nil
+	return s.forgetReads(ctx, now)
 }
 
 func (s *Store) forgetOf(ctx context.Context, now time.Time, channel string, limits func(string) Limits) error {

@@ -1,0 +1,44 @@
+package store
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestUnread(t *testing.T) {
+	for name, s := range kinds(t) {
+		t.Run(name, func(t *testing.T) {
+			for i := range 150 {
+				add(t, s, said("lobby", i))
+			}
+			unread := func(user string) Unread {
+				t.Helper()
+				u, err := s.Unread(t.Context(), user, "lobby")
+				require.NoError(t, err)
+				return u
+			}
+			require.Equal(t, Unread{Count: MaxUnread}, unread("bob"))
+			require.Equal(t, Unread{}, unread("ada"), "one's own are not unread")
+			add(t, s, ReadUpTo{"bob", "lobby", "lobby-139"})
+			require.Equal(t, Unread{"lobby-139", 10}, unread("bob"))
+			add(t, s, ReadUpTo{"bob", "lobby", "lobby-3"})
+			require.Equal(t, Unread{"lobby-139", 10}, unread("bob"), "it never goes back")
+			add(t, s, MessageDeleted{"lobby-140"}, MessageDeleted{"lobby-139"})
+			require.Equal(t, Unread{"lobby-139", 9}, unread("bob"))
+			add(t, s, MessagesForgotten{[]string{"lobby-139"}})
+			require.Equal(t, Unread{"", 9}, unread("bob"))
+			for _, fact := range []ReadUpTo{{"bob", "den", "lobby-1"}, {"bob", "lobby", "none"}} {
+				_, err := s.Append(t.Context(), noon, fact)
+				require.ErrorIs(t, err, ErrNotFound)
+			}
+			add(t, s, ReadUpTo{"carl", "lobby", "lobby-2"}, MessagesForgotten{[]string{"lobby-0", "lobby-1", "lobby-2"}})
+			require.NoError(t, s.forgetReads(t.Context(), noon))
+			left, err := s.strings(t.Context(), "SELECT user_id FROM reads")
+			require.NoError(t, err)
+			require.Equal(t, []string{"bob"}, left, "carl's says nothing any more")
+			add(t, s, ChatCleared{"lobby"})
+			require.Equal(t, Unread{}, unread("bob"))
+		})
+	}
+}
