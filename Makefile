@@ -91,6 +91,10 @@ bin/bench.txt:
 	@mkdir -p bin
 	$(GO) test -run '^$$' -bench '$(HOT_PATH)' -benchmem -benchtime $(BENCHTIME) -count $(BENCHCOUNT) ./sfu/rtp ./sfu/forward ./sfu/wire | tee $@
 
+.PHONY: chat
+chat: ## how long reading, searching and writing take in a memory of a million messages; MESSAGES=20000 for fewer
+	LIVECHAT_MESSAGES='$(or $(MESSAGES),1000000)' $(GO) test -timeout 30m -run '^$$' -bench '^BenchmarkChat$$' -benchtime 1000x ./signaling/store
+
 .PHONY: impair
 impair: ## the matrix of lossy networks, or with ONLY=100ms-RED+NACK a part; takes a quarter of an hour
 	LIVECHAT_IMPAIR='$(or $(ONLY),all)' $(GO) test -v -count=1 -timeout 60m -parallel 100 -run '^TestImpairMatrix$$' ./e2e | grep -vE '^=== '
