@@ -351,6 +351,7 @@ func TestGatewaySlowConsumerDisturbsNobody(t *testing.T) {
 	verifyNoLeaks(t)
 	s := startServer(t, func(c *app.Config) {
 		c.EgressQueue = 16
+		c.KeepMessages = 0 // thousands of them, without the disk
 		c.RequestRate, c.RequestBurst = 100_000, 100_000
 	})
 	ada, _ := identify(t, s, "Ada")
