@@ -112,7 +112,11 @@ func newRelay(cfg Config, ports []*port, announcer *announcer, log *zap.Logger) 
 	}
 	if cfg.TURNUDP != "" {
 		conn, err := listenTURN(cfg.TURNUDP, log, func(addr string) (net.PacketConn, error) {
-			return new(net.ListenConfig).ListenPacket(context.Background(), "udp", addr)
+			conn, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp", addr)
+			if err != nil {
+				return nil, err
+			}
+			return turn.AnswerFromWhereAsked(conn)
 		})
 		if err != nil {
 			return fail(&ListenError{"turn-udp", cfg.TURNUDP, err})
