@@ -88,7 +88,11 @@ func identifyAs(t *testing.T, s *server, userID string, admin bool) *raw {
 	t.Helper()
 	authority, err := auth.New([]byte(testSecret))
 	require.NoError(t, err)
-	token, err := authority.Mint(auth.Identity{UserID: userID, Admin: admin}, time.Now(), time.Hour)
+	id := auth.Identity{UserID: userID}
+	if admin {
+		id.Role = auth.RoleAdmin
+	}
+	token, err := authority.Mint(id, time.Now(), time.Hour)
 	require.NoError(t, err)
 	c := dial(t, s)
 	c.reply(protocol.OpIdentify, protocol.Identify{Token: token, V: protocol.Version}, protocol.OpReady, &c.ready)

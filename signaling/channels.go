@@ -100,7 +100,7 @@ func (g *Gateway) createChannel(ctx context.Context, s *Session, spec sfu.Channe
 }
 
 func (g *Gateway) createForGuest(s *Session, spec sfu.ChannelSpec, now time.Time) (sfu.ChannelInfo, error) {
-	if s.admin {
+	if s.role == auth.RoleAdmin {
 		return g.channels.Create(spec, now)
 	}
 	turn := g.guestChannels.ReserveN(now, 1)

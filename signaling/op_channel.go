@@ -26,7 +26,7 @@ func channelCreate(ctx context.Context, s *Session, r *request) error {
 	if d.ChannelName == "" {
 		d.ChannelName = d.ChannelID
 	}
-	spec := sfu.ChannelSpec{ID: d.ChannelID, OwnerID: s.userID, Unbounded: s.admin}
+	spec := sfu.ChannelSpec{ID: d.ChannelID, OwnerID: s.userID, Unbounded: s.role == auth.RoleAdmin}
 	change := protocol.ChannelUpdate{ChannelName: &d.ChannelName, Capacity: &d.Capacity, ChannelSettings: d.ChannelSettings}
 	if d.Mode != "" {
 		change.Mode = &d.Mode
@@ -194,7 +194,7 @@ func (s *Session) ownChannel(id string) (*sfu.Channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.admin && channel.OwnerID() != s.userID {
+	if s.role < auth.RoleAdmin && channel.OwnerID() != s.userID {
 		return nil, fmt.Errorf("%w: only the owner of %s or an admin may do this", errAccessDenied, id)
 	}
 	return channel, nil
@@ -202,7 +202,7 @@ func (s *Session) ownChannel(id string) (*sfu.Channel, error) {
 
 // mayEnter reports whether this user may come into a channel.
 func (s *Session) mayEnter(c *sfu.Channel) error {
-	if s.admin || c.OwnerID() == s.userID || c.Info().Access != string(protocol.AccessMembers) || !auth.IsGuest(s.userID) {
+	if s.role > auth.RoleGuest || c.OwnerID() == s.userID || c.Info().Access != string(protocol.AccessMembers) {
 		return nil
 	}
 	return fmt.Errorf("%w: %s is for members, and you are a guest", errAccessDenied, c.ID())

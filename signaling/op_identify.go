@@ -129,7 +129,7 @@ func (s *Session) ready(now time.Time) protocol.Ready {
 		token, s.tokens.current = newResumeToken()
 	}
 	return protocol.Ready{
-		V: protocol.Version, SessionID: s.id, UserID: s.userID, Name: s.name,
+		V: protocol.Version, SessionID: s.id, UserID: s.userID, Name: s.name, Role: s.role.String(),
 		ResumeToken: token, ResumeWindowMS: cfg.ResumeWindow.Milliseconds(),
 		ICEServers: s.iceServers(now),
 		Limits: protocol.Limits{

@@ -11,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
@@ -255,7 +256,7 @@ func checkMessageID(field, id string) error {
 
 // mayModerate reports whether this user may take back what others said in a channel.
 func (s *Session) mayModerate(channel *sfu.Channel) bool {
-	return s.admin || channel.OwnerID() == s.userID
+	return s.role >= auth.RoleModerator || channel.OwnerID() == s.userID
 }
 
 func wireMessage(m store.Message) protocol.MessageEvent {

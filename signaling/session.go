@@ -20,7 +20,7 @@ import (
 type Session struct {
 	id           string
 	userID, name string
-	admin        bool
+	role         auth.Role
 	gw           *Gateway
 	log          *zap.Logger
 	out          *outbox
@@ -50,7 +50,7 @@ type Session struct {
 // newSession returns a session with c attached, not yet in any hub.
 func newSession(c *Conn, identity auth.Identity) *Session {
 	s := &Session{
-		id: ulid.Make().String(), userID: identity.UserID, name: identity.Name, admin: identity.Admin,
+		id: ulid.Make().String(), userID: identity.UserID, name: identity.Name, role: identity.Role,
 		gw: c.gw, limiter: c.limiter, gone: make(chan struct{}), conn: c, via: c.via,
 		out: newOutbox(c.gw.cfg.EgressQueue, c.gw.cfg.EgressBytes, c.gw.cfg.ResumeWindow > 0),
 	}

@@ -163,7 +163,10 @@ func (t *serverTarget) channel(room int) string { return fmt.Sprintf("%s-%d", t.
 func (t *serverTarget) token(ctx context.Context, i int) (string, error) {
 	name := fmt.Sprintf("bench %d", i)
 	if t.authority != nil {
-		identity := auth.Identity{UserID: fmt.Sprintf("bench-%d", i), Name: name, Admin: i == len(t.plan.members)}
+		identity := auth.Identity{UserID: fmt.Sprintf("bench-%d", i), Name: name}
+		if i == len(t.plan.members) {
+			identity.Role = auth.RoleAdmin
+		}
 		return t.authority.Mint(identity, time.Now(), tokenTTL)
 	}
 	var guest client.GuestToken

@@ -104,7 +104,11 @@ func (c *tokenCommand) mint(now time.Time) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("use the secret: %w", err)
 	}
-	token, err := authority.Mint(auth.Identity{UserID: c.User, Name: c.Name, Admin: c.Admin}, now, c.TTL)
+	id := auth.Identity{UserID: c.User, Name: c.Name}
+	if c.Admin {
+		id.Role = auth.RoleAdmin
+	}
+	token, err := authority.Mint(id, now, c.TTL)
 	if err != nil {
 		return "", fmt.Errorf("mint the token: %w", err)
 	}

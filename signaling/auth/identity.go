@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -30,8 +31,13 @@ type Identity struct {
 	UserID string
 	// Name is shown to people. Empty in [Authority.Mint] means the user id.
 	Name string
-	// Admin may change and delete any channel.
-	Admin bool
+	// Role is what the bearer may do. In [Authority.Mint] only RoleAdmin is said; who is not one is a member, or a guest by
+	// the user id.
+	Role Role
+	// TokenID names the token ("jti"), so that it can be taken back; it may be empty.
+	TokenID string
+	// ExpiresAt is when the token ends; [Authority.Mint] sets it by its ttl.
+	ExpiresAt time.Time
 }
 
 // CheckUserID reports why id cannot be a user id; the error wraps ErrUserID. Ids are

@@ -86,13 +86,14 @@ func (a *Authority) Mint(id Identity, now time.Time, ttl time.Duration) (string,
 	}
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, &claims{
 		RegisteredClaims: jwt.RegisteredClaims{
+			ID:        id.TokenID,
 			Issuer:    Issuer,
 			Subject:   id.UserID,
 			ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
 			IssuedAt:  jwt.NewNumericDate(now),
 		},
 		Name:  id.Name,
-		Admin: id.Admin,
+		Admin: id.Role == RoleAdmin,
 	})
 	token.Header["kid"] = a.kid
 	signed, err := token.SignedString(a.secret)
@@ -134,11 +135,23 @@ func (a *Authority) Verify(token string, now time.Time) (Identity, error) {
 	if err = CheckUserID(c.Subject); err != nil {
 		return Identity{}, fmt.Errorf("%w: sub: %w", ErrTokenClaims, err)
 	}
-	id := Identity{UserID: c.Subject, Name: c.Name, Admin: c.Admin}
+	id := Identity{UserID: c.Subject, Name: c.Name, Role: roleOf(c), TokenID: c.ID, ExpiresAt: c.ExpiresAt.Time}
 	if id.Name, err = nameFor(id); err != nil {
 		return Identity{}, fmt.Errorf("%w: name: %w", ErrTokenClaims, err)
 	}
 	return id, nil
+}
+
+// roleOf returns the role of a token's bearer.
+func roleOf(c claims) Role {
+	switch {
+	case c.Admin:
+		return RoleAdmin
+	case IsGuest(c.Subject):
+		return RoleGuest
+	default:
+		return RoleMember
+	}
 }
 
 // nameFor returns the display name of a token, without one the id. Who is an admin may be called so.
@@ -146,7 +159,7 @@ func nameFor(id Identity) (string, error) {
 	if id.Name == "" {
 		id.Name = nameOf(id.UserID)
 	}
-	if id.Admin {
+	if id.Role == RoleAdmin {
 		return names.Visible(id.Name, MaxNameChars)
 	}
 	return CleanName(id.Name)

@@ -38,12 +38,12 @@ func TestMintAndVerify(t *testing.T) {
 	t.Parallel()
 	a := authority(t, secret)
 	for name, test := range map[string]struct{ in, want auth.Identity }{
-		"all of it":             {auth.Identity{UserID: "ada", Name: "Ada", Admin: true}, auth.Identity{UserID: "ada", Name: "Ada", Admin: true}},
-		"name defaults to id":   {auth.Identity{UserID: "ada"}, auth.Identity{UserID: "ada", Name: "ada"}},
-		"name is trimmed":       {auth.Identity{UserID: "ada", Name: " Ada L.\n"}, auth.Identity{UserID: "ada", Name: "Ada L."}},
-		"beyond ASCII":          {auth.Identity{UserID: "zoë@example.org", Name: "조이 👩‍💻"}, auth.Identity{UserID: "zoë@example.org", Name: "조이 👩‍💻"}},
-		"longest id":            {auth.Identity{UserID: strings.Repeat("é", 64)}, auth.Identity{UserID: strings.Repeat("é", 64), Name: strings.Repeat("é", 64)}},
-		"id longer than a name": {auth.Identity{UserID: strings.Repeat("x", 128)}, auth.Identity{UserID: strings.Repeat("x", 128), Name: strings.Repeat("x", 64)}},
+		"all of it":             {auth.Identity{UserID: "ada", Name: "Ada", Role: auth.RoleAdmin}, auth.Identity{UserID: "ada", Name: "Ada", Role: auth.RoleAdmin}},
+		"name defaults to id":   {auth.Identity{UserID: "ada"}, auth.Identity{UserID: "ada", Name: "ada", Role: auth.RoleMember}},
+		"name is trimmed":       {auth.Identity{UserID: "ada", Name: " Ada L.\n"}, auth.Identity{UserID: "ada", Name: "Ada L.", Role: auth.RoleMember}},
+		"beyond ASCII":          {auth.Identity{UserID: "zoë@example.org", Name: "조이 👩‍💻"}, auth.Identity{UserID: "zoë@example.org", Name: "조이 👩‍💻", Role: auth.RoleMember}},
+		"longest id":            {auth.Identity{UserID: strings.Repeat("é", 64)}, auth.Identity{UserID: strings.Repeat("é", 64), Name: strings.Repeat("é", 64), Role: auth.RoleMember}},
+		"id longer than a name": {auth.Identity{UserID: strings.Repeat("x", 128)}, auth.Identity{UserID: strings.Repeat("x", 128), Name: strings.Repeat("x", 64), Role: auth.RoleMember}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -51,6 +51,8 @@ func TestMintAndVerify(t *testing.T) {
 			require.NoError(t, err)
 			got, err := a.Verify(token, testNow())
 			require.NoError(t, err)
+			require.Equal(t, testNow().Add(time.Hour).Unix(), got.ExpiresAt.Unix())
+			got.ExpiresAt = time.Time{}
 			require.Equal(t, test.want, got)
 		})
 	}
@@ -66,18 +68,19 @@ func TestClaimsAreReadByTheirExactNames(t *testing.T) {
 		claims string
 		want   auth.Identity
 	}{
-		"ADMIN":          {`"sub":"ada","ADMIN":true`, auth.Identity{UserID: "ada", Name: "ada"}},
-		"SUB after sub":  {`"sub":"ada","SUB":"bob","Name":"Bob"`, auth.Identity{UserID: "ada", Name: "ada"}},
-		"for us":         {`"sub":"ada","aud":"livechat"`, auth.Identity{UserID: "ada", Name: "ada"}},
-		"for us as well": {`"sub":"ada","aud":["wiki","livechat"]`, auth.Identity{UserID: "ada", Name: "ada"}},
-		"an admin":       {`"sub":"admin","admin":true`, auth.Identity{UserID: "admin", Name: "admin", Admin: true}},
-		"more claims":    {`"sub":"ada","groups":["a",{"b":1}],"jti":"7"`, auth.Identity{UserID: "ada", Name: "ada"}},
+		"ADMIN":          {`"sub":"ada","ADMIN":true`, auth.Identity{UserID: "ada", Name: "ada", Role: auth.RoleMember}},
+		"SUB after sub":  {`"sub":"ada","SUB":"bob","Name":"Bob"`, auth.Identity{UserID: "ada", Name: "ada", Role: auth.RoleMember}},
+		"for us":         {`"sub":"ada","aud":"livechat"`, auth.Identity{UserID: "ada", Name: "ada", Role: auth.RoleMember}},
+		"for us as well": {`"sub":"ada","aud":["wiki","livechat"]`, auth.Identity{UserID: "ada", Name: "ada", Role: auth.RoleMember}},
+		"an admin":       {`"sub":"admin","admin":true`, auth.Identity{UserID: "admin", Name: "admin", Role: auth.RoleAdmin}},
+		"more claims":    {`"sub":"ada","groups":["a",{"b":1}],"jti":"7"`, auth.Identity{TokenID: "7", UserID: "ada", Name: "ada", Role: auth.RoleMember}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			body := fmt.Sprintf(`{"iss":"livechat","exp":%d,%s}`, exp, test.claims)
 			id, err := a.Verify(forgeRaw(header, base64.RawURLEncoding.EncodeToString([]byte(body))), testNow())
 			require.NoError(t, err)
+			id.ExpiresAt = time.Time{}
 			require.Equal(t, test.want, id)
 		})
 	}
@@ -315,7 +318,7 @@ func TestLimitsAgreeWithTheProtocol(t *testing.T) {
 func FuzzVerify(f *testing.F) {
 	require.True(f, crypto.SHA256.Available())
 	a := authority(f, secret)
-	good, err := a.Mint(auth.Identity{UserID: "ada", Name: "Ada", Admin: true}, testNow(), time.Hour)
+	good, err := a.Mint(auth.Identity{UserID: "ada", Name: "Ada", Role: auth.RoleAdmin}, testNow(), time.Hour)
 	require.NoError(f, err)
 	parts := strings.Split(good, ".")
 	decode := func(s string) []byte {

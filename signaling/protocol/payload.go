@@ -199,6 +199,8 @@ type Ready struct {
 	SessionID string `json:"session_id"`
 	UserID    string `json:"user_id"`
 	Name      string `json:"name"`
+	// Role is what the user may do: admin, moderator, member or guest.
+	Role string `json:"role"`
 	// ResumeToken is what RESUME needs; empty when sessions cannot be resumed.
 	ResumeToken string `json:"resume_token,omitempty"`
 	// ResumeWindowMS is how long a dropped session can be resumed, in milliseconds;
