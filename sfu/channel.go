@@ -109,7 +109,7 @@ type Channel struct {
 // member is out, by whatever way, its methods do nothing and say so.
 type Member struct {
 	channel *Channel
-	self    *presence
+	self    *occupant
 	leg     *leg
 	peer    *MediaPeer
 	hungUp  atomic.Bool // out by LeaveHungUp
@@ -145,7 +145,7 @@ func (c *Channel) Join(ctx context.Context, req JoinRequest) (*Member, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Member{channel: c, self: &presence{
+	m := &Member{channel: c, self: &occupant{
 		userID: req.UserID, name: req.Name, talker: conn.Talker(), selfMute: req.SelfMute, selfDeaf: req.SelfDeaf,
 		devices: req.Devices,
 	}}

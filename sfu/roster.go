@@ -12,13 +12,13 @@ import (
 type roster struct {
 	channel ChannelInfo          // MemberCount apart
 	closed  bool                 // the channel is deleted, and nobody is in it any more
-	members map[string]*presence // by user id
-	order   []*presence          // as they came
+	members map[string]*occupant // by user id
+	order   []*occupant          // as they came
 }
 
-// presence is somebody's being in a roster, from enter until leave. It is a handle: the
-// same user coming again is another presence, which the old one cannot touch.
-type presence struct {
+// occupant is somebody in a roster, from enter until leave. It is a handle: the
+// same user coming again is another occupant, which the old one cannot touch.
+type occupant struct {
 	userID, name       string
 	talker             bool // has a microphone
 	selfMute, selfDeaf bool
@@ -36,17 +36,17 @@ type news struct {
 }
 
 func newRoster(channel ChannelInfo) roster {
-	return roster{channel: channel, members: make(map[string]*presence)}
+	return roster{channel: channel, members: make(map[string]*occupant)}
 }
 
 // talks reports whether the others may hear p. Who hears nothing cannot know what it talks
 // into, so it does not. Whatever else may silence somebody belongs here.
-func (p *presence) talks() bool { return !p.selfMute && !p.selfDeaf }
+func (p *occupant) talks() bool { return !p.selfMute && !p.selfDeaf }
 
 // hears reports whether p hears the others.
-func (p *presence) hears() bool { return !p.selfDeaf }
+func (p *occupant) hears() bool { return !p.selfDeaf }
 
-func (p *presence) info() MemberInfo {
+func (p *occupant) info() MemberInfo {
 	return MemberInfo{
 		UserID: p.userID, Name: p.name, Talker: p.talker, SelfMute: !p.talks(), SelfDeaf: p.selfDeaf,
 		Devices: p.devices, Unstable: p.unstable, MediaLost: p.mediaLost,
@@ -54,7 +54,7 @@ func (p *presence) info() MemberInfo {
 }
 
 // has reports whether p is in.
-func (r *roster) has(p *presence) bool { return r.members[p.userID] == p }
+func (r *roster) has(p *occupant) bool { return r.members[p.userID] == p }
 
 func (r *roster) empty() bool { return len(r.order) == 0 }
 
@@ -96,7 +96,7 @@ func (r *roster) admit(userID string) error {
 }
 
 // enter takes p in, or fails as admit does.
-func (r *roster) enter(p *presence) ([]news, error) {
+func (r *roster) enter(p *occupant) ([]news, error) {
 	if err := r.admit(p.userID); err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (r *roster) enter(p *presence) ([]news, error) {
 }
 
 // leave takes p out. Who did not ask for it is told too. It fails with ErrNotInChannel.
-func (r *roster) leave(p *presence, cause LeaveCause) ([]news, error) {
+func (r *roster) leave(p *occupant, cause LeaveCause) ([]news, error) {
 	if !r.has(p) {
 		return nil, r.notIn()
 	}
@@ -116,13 +116,13 @@ func (r *roster) leave(p *presence, cause LeaveCause) ([]news, error) {
 	}
 	told := r.tell(except, MemberLeft{ChannelID: r.channel.ID, Member: p.info(), Cause: cause})
 	delete(r.members, p.userID)
-	r.order = slices.DeleteFunc(r.order, func(o *presence) bool { return o == p })
+	r.order = slices.DeleteFunc(r.order, func(o *occupant) bool { return o == p })
 	return told, nil
 }
 
 // setVoice changes what p lets out and in; nil leaves a flag as it is. What makes no
 // difference to the others is not told. It fails with ErrNotInChannel.
-func (r *roster) setVoice(p *presence, selfMute, selfDeaf *bool) ([]news, error) {
+func (r *roster) setVoice(p *occupant, selfMute, selfDeaf *bool) ([]news, error) {
 	if !r.has(p) {
 		return nil, r.notIn()
 	}
@@ -141,7 +141,7 @@ func (r *roster) setVoice(p *presence, selfMute, selfDeaf *bool) ([]news, error)
 
 // setDevices changes what is known of p's devices, and setUnstable whether p's connection for
 // everything but media is lost. What is no news is not told. They fail with ErrNotInChannel.
-func (r *roster) setDevices(p *presence, devices Devices) ([]news, error) {
+func (r *roster) setDevices(p *occupant, devices Devices) ([]news, error) {
 	if !r.has(p) {
 		return nil, r.notIn()
 	}
@@ -152,7 +152,7 @@ func (r *roster) setDevices(p *presence, devices Devices) ([]news, error) {
 	return r.tell(p.userID, VoiceStateChanged{ChannelID: r.channel.ID, Member: p.info()}), nil
 }
 
-func (r *roster) setUnstable(p *presence, unstable bool) ([]news, error) {
+func (r *roster) setUnstable(p *occupant, unstable bool) ([]news, error) {
 	if !r.has(p) {
 		return nil, r.notIn()
 	}
@@ -165,7 +165,7 @@ func (r *roster) setUnstable(p *presence, unstable bool) ([]news, error) {
 
 // setMediaLost says whether anything comes of p's media. p is told too: its own end of a path
 // that is broken in one direction looks sound to it. It fails with ErrNotInChannel.
-func (r *roster) setMediaLost(p *presence, lost bool) ([]news, error) {
+func (r *roster) setMediaLost(p *occupant, lost bool) ([]news, error) {
 	if !r.has(p) {
 		return nil, r.notIn()
 	}

@@ -9,8 +9,8 @@ import (
 
 // Every command, from a channel with room for two in which ada is and bob was.
 func TestRoster(t *testing.T) {
-	ada := &presence{userID: "ada", name: "Ada", talker: true}
-	bob := &presence{userID: "bob", name: "Bob"}
+	ada := &occupant{userID: "ada", name: "Ada", talker: true}
+	bob := &occupant{userID: "bob", name: "Bob"}
 	adaInfo := MemberInfo{UserID: "ada", Name: "Ada", Talker: true}
 	muted, deaf, unheard := adaInfo, adaInfo, adaInfo
 	unheard.MediaLost = true
@@ -31,7 +31,7 @@ func TestRoster(t *testing.T) {
 		after []MemberInfo // nil: ada alone, as she was
 	}{
 		"another enters": {
-			do: func(r *roster) ([]news, error) { return r.enter(&presence{userID: "cyd", name: "Cyd"}) },
+			do: func(r *roster) ([]news, error) { return r.enter(&occupant{userID: "cyd", name: "Cyd"}) },
 			told: []news{{to: []string{"ada", "cyd"}, except: "cyd", event: MemberJoined{
 				ChannelID: "den", Member: MemberInfo{UserID: "cyd", Name: "Cyd"},
 			}}},
@@ -45,13 +45,13 @@ func TestRoster(t *testing.T) {
 			after: []MemberInfo{adaInfo, {UserID: "bob", Name: "Bob"}},
 		},
 		"the same user enters": {
-			do:  func(r *roster) ([]news, error) { return r.enter(&presence{userID: "ada"}) },
+			do:  func(r *roster) ([]news, error) { return r.enter(&occupant{userID: "ada"}) },
 			err: ErrAlreadyInChannel,
 		},
 		"a third enters": {
 			do: func(r *roster) ([]news, error) {
 				_, _ = r.enter(bob)
-				told, err := r.enter(&presence{userID: "cyd"})
+				told, err := r.enter(&occupant{userID: "cyd"})
 				_, _ = r.leave(bob, LeaveLeft)
 				return told, err
 			},
@@ -105,8 +105,8 @@ func TestRoster(t *testing.T) {
 			do:  func(r *roster) ([]news, error) { return r.leave(bob, LeaveLeft) },
 			err: ErrNotInChannel,
 		},
-		"an old presence leaves for a new one": {
-			do:  func(r *roster) ([]news, error) { return r.leave(&presence{userID: "ada"}, LeaveGone) },
+		"an old occupant leaves for a new one": {
+			do:  func(r *roster) ([]news, error) { return r.leave(&occupant{userID: "ada"}, LeaveGone) },
 			err: ErrNotInChannel,
 		},
 		"one mutes": {
@@ -176,9 +176,9 @@ func TestRoster(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			*ada = presence{userID: "ada", name: "Ada", talker: true}
+			*ada = occupant{userID: "ada", name: "Ada", talker: true}
 			r := newRoster(channel)
-			for _, p := range []*presence{bob, ada} {
+			for _, p := range []*occupant{bob, ada} {
 				_, err := r.enter(p)
 				require.NoError(t, err)
 			}

@@ -36,12 +36,12 @@ func fuzzScript(ops ...[4]byte) []byte {
 	return b
 }
 
-// FuzzRewrite plays a script of packets of three publishers and changes of everything to
+// FuzzRewrite plays a script of packets of three talkers and changes of everything to
 // one slot. Any script: the checker finds a stream that a receiver can decrypt, even one
 // that loses all but every 500th packet, and the counters agree with what was sent.
 func FuzzRewrite(f *testing.F) {
-	// A packet is {publisher, number against the expected one, timestamp likewise, time}.
-	packet := func(publisher, step, ticks, ms byte) [4]byte { return [4]byte{0x0f | publisher<<4, step, ticks, ms} }
+	// A packet is {talker, number against the expected one, timestamp likewise, time}.
+	packet := func(talker, step, ticks, ms byte) [4]byte { return [4]byte{0x0f | talker<<4, step, ticks, ms} }
 	f.Add(uint16(7), uint32(1), fuzzScript([4]byte{opAssign, 0}, packet(0, 128, 0, 20), packet(0, 128, 0, 20), packet(0, 127, 0, 20)))
 	f.Add(uint16(1<<15-1), uint32(1<<32-1), fuzzScript([4]byte{opAssign, 0}, packet(0, 128, 0, 20), [4]byte{opAssign, 1},
 		packet(1, 128, 0, 20), packet(0, 128, 0, 0), packet(1, 131, 0, 60), packet(1, 126, 0, 0)))
@@ -73,14 +73,14 @@ func FuzzRewrite(f *testing.F) {
 			t.Fatal(err)
 		}
 		slot.Open()
-		publishers := make([]publisher, 3)
-		sources := make([]*Source, len(publishers))
+		talkers := make([]talker, 3)
+		sources := make([]*Source, len(talkers))
 		for i := range sources {
-			publishers[i] = publisher{ssrc: uint32(i), seq: uint16(65_530 * i), ts: uint32(1<<32 - 5000*i)}
+			talkers[i] = talker{ssrc: uint32(i), seq: uint16(65_530 * i), ts: uint32(1<<32 - 5000*i)}
 			sources[i] = NewSource()
 			sources[i].SetSlots([]*Slot{slot})
 		}
-		muted := make([]bool, len(publishers))
+		muted := make([]bool, len(talkers))
 		open := true
 		now := time.Unix(1e9, 0)
 		var offered uint64
@@ -88,8 +88,8 @@ func FuzzRewrite(f *testing.F) {
 		for ; len(script) >= 4; script = script[4:] {
 			a, b := script[2], script[3]
 			big := binary.BigEndian.Uint16(script[2:])
-			i := int(script[0]>>4) % len(publishers)
-			source, p := sources[i], &publishers[i]
+			i := int(script[0]>>4) % len(talkers)
+			source, p := sources[i], &talkers[i]
 			switch script[0] & 0x0f {
 			case opAssign:
 				if b == 0xff {

@@ -31,7 +31,7 @@ func TestWhatWasPreparedBeforeStaysIn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			source, slot, r := newPair(t)
-			p, now := publisher{ssrc: 1}, time.Unix(0, 0)
+			p, now := talker{ssrc: 1}, time.Unix(0, 0)
 			first := p.next()
 			source.Forward(&first, now)
 			held := p.next()
@@ -143,7 +143,7 @@ func TestNothingLeavesAfterTheCall(t *testing.T) {
 				})
 			}
 			running.Go(func() {
-				for p := (publisher{ssrc: 1}); !done.Load(); {
+				for p := (talker{ssrc: 1}); !done.Load(); {
 					packet := p.next()
 					fanout, ok := source.Prepare(&packet, time.Unix(0, 0))
 					if !ok {

@@ -23,10 +23,10 @@ type past struct {
 	payload []byte    // reused for later packets
 }
 
-// history keeps a publisher's newest packets, for those who ask for them again and for
-// slots that the publisher is promoted to. The zero value is empty and holds no memory;
+// history keeps a talker's newest packets, for those who ask for them again and for
+// slots that the talker is promoted to. The zero value is empty and holds no memory;
 // in the steady state it allocates nothing. Safe for concurrent use; the lock is held
-// for one copy, and no two publishers share it.
+// for one copy, and no two talkers share it.
 type history struct {
 	mu sync.Mutex
 	// packets holds the packet with index i at i%historyLen; nil before the first.
@@ -102,7 +102,7 @@ func (h *history) encode(index int64, n int, gate uint32, now time.Time, dst []b
 // redundant returns how many packets just before p it can carry as redundancy and still be
 // of a size that every path carries, at most repair.MaxDepth. Caller holds mu or is the one goroutine that puts.
 func (h *history) redundant(p *past) int {
-	room := repair.RoomBeside(len(p.payload))
+	room := repair.SpaceBeside(len(p.payload))
 	for n := range repair.MaxDepth {
 		before := h.at(p.frame.index - int64(n) - 1)
 		if before == nil || before.frame.epoch != p.frame.epoch || before.frame.gate != p.frame.gate {

@@ -8,8 +8,8 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
-// speech lets a publisher say n frames to source, 20 ms apart, leaving out those lost.
-func speech(source *Source, p *publisher, now *time.Time, n int, lost ...uint64) {
+// speech lets a talker say n frames to source, 20 ms apart, leaving out those lost.
+func speech(source *Source, p *talker, now *time.Time, n int, lost ...uint64) {
 	for range n {
 		*now = now.Add(frameLen)
 		packet := p.next()
@@ -29,7 +29,7 @@ func counts(sent []sentPacket) []uint64 {
 
 func TestPromote(t *testing.T) {
 	tests := map[string]struct {
-		before func(*Source, *publisher, *time.Time) // instead of 100 frames of speech
+		before func(*Source, *talker, *time.Time) // instead of 100 frames of speech
 		d      time.Duration
 		want   []uint64
 	}{
@@ -43,11 +43,11 @@ func TestPromote(t *testing.T) {
 			return all
 		}()},
 		"with a gap": {
-			before: func(s *Source, p *publisher, now *time.Time) { speech(s, p, now, 10, 7, 8) },
+			before: func(s *Source, p *talker, now *time.Time) { speech(s, p, now, 10, 7, 8) },
 			d:      80 * time.Millisecond, want: []uint64{6, 9},
 		},
 		"reordered": {
-			before: func(s *Source, p *publisher, now *time.Time) {
+			before: func(s *Source, p *talker, now *time.Time) {
 				speech(s, p, now, 1)
 				late := p.next()
 				speech(s, p, now, 1)
@@ -56,7 +56,7 @@ func TestPromote(t *testing.T) {
 			d: time.Second, want: []uint64{0, 1, 2},
 		},
 		"not over a restart": {
-			before: func(s *Source, p *publisher, now *time.Time) {
+			before: func(s *Source, p *talker, now *time.Time) {
 				speech(s, p, now, 5)
 				p.skip(20_000, 5)
 				speech(s, p, now, 2)
@@ -64,7 +64,7 @@ func TestPromote(t *testing.T) {
 			d: time.Second, want: []uint64{6, 7},
 		},
 		"not over a mute": {
-			before: func(s *Source, p *publisher, now *time.Time) {
+			before: func(s *Source, p *talker, now *time.Time) {
 				speech(s, p, now, 5)
 				s.SetMuted(true)
 				speech(s, p, now, 5)
@@ -74,29 +74,29 @@ func TestPromote(t *testing.T) {
 			d: time.Second, want: []uint64{10, 11},
 		},
 		"while muted": {
-			before: func(s *Source, p *publisher, now *time.Time) {
+			before: func(s *Source, p *talker, now *time.Time) {
 				speech(s, p, now, 5)
 				s.SetMuted(true)
 			},
 			d: time.Second,
 		},
 		"said before a mute that is over": {
-			before: func(s *Source, p *publisher, now *time.Time) {
+			before: func(s *Source, p *talker, now *time.Time) {
 				speech(s, p, now, 5)
 				s.SetMuted(true)
 				s.SetMuted(false)
 			},
 			d: time.Second,
 		},
-		"of one who never spoke": {before: func(*Source, *publisher, *time.Time) {}, d: time.Second},
+		"of one who never spoke": {before: func(*Source, *talker, *time.Time) {}, d: time.Second},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			former, slot, r := newPair(t)
 			now := time.Unix(1e9, 0)
-			speech(former, &publisher{ssrc: 1}, &now, 3)
+			speech(former, &talker{ssrc: 1}, &now, 3)
 			r.sent = nil
-			source, p := NewSource(), &publisher{ssrc: 2, seq: 65_480}
+			source, p := NewSource(), &talker{ssrc: 2, seq: 65_480}
 			source.SetSlots([]*Slot{slot})
 			if test.before == nil {
 				speech(source, p, &now, 100)
@@ -126,7 +126,7 @@ func TestPromote(t *testing.T) {
 func TestPromoteMeetsForward(t *testing.T) {
 	for first := range 3 {
 		slot, checker, r := newSlot(t, 100, firstTS)
-		source, p := NewSource(), publisher{ssrc: 2}
+		source, p := NewSource(), talker{ssrc: 2}
 		source.SetSlots([]*Slot{slot})
 		now := time.Unix(1e9, 0)
 		speech(source, &p, &now, 3)
@@ -155,14 +155,14 @@ func TestPromoteKeepsTheClock(t *testing.T) {
 	slot, _, r := newSlot(t, 100, 0)
 	now := time.Unix(1e9, 0)
 	start := now
-	sources, publishers := []*Source{NewSource(), NewSource()}, []*publisher{{ssrc: 1}, {ssrc: 2, ts: 1 << 31}}
+	sources, talkers := []*Source{NewSource(), NewSource()}, []*talker{{ssrc: 1}, {ssrc: 2, ts: 1 << 31}}
 	for _, source := range sources {
 		source.SetSlots([]*Slot{slot})
 	}
 	frame := func() {
 		now = now.Add(frameLen)
 		for i, source := range sources {
-			packet := publishers[i].next()
+			packet := talkers[i].next()
 			source.Forward(&packet, now)
 		}
 	}
@@ -195,9 +195,9 @@ func TestPromoteKeepsTheClock(t *testing.T) {
 func TestPromoteAfterSilence(t *testing.T) {
 	former, slot, r := newPair(t)
 	now := time.Unix(1e9, 0)
-	speech(former, &publisher{ssrc: 1}, &now, 3)
+	speech(former, &talker{ssrc: 1}, &now, 3)
 	last := *r.last()
-	source, p := NewSource(), publisher{ssrc: 2}
+	source, p := NewSource(), talker{ssrc: 2}
 	source.SetSlots([]*Slot{slot})
 	speech(source, &p, &now, 10)
 	slot.Promote(source, now.Add(-100*time.Millisecond))
@@ -211,7 +211,7 @@ func TestPromoteClosedSlot(t *testing.T) {
 	slot, _, r := newSlot(t, first, firstTS)
 	source, now := NewSource(), time.Unix(1e9, 0)
 	source.SetSlots([]*Slot{slot})
-	p := &publisher{}
+	p := &talker{}
 	speech(source, p, &now, 4)
 	slot.Close()
 	slot.Promote(source, now.Add(-time.Second))
@@ -228,7 +228,7 @@ func TestPromoteClosedSlot(t *testing.T) {
 // TestResend asks for everything that a slot ever sent and more, in all states.
 func TestResend(t *testing.T) {
 	slot, checker, r := newSlot(t, 1<<15-1, firstTS)
-	source, p := NewSource(), &publisher{ssrc: 7, seq: 65_000}
+	source, p := NewSource(), &talker{ssrc: 7, seq: 65_000}
 	source.SetSlots([]*Slot{slot})
 	slot.Assign(source)
 	now := time.Unix(1e9, 0)
@@ -284,7 +284,7 @@ func TestResend(t *testing.T) {
 func TestResendKeepsWithinTheWindow(t *testing.T) {
 	source, slot, r := newPair(t)
 	now := time.Unix(1e9, 0)
-	for p := (publisher{seq: 9}); p.count < 1000; {
+	for p := (talker{seq: 9}); p.count < 1000; {
 		packet := p.next()
 		source.Forward(&packet, now)
 	}
@@ -300,7 +300,7 @@ func TestResendKeepsWithinTheWindow(t *testing.T) {
 func TestResendSpacing(t *testing.T) {
 	source, slot, r := newPair(t)
 	now := time.Unix(1e9, 0)
-	speech(source, &publisher{}, &now, 1)
+	speech(source, &talker{}, &now, 1)
 	for range 1000 {
 		now = now.Add(time.Millisecond)
 		slot.Resend(first, now, nil)

@@ -20,9 +20,9 @@ const (
 // The checker stands in for a real sender everywhere.
 var _ Writer = (*forwardtest.Checker)(nil)
 
-// publisher makes the packets of one microphone. Each payload says whose it is and how
+// talker makes the packets of one microphone. Each payload says whose it is and how
 // many frames came before, so that a listener can tell what it heard.
-type publisher struct {
+type talker struct {
 	ssrc  uint32
 	seq   uint16
 	ts    uint32
@@ -30,7 +30,7 @@ type publisher struct {
 }
 
 // next is the next 20 ms frame.
-func (p *publisher) next() rtp.Packet {
+func (p *talker) next() rtp.Packet {
 	payload := make([]byte, 12)
 	binary.BigEndian.PutUint32(payload, p.ssrc)
 	binary.BigEndian.PutUint64(payload[4:], p.count)
@@ -40,7 +40,7 @@ func (p *publisher) next() rtp.Packet {
 }
 
 // skip moves the numbering on by packets and the clock by frames.
-func (p *publisher) skip(packets uint16, frames uint32) {
+func (p *talker) skip(packets uint16, frames uint32) {
 	p.seq += packets
 	p.ts += frames * 960
 	p.count++
@@ -52,7 +52,7 @@ type sentPacket struct {
 	payload string
 }
 
-// talker and count are what publisher.next wrote into the payload.
+// talker and count are what talker.next wrote into the payload.
 func (s *sentPacket) talker() uint32 { return binary.BigEndian.Uint32([]byte(s.payload)) }
 func (s *sentPacket) count() uint64  { return binary.BigEndian.Uint64([]byte(s.payload[4:])) }
 

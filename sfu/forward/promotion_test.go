@@ -24,7 +24,7 @@ func (b both) WriteRTP(out Batch, header, payload []byte) error {
 
 // talk is one talker on a way that reorders and doubles packets but loses none.
 type talk struct {
-	publisher
+	talker
 	source *Source
 	// held packets are overtaken by later ones.
 	held []rtp.Packet
@@ -49,7 +49,7 @@ func TestThousandPromotions(t *testing.T) {
 	talkers := make([]*talk, 3)
 	for i := range talkers {
 		talkers[i] = &talk{
-			publisher: publisher{ssrc: uint32(i + 1), seq: uint16(65_530 * i), ts: 1<<32 - 5000}, source: NewSource(), arrived: make(map[uint64]time.Time),
+			talker: talker{ssrc: uint32(i + 1), seq: uint16(65_530 * i), ts: 1<<32 - 5000}, source: NewSource(), arrived: make(map[uint64]time.Time),
 		}
 		talkers[i].source.SetSlots([]*Slot{slot})
 	}

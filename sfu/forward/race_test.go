@@ -32,7 +32,7 @@ func (w *exclusive) WriteRTP(out Batch, header, payload []byte) error {
 		w.t.Error("packet after Close returned")
 	}
 	if csrc := uint32(header[15]); csrc == w.refused.Load() {
-		w.t.Errorf("packet of publisher %d after Assign to another returned", csrc)
+		w.t.Errorf("packet of talker %d after Assign to another returned", csrc)
 	}
 	return w.next.WriteRTP(out, header, payload)
 }
@@ -40,9 +40,9 @@ func (w *exclusive) WriteRTP(out Batch, header, payload []byte) error {
 // TestConcurrentUse lets everything that may race do so; the race detector, the checker
 // and the writers watch.
 func TestConcurrentUse(t *testing.T) {
-	const publishers, listeners, rounds = 4, 6, 3000
+	const talkers, listeners, rounds = 4, 6, 3000
 	checker := forwardtest.NewChecker(t, DefaultClockRate, nil)
-	sources := make([]*Source, publishers)
+	sources := make([]*Source, talkers)
 	for i := range sources {
 		sources[i] = NewSource()
 	}
@@ -62,7 +62,7 @@ func TestConcurrentUse(t *testing.T) {
 	var done atomic.Bool
 	for i, source := range sources {
 		publishing.Go(func() {
-			p := publisher{ssrc: uint32(i + 1), seq: 65_000}
+			p := talker{ssrc: uint32(i + 1), seq: 65_000}
 			for now := time.Unix(0, 0); !done.Load(); now = now.Add(frameLen) {
 				packet := p.next()
 				source.Forward(&packet, now)
@@ -75,9 +75,9 @@ func TestConcurrentUse(t *testing.T) {
 	for i, slot := range slots {
 		changing.Go(func() {
 			w, random := writers[i], rand.New(rand.NewPCG(1, uint64(i)))
-			current := 0 // publisher assigned, 0 for none
+			current := 0 // talker assigned, 0 for none
 			for range rounds {
-				switch next := random.IntN(publishers + 1); {
+				switch next := random.IntN(talkers + 1); {
 				case next == current:
 					w.closed.Store(false)
 					slot.Open()
@@ -108,7 +108,7 @@ func TestConcurrentUse(t *testing.T) {
 		changing.Go(func() {
 			random := rand.New(rand.NewPCG(2, uint64(i)))
 			for range rounds {
-				source := sources[random.IntN(publishers)]
+				source := sources[random.IntN(talkers)]
 				source.SetSlots(slots[random.IntN(listeners/2):])
 				source.SetMuted(random.IntN(4) == 0)
 				_ = source.Stats()
@@ -156,7 +156,7 @@ func waitFor(t *testing.T, reason string, cond func() bool) {
 // another source must not get out.
 func TestAssignDuringForward(t *testing.T) {
 	source, slot, r := newPair(t)
-	p := publisher{ssrc: 1}
+	p := talker{ssrc: 1}
 	for range 100 {
 		packet := p.next()
 		var forwarding sync.WaitGroup
@@ -210,7 +210,7 @@ func TestAssignIsAPromise(t *testing.T) {
 	var done atomic.Bool
 	var publishing sync.WaitGroup
 	publishing.Go(func() {
-		for p := (publisher{ssrc: 1}); !done.Load(); {
+		for p := (talker{ssrc: 1}); !done.Load(); {
 			packet := p.next()
 			source.Forward(&packet, time.Unix(0, 0))
 		}
@@ -259,7 +259,7 @@ func TestMuteIsAPromise(t *testing.T) {
 	var begun atomic.Uint64 // the frame whose Forward may have begun
 	var publishing sync.WaitGroup
 	publishing.Go(func() {
-		p := publisher{ssrc: 1}
+		p := talker{ssrc: 1}
 		for !done.Load() {
 			packet := p.next()
 			begun.Store(p.count - 1)

@@ -8,7 +8,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
-// reception keeps the statistics of one publisher's stream. The lock is contended only
+// reception keeps the statistics of one talker's stream. The lock is contended only
 // when a report is made.
 type reception struct {
 	mu       sync.Mutex

@@ -51,7 +51,7 @@ func (s *Source) Recover(p *rtp.Packet, now time.Time) (fanout Fanout, ok bool) 
 	return s.place(p, now)
 }
 
-// Requests appends to dst the sequence numbers of the publisher's that it should be asked
+// Requests appends to dst the sequence numbers of the talker's that it should be asked
 // for now (RFC 4585 §6.2.1), and takes them for asked: what is missing for less than a
 // fifth of a second, up to five times, a round trip apart. It is to be called after
 // Prepare, when the packet's redundancy is used up. There are none while muted.
@@ -68,7 +68,7 @@ func (s *Source) Requests(now time.Time, dst []uint16) []uint16 {
 	return dst
 }
 
-// SetRTT tells the round trip time to the publisher, as RTCP measured it. From any goroutine.
+// SetRTT tells the round trip time to the talker, as RTCP measured it. From any goroutine.
 func (s *Source) SetRTT(rtt time.Duration) { s.rtt.Store(int64(rtt)) }
 
 // noteGaps notes that the packet is here and reports whether it had been asked for.

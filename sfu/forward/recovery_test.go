@@ -67,7 +67,7 @@ func TestRedundancyOfASlot(t *testing.T) {
 	for _, payloadType := range []uint8{111, 96} {
 		source, slot, _, r := newREDSlot(t, payloadType)
 		now := time.Unix(1e9, 0)
-		p := &publisher{ssrc: 1, seq: 65_534}
+		p := &talker{ssrc: 1, seq: 65_534}
 		speech(source, p, &now, 2)
 		slot.SetRedundancy(2)
 		speech(source, p, &now, 4, 4) // without frame 4
@@ -111,7 +111,7 @@ func TestRedundancyNeedsRED(t *testing.T) {
 	source, slot, r := newPair(t)
 	slot.SetRedundancy(3)
 	now := time.Unix(1e9, 0)
-	speech(source, &publisher{}, &now, 5)
+	speech(source, &talker{}, &now, 5)
 	if r.last().PayloadType != testType || source.demand.depth() != 0 {
 		t.Errorf("got payload type %d", r.last().PayloadType)
 	}
@@ -121,7 +121,7 @@ func TestRedundancyNeedsRED(t *testing.T) {
 func TestRedundancyIsNotMadeForNobody(t *testing.T) {
 	source, slot, _, r := newREDSlot(t, 111)
 	now := time.Unix(1e9, 0)
-	p := &publisher{}
+	p := &talker{}
 	slot.SetRedundancy(3)
 	speech(source, p, &now, 500)
 	for i := range r.sent[5:] {
@@ -140,7 +140,7 @@ func TestRedundancyIsNotMadeForNobody(t *testing.T) {
 func TestKeep(t *testing.T) {
 	source, slot, _, r := newREDSlot(t, 111)
 	now := time.Unix(1e9, 0)
-	p := &publisher{ssrc: 4}
+	p := &talker{ssrc: 4}
 	slot.SetRedundancy(1)
 	speech(source, p, &now, 2)
 	packet := p.next()
@@ -158,10 +158,10 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// redUplink is a publisher that sends RED to a source over a network that loses packets,
+// redUplink is a talker that sends RED to a source over a network that loses packets,
 // and answers the source's requests after a while.
 type redUplink struct {
-	publisher
+	talker
 	random  *rand.Rand
 	depth   int
 	history []rtp.Packet // everything ever sent
@@ -203,8 +203,8 @@ func (u *redUplink) receive(t *testing.T, source *Source, p rtp.Packet, now time
 	u.wanted = source.Requests(now, u.wanted)
 }
 
-// TestRecovery: redundancy and answered requests fill the gaps of a publisher, each packet
-// is heard once and in its place, what cannot be had stays a gap, and the publisher is
+// TestRecovery: redundancy and answered requests fill the gaps of a talker, each packet
+// is heard once and in its place, what cannot be had stays a gap, and the talker is
 // told what its network loses, not what is left.
 func TestRecovery(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -222,7 +222,7 @@ func TestRecovery(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const packets, loss = 20_000, 0.2
 			source, slot, checker, r := newREDSlot(t, testType)
-			u := redUplink{publisher: publisher{ssrc: 9, seq: 65_400}, random: rand.New(rand.NewPCG(2198, uint64(test.depth))), depth: test.depth}
+			u := redUplink{talker: talker{ssrc: 9, seq: 65_400}, random: rand.New(rand.NewPCG(2198, uint64(test.depth))), depth: test.depth}
 			now := time.Unix(1e9, 0)
 			source.SetRTT(frameLen)
 			for range packets {
@@ -300,7 +300,7 @@ func TestLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			source, _, _, _ := newREDSlot(t, testType)
 			now := time.Unix(1e9, 0)
-			p := &publisher{ssrc: 5, seq: 65_534}
+			p := &talker{ssrc: 5, seq: 65_534}
 			speech(source, p, &now, 2)
 			packet := rtp.Packet{SSRC: 5 + test.ssrc, SequenceNumber: p.seq + 2, Timestamp: p.ts + 1920}
 			var red repair.RED
@@ -325,7 +325,7 @@ func TestLost(t *testing.T) {
 
 func TestRequestsWhileMuted(t *testing.T) {
 	source, now := NewSource(), time.Unix(1e9, 0)
-	p := &publisher{}
+	p := &talker{}
 	speech(source, p, &now, 3, 1)
 	source.SetMuted(true)
 	if got := source.Requests(now, nil); got != nil {

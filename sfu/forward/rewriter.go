@@ -2,22 +2,22 @@ package forward
 
 import "time"
 
-// maxGap is the largest step between two packets of a publisher that is passed on as a
+// maxGap is the largest step between two packets of a talker that is passed on as a
 // gap, in packets. A listener loses track of the SRTP index when the packets it receives
 // are 2^15 apart, and it adds its own losses to these gaps: with this limit it may lose
-// 500 packets in a row whatever a publisher sends. Nothing is lost by it, since a place
+// 500 packets in a row whatever a talker sends. Nothing is lost by it, since a place
 // older than the window could not be filled any more.
 const maxGap = windowSize
 
 // Limits of timestamps. They are durations; the clock rate makes ticks of them.
 const (
-	// minAdvance is the least a timestamp moves when a slot changes publisher: one Opus
+	// minAdvance is the least a timestamp moves when a slot changes talker: one Opus
 	// frame of the usual length.
 	minAdvance = 20 * time.Millisecond
 	// maxAdvance is the most it moves. 2^31 ticks would look like a step back, and no
 	// jitter buffer cares whether a silence took one hour or ten.
 	maxAdvance = time.Hour
-	// maxSkew is how far a publisher's timestamps may run away from the wall clock
+	// maxSkew is how far a talker's timestamps may run away from the wall clock
 	// between two of its packets before they are taken for a restart of its clock. It is
 	// longer than the stalls of a bad network, which deliver old timestamps late.
 	maxSkew = 5 * time.Second
@@ -37,7 +37,7 @@ type placed struct {
 	started bool
 }
 
-// rewriter maps the frames of one publisher after the other into one continuous stream.
+// rewriter maps the frames of one talker after the other into one continuous stream.
 // It is pure: state, frame and now decide. Not safe for concurrent use.
 type rewriter struct {
 	clockRate             int64 // ticks per second
@@ -58,7 +58,7 @@ type rewriter struct {
 	sentAny        bool
 	firstIndex     int64
 	firstTimestamp int64
-	// missing counts the numbers skipped because the publisher's packet did not arrive.
+	// missing counts the numbers skipped because the talker's packet did not arrive.
 	missing uint64
 }
 
@@ -72,13 +72,13 @@ func newRewriter(clockRate uint32, firstSequenceNumber uint16, firstTimestamp ui
 	return r
 }
 
-// unbind forgets the publisher: the next frame begins a new mapping, wherever it comes
+// unbind forgets the talker: the next frame begins a new mapping, wherever it comes
 // from. The stream's own numbering goes on.
 func (r *rewriter) unbind() {
 	r.bound, r.follow = false, 0
 }
 
-// rewrite places one frame, which must be of the publisher bound since the last unbind.
+// rewrite places one frame, which must be of the talker bound since the last unbind.
 // The result is valid only with verdict pass, and takes its number for good.
 func (r *rewriter) rewrite(f *frame, now time.Time) (placed, verdict) {
 	if !r.bound || f.epoch != r.epoch {
@@ -87,7 +87,7 @@ func (r *rewriter) rewrite(f *frame, now time.Time) (placed, verdict) {
 	out := placed{index: f.index + r.offset, ts: f.ts + r.tsOffset, marker: f.marker}
 	step := out.index - r.sent.highest
 	if step <= 0 {
-		// The timestamps of a publisher that contradicts its own order must not reach
+		// The timestamps of a talker that contradicts its own order must not reach
 		// back over the switch either.
 		if out.index < r.base || out.ts < r.baseTS || out.ts > r.ts {
 			return placed{}, dropLate
@@ -152,7 +152,7 @@ func (r *rewriter) bind(f *frame, now time.Time) (placed, verdict) {
 	return out, pass
 }
 
-// plausible tells whether a publisher's timestamps moved on about as the wall clock did.
+// plausible tells whether a talker's timestamps moved on about as the wall clock did.
 func (r *rewriter) plausible(advance int64, now time.Time) bool {
 	skew := advance - r.elapsed(now)
 	return advance >= 0 && skew <= r.skewTicks && skew >= -r.skewTicks

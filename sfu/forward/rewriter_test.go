@@ -16,7 +16,7 @@ const (
 	firstTS = 1 << 20
 )
 
-// step is one packet of a publisher, and what a slot makes of it.
+// step is one packet of a talker, and what a slot makes of it.
 type step struct {
 	do   func(*tracker, *rewriter) // before the packet, may be nil
 	seq  int
@@ -76,7 +76,7 @@ func TestRewriteWithinOnePublisher(t *testing.T) {
 			{seq: 8, ts: 100 + 960, at: 20, want: out(1, 960)},
 			{seq: 9, ts: 100 + 1920, at: 40, want: out(2, 1920)},
 		},
-		"the publisher's clock counts, not the arrival": {
+		"the talker's clock counts, not the arrival": {
 			{seq: 7, ts: 0, at: 0, want: start(0, 0)},
 			{seq: 8, ts: 960, at: 400, want: out(1, 960)},
 			{seq: 9, ts: 1920, at: 400, want: out(2, 1920)},
@@ -117,13 +117,13 @@ func TestRewriteWithinOnePublisher(t *testing.T) {
 			{seq: 6, ts: 0, at: 1, want: late},
 			{seq: 8, ts: 1920, at: 20, want: out(1, 960)},
 		},
-		"the publisher's number wraps": {
+		"the talker's number wraps": {
 			{seq: 65_534, ts: 0, at: 0, want: start(0, 0)},
 			{seq: 0, ts: 1920, at: 40, want: out(2, 1920)},
 			{seq: 65_535, ts: 960, at: 41, want: out(1, 960)},
 			{seq: 1, ts: 2880, at: 60, want: out(3, 2880)},
 		},
-		"the publisher's timestamp wraps": {
+		"the talker's timestamp wraps": {
 			{seq: 1, ts: 1<<32 - 960, at: 0, want: start(0, 0)},
 			{seq: 3, ts: 960, at: 40, want: out(2, 1920)},
 			{seq: 2, ts: 0, at: 41, want: out(1, 960)},

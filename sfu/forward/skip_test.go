@@ -11,7 +11,7 @@ import (
 )
 
 // padding is a packet without a payload, which takes a number and no time.
-func (p *publisher) padding() rtp.Packet {
+func (p *talker) padding() rtp.Packet {
 	packet := rtp.Packet{SSRC: p.ssrc, SequenceNumber: p.seq, Timestamp: p.ts - 960, PayloadType: 96}
 	p.seq++
 	return packet
@@ -23,7 +23,7 @@ func TestPaddingLeavesNoGap(t *testing.T) {
 	for _, n := range []int{1, 2, windowSize - 1, windowSize, 3 * windowSize} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			source, slot, r := newPair(t)
-			p, now := publisher{ssrc: 1, seq: 65_530}, time.Unix(0, 0)
+			p, now := talker{ssrc: 1, seq: 65_530}, time.Unix(0, 0)
 			for round := range 5 {
 				for range n {
 					packet := p.padding()
@@ -58,7 +58,7 @@ func TestPaddingAmidDisorder(t *testing.T) {
 		random := rand.New(rand.NewPCG(7, seed))
 		source, slot, _, r := newREDSlot(t, testType)
 		slot.SetRedundancy(random.IntN(4))
-		p, now := publisher{ssrc: 1, seq: uint16(65_400 + random.IntN(130))}, time.Unix(0, 0)
+		p, now := talker{ssrc: 1, seq: uint16(65_400 + random.IntN(130))}, time.Unix(0, 0)
 		var late []rtp.Packet
 		lost := map[uint64]bool{}
 		for range 300 {
@@ -114,7 +114,7 @@ func TestPaddingAmidDisorder(t *testing.T) {
 func TestLostPaddingRepeatsNothing(t *testing.T) {
 	for _, newer := range []int{0, 1} { // packets that came between the padding and the RED
 		source, _, r := newPair(t)
-		p, now := publisher{ssrc: 1}, time.Unix(0, 0)
+		p, now := talker{ssrc: 1}, time.Unix(0, 0)
 		for range 3 {
 			packet := p.next()
 			source.Forward(&packet, now)

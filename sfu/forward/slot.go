@@ -34,7 +34,7 @@ const (
 var ErrSlotConfig = errors.New("forward: invalid slot configuration")
 
 // Writer sends the packets of a slot. out is what was given to [Fanout.Send], header is a complete RTP header of 16 bytes, payload
-// the publisher's; both are valid only during the call, and payload must not be changed:
+// the talker's; both are valid only during the call, and payload must not be changed:
 // encrypt into another buffer, or copy. A Slot calls it from one goroutine at a time.
 //
 // WriteRTP must not block, and must not call methods of the slot. A packet keeps its
@@ -92,9 +92,9 @@ type SlotStats struct {
 	// included.
 	Switches uint64
 	// Rebases is how often the numbering was joined anew within one source: after a mute,
-	// a restart of the publisher, a gap too large to pass on, or a jump of its clock.
+	// a restart of the talker, a gap too large to pass on, or a jump of its clock.
 	Rebases uint64
-	// Missing is how many sequence numbers were left out because the publisher's packets
+	// Missing is how many sequence numbers were left out because the talker's packets
 	// did not arrive: the part of a listener's reported loss that is not its own.
 	Missing uint64
 	// Asked is how many different packets the listener wanted again, Resent how many
@@ -150,7 +150,7 @@ type Slot struct {
 	depth     int
 	redundant blockCounts
 	again     *repair.Answers // nil until something is asked for again
-	scratch   []byte          // a payload that is not the publisher's buffer
+	scratch   []byte          // a payload that is not the talker's buffer
 }
 
 // NewSlot returns a slot that is not open and has no source. The error wraps
@@ -342,7 +342,7 @@ func (s *Slot) countStart() {
 	}
 }
 
-// putHeader fills in what changes from packet to packet, RFC 3550 §5.1. The publisher's
+// putHeader fills in what changes from packet to packet, RFC 3550 §5.1. The talker's
 // SSRC goes into the CSRC list, so that the listener can tell who is talking.
 func (s *Slot) putHeader(at placed, csrc uint32) {
 	s.header[1] = s.payloadType

@@ -66,7 +66,7 @@ func TestRandomSlotConfig(t *testing.T) {
 
 func TestSlotHeader(t *testing.T) {
 	source, _, r := newPair(t)
-	p := publisher{ssrc: 0xabcd, seq: 77, ts: 5}
+	p := talker{ssrc: 0xabcd, seq: 77, ts: 5}
 	for i, want := range []struct{ in, out bool }{{false, true}, {false, false}, {true, true}} {
 		packet := p.next()
 		packet.Marker = want.in
@@ -93,7 +93,7 @@ func TestSlotOpenClose(t *testing.T) {
 	source := NewSource()
 	source.SetSlots([]*Slot{slot})
 	slot.Assign(source)
-	p := publisher{ssrc: 1, seq: 40_000}
+	p := talker{ssrc: 1, seq: 40_000}
 	send := func(n int) {
 		for range n {
 			packet := p.next()
@@ -132,7 +132,7 @@ func TestSlotTakesOnlyItsSource(t *testing.T) {
 	a, b := NewSource(), NewSource()
 	a.SetSlots([]*Slot{slot})
 	b.SetSlots([]*Slot{slot})
-	pa, pb := publisher{ssrc: 0xa, seq: 1}, publisher{ssrc: 0xb, seq: 50_000}
+	pa, pb := talker{ssrc: 0xa, seq: 1}, talker{ssrc: 0xb, seq: 50_000}
 	now := time.Unix(0, 0)
 	round := func() {
 		now = now.Add(frameLen)
@@ -173,7 +173,7 @@ func TestSlotStats(t *testing.T) {
 		t.Errorf("got %+v before the first packet", got)
 	}
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	p := publisher{ssrc: 1, seq: 7, ts: 55}
+	p := talker{ssrc: 1, seq: 7, ts: 55}
 	packets := make([]rtp.Packet, 8)
 	for i := range packets {
 		packets[i] = p.next()
@@ -213,7 +213,7 @@ func TestSlotStats(t *testing.T) {
 func TestSlotDuplicateListing(t *testing.T) {
 	source, slot, r := newPair(t)
 	source.SetSlots([]*Slot{slot, nil, slot})
-	p := publisher{ssrc: 1}
+	p := talker{ssrc: 1}
 	packet := p.next()
 	source.Forward(&packet, time.Unix(0, 0))
 	if got := slot.Stats(); len(r.sent) != 1 || got.Dropped.Duplicate != 1 {
@@ -240,7 +240,7 @@ func TestSlotSurvivesPanicOfWriter(t *testing.T) {
 	source.SetSlots([]*Slot{slot})
 	slot.Assign(source)
 	slot.Open()
-	p := publisher{ssrc: 1}
+	p := talker{ssrc: 1}
 	packet := p.next()
 	func() {
 		defer func() {

@@ -20,7 +20,7 @@ type SourceStats struct {
 	Recovered, Restored uint64
 	// Requested is how many numbers were asked for, repetitions included.
 	Requested uint64
-	// Restarts is how often the publisher's numbering or SSRC broke off and began anew.
+	// Restarts is how often the talker's numbering or SSRC broke off and began anew.
 	Restarts uint64
 	// Dropped counts the others by reason.
 	Dropped SourceDrops
@@ -38,7 +38,7 @@ type SourceDrops struct {
 	Skipped uint64
 }
 
-// Source is one publisher's stream and the slots it is heard in. Prepare, Skip, Lost, Recover
+// Source is one talker's stream and the slots it is heard in. Prepare, Skip, Lost, Recover
 // and Requests are called by one goroutine at a time; the other methods from any. Create it
 // with NewSource.
 type Source struct {
@@ -57,7 +57,7 @@ type Source struct {
 	reception reception
 	// history is written by Prepare and read by the slots.
 	history history
-	// rtt is the round trip to the publisher, in nanoseconds; 0 while not known.
+	// rtt is the round trip to the talker, in nanoseconds; 0 while not known.
 	rtt atomic.Int64
 	// demand is raised by the slots and read by Prepare.
 	demand demand
@@ -169,7 +169,7 @@ func (s *Source) settle() {
 	}
 }
 
-// Reception returns what to report to the publisher of the packets since the last call;
+// Reception returns what to report to the talker of the packets since the last call;
 // ok is false when there were none. Muted packets count as received. From any goroutine.
 func (s *Source) Reception() (r repair.Reception, ok bool) { return s.reception.report() }
 

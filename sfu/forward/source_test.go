@@ -9,7 +9,7 @@ import (
 
 func TestSourceMute(t *testing.T) {
 	source, slot, r := newPair(t)
-	p := publisher{ssrc: 1, seq: 65_530}
+	p := talker{ssrc: 1, seq: 65_530}
 	now := time.Unix(0, 0)
 	send := func(packet rtp.Packet) {
 		now = now.Add(frameLen)
@@ -56,10 +56,10 @@ func TestSourceMute(t *testing.T) {
 	}
 }
 
-// TestSourceMuteStopsClock: a publisher whose own clock stands still while muted.
+// TestSourceMuteStopsClock: a talker whose own clock stands still while muted.
 func TestSourceMuteStopsClock(t *testing.T) {
 	source, _, r := newPair(t)
-	p := publisher{ssrc: 1}
+	p := talker{ssrc: 1}
 	packet := p.next()
 	source.Forward(&packet, time.Unix(0, 0))
 	source.SetMuted(true)
@@ -74,7 +74,7 @@ func TestSourceMuteStopsClock(t *testing.T) {
 func TestSourceMutedFromTheStart(t *testing.T) {
 	source, _, r := newPair(t)
 	source.SetMuted(true)
-	p := publisher{ssrc: 1, seq: 9}
+	p := talker{ssrc: 1, seq: 9}
 	for range 3 {
 		packet := p.next()
 		source.Forward(&packet, time.Unix(0, 0))
@@ -140,7 +140,7 @@ func TestSourceSetSlots(t *testing.T) {
 		slots[i], _, recorders[i] = newSlot(t, first, firstTS)
 		slots[i].Assign(source)
 	}
-	p := publisher{ssrc: 1}
+	p := talker{ssrc: 1}
 	expect := func(want ...int) {
 		t.Helper()
 		packet := p.next()

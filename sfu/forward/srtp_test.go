@@ -103,7 +103,7 @@ func (l *srtpListener) nack(slot *Slot, now time.Time) {
 	}
 }
 
-// TestSRTPReceiver: whatever publishers do and the network loses, a real SRTP receiver
+// TestSRTPReceiver: whatever talkers do and the network loses, a real SRTP receiver
 // accepts every packet that arrives and gets what was said.
 func TestSRTPReceiver(t *testing.T) {
 	profiles := map[string]srtp.ProtectionProfile{
@@ -123,7 +123,7 @@ func TestSRTPReceiver(t *testing.T) {
 			slot.Open()
 			uplinks := make([]*uplink, 3)
 			for i := range uplinks {
-				uplinks[i] = &uplink{publisher: publisher{ssrc: uint32(i + 1), seq: 65_500}, source: NewSource(), random: random}
+				uplinks[i] = &uplink{talker: talker{ssrc: uint32(i + 1), seq: 65_500}, source: NewSource(), random: random}
 				uplinks[i].source.SetSlots([]*Slot{slot})
 			}
 			rounds := 36_000

@@ -11,9 +11,9 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
-// uplink is the way from a publisher to its source: it loses, delays and doubles packets.
+// uplink is the way from a talker to its source: it loses, delays and doubles packets.
 type uplink struct {
-	publisher
+	talker
 	source *Source
 	muted  bool
 	random *rand.Rand
@@ -76,27 +76,27 @@ type listener struct {
 	next uint16
 }
 
-// world runs publishers, sources and slots side by side with a model of what they do.
+// world runs talkers, sources and slots side by side with a model of what they do.
 type world struct {
 	t         *testing.T
 	random    *rand.Rand
 	now       time.Time
 	uplinks   []*uplink
 	listeners []*listener
-	// restarting publishers are beyond the model of numbers; the checker remains.
+	// restarting talkers are beyond the model of numbers; the checker remains.
 	restarting bool
 }
 
-func newWorld(t *testing.T, seed uint64, publishers, slots int) *world {
+func newWorld(t *testing.T, seed uint64, talkers, slots int) *world {
 	t.Helper()
 	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 3550)), now: time.Unix(1e9, 0)}
-	for i := range publishers {
+	for i := range talkers {
 		w.uplinks = append(w.uplinks, &uplink{
 			// Half of them begin near a wrap of everything.
-			publisher: publisher{ssrc: uint32(i + 1), seq: uint16(w.random.Uint32N(30) - 20), ts: w.random.Uint32N(2000*960) - 1000*960},
-			source:    NewSource(),
-			random:    w.random,
-			seen:      make(map[uint64]bool),
+			talker: talker{ssrc: uint32(i + 1), seq: uint16(w.random.Uint32N(30) - 20), ts: w.random.Uint32N(2000*960) - 1000*960},
+			source: NewSource(),
+			random: w.random,
+			seen:   make(map[uint64]bool),
 		})
 	}
 	all := make([]*Slot, slots)
@@ -166,11 +166,11 @@ func (w *world) deliver(u *uplink, a arrival) {
 		want := allowed && (newer || !repeated && l.bound >= 0 && a.count > uint64(l.bound))
 		switch {
 		case len(sent) > 1, len(sent) == 1 && (!allowed || sent[0].payload != string(a.packet.Payload)):
-			w.t.Fatalf("slot %d: got %+v of publisher %d, frame %d", i, sent, u.ssrc, a.count)
+			w.t.Fatalf("slot %d: got %+v of talker %d, frame %d", i, sent, u.ssrc, a.count)
 		case w.restarting && !newer:
 			// An old packet may pass for a restart.
 		case (len(sent) == 1) != want:
-			w.t.Fatalf("slot %d: publisher %d, frame %d (newest %d, bound %d): sent %d packets", i, u.ssrc, a.count, u.newest, l.bound, len(sent))
+			w.t.Fatalf("slot %d: talker %d, frame %d (newest %d, bound %d): sent %d packets", i, u.ssrc, a.count, u.newest, l.bound, len(sent))
 		}
 		if len(sent) == 1 && !w.restarting {
 			w.checkPlace(l, &sent[0], a.count)
@@ -178,7 +178,7 @@ func (w *world) deliver(u *uplink, a arrival) {
 	}
 }
 
-// checkPlace: frames of one mapping are as far apart as the publisher made them.
+// checkPlace: frames of one mapping are as far apart as the talker made them.
 func (w *world) checkPlace(l *listener, got *sentPacket, count uint64) {
 	w.t.Helper()
 	if l.bound < 0 {
@@ -222,7 +222,7 @@ func (w *world) checkLossyReceivers() {
 }
 
 // TestRandomSwitches compares with the model on networks of all kinds: which packets get
-// out, in which place, while slots change hands and publishers mute at random.
+// out, in which place, while slots change hands and talkers mute at random.
 func TestRandomSwitches(t *testing.T) {
 	for seed, noise := range []float64{0, 0.01, 0.05, 0.2} {
 		t.Run(fmt.Sprint("noise ", noise), func(t *testing.T) {
@@ -281,7 +281,7 @@ func TestThousandSwitches(t *testing.T) {
 	}
 }
 
-// TestRestartingPublishers adds what publishers do when they break off: numbers that jump
+// TestRestartingPublishers adds what talkers do when they break off: numbers that jump
 // by up to half their range, other SSRCs, silences, clocks that jump.
 func TestRestartingPublishers(t *testing.T) {
 	for seed := range uint64(4) {
@@ -318,7 +318,7 @@ func TestRestartingPublishers(t *testing.T) {
 	}
 }
 
-// TestStartNearWrap: a publisher whose numbers are about to wrap and whose first packets
+// TestStartNearWrap: a talker whose numbers are about to wrap and whose first packets
 // are lost on the way to the listener must not put that one a rollover behind.
 func TestStartNearWrap(t *testing.T) {
 	numbers := []uint16{0, 1, 1<<15 - 1}
@@ -330,7 +330,7 @@ func TestStartNearWrap(t *testing.T) {
 		source := NewSource()
 		source.SetSlots([]*Slot{slot})
 		slot.Assign(source)
-		p := publisher{ssrc: 1, seq: 65_530, ts: 1<<32 - 3*960}
+		p := talker{ssrc: 1, seq: 65_530, ts: 1<<32 - 3*960}
 		for range 40_000 {
 			packet := p.next()
 			source.Forward(&packet, time.Unix(0, 0).Add(time.Duration(p.count)*frameLen))
@@ -349,11 +349,11 @@ func TestStartNearWrap(t *testing.T) {
 	}
 }
 
-// TestLargestGaps: a publisher that sends nothing but the largest gaps that are passed on
+// TestLargestGaps: a talker that sends nothing but the largest gaps that are passed on
 // must not make a listener lose track that loses nearly all packets besides.
 func TestLargestGaps(t *testing.T) {
 	source, slot, r := newPair(t)
-	p := publisher{ssrc: 1, seq: 60_000}
+	p := talker{ssrc: 1, seq: 60_000}
 	for range 20_000 {
 		packet := p.next()
 		p.skip(maxGap-1, maxGap-1)

@@ -25,11 +25,11 @@ const (
 	pass verdict = iota
 	// dropDuplicate: its number was used before.
 	dropDuplicate
-	// dropLate: its place is too old, or not this publisher's since the last switch.
+	// dropLate: its place is too old, or not this talker's since the last switch.
 	dropLate
 )
 
-// frame is a packet's place in its publisher's stream, independent of how the publisher
+// frame is a packet's place in its talker's stream, independent of how the talker
 // numbers it: index and ts are extended and never wrap.
 type frame struct {
 	// epoch changes whenever places before and after cannot be compared: another SSRC,
@@ -39,11 +39,11 @@ type frame struct {
 	index int64
 	// ts counts ticks of the clock rate.
 	ts int64
-	// ssrc is the publisher's.
+	// ssrc is the talker's.
 	ssrc uint32
-	// marker is the publisher's marker bit.
+	// marker is the talker's marker bit.
 	marker bool
-	// late says that newer packets of the publisher were seen before this one.
+	// late says that newer packets of the talker were seen before this one.
 	late bool
 
 	// gate is the word of the source's gate when the packet was prepared, number counts the
@@ -52,7 +52,7 @@ type frame struct {
 	number uint64
 }
 
-// tracker follows the numbering of one publisher. It is pure: its state and the packet
+// tracker follows the numbering of one talker. It is pure: its state and the packet
 // decide. The zero value has seen nothing. Not safe for concurrent use.
 type tracker struct {
 	started bool
@@ -72,7 +72,7 @@ type tracker struct {
 	ts    int64
 	// suspect is the number that, coming next, proves a restart (RFC 3550 A.1, bad_seq).
 	suspect uint32
-	// restarts counts epochs begun by the publisher after the first.
+	// restarts counts epochs begun by the talker after the first.
 	restarts uint64
 }
 

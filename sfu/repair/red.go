@@ -107,21 +107,21 @@ func (r *RED) Redundant() []Block { return r.blocks[:r.n] }
 // Primary returns the last block, the packet's own.
 func (r *RED) Primary() Block { return r.blocks[r.n] }
 
-// Room is how many bytes a RED payload has left for redundant blocks.
-type Room int
+// Space is how many bytes a RED payload has left for redundant blocks.
+type Space int
 
-// RoomBeside returns the room beside a primary of n bytes; less than 0 when it has none.
-func RoomBeside(n int) Room { return Room(MaxPayload - primaryHead - n) }
+// SpaceBeside returns the space beside a primary of n bytes; less than 0 when it has none.
+func SpaceBeside(n int) Space { return Space(MaxPayload - primaryHead - n) }
 
-// Take takes the room of a redundant block of n bytes whose timestamp lies offset ticks
+// Take takes the space of a redundant block of n bytes whose timestamp lies offset ticks
 // before the packet's. It reports false, and takes nothing, when that cannot be a block of
 // this payload.
-func (r *Room) Take(n int, offset int64) bool {
-	left := *r - redundantHead - Room(n)
+func (s *Space) Take(n int, offset int64) bool {
+	left := *s - redundantHead - Space(n)
 	if left < 0 || n <= 0 || n > MaxBlockLen || offset <= 0 || offset > MaxOffset {
 		return false
 	}
-	*r = left
+	*s = left
 	return true
 }
 

@@ -165,7 +165,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	for _, l := range cfg.Listeners {
 		config.ListenerConfigs = append(config.ListenerConfigs, turn.ListenerConfig{
-			Listener:              &listener{Listener: l, streams: s.streams, failed: cfg.OnAcceptError},
+			Listener:              &acceptor{Listener: l, streams: s.streams, failed: cfg.OnAcceptError},
 			RelayAddressGenerator: relays, PermissionHandler: relays.permits,
 		})
 	}

@@ -41,7 +41,7 @@ func tupleOf(remote, local net.Addr) (tuple, bool) {
 	return tuple{r.AddrPort(), l.AddrPort()}, true
 }
 
-// streams are the TCP connections of all listeners. Those without an allocation are
+// streams are the TCP connections of all acceptors. Those without an allocation are
 // bounded in number and time; when there are too many, the one that has been so for longest
 // gives way, because a client allocates within a few round trips.
 type streams struct {
@@ -192,8 +192,8 @@ func (st *stream) Close() error {
 	return err //nolint:wrapcheck // pion's to judge
 }
 
-// listener is a listener as pion sees it.
-type listener struct {
+// acceptor is a net.Listener as pion sees it: what it accepts are streams.
+type acceptor struct {
 	net.Listener
 
 	streams *streams
@@ -201,21 +201,21 @@ type listener struct {
 }
 
 // Accept returns the next connection that is taken in. The only error is that of a
-// closed listener.
-func (l *listener) Accept() (net.Conn, error) {
+// closed acceptor.
+func (a *acceptor) Accept() (net.Conn, error) {
 	for {
-		conn, err := l.Listener.Accept()
+		conn, err := a.Listener.Accept()
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
 				return nil, err //nolint:wrapcheck // pion's to judge
 			}
-			if l.failed != nil {
-				l.failed(err)
+			if a.failed != nil {
+				a.failed(err)
 			}
 			time.Sleep(acceptPause)
 			continue
 		}
-		if st := l.streams.admit(conn); st != nil {
+		if st := a.streams.admit(conn); st != nil {
 			return st, nil
 		}
 		_ = conn.Close()

@@ -92,16 +92,16 @@ func ScopeID(ip netip.Addr) (uint32, error) {
 	return uint32(i.Index), nil //nolint:gosec // interface numbers are small
 }
 
-// Source is a packet's own address at this end: a control message (cmsg(3)) with IP_PKTINFO of ip(7) or IPV6_PKTINFO of
+// PktInfo is a packet's own address at this end: a control message (cmsg(3)) with IP_PKTINFO of ip(7) or IPV6_PKTINFO of
 // ipv6(7), which is RFC 3542 §6. A socket on all interfaces needs it to answer from the address that was asked; without
 // it the routing table chooses.
-type Source struct {
+type PktInfo struct {
 	hdr  unix.Cmsghdr
 	info [unix.SizeofInet6Pktinfo]byte // or of IPv4's, which is shorter
 }
 
-// AskForSource makes a socket tell where each packet came to.
-func AskForSource(fd int, v6 bool) error {
+// AskForPktInfo makes a socket tell where each packet came to.
+func AskForPktInfo(fd int, v6 bool) error {
 	level, option := unix.IPPROTO_IP, unix.IP_PKTINFO
 	if v6 {
 		level, option = unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO // of IPv4 packets as well, mapped
@@ -109,48 +109,48 @@ func AskForSource(fd int, v6 bool) error {
 	return unix.SetsockoptInt(fd, level, option, 1) //nolint:wrapcheck // the caller says of which socket
 }
 
-// NewSource makes the address a packet is to leave from; v6 says which kind of socket sends it. It returns nil, which
+// NewPktInfo makes the address a packet is to leave from; v6 says which kind of socket sends it. It returns nil, which
 // leaves the choice to the routes, for an address that says nothing of it: one that is not valid, and one that every
 // interface may have. The interface is left to the routes, too.
-func NewSource(local netip.Addr, v6 bool) *Source {
+func NewPktInfo(local netip.Addr, v6 bool) *PktInfo {
 	if !local.IsValid() || local.IsUnspecified() || local.Is6() && local.IsLinkLocalUnicast() {
 		return nil
 	}
-	s := &Source{hdr: unix.Cmsghdr{Level: unix.IPPROTO_IP, Type: unix.IP_PKTINFO}}
+	p := &PktInfo{hdr: unix.Cmsghdr{Level: unix.IPPROTO_IP, Type: unix.IP_PKTINFO}}
 	if v6 {
-		s.hdr.Level, s.hdr.Type = unix.IPPROTO_IPV6, unix.IPV6_PKTINFO
+		p.hdr.Level, p.hdr.Type = unix.IPPROTO_IPV6, unix.IPV6_PKTINFO
 		ip := local.As16()
-		copy(s.info[:], ip[:])
+		copy(p.info[:], ip[:])
 		// CMSG_SPACE would be 4 bytes more, for which Linux has to allocate.
-		s.hdr.SetLen(unix.CmsgLen(unix.SizeofInet6Pktinfo))
-		return s
+		p.hdr.SetLen(unix.CmsgLen(unix.SizeofInet6Pktinfo))
+		return p
 	}
 	ip := local.As4()
-	copy(s.info[sourceV4:], ip[:])
-	s.hdr.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
-	return s
+	copy(p.info[localV4:], ip[:])
+	p.hdr.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
+	return p
 }
 
-// sourceV4 is where struct in_pktinfo has ipi_spec_dst: the local address of a packet received, the source of one sent.
-const sourceV4 = 4
+// localV4 is where struct in_pktinfo has ipi_spec_dst: the local address of a packet received, the source of one sent.
+const localV4 = 4
 
 // Receive has m write there where its message came to. It is to be called again before each read.
-func (s *Source) Receive(m *Msg) {
-	m.Hdr.Control = s.bytes()
-	m.Hdr.SetControllen(int(unsafe.Sizeof(*s)))
+func (p *PktInfo) Receive(m *Msg) {
+	m.Hdr.Control = p.bytes()
+	m.Hdr.SetControllen(int(unsafe.Sizeof(*p)))
 }
 
-// Addr is where the message m, which was told to write to s, came to: IPv4 unmapped. It is not valid when the kernel did
+// Addr is where the message m, which was told to write to p, came to: IPv4 unmapped. It is not valid when the kernel did
 // not say.
-func (s *Source) Addr(m *Msg) netip.Addr {
-	switch used := int(m.Hdr.Controllen); { //nolint:gosec // at most the size of s
-	case used >= unix.CmsgLen(unix.SizeofInet6Pktinfo) && s.hdr.Level == unix.IPPROTO_IPV6 && s.hdr.Type == unix.IPV6_PKTINFO:
-		return netip.AddrFrom16([16]byte(s.info[:16])).Unmap()
-	case used >= unix.CmsgLen(unix.SizeofInet4Pktinfo) && s.hdr.Level == unix.IPPROTO_IP && s.hdr.Type == unix.IP_PKTINFO:
-		return netip.AddrFrom4([4]byte(s.info[sourceV4 : sourceV4+4]))
+func (p *PktInfo) Addr(m *Msg) netip.Addr {
+	switch used := int(m.Hdr.Controllen); { //nolint:gosec // at most the size of p
+	case used >= unix.CmsgLen(unix.SizeofInet6Pktinfo) && p.hdr.Level == unix.IPPROTO_IPV6 && p.hdr.Type == unix.IPV6_PKTINFO:
+		return netip.AddrFrom16([16]byte(p.info[:16])).Unmap()
+	case used >= unix.CmsgLen(unix.SizeofInet4Pktinfo) && p.hdr.Level == unix.IPPROTO_IP && p.hdr.Type == unix.IP_PKTINFO:
+		return netip.AddrFrom4([4]byte(p.info[localV4 : localV4+4]))
 	default:
 		return netip.Addr{}
 	}
 }
 
-func (s *Source) bytes() *byte { return (*byte)(unsafe.Pointer(s)) } //nolint:gosec // cmsg(3) is a header and data behind it
+func (p *PktInfo) bytes() *byte { return (*byte)(unsafe.Pointer(p)) } //nolint:gosec // cmsg(3) is a header and data behind it

@@ -35,7 +35,7 @@ func SendMMsg(fd int, msgs []Msg, flags int) (int, syscall.Errno) {
 }
 
 // SendTo sends one packet, which is not empty, to an address and, unless source is nil, from one.
-func SendTo(fd int, packet []byte, to *Sockaddr, source *Source, flags int) syscall.Errno {
+func SendTo(fd int, packet []byte, to *Sockaddr, source *PktInfo, flags int) syscall.Errno {
 	if source == nil {
 		_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(packet))), //nolint:gosec // see above
@@ -60,7 +60,7 @@ func SendTo(fd int, packet []byte, to *Sockaddr, source *Source, flags int) sysc
 func (m *Msg) Forget() { m.Hdr.Name, m.Hdr.Control = nil, nil }
 
 // Address says where a message goes to and, unless source is nil, where it comes from. Both stay in use until it is sent.
-func (m *Msg) Address(to *Sockaddr, source *Source) {
+func (m *Msg) Address(to *Sockaddr, source *PktInfo) {
 	m.Hdr.Name, m.Hdr.Namelen = &to.raw[0], to.size()
 	if source == nil {
 		m.Hdr.Control, m.Hdr.Controllen = nil, 0

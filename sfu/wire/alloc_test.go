@@ -42,8 +42,8 @@ func newHotPath(tb testing.TB, id dtls.SRTPProtectionProfile, listeners int) *ho
 		to = append(to, ep.Sender(uint32(i+1000)))
 	}
 	x.fan.to.Store(&to)
-	l := e.listeners[0]
-	x.loop = &loop{engine: e, listener: l, sock: l.socks[0], out: e.newBatch(0)}
+	g := e.groups[0]
+	x.loop = &loop{engine: e, group: g, sock: g.socks[0], out: e.newBatch(0)}
 	x.next = packets(tb, o)
 	return x
 }
@@ -71,7 +71,7 @@ func TestAllocsReading(t *testing.T) {
 	s, at, err := openSocket(loopback())
 	require.NoError(t, err)
 	defer s.close()
-	d, err := newDest(nil, &listener{addr: at}, at, netip.Addr{})
+	d, err := newDest(nil, &socketGroup{addr: at}, at, netip.Addr{})
 	require.NoError(t, err)
 	v, c := newRecvVec(), &engineCounters{}
 	packet := []byte("to myself")

@@ -35,7 +35,7 @@ func (ep *Endpoint) Ask() {
 	}
 	ep.engine.stat.asked.Add(1)
 	// One that cannot be sent now is as good as lost.
-	_ = d.listener.socks[0].writeTo(request.Raw, d, &ep.engine.stat)
+	_ = d.group.socks[0].writeTo(request.Raw, d, &ep.engine.stat)
 }
 
 // ask builds the request; nil when the peer's credentials are not known.

@@ -425,7 +425,7 @@ func FuzzDTLS(f *testing.F) {
 	f.Add(hello13(100, 0x1301))
 	f.Add(protocolVersion[:])
 	e := startEngine(f, Config{})
-	l := e.listeners[0]
+	g := e.groups[0]
 	from := netip.MustParseAddrPort("127.0.0.1:9")
 	f.Fuzz(func(t *testing.T, packet []byte) {
 		onlyDTLS13(packet)
@@ -433,7 +433,7 @@ func FuzzDTLS(f *testing.F) {
 		_, err := ep.Accept(Credentials{}, Fingerprint{})
 		require.NoError(t, err)
 		defer ep.Close()
-		ep.onDTLS(l, packet, from, netip.Addr{})
-		ep.onDTLS(l, packet, from, netip.Addr{})
+		ep.onDTLS(g, packet, from, netip.Addr{})
+		ep.onDTLS(g, packet, from, netip.Addr{})
 	})
 }

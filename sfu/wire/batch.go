@@ -9,7 +9,7 @@ type Batch struct {
 	used   int
 	queued int
 	budget int
-	vecs   []*sendVec // by listener
+	vecs   []*sendVec // by socket group
 }
 
 // NewBatch makes a Batch for a goroutine that is neither a loop nor a lane, such as one that sends on a timer. Flush it.
@@ -17,7 +17,7 @@ func (e *Engine) NewBatch() *Batch { return e.newBatch(0) }
 
 func (e *Engine) newBatch(lane int) *Batch {
 	b := &Batch{engine: e, lane: lane, arena: make([]byte, arenaSize)}
-	for range e.listeners {
+	for range e.groups {
 		b.vecs = append(b.vecs, new(sendVec))
 	}
 	return b
@@ -28,7 +28,7 @@ func (b *Batch) Budget() int { return b.budget }
 
 // reserve returns room for a packet of at most size bytes to d, sending what is queued if there is none left.
 func (b *Batch) reserve(d *dest, size int) []byte {
-	if b.used+size > len(b.arena) || b.vecs[d.listener.index].full() {
+	if b.used+size > len(b.arena) || b.vecs[d.group.index].full() {
 		b.Flush()
 	}
 	return b.arena[b.used : b.used+size : b.used+size]
@@ -36,7 +36,7 @@ func (b *Batch) reserve(d *dest, size int) []byte {
 
 // commit queues the packet of n bytes that was written where reserve said.
 func (b *Batch) commit(d *dest, n int) {
-	b.vecs[d.listener.index].add(d, b.arena[b.used:b.used+n])
+	b.vecs[d.group.index].add(d, b.arena[b.used:b.used+n])
 	b.used += n
 	b.queued++
 	b.budget--
@@ -51,8 +51,8 @@ func (b *Batch) Flush() {
 		if v.n == 0 {
 			continue
 		}
-		l := b.engine.listeners[i]
-		l.socks[b.lane%len(l.socks)].send(v, &b.engine.stat)
+		g := b.engine.groups[i]
+		g.socks[b.lane%len(g.socks)].send(v, &b.engine.stat)
 		v.reset()
 	}
 	b.used, b.queued = 0, 0

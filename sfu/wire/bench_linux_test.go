@@ -176,7 +176,7 @@ func BenchmarkAllInterfaces(b *testing.B) {
 		for _, listen := range []string{"0.0.0.0:0", "[::]:0"} {
 			b.Run(p.String()+"/"+listen, func(b *testing.B) {
 				without, with := engineRig(b, p, addrs(listen)...), engineRig(b, p, addrs(listen)...)
-				for _, l := range without.engine.listeners {
+				for _, l := range without.engine.groups {
 					for _, s := range l.socks {
 						require.NoError(b, unix.SetsockoptInt(s.fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 0))
 						if s.v6 {
@@ -221,7 +221,7 @@ func floorRig(b *testing.B, p pattern) *rig {
 	b.Helper()
 	s, at, err := openSocket(loopback())
 	require.NoError(b, err)
-	l := &listener{addr: at, socks: []*socket{s}}
+	g := &socketGroup{addr: at, socks: []*socket{s}}
 	r, listeners := newRig(b, p, at)
 	keys, o := testKeys(b, dtls.SRTP_AEAD_AES_128_GCM)
 	r.next = packets(b, o)
@@ -229,7 +229,7 @@ func floorRig(b *testing.B, p pattern) *rig {
 	require.NoError(b, err)
 	fl := &floor{s: s, in: in}
 	for _, c := range listeners {
-		d, err := newDest(nil, l, c.addr, netip.Addr{})
+		d, err := newDest(nil, g, c.addr, netip.Addr{})
 		require.NoError(b, err)
 		fl.to = append(fl.to, d)
 		var key [16]byte

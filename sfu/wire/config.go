@@ -76,8 +76,8 @@ const (
 	dtlsQueue = 32
 	// readErrorPause keeps a socket that only fails from taking a whole core.
 	readErrorPause = time.Millisecond
-	// maxListeners bounds Config.Addrs.
-	maxListeners = 64
+	// maxAddrs bounds Config.Addrs.
+	maxAddrs = 64
 )
 
 // Errors of this package. Those returned per packet are counted as well, so callers need not log them.
@@ -132,7 +132,7 @@ func (c *Config) Validate() error {
 	switch {
 	case len(c.Addrs) == 0:
 		return ErrNoAddress
-	case len(c.Addrs) > maxListeners:
+	case len(c.Addrs) > maxAddrs:
 		return ErrTooMany
 	}
 	for _, a := range c.Addrs {

@@ -40,7 +40,7 @@ func crowdLatency(b *testing.B, inline bool, talkers int) {
 		eps = append(eps, ep)
 	}
 	for _, ep := range eps { // all at one deaf address, which each has lost to the next
-		d, err := newDest(ep, e.listeners[0], sink.addr, netip.Addr{})
+		d, err := newDest(ep, e.groups[0], sink.addr, netip.Addr{})
 		require.NoError(b, err)
 		ep.dest.Store(d)
 	}

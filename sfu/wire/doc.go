@@ -21,7 +21,7 @@
 // them. pion keeps three more for a DTLS association, asleep, until its endpoint is closed. A [Batch]
 // collects outgoing packets and belongs to one goroutine: the loop's or lane's own is handed to the callbacks and is
 // flushed after them, any other goroutine makes its own with [Engine.NewBatch] and flushes it. Endpoints and Senders
-// may be used from all goroutines; two publishers that write to one listener use two Senders and share no lock. Calls of
+// may be used from all goroutines; two talkers who write to one listener use two Senders and share no lock. Calls of
 // one Receiver never overlap.
 //
 // A receiver must not keep the packet it is given, nor block, nor close the Engine.

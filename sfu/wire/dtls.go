@@ -50,7 +50,7 @@ type association struct {
 var _ net.PacketConn = (*association)(nil)
 
 // onDTLS queues one datagram of DTLS records of the peer, which came to local, and begins the handshake with the first.
-func (ep *Endpoint) onDTLS(l *listener, packet []byte, from netip.AddrPort, local netip.Addr) {
+func (ep *Endpoint) onDTLS(g *socketGroup, packet []byte, from netip.AddrPort, local netip.Addr) {
 	defer ep.engine.rescue(ep)
 	a := ep.dtls.Load()
 	if a == nil {
@@ -58,8 +58,8 @@ func (ep *Endpoint) onDTLS(l *listener, packet []byte, from netip.AddrPort, loca
 			return
 		}
 	}
-	if !a.via.Load().same(l, from, local) {
-		d, err := newDest(ep, l, from, local)
+	if !a.via.Load().same(g, from, local) {
+		d, err := newDest(ep, g, from, local)
 		if err != nil {
 			return
 		}
@@ -274,7 +274,7 @@ func (a *association) send(datagram []byte) error {
 	if d == nil {
 		return ErrNotReady
 	}
-	return d.listener.socks[0].writeTo(datagram, d, &a.ep.engine.stat)
+	return d.group.socks[0].writeTo(datagram, d, &a.ep.engine.stat)
 }
 
 // Close implements net.PacketConn. pion calls it when the peer said goodbye, and when we did. During the handshake its

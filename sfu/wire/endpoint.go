@@ -25,25 +25,25 @@ type Receiver interface {
 // dest is a remote address with the sockets that reach it and the local address that it knows us by: both ends of a
 // candidate pair. It never changes; an endpoint that moves gets a new one.
 type dest struct {
-	ep       *Endpoint
-	listener *listener
-	addr     netip.AddrPort
-	local    netip.Addr // not valid: the listener's, or, of a listener at all addresses, what the routes say
-	sa       sockaddr
+	ep    *Endpoint
+	group *socketGroup
+	addr  netip.AddrPort
+	local netip.Addr // not valid: the group's, or, of a group at all addresses, what the routes say
+	sa    sockaddr
 }
 
-// newDest makes one; ep is nil for what is no peer's. It returns ErrBadAddress when the listener cannot reach it.
-func newDest(ep *Endpoint, l *listener, remote netip.AddrPort, local netip.Addr) (*dest, error) {
-	d := &dest{ep: ep, listener: l, addr: remote, local: local}
-	if err := d.sa.set(l, remote, local); err != nil {
+// newDest makes one; ep is nil for what is no peer's. It returns ErrBadAddress when the group cannot reach it.
+func newDest(ep *Endpoint, g *socketGroup, remote netip.AddrPort, local netip.Addr) (*dest, error) {
+	d := &dest{ep: ep, group: g, addr: remote, local: local}
+	if err := d.sa.set(g, remote, local); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
 // same reports whether d, which may be nil, has these ends.
-func (d *dest) same(l *listener, remote netip.AddrPort, local netip.Addr) bool {
-	return d != nil && d.addr == remote && d.listener == l && d.local == local
+func (d *dest) same(g *socketGroup, remote netip.AddrPort, local netip.Addr) bool {
+	return d != nil && d.addr == remote && d.group == g && d.local == local
 }
 
 // leaveToRoutes has the kernel choose the local address where it would choose the right one anyway: to be told it costs a
@@ -63,7 +63,7 @@ func (d *dest) leaveToRoutes() {
 }
 
 // flow is what packets from there come on.
-func (d *dest) flow() flow { return flow{d.addr, d.listener.index} }
+func (d *dest) flow() flow { return flow{d.addr, d.group.index} }
 
 // dropped counts a packet that could not be sent.
 func (d *dest) dropped() {

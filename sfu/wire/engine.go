@@ -19,15 +19,15 @@ import (
 
 // Engine is the media port: its sockets, the loops on them, and who is behind which address.
 type Engine struct {
-	cfg       Config
-	start     time.Time
-	listeners []*listener
-	lanes     []*lane
-	table     table
-	logins    logins
-	strays    strays
-	shaking   *bounded.Line[*association]
-	queries   queries
+	cfg     Config
+	start   time.Time
+	groups  []*socketGroup
+	lanes   []*lane
+	table   table
+	logins  logins
+	strays  strays
+	shaking *bounded.Line[*association]
+	queries queries
 	// fingerprint is of cfg.Certificate.
 	fingerprint string
 	logs        logging.LoggerFactory
@@ -39,23 +39,24 @@ type Engine struct {
 	running   sync.WaitGroup
 }
 
-// listener is one listen address and the sockets that share it.
-type listener struct {
+// socketGroup is one listen address and the sockets bound to it, between which the kernel spreads the flows: what Linux
+// calls a reuseport group.
+type socketGroup struct {
 	index int
 	addr  netip.AddrPort // as bound
 	socks []*socket
 }
 
-// reaches reports whether packets to a remote address can leave by this listener.
-func (l *listener) reaches(remote netip.Addr) bool {
+// reaches reports whether packets to a remote address can leave by this group.
+func (g *socketGroup) reaches(remote netip.Addr) bool {
 	if remote.Is4() {
-		return l.addr.Addr().Is4() || l.dual()
+		return g.addr.Addr().Is4() || g.dual()
 	}
-	return l.addr.Addr().Is6()
+	return g.addr.Addr().Is6()
 }
 
 // dual reports whether the sockets take IPv4 beside IPv6.
-func (l *listener) dual() bool { return l.addr.Addr().Is6() && l.addr.Addr().IsUnspecified() }
+func (g *socketGroup) dual() bool { return g.addr.Addr().Is6() && g.addr.Addr().IsUnspecified() }
 
 // Listen opens the sockets and starts the loops.
 func Listen(cfg Config) (*Engine, error) {
@@ -79,23 +80,23 @@ func Listen(cfg Config) (*Engine, error) {
 		if a.Port() == 0 {
 			a = netip.AddrPortFrom(a.Addr(), port)
 		}
-		l, err := listen(i, a, e.cfg.Loops)
+		g, err := listen(i, a, e.cfg.Loops)
 		if errors.Is(err, syscall.EAFNOSUPPORT) && a.Addr() == netip.IPv6Unspecified() { // a host without IPv6
-			l, err = listen(i, netip.AddrPortFrom(netip.IPv4Unspecified(), a.Port()), e.cfg.Loops)
+			g, err = listen(i, netip.AddrPortFrom(netip.IPv4Unspecified(), a.Port()), e.cfg.Loops)
 		}
 		if err != nil {
 			e.closeSockets()
 			return nil, fmt.Errorf("wire: listening on %v: %w", a, err)
 		}
-		port = l.addr.Port()
-		e.listeners = append(e.listeners, l)
+		port = g.addr.Port()
+		e.groups = append(e.groups, g)
 	}
 	for i := range e.cfg.Lanes {
 		e.lanes = append(e.lanes, e.newLane(i))
 	}
-	for _, l := range e.listeners {
-		for i, s := range l.socks {
-			lp := &loop{engine: e, listener: l, sock: s, in: newRecvVec(), out: e.newBatch(i)}
+	for _, g := range e.groups {
+		for i, s := range g.socks {
+			lp := &loop{engine: e, group: g, sock: s, in: newRecvVec(), out: e.newBatch(i)}
 			if i < len(e.lanes) {
 				e.lanes[i].loops = append(e.lanes[i].loops, lp)
 			}
@@ -127,21 +128,21 @@ func free(addrs []netip.AddrPort) error {
 	return nil
 }
 
-func listen(index int, addr netip.AddrPort, sockets int) (*listener, error) {
-	l := &listener{index: index}
+func listen(index int, addr netip.AddrPort, sockets int) (*socketGroup, error) {
+	g := &socketGroup{index: index}
 	for range sockets {
 		s, bound, err := openSocket(addr)
 		if err != nil {
-			for _, s := range l.socks {
+			for _, s := range g.socks {
 				s.close()
 			}
 			return nil, err
 		}
 		addr = bound // the first socket may have picked the port
-		l.socks = append(l.socks, s)
+		g.socks = append(g.socks, s)
 	}
-	l.addr = addr
-	return l, nil
+	g.addr = addr
+	return g, nil
 }
 
 // certify makes the DTLS certificate, if none is configured, and its fingerprint.
@@ -163,9 +164,9 @@ func (e *Engine) Fingerprint() string { return e.fingerprint }
 
 // LocalAddrs are the addresses the sockets are bound to, in the order of Config.Addrs.
 func (e *Engine) LocalAddrs() []netip.AddrPort {
-	out := make([]netip.AddrPort, len(e.listeners))
-	for i, l := range e.listeners {
-		out[i] = l.addr
+	out := make([]netip.AddrPort, len(e.groups))
+	for i, g := range e.groups {
+		out[i] = g.addr
 	}
 	return out
 }
@@ -178,8 +179,8 @@ func (e *Engine) Close() error {
 		for _, ep := range e.logins.close() {
 			ep.Close()
 		}
-		for _, l := range e.listeners {
-			for _, s := range l.socks {
+		for _, g := range e.groups {
+			for _, s := range g.socks {
 				s.wake()
 			}
 		}
@@ -193,8 +194,8 @@ func (e *Engine) Close() error {
 }
 
 func (e *Engine) closeSockets() {
-	for _, l := range e.listeners {
-		for _, s := range l.socks {
+	for _, g := range e.groups {
+		for _, s := range g.socks {
 			s.close()
 		}
 	}
@@ -203,9 +204,9 @@ func (e *Engine) closeSockets() {
 // loop works off what comes to one socket. Its own goroutine waits for packets; a lane that is at work lends a hand,
 // because Go asks its poller only every 10 ms while every processor has a goroutine to run.
 type loop struct {
-	engine   *Engine
-	listener *listener
-	sock     *socket
+	engine *Engine
+	group  *socketGroup
+	sock   *socket
 
 	mu  sync.Mutex // makes a turn one goroutine's; guards in and out
 	in  *recvVec
@@ -280,7 +281,7 @@ func (l *loop) handle(packet []byte, from netip.AddrPort, i int, now time.Time) 
 		return
 	case kindRTP, kindRTCP, kindDTLS:
 	}
-	ep := e.table.lookup(flow{from, l.listener.index})
+	ep := e.table.lookup(flow{from, l.group.index})
 	if ep == nil { // no peer has proved by a check that it is there
 		if k != kindRTP || !l.stray(packet, from, now) {
 			e.stat.unbound.Add(1)
@@ -288,7 +289,7 @@ func (l *loop) handle(packet []byte, from netip.AddrPort, i int, now time.Time) 
 		return
 	}
 	if k == kindDTLS {
-		ep.onDTLS(l.listener, packet, from, l.in.local(i))
+		ep.onDTLS(l.group, packet, from, l.in.local(i))
 		return
 	}
 	l.deliver(ep, k, packet, now)

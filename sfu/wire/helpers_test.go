@@ -72,15 +72,15 @@ var binds atomic.Int64
 func bind(ep *Endpoint, remote netip.AddrPort) error {
 	remote = canonical(remote)
 	now := time.Now().Add(time.Duration(binds.Add(1)) * addressHold)
-	for _, l := range ep.engine.listeners {
-		if !l.reaches(remote.Addr()) {
+	for _, g := range ep.engine.groups {
+		if !g.reaches(remote.Addr()) {
 			continue
 		}
 		at := netip.Addr{}
-		if l.addr.Addr().IsUnspecified() && remote.Addr().IsLoopback() {
+		if g.addr.Addr().IsUnspecified() && remote.Addr().IsLoopback() {
 			at = remote.Addr()
 		}
-		d, err := newDest(ep, l, remote, at)
+		d, err := newDest(ep, g, remote, at)
 		if err != nil {
 			return err
 		}

@@ -94,7 +94,7 @@ func (l *loop) check(packet []byte, from netip.AddrPort, local netip.Addr, now t
 		if e.queries.settle(packet, from) {
 			return
 		}
-		if ep := e.table.lookup(flow{from, l.listener.index}); ep == nil || !ep.answered(packet, now) {
+		if ep := e.table.lookup(flow{from, l.group.index}); ep == nil || !ep.answered(packet, now) {
 			e.stat.stunRefused.Add(1)
 		}
 		return
@@ -109,7 +109,7 @@ func (l *loop) check(packet []byte, from netip.AddrPort, local netip.Addr, now t
 		e.stat.stunRefused.Add(1)
 		return
 	}
-	d, err := newDest(found.ep, l.listener, from, local)
+	d, err := newDest(found.ep, l.group, from, local)
 	if err != nil {
 		return
 	}

@@ -542,7 +542,7 @@ func TestUnboundPacketsAreDropped(t *testing.T) {
 	require.Eventually(t, func() bool { s := e.Stats(); return s.Unknown == 3 && s.Truncated == 1 }, pollTimeout, tick)
 }
 
-func TestNoListenerReachesTheOtherFamily(t *testing.T) {
+func TestNoSocketGroupReachesTheOtherFamily(t *testing.T) {
 	e := startEngine(t, Config{})
 	require.ErrorIs(t, bind(e.NewEndpoint(receiverFunc(nil)), netip.MustParseAddrPort("[::1]:1")), ErrBadAddress)
 }
@@ -553,7 +553,7 @@ func FuzzCheck(f *testing.F) {
 	_, c := accepted(f, e)
 	f.Add(check(f, c, attribute(stun.AttrUseCandidate)).Raw)
 	f.Add(bindingRequest(c.Ufrag + ":x"))
-	l := &loop{engine: e, listener: e.listeners[0], out: e.NewBatch()}
+	l := &loop{engine: e, group: e.groups[0], out: e.NewBatch()}
 	from := netip.MustParseAddrPort("127.0.0.1:9")
 	f.Fuzz(func(_ *testing.T, packet []byte) {
 		l.check(packet, from, netip.Addr{}, time.Now())

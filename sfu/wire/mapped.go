@@ -32,10 +32,10 @@ type queries struct {
 
 type query struct {
 	server netip.AddrPort
-	answer chan<- answered // takes one without waiting
+	answer chan<- mapping // takes one without waiting
 }
 
-type answered struct {
+type mapping struct {
 	mapped netip.AddrPort
 	err    error
 }
@@ -45,11 +45,11 @@ type answered struct {
 // NAT that it shows and keeps. It takes until ctx is done, at most 40 s. It may be called from any goroutine.
 func (e *Engine) Mapped(ctx context.Context, server netip.AddrPort) (netip.AddrPort, error) {
 	server = canonical(server)
-	via := slices.IndexFunc(e.listeners, func(l *listener) bool { return l.reaches(server.Addr()) })
+	via := slices.IndexFunc(e.groups, func(g *socketGroup) bool { return g.reaches(server.Addr()) })
 	if via < 0 {
 		return netip.AddrPort{}, fmt.Errorf("%w: %v", ErrBadAddress, server)
 	}
-	d, err := newDest(nil, e.listeners[via], server, netip.Addr{})
+	d, err := newDest(nil, e.groups[via], server, netip.Addr{})
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -57,7 +57,7 @@ func (e *Engine) Mapped(ctx context.Context, server netip.AddrPort) (netip.AddrP
 	if err != nil {
 		return netip.AddrPort{}, fmt.Errorf("wire: STUN request: %w", err)
 	}
-	answer := make(chan answered, 1)
+	answer := make(chan mapping, 1)
 	e.queries.add(request.TransactionID, query{server, answer})
 	defer e.queries.remove(request.TransactionID)
 	for n, wait := 1, stunRTO; n <= stunRequests; n, wait = n+1, 2*wait {
@@ -65,7 +65,7 @@ func (e *Engine) Mapped(ctx context.Context, server netip.AddrPort) (netip.AddrP
 			wait = stunLastWait
 		}
 		// One that cannot be sent now is as good as lost.
-		_ = d.listener.socks[0].writeTo(request.Raw, d, &e.stat)
+		_ = d.group.socks[0].writeTo(request.Raw, d, &e.stat)
 		select {
 		case a := <-answer:
 			return a.mapped, a.err
@@ -110,7 +110,7 @@ func (q *queries) settle(packet []byte, from netip.AddrPort) bool {
 	if m.Decode() != nil {
 		return false
 	}
-	var a answered
+	var a mapping
 	switch m.Type {
 	case stun.BindingSuccess:
 		a.mapped, a.err = mappedIn(m)

@@ -12,7 +12,7 @@ type path struct {
 	flows []checkedFlow // at most maxPaths
 	// bound is the nominated pair; zero before the first, and after it was lost.
 	bound flow
-	// local is our end of bound, where the listener has several; one remote end may know us by two.
+	// local is our end of bound, where the socket group has several; one remote end may know us by two.
 	local netip.Addr
 	// claim is when bound was last checked; zero: it has no claim to be kept.
 	claim time.Time
@@ -26,8 +26,8 @@ type path struct {
 
 // flow is the remote end of a packet and the listen address it came in at.
 type flow struct {
-	remote   netip.AddrPort
-	listener int
+	remote netip.AddrPort
+	group  int
 }
 
 // none reports whether f is no flow.

@@ -11,7 +11,7 @@ import (
 
 // onFlow is a flow of a test.
 func onFlow(n int) flow {
-	return flow{remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), uint16(n)), listener: 0}
+	return flow{remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), uint16(n)), group: 0}
 }
 
 // step is what happens to a path at a time, and what is to come of it.

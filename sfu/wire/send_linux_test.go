@@ -31,7 +31,7 @@ func TestFullSendBufferDropsAndCounts(t *testing.T) {
 		}
 	}
 	e := startEngine(t, Config{Addrs: addrs("10.9.9.1:0"), Loops: 1})
-	require.NoError(t, unix.SetsockoptInt(e.listeners[0].socks[0].fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 1))
+	require.NoError(t, unix.SetsockoptInt(e.groups[0].socks[0].fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 1))
 	ep, _ := boundEndpoint(t, e, nil, netip.MustParseAddrPort("10.9.9.2:9"), dtls.SRTP_AEAD_AES_128_GCM)
 	b, s := e.NewBatch(), ep.Sender(7)
 	const n = 3 * sendBatch

@@ -73,7 +73,7 @@ func (s *socket) configure(addr netip.AddrPort) error {
 		return os.NewSyscallError("SO_REUSEPORT", err)
 	}
 	if addr.Addr().IsUnspecified() { // else there is one address only
-		if err := udp.AskForSource(s.fd, s.v6); err != nil {
+		if err := udp.AskForPktInfo(s.fd, s.v6); err != nil {
 			return os.NewSyscallError("IP_PKTINFO", err)
 		}
 	}
@@ -124,7 +124,7 @@ type recvVec struct {
 	msgs  [readBatch]udp.Msg
 	iovs  [readBatch]unix.Iovec
 	names [readBatch]udp.Sockaddr
-	to    [readBatch]udp.Source
+	to    [readBatch]udp.PktInfo
 	bufs  [readBatch][packetBuffer]byte
 }
 
@@ -280,13 +280,13 @@ func (s *socket) writeTo(packet []byte, d *dest, c *engineCounters) error {
 // sockaddr is both ends of a dest as the kernel wants them.
 type sockaddr struct {
 	to     udp.Sockaddr
-	source *udp.Source // nil: the socket's own address, or what the routes say
+	source *udp.PktInfo // nil: the socket's own address, or what the routes say
 }
 
-// set encodes a remote address for a listener's kind of socket, and the local one, if it is valid.
-func (a *sockaddr) set(l *listener, remote netip.AddrPort, local netip.Addr) error {
-	v6 := l.addr.Addr().Is6()
-	a.source = udp.NewSource(local, v6)
+// set encodes a remote address for a group's kind of socket, and the local one, if it is valid.
+func (a *sockaddr) set(g *socketGroup, remote netip.AddrPort, local netip.Addr) error {
+	v6 := g.addr.Addr().Is6()
+	a.source = udp.NewPktInfo(local, v6)
 	if !v6 {
 		a.to.SetV4(remote)
 		return nil

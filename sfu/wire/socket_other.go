@@ -167,9 +167,9 @@ type sockaddr struct {
 	source []byte // a control message; nil: the socket's own address, or what the routes say
 }
 
-// set takes a remote address for a listener's kind of socket, and the local one, if it is valid.
-func (a *sockaddr) set(l *listener, remote netip.AddrPort, local netip.Addr) error {
-	v6 := l.addr.Addr().Is6()
+// set takes a remote address for a group's kind of socket, and the local one, if it is valid.
+func (a *sockaddr) set(g *socketGroup, remote netip.AddrPort, local netip.Addr) error {
+	v6 := g.addr.Addr().Is6()
 	if v6 && remote.Addr().Is4() {
 		remote = netip.AddrPortFrom(netip.AddrFrom16(remote.Addr().As16()), remote.Port())
 	}

@@ -28,13 +28,13 @@ func newInside(tb testing.TB, id dtls.SRTPProtectionProfile) *inside {
 	tb.Helper()
 	keys, o := testKeys(tb, id)
 	e := &Engine{}
-	l := &listener{addr: loopback()}
-	e.listeners = []*listener{l}
+	g := &socketGroup{addr: loopback()}
+	e.groups = []*socketGroup{g}
 	ep := e.NewEndpoint(nil)
 	in, err := derive(keys.m.profile, &keys.m.inbound)
 	require.NoError(tb, err)
 	require.NoError(tb, ep.setKeys(keys))
-	d, err := newDest(ep, l, netip.MustParseAddrPort("127.0.0.1:9"), netip.Addr{})
+	d, err := newDest(ep, g, netip.MustParseAddrPort("127.0.0.1:9"), netip.Addr{})
 	require.NoError(tb, err)
 	ep.dest.Store(d)
 	return &inside{suite: in, sender: ep.Sender(7), batch: e.newBatch(0), oracle: o}

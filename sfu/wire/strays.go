@@ -79,7 +79,7 @@ func (l *loop) stray(packet []byte, from netip.AddrPort, now time.Time) bool {
 	if ep == nil || !l.deliver(ep, kindRTP, packet, now) {
 		return false
 	}
-	ep.wander(flow{from, l.listener.index}, now)
+	ep.wander(flow{from, l.group.index}, now)
 	return true
 }
 

@@ -201,7 +201,7 @@ func (m *microphone) send(frame []byte) error {
 func (m *microphone) redundant(index uint64, limit int) int {
 	p := m.at(index)
 	limit = min(limit, int(min(index, repair.MaxDepth)))
-	room := repair.RoomBeside(len(p.frame))
+	room := repair.SpaceBeside(len(p.frame))
 	for n := range limit {
 		before := m.at(index - uint64(n) - 1)
 		if !room.Take(len(before.frame), int64(p.header.Timestamp-before.header.Timestamp)) {
