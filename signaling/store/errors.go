@@ -39,6 +39,14 @@ func (e *RepeatedError) Error() string { return "posted already, as message " + 
 // Unwrap makes it an ErrExists.
 func (e *RepeatedError) Unwrap() error { return ErrExists }
 
+// NameTakenError is that a name is somebody else's, or looks like theirs. It is an ErrExists.
+type NameTakenError struct{ UserID string }
+
+func (e *NameTakenError) Error() string { return "the name is taken by user " + e.UserID }
+
+// Unwrap makes it an ErrExists.
+func (e *NameTakenError) Unwrap() error { return ErrExists }
+
 // refusals are the errors that say something of the question and nothing of the file.
 func refused(err error) bool {
 	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrExists)

@@ -10,6 +10,8 @@ const (
 	tendEvery = 3 * time.Minute
 	// maxForget is how many messages one transaction forgets, so that it holds nobody up for long.
 	maxForget = 200
+	// wonderFor is how long it is known of a link, or a login, that it is too old.
+	wonderFor = 30 * 24 * time.Hour
 )
 
 // Limits say how many messages of a channel are kept, and for how long. With a 0 in either none is.
@@ -126,7 +128,28 @@ func (s *Store) forget(ctx context.Context, now time.Time, limits func(string) L
 			return err
 		}
 	}
-	return s.forgetReads(ctx, now)
+	if err := s.forgetReads(ctx, now); err != nil {
+		return err
+	}
+	return s.forgetDoors(ctx, now)
+}
+
+// forgetDoors forgets the logins and invites that ended by themselves so long ago that nobody wonders why.
+func (s *Store) forgetDoors(ctx context.Context, now time.Time) error {
+	before := now.Add(-wonderFor)
+	for query, fact := range map[string]Fact{
+		"SELECT id FROM logins WHERE until < ? LIMIT 1":                 LoginsForgotten{before},
+		"SELECT id FROM invites WHERE until <> 0 AND until < ? LIMIT 1": InvitesForgotten{before},
+	} {
+		old, err := s.strings(ctx, query, milliseconds(before))
+		if err == nil && len(old) > 0 {
+			_, err = s.Append(ctx, now, fact)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Store) forgetOf(ctx context.Context, now time.Time, channel string, limits func(string) Limits) error {

@@ -49,3 +49,51 @@ CREATE TABLE reads (
 	seq        INTEGER NOT NULL, -- of the last message read
 	PRIMARY KEY (user_id, channel_id)
 ) STRICT, WITHOUT ROWID;
+
+-- People who are known, that is who came by an invite or were signed in by an issuer.
+CREATE TABLE users (
+	id         TEXT    PRIMARY KEY,
+	name       TEXT    NOT NULL,
+	role       TEXT    NOT NULL, -- guest, member, moderator, admin
+	created_at INTEGER NOT NULL,
+	seen_at    INTEGER NOT NULL, -- 0: never
+	seq        INTEGER NOT NULL  -- of the fact that changed it last
+) STRICT, WITHOUT ROWID;
+
+-- Whose a name is. A name has one or two keys; names that look the same share one.
+CREATE TABLE name_keys (
+	key     TEXT PRIMARY KEY,
+	user_id TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX name_keys_of_user ON name_keys (user_id);
+
+-- The browsers on which people stay signed in. The token that each of them keeps names its row.
+CREATE TABLE logins (
+	id         TEXT    PRIMARY KEY,
+	user_id    TEXT    NOT NULL,
+	created_at INTEGER NOT NULL,
+	used_at    INTEGER NOT NULL,
+	until      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX logins_of_user ON logins (user_id);
+
+-- Links by which somebody becomes a person. The id follows from the secret in the link, which is kept nowhere.
+CREATE TABLE invites (
+	id         TEXT    PRIMARY KEY,
+	role       TEXT    NOT NULL,
+	channel_id TEXT    NOT NULL, -- '': none
+	uses       INTEGER NOT NULL, -- how often it may be used; 0: any number of times
+	used       INTEGER NOT NULL,
+	until      INTEGER NOT NULL, -- 0: for good
+	by_id      TEXT    NOT NULL, -- '': the operator
+	by_name    TEXT    NOT NULL,
+	created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Who was let into a channel whose access is invited.
+CREATE TABLE admissions (
+	channel_id TEXT NOT NULL,
+	user_id    TEXT NOT NULL,
+	PRIMARY KEY (channel_id, user_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX admissions_of_user ON admissions (user_id);
