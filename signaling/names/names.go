@@ -3,13 +3,16 @@
 //
 // Which characters those are is the FreeformClass of the PRECIS framework (RFC 8264, section 4.3), by golang.org/x/text,
 // with the mapping of nicknames (RFC 8266, section 2.1). PRECIS knows no emoji sequences, so their joiners, selectors and
-// tags are judged here first (emoji.go), by Unicode Technical Standard 51. All functions are pure.
+// tags are judged here first (emoji.go), by Unicode Technical Standard 51. Which names look the same is Unicode Technical
+// Standard 39's to say (skeleton.go). All functions are pure.
 package names
 
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -32,14 +35,22 @@ const (
 //nolint:gochecknoglobals // constant: the profile has no state
 var freeform = precis.NewFreeform(precis.Norm(norm.NFC))
 
-// reserved are the names by which the page and the server speak of themselves, folded as fold does.
+// reserved returns the keys of the names by which the page and the server speak of themselves.
 //
-//nolint:gochecknoglobals // constant
-var reserved = map[string]bool{
-	"you": true, "me": true, "everyone": true, "everybody": true, "nobody": true,
-	"admin": true, "administrator": true, "moderator": true, "operator": true, "owner": true, "root": true,
-	"system": true, "server": true, "livechat": true, "mini livechat": true,
-}
+//nolint:gochecknoglobals // constant, once it was asked for
+var reserved = sync.OnceValue(func() map[string]bool {
+	keys := make(map[string]bool)
+	for _, name := range []string{
+		"you", "me", "everyone", "everybody", "nobody",
+		"admin", "administrator", "moderator", "operator", "owner", "root",
+		"system", "server", "livechat", "mini livechat",
+	} {
+		for _, key := range Keys(name) {
+			keys[key] = true
+		}
+	}
+	return keys
+})
 
 // Clean returns the name as it is to be kept and shown: composed (NFC), each run of spaces a single one, none at the ends.
 // maxChars bounds it in code points. The error wraps ErrName.
@@ -69,17 +80,9 @@ func Visible(name string, maxChars int) (string, error) {
 	return name, nil
 }
 
-// Reserved reports whether the page or the server speak of themselves by this name, in whatever case or width it is
-// written.
-func Reserved(name string) bool { return reserved[fold(name)] }
-
-// fold is how names are compared (RFC 8266, section 2.4).
-func fold(name string) string {
-	key, err := precis.Nickname.CompareKey(name)
-	if err != nil {
-		return strings.ToLower(name)
-	}
-	return key
+// Reserved reports whether the page or the server speak of themselves by this name, or by one that looks the same.
+func Reserved(name string) bool {
+	return slices.ContainsFunc(Keys(name), func(key string) bool { return reserved()[key] })
 }
 
 // singleSpaces removes white space at both ends and makes each run of spaces within a single one (RFC 8266, section 2.1).

@@ -140,6 +140,8 @@ func TestCleanRefusesWhatDeceives(t *testing.T) {
 		"you":                  {"You", "reserved"},
 		"wide admin":           {"ＡＤＭＩＮ", "reserved"},
 		"spaced system":        {"  SYSTEM ", "reserved"},
+		"Cyrillic admin":       {"\u0410dmin", "reserved"},
+		"m of two letters":     {"Systern", "reserved"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
