@@ -309,6 +309,34 @@ func TestGatewayTakeover(t *testing.T) {
 	require.Equal(t, protocol.ChannelEventJoin, event.Event)
 }
 
+// Who is told that its session has ended is out of its channel by then: what it does of itself now, such as ending its
+// media, is no longer why.
+func TestGatewayToldOfTheEndAfterIt(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t)
+	token, _ := guest(t, s, "Ada")
+	bob, bobID := identify(t, s, "Bob")
+	bob.joinChannel("lobby")
+	identifyAs := func() *raw {
+		c := dial(t, s)
+		c.request(protocol.OpIdentify, protocol.Identify{Token: token, V: 1})
+		return c
+	}
+	old := identifyAs()
+	require.Equal(t, protocol.OpReady, old.read().Op)
+	for range 10 {
+		old.joinChannel("lobby")
+		newer := identifyAs()
+		require.Equal(t, protocol.CloseReplaced, old.closed())
+		var detail protocol.ChannelDetail
+		bob.ack(protocol.OpChannelInfo, protocol.ChannelRef{ChannelID: "lobby"}, &detail)
+		require.Len(t, detail.ActiveMembers, 1)
+		require.Equal(t, bobID, detail.ActiveMembers[0].UserID)
+		require.Equal(t, protocol.OpReady, newer.read().Op)
+		old = newer
+	}
+}
+
 // Twenty sessions of one user at once: each but one is told that it was replaced, and
 // the channel ends with at most one of them.
 func TestGatewayTakeoverRace(t *testing.T) {

@@ -49,6 +49,8 @@ type Conn struct {
 	code    protocol.CloseCode // 0: close without a frame, the other side is gone
 	reason  string
 	done    chan struct{}
+	// detached is closed when the session has let go of the connection.
+	detached chan struct{}
 
 	// The reader's own.
 	session *Session // nil until the client has identified
@@ -65,7 +67,8 @@ type Conn struct {
 func newConn(g *Gateway, via Arrival) *Conn {
 	c := &Conn{
 		gw: g, via: via, opened: time.Now(),
-		queued: make(chan struct{}, 1), pings: make(chan struct{}, 1), done: make(chan struct{}),
+		queued: make(chan struct{}, 1), pings: make(chan struct{}, 1),
+		done: make(chan struct{}), detached: make(chan struct{}),
 		limiter: rate.NewLimiter(rate.Limit(g.cfg.RequestRate), g.cfg.RequestBurst),
 		flow:    newFlow(g.cfg.RequestRate, g.cfg.RequestBurst),
 	}
@@ -86,13 +89,19 @@ func (c *Conn) run(ctx context.Context, ws *websocket.Conn) {
 	if c.session == nil {
 		c.guard("close", func() { c.writeClose(time.Now().Add(c.gw.cfg.WriteTimeout)) })
 	} else {
-		c.session.detach(c)
+		c.leaveSession()
 	}
 	c.writing.Wait()
 	if c.session != nil {
 		c.session.out.detach(c) // not before the writer has taken what was left
 	}
 	c.linger()
+}
+
+// leaveSession detaches the connection from its session, which may end with it.
+func (c *Conn) leaveSession() {
+	defer close(c.detached)
+	c.session.detach(c)
 }
 
 // guard runs a part of the connection. A panic in it ends the connection, and with it its
@@ -299,6 +308,7 @@ func (c *Conn) writeLoop(out *outbox) {
 	for {
 		select {
 		case <-c.done:
+			c.awaitDetached()
 			c.writeEnd(out)
 			return
 		case <-c.pings:
@@ -330,6 +340,18 @@ func (c *Conn) writeText(frame []byte, deadline time.Time) error {
 		return err
 	}
 	return c.ws.WriteMessage(websocket.TextMessage, frame)
+}
+
+// awaitDetached waits until the session has let go of the connection: a client that is told of its session's end ends its
+// media at once, and the others would hear that it has left, not that it is gone. A request that is still being carried
+// out holds the end up for one WriteTimeout at most.
+func (c *Conn) awaitDetached() {
+	limit := time.NewTimer(c.gw.cfg.WriteTimeout)
+	defer limit.Stop()
+	select {
+	case <-c.detached:
+	case <-limit.C:
+	}
 }
 
 // writeEnd writes what was queued before the end and the close frame, all within one
