@@ -155,6 +155,13 @@ func checkNames(t *testing.T, ada, _ *participant) {
 	ada.fill("#create-name", "admin")
 	ada.click("#create-submit")
 	ada.see("#create-error", `This name cannot be used: "admin" is reserved.`)
+	ada.click("#create-cancel")
+	ada.click("#create-open")
+	ada.fill("#create-name", "L\u043ebby") // with a Cyrillic о
+	ada.click("#create-submit")
+	ada.see("#create-error", "There is a channel with this name already, or with one that looks the same.")
+	ada.click("#create-cancel")
+	ada.createChannel("lobby!", 0) // another name, of which the page would make the same id
 	ada.noComplaints()
 }
 

@@ -105,9 +105,9 @@ func TestUnreadListsAreBoundedInBytes(t *testing.T) {
 		c.MaxChannels, c.ChannelsPerUser, c.GuestChannelRate = 600, 600, 600
 	})
 	owner, _ := identify(t, s, "Ada")
-	name := strings.Repeat("\u1f600", 50) // as long as names may be on the wire
+	name := func(n int) string { return strings.Repeat("\u1f600", 48) + fmt.Sprintf("%04d", n) } // as long as names may be on the wire
 	for i := range 499 {
-		owner.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: fmt.Sprint("c", i), ChannelName: name}, nil)
+		owner.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: fmt.Sprint("c", i), ChannelName: name(i)}, nil)
 	}
 	const clients = 3
 	var mute [clients]*raw
@@ -124,7 +124,7 @@ func TestUnreadListsAreBoundedInBytes(t *testing.T) {
 			}
 		}
 		// Each list is another one.
-		owner.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: fmt.Sprint("d", round), ChannelName: name}, nil)
+		owner.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: fmt.Sprint("d", round), ChannelName: name(1000 + round)}, nil)
 		most = max(most, heapInUse()-before)
 	}
 	t.Logf("the heap grew by %d KiB at most", most>>10)

@@ -31,6 +31,8 @@ const (
 // HubConfig is what a ChannelHub needs to know. Every field must be set.
 type HubConfig struct {
 	Limits ChannelLimits
+	// NameKeys returns under which keys a channel's name is taken: names that have one in common look the same.
+	NameKeys func(name string) []string
 	// Answer makes the media of the members, Peers is where it is registered.
 	Answer   Answer
 	Peers    *MediaPeerHub
@@ -57,8 +59,9 @@ type ChannelHub struct {
 	limits   ChannelLimits
 	decider  *decider
 
-	mu       sync.RWMutex // guards the maps; taken before a Channel's
+	mu       sync.RWMutex // guards the maps and names; taken before a Channel's
 	channels map[string]*Channel
+	names    channelNames
 	owners   map[string]*owner // by user id: who has a channel, or made one lately
 
 	version atomic.Uint64           // counts what changes a list
@@ -96,7 +99,7 @@ func NewChannelHub(cfg HubConfig) *ChannelHub {
 	return &ChannelHub{
 		answer: cfg.Answer, notifier: careful{cfg.Notifier, cfg.Journal}, journal: cfg.Journal, peers: cfg.Peers,
 		limits: cfg.Limits, decider: newDecider(cfg.Journal),
-		channels: make(map[string]*Channel), owners: make(map[string]*owner),
+		channels: make(map[string]*Channel), names: newChannelNames(cfg.NameKeys), owners: make(map[string]*owner),
 	}
 }
 
@@ -106,12 +109,15 @@ func (h *ChannelHub) RunDecisions(ctx context.Context) { h.decider.run(ctx) }
 
 // Create adds a channel and tells everybody but its owner. On a server that is full, the
 // channel that is empty for the longest, a minute at least, is deleted for it. It fails
-// with ErrChannelExists, ErrOwnsTooMany, ErrTooManyChannels or a *TooSoonError.
+// with ErrChannelExists, ErrNameTaken, ErrOwnsTooMany, ErrTooManyChannels or a *TooSoonError.
 func (h *ChannelHub) Create(spec ChannelSpec, now time.Time) (ChannelInfo, error) {
 	c := h.newChannel(spec, now)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err := h.freeLocked(spec.ID); err != nil {
+		return ChannelInfo{}, err
+	}
+	if err := h.names.free(c, spec.Name); err != nil {
 		return ChannelInfo{}, err
 	}
 	if err := h.allowLocked(spec, now); err != nil {
@@ -123,8 +129,8 @@ func (h *ChannelHub) Create(spec ChannelSpec, now time.Time) (ChannelInfo, error
 	return info, nil
 }
 
-// Restore adds a channel that there was before the server started: limits do not hold it up, and nobody is told. It fails
-// with ErrChannelExists.
+// Restore adds a channel that there was before the server started: limits do not hold it up, nor that another's name looks the
+// same, and nobody is told. It fails with ErrChannelExists.
 func (h *ChannelHub) Restore(spec ChannelSpec, now time.Time) error {
 	c := h.newChannel(spec, now)
 	h.mu.Lock()
@@ -165,6 +171,7 @@ func (h *ChannelHub) addLocked(c *Channel) {
 		h.ownerLocked(c.ownerID).channels++
 	}
 	h.channels[c.id] = c
+	h.names.take(c, c.roster.channel.Name)
 	h.changed()
 }
 
@@ -265,8 +272,8 @@ func (h *ChannelHub) infos() []ChannelInfo {
 }
 
 // Update has edit change a channel's settings, and tells everybody but the one named by by, if that makes a difference. A
-// capacity of 0 means the limit; one below the number of members makes nobody leave. It fails with ErrChannelNotFound, or
-// with a *TooSoonError when the channel changed three times just now. edit must not call back.
+// capacity of 0 means the limit; one below the number of members makes nobody leave. It fails with ErrChannelNotFound, with
+// ErrNameTaken, or with a *TooSoonError when the channel changed three times just now. edit must not call back.
 func (h *ChannelHub) Update(c *Channel, edit func(*Settings), by string, now time.Time) (ChannelInfo, error) {
 	return h.update(c, by, func(settings *Settings) error {
 		edit(settings)
@@ -275,6 +282,11 @@ func (h *ChannelHub) Update(c *Channel, edit func(*Settings), by string, now tim
 		}
 		if c.roster.closed || *settings == c.roster.channel.Settings {
 			return nil
+		}
+		if settings.Name != c.roster.channel.Name {
+			if err := h.names.free(c, settings.Name); err != nil {
+				return err
+			}
 		}
 		return allow(c.updates, now)
 	})
@@ -295,13 +307,18 @@ func (h *ChannelHub) update(c *Channel, by string, edit func(*Settings) error) (
 	defer h.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	settings := c.roster.channel.Settings
+	before := c.roster.channel.Settings
+	settings := before
 	if err := edit(&settings); err != nil {
 		return ChannelInfo{}, err
 	}
 	told, err := c.roster.update(settings, by)
 	if err != nil {
 		return ChannelInfo{}, err
+	}
+	if settings.Name != before.Name {
+		h.names.release(c, before.Name)
+		h.names.take(c, settings.Name)
 	}
 	if len(told) > 0 {
 		h.changed()
@@ -375,6 +392,7 @@ func (h *ChannelHub) deleteLocked(c *Channel, by string, condition func() bool) 
 		return nil, false
 	}
 	delete(h.channels, c.id)
+	h.names.release(c, c.roster.channel.Name)
 	if o := h.owners[c.ownerID]; o != nil {
 		o.channels--
 	}

@@ -13,6 +13,7 @@ import (
 var (
 	ErrChannelNotFound  = errors.New("channel not found")
 	ErrChannelExists    = errors.New("channel exists")
+	ErrNameTaken        = errors.New("channel name taken")
 	ErrChannelFull      = errors.New("channel is full")
 	ErrTooManyChannels  = errors.New("the server holds no more channels")
 	ErrOwnsTooMany      = errors.New("you own as many channels as one person may")

@@ -3,6 +3,7 @@ package sfu
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -204,8 +205,9 @@ func newHub(tb testing.TB, capacity int) (*ChannelHub, *MediaPeerHub, *recorder)
 	log := &journal{}
 	peers := NewMediaPeerHub(log)
 	return NewChannelHub(HubConfig{
-		Limits: ChannelLimits{Capacity: capacity, Channels: 4, PerOwner: 3},
-		Answer: answerFromContext, Peers: peers, Notifier: notifier, Journal: log,
+		Limits:   ChannelLimits{Capacity: capacity, Channels: 4, PerOwner: 3},
+		NameKeys: func(name string) []string { return strings.Fields(strings.ToLower(name)) },
+		Answer:   answerFromContext, Peers: peers, Notifier: notifier, Journal: log,
 	}), peers, notifier
 }
 

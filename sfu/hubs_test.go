@@ -58,6 +58,71 @@ func TestChannelHubUpdate(t *testing.T) {
 	require.Equal(t, 10, info.Capacity)
 }
 
+func TestChannelNamesThatLookTheSame(t *testing.T) {
+	hub, _, _ := newHub(t, 10)
+	now := time.Now()
+	add := func(id, name string) error {
+		_, err := hub.Create(ChannelSpec{ID: id, Settings: Settings{Name: name}}, now)
+		return err
+	}
+	rename := func(c *Channel, name string) error {
+		_, err := hub.Update(c, func(s *Settings) { s.Name = name }, "", now)
+		return err
+	}
+	require.NoError(t, add("a", "Ada"))
+	require.ErrorIs(t, add("b", "ADA"), ErrNameTaken)
+	require.ErrorContains(t, add("b", "ADA"), "of a")
+	require.ErrorIs(t, add("a", "ADA"), ErrChannelExists)
+	require.NoError(t, add("b", "Bob"))
+	a, err := hub.Get("a")
+	require.NoError(t, err)
+	b, err := hub.Get("b")
+	require.NoError(t, err)
+
+	require.ErrorIs(t, rename(b, "ada"), ErrNameTaken)
+	require.Equal(t, "Bob", b.Info().Name)
+	require.NoError(t, rename(a, "ADA"), "its own name in another case")
+	require.ErrorIs(t, rename(b, "ada"), ErrNameTaken)
+	require.NoError(t, rename(a, "Ann"))
+	require.NoError(t, rename(b, "ada"), "nobody has it any more")
+	require.ErrorIs(t, add("c", "ANN"), ErrNameTaken)
+	require.NoError(t, add("c", "Bob"))
+	require.True(t, hub.Delete(a, ""))
+	require.NoError(t, add("d", "Ann"))
+	require.True(t, hub.Delete(b, ""))
+	before := Settings{Name: "Cyd"}
+	c, err := hub.Get("c")
+	require.NoError(t, err)
+	_, err = hub.Revert(c, before)
+	require.NoError(t, err)
+	require.ErrorIs(t, add("e", "CYD"), ErrNameTaken)
+	require.NoError(t, add("e", "bob"))
+}
+
+// Those that were there before the rule stay, and may change in all else.
+func TestChannelsOfOneNameAreRestored(t *testing.T) {
+	hub, _, _ := newHub(t, 10)
+	now := time.Now()
+	for _, id := range []string{"a", "b"} {
+		require.NoError(t, hub.Restore(ChannelSpec{ID: id, Settings: Settings{Name: "Ada"}}, now))
+	}
+	a, err := hub.Get("a")
+	require.NoError(t, err)
+	_, err = hub.Update(a, func(s *Settings) { s.Topic = "news" }, "", now)
+	require.NoError(t, err)
+	_, err = hub.Update(a, func(s *Settings) { s.Name = "ada" }, "", now)
+	require.ErrorIs(t, err, ErrNameTaken)
+	require.True(t, hub.Delete(a, ""))
+	_, err = hub.Create(ChannelSpec{ID: "c", Settings: Settings{Name: "ada"}}, now)
+	require.ErrorIs(t, err, ErrNameTaken, "the other one has it")
+	b, err := hub.Get("b")
+	require.NoError(t, err)
+	_, err = hub.Update(b, func(s *Settings) { s.Name = "ada" }, "", now)
+	require.NoError(t, err)
+	require.True(t, hub.Delete(b, ""))
+	require.Empty(t, hub.names.taken)
+}
+
 func TestChannelHubDeleteTakesTheMembersAlong(t *testing.T) {
 	hub, peers, notifier := newHub(t, 10)
 	_, err := hub.Create(ChannelSpec{ID: "a"}, time.Now())

@@ -67,6 +67,7 @@ var errorCodes = []struct {
 	{sfu.ErrNotInChannel, protocol.CodeNotInChannel},
 	{sfu.ErrEnded, protocol.CodeNotInChannel},
 	{sfu.ErrChannelExists, protocol.CodeChannelExists},
+	{sfu.ErrNameTaken, protocol.CodeNameTaken},
 	{sfu.ErrNegotiating, protocol.CodeNegotiating},
 	{sfu.ErrOwnsTooMany, protocol.CodeOwnsTooMany},
 	{store.ErrTrouble, protocol.CodeStorage},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/names"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 	"github.com/mini-livechat/mini-livechat/signaling/tally"
@@ -138,7 +139,8 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 		Limits: sfu.ChannelLimits{
 			Capacity: cfg.ChannelCapacity, Channels: cfg.MaxChannels, PerOwner: cfg.ChannelsPerUser,
 		},
-		Answer: answer, Peers: g.peers, Notifier: &notifier{gw: g}, Journal: g.journal,
+		NameKeys: names.Keys,
+		Answer:   answer, Peers: g.peers, Notifier: &notifier{gw: g}, Journal: g.journal,
 	})
 	g.guestChannels = newGuestChannels(cfg.GuestChannelRate)
 	if err := g.restoreChannels(context.Background(), time.Now()); err != nil {

@@ -23,6 +23,7 @@ const (
 	CodeAlreadyInChannel ErrorCode = 2003
 	CodeNotInChannel     ErrorCode = 2004
 	CodeChannelExists    ErrorCode = 2005
+	CodeNameTaken        ErrorCode = 2006
 	CodeOwnsTooMany      ErrorCode = 2007
 	CodeNegotiating      ErrorCode = 2010
 
@@ -72,6 +73,8 @@ func (c ErrorCode) String() string {
 		return "not in the channel"
 	case CodeChannelExists:
 		return "channel exists"
+	case CodeNameTaken:
+		return "channel name taken"
 	case CodeOwnsTooMany:
 		return "too many channels of your own"
 	case CodeNegotiating:

@@ -112,18 +112,16 @@ export class Directory extends Store {
    * @throws {RequestError | import('./protocol.js').ConnectionLostError}
    */
   async create(name, capacity) {
-    const nameTaken = this.channels.some((c) => c.channel_name === name);
     const ask = (/** @type {string} */ id) =>
       this.#client.request(Op.CHANNEL_CREATE, { channel_id: id, channel_name: name, mode: 'conference', capacity });
     let info;
     try {
       info = await ask(channelIdFor(name));
     } catch (err) {
-      const exists = err instanceof RequestError && err.code === ErrorCode.CHANNEL_EXISTS;
-      if (!exists || nameTaken) {
+      if (!(err instanceof RequestError && err.code === ErrorCode.CHANNEL_EXISTS)) {
         throw err;
       }
-      // "Team A" and "team-a" make one id but are two names.
+      // "Team A" and "team-a" make one id but are two names. Whether this one is free the server says.
       info = await ask(channelIdFor(name, String(Math.random())));
     }
     this.upsert(info);

@@ -102,8 +102,8 @@ export function messageFailed(err) {
  */
 export function createFailed(err) {
   const code = err instanceof RequestError ? err.code : 0;
-  if (code === ErrorCode.CHANNEL_EXISTS) {
-    return 'There is a channel with this name already. Choose another name.';
+  if (code === ErrorCode.NAME_TAKEN) {
+    return 'There is a channel with this name already, or with one that looks the same. Choose another name.';
   }
   if (code === ErrorCode.OWNS_TOO_MANY) {
     return 'You have made as many channels as one person may. Delete one of them first.';
