@@ -77,6 +77,9 @@ type Config struct {
 	Store *store.Store
 	// Keep says how much of a channel's chat is kept where the channel does not say so itself.
 	Keep store.Limits
+	// Revoked reports whether a token that is good otherwise was revoked. It may be called from any goroutine, and must not wait.
+	// Nil: none was.
+	Revoked func(auth.Identity) bool
 	// Tally counts refusals, evictions and the like. Nil: nothing is counted.
 	Tally *tally.Tally
 }

@@ -53,6 +53,9 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	}
 	now := time.Now()
 	identity, err := c.gw.auth.Verify(d.Token, now)
+	if err == nil {
+		err = c.gw.stillGood(identity, now)
+	}
 	if err != nil {
 		return &closeError{err, protocol.CloseAuthFailed}
 	}
@@ -70,6 +73,10 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 		return errDetached
 	}
 	c.serve(s)
+	// Who revoked the token meanwhile did not find the session yet.
+	if err := c.gw.stillGood(identity, now); err != nil {
+		s.refuse(err)
+	}
 	c.log.Debug("identified", zap.String("user", s.userID),
 		zap.String("client", d.Client[:min(len(d.Client), maxClientName)]))
 	return nil

@@ -103,10 +103,14 @@ func (s *Session) resume(c *Conn, r *request, d protocol.Resume) (invalid string
 	if !s.admits(used) {
 		return invalidUnknown
 	}
+	now := time.Now()
+	if err := s.gw.stillGood(s.identity, now); err != nil {
+		s.refuse(err)
+		return invalidUnknown
+	}
 	// What is being carried out is done first, so that its reply is among what is replayed.
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	now := time.Now()
 	s.gw.cfg.Relay.Admit(s.id, c.via)
 	servers := s.gw.cfg.Relay.ICEServers(s.id, c.via, now)
 	token, hash := newResumeToken()

@@ -21,6 +21,7 @@ type Session struct {
 	id           string
 	userID, name string
 	role         auth.Role
+	identity     auth.Identity // of the token that the session was begun with, and lives no longer than
 	gw           *Gateway
 	log          *zap.Logger
 	out          *outbox
@@ -50,7 +51,7 @@ type Session struct {
 // newSession returns a session with c attached, not yet in any hub.
 func newSession(c *Conn, identity auth.Identity) *Session {
 	s := &Session{
-		id: ulid.Make().String(), userID: identity.UserID, name: identity.Name, role: identity.Role,
+		id: ulid.Make().String(), userID: identity.UserID, name: identity.Name, role: identity.Role, identity: identity,
 		gw: c.gw, limiter: c.limiter, gone: make(chan struct{}), conn: c, via: c.via,
 		out: newOutbox(c.gw.cfg.EgressQueue, c.gw.cfg.EgressBytes, c.gw.cfg.ResumeWindow > 0),
 	}
@@ -61,7 +62,10 @@ func newSession(c *Conn, identity auth.Identity) *Session {
 
 // end asks the session to end; the Conn, if there is one, is closed with this code. It
 // does not wait: gone is closed when the session has ended.
-func (s *Session) end(code protocol.CloseCode) {
+func (s *Session) end(code protocol.CloseCode) { s.endBecause(code, code.String()) }
+
+// endBecause is end with a reason in other words than the code's own.
+func (s *Session) endBecause(code protocol.CloseCode, reason string) {
 	s.mu.Lock()
 	if s.ended {
 		s.mu.Unlock()
@@ -72,7 +76,7 @@ func (s *Session) end(code protocol.CloseCode) {
 	conn := s.conn
 	s.mu.Unlock()
 	if conn != nil {
-		conn.close(code) // its reader finishes the session
+		conn.closeBecause(code, reason) // its reader finishes the session
 		return
 	}
 	go s.finish()

@@ -46,8 +46,9 @@ type App struct {
 	gateway *signaling.Gateway
 	// ports are the TCP ports of the page: one, and with TLS perhaps another in the clear,
 	// the last.
-	ports []*port
-	certs *certificates // nil: no TLS
+	ports   []*port
+	certs   *certificates // nil: no TLS
+	secrets *secretFile   // nil: the secret stays what it was at the start
 	// webs are the HTTP servers on the ports.
 	webs []web
 }
@@ -58,27 +59,21 @@ func New(cfg Config, log *zap.Logger) (*App, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	authority, err := newAuthority(cfg)
+	a := &App{cfg: cfg, log: log}
+	if cfg.SecretFile != "" {
+		a.secrets = newSecretFile(cfg.SecretFile, log)
+	}
+	authority, err := cfg.Authority()
 	if err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, log: log}
+	if a.secrets != nil {
+		a.secrets.authority = authority
+	}
 	if err := a.open(authority); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil
-}
-
-func newAuthority(cfg Config) (*auth.Authority, error) {
-	secret, err := cfg.SigningSecret()
-	if err != nil {
-		return nil, err
-	}
-	authority, err := auth.New(secret)
-	if err != nil {
-		return nil, fmt.Errorf("signing secret: %w", err)
-	}
-	return authority, nil
 }
 
 func (a *App) open(authority *auth.Authority) error {
@@ -244,6 +239,16 @@ func (a *App) Run(ctx context.Context) error {
 		return nil
 	})
 	running.Go(func() error {
+		a.gateway.RunPasses(parts)
+		return nil
+	})
+	if a.secrets != nil {
+		running.Go(func() error {
+			a.secrets.run(parts)
+			return nil
+		})
+	}
+	running.Go(func() error {
 		a.runSummary(parts)
 		return nil
 	})
@@ -298,14 +303,19 @@ func (a *App) drain(ctx context.Context) (within time.Duration) {
 	return min(closeTimeout, a.cfg.Drain-took)
 }
 
-// Reload reads the certificate's files again, if there are any, and logs what it did. All
+// Reload reads the files of the certificate and of the secrets again, if there are any, and logs what it did. All
 // else is read when the server starts.
 func (a *App) Reload() {
-	if a.certs == nil || a.certs.reload == nil {
-		a.log.Info("told to reload; there are no certificate files, and settings are read at the start only")
-		return
+	certs := a.certs != nil && a.certs.reload != nil
+	if certs {
+		a.certs.reload()
 	}
-	a.certs.reload()
+	if a.secrets != nil {
+		a.secrets.reload()
+	}
+	if !certs && a.secrets == nil {
+		a.log.Info("told to reload; there are no files of a certificate or of secrets, and settings are read at the start only")
+	}
 }
 
 // Close takes the server apart. It is for an App that is not run; Run does it by itself.

@@ -83,6 +83,8 @@ type Config struct {
 
 	// Secret signs the tokens. Empty means a generated one, kept in Data.
 	Secret string `json:"-" group:"people" placeholder:"TEXT" help:"Signs the tokens, at least 32 bytes. Better given in the environment, where other users of the machine cannot see it. Without one, a secret is generated and kept in --data."`
+	// SecretFile holds several secrets, one a line, and is read again when it changes. Empty means none.
+	SecretFile string `json:"-" group:"people" placeholder:"FILE" help:"Signs the tokens, instead of --secret: a file of secrets, one a line, that nobody else may read. The first signs, all are accepted. It is read again when it changes."`
 	// AllowGuests lets people in who have no token. nil means only while HTTP listens on
 	// loopback; see GuestsAllowed.
 	AllowGuests *bool `negatable:"" group:"people" help:"Let people in by name alone, without a token. Without either flag: only while --http is on loopback."`
@@ -139,7 +141,7 @@ type Config struct {
 	// RequestBurst is how many requests a session may send at once.
 	RequestBurst int `group:"sessions" placeholder:"N" help:"Requests that one client may send at once."`
 
-	// Data is the directory for what outlives the process. Empty is allowed only with Secret.
+	// Data is the directory for what outlives the process. Empty is allowed only with Secret or SecretFile.
 	Data string `group:"running" placeholder:"DIR" help:"Directory for what outlives the process: the generated secret, and livechat.db with what the server remembers. Empty: nothing does."`
 	// Drain is how long the end may take: everybody is told to come back, and what was told is
 	// waited for. 0 tells nobody.
@@ -173,19 +175,41 @@ func (c Config) GuestsAllowed() bool {
 	return c.onLoopback()
 }
 
-// SecretFile is where the generated secret is kept.
-func (c Config) SecretFile() string { return auth.SecretFile(c.Data) }
+// givesSecret reports whether the operator gives the secrets, so that none is generated.
+func (c Config) givesSecret() bool { return c.Secret != "" || c.SecretFile != "" }
 
-// SigningSecret returns Secret, or the one kept in Data, which is generated at need.
-func (c Config) SigningSecret() ([]byte, error) {
-	if c.Secret != "" {
-		return []byte(c.Secret), nil
+// KeptSecret is where the generated secret is kept. Empty: the operator gives another.
+func (c Config) KeptSecret() string {
+	if c.givesSecret() {
+		return ""
 	}
-	secret, err := auth.LoadOrCreateSecret(c.Data)
+	return auth.SecretFile(c.Data)
+}
+
+// Authority returns what signs and verifies tokens: with Secret, with those in SecretFile, or with the one kept in Data, which is
+// generated at need.
+func (c Config) Authority() (*auth.Authority, error) {
+	var secrets [][]byte
+	switch {
+	case c.Secret != "":
+		secrets = [][]byte{[]byte(c.Secret)}
+	case c.SecretFile != "":
+		var err error
+		if secrets, err = auth.ReadSecrets(c.SecretFile); err != nil {
+			return nil, fmt.Errorf("%w (--secret-file)", err)
+		}
+	default:
+		secret, err := auth.LoadOrCreateSecret(c.Data)
+		if err != nil {
+			return nil, fmt.Errorf("%w (a secret of your own is given with --secret, another directory with --data)", err)
+		}
+		secrets = [][]byte{secret}
+	}
+	authority, err := auth.New(secrets...)
 	if err != nil {
-		return nil, fmt.Errorf("%w (a secret of your own is given with --secret, another directory with --data)", err)
+		return nil, fmt.Errorf("signing secret: %w", err)
 	}
-	return secret, nil
+	return authority, nil
 }
 
 // MediaAddr returns the address and port for media. The address is the zero netip.Addr
@@ -359,9 +383,14 @@ func (c Config) samePort() bool {
 // hasTLS reports whether there is a certificate.
 func (c Config) hasTLS() bool { return c.TLSCert != "" || len(c.Domain) > 0 }
 
-// CheckSecret is the part of Validate that concerns Secret and Data.
+// CheckSecret is the part of Validate that concerns Secret, SecretFile and Data.
 func (c Config) CheckSecret() error {
-	if c.Secret == "" {
+	switch {
+	case c.Secret != "" && c.SecretFile != "":
+		return badValue("secret-file", c.SecretFile, "must not be given beside --secret: write that secret into the file")
+	case c.SecretFile != "":
+		return nil
+	case c.Secret == "":
 		if c.Data == "" {
 			return badValue("data", "", "must be a directory to keep the generated secret in (it has no default where HOME is not set), or --secret must be given")
 		}
@@ -380,7 +409,7 @@ func (c Config) checkPeople(v *mistakes) {
 	}
 	// Who may come in has to be said before strangers can: a server that somebody forgot
 	// on a public address must not be an open house.
-	if c.AllowGuests == nil && c.Secret == "" && !c.onLoopback() {
+	if c.AllowGuests == nil && !c.givesSecret() && !c.onLoopback() {
 		key, value := "http", c.HTTP
 		if isLoopback(c.HTTP) {
 			key, value = "https", cmp.Or(c.HTTPS, DefaultHTTPS)

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
 )
 
 const testSecret = "0123456789abcdef0123456789abcdef"
@@ -75,6 +77,9 @@ func TestValidate(t *testing.T) {
 		"origin of a file":         {change: func(c *Config) { c.AllowOrigin = []string{"file://x"} }, says: []string{"--allow-origin=file://x: "}},
 		"short secret":             {change: func(c *Config) { c.Secret = "hunter2" }, says: []string{"--secret=(7 bytes): must have 32 to 4096 bytes"}},
 		"nowhere to keep a secret": {change: func(c *Config) { c.Data = "" }, says: []string{"--data", "--secret must be given"}},
+		"two sources of secrets":   {change: func(c *Config) { c.Secret, c.SecretFile = testSecret, "s" }, says: []string{"--secret-file=s: must not be given beside --secret"}},
+		"secrets need no data":     {change: func(c *Config) { c.Data, c.SecretFile = "", "s" }},
+		"public with secrets":      {change: func(c *Config) { c.HTTP, c.SecretFile = ":8080", "s" }},
 		"a secret needs no data":   {change: func(c *Config) { c.Data, c.Secret = "", testSecret }},
 		"no slots":                 {change: func(c *Config) { c.Slots = 0 }, says: []string{"--slots=0: must be 1 to 32"}},
 		"too many slots":           {change: func(c *Config) { c.Slots = 33 }, says: []string{"--slots=33: must be 1 to 32"}},
@@ -223,23 +228,47 @@ func TestGuestsAllowed(t *testing.T) {
 	}
 }
 
-func TestSigningSecret(t *testing.T) {
+func TestSecretsComeFromOnePlace(t *testing.T) {
+	const first, second = testSecret + " 1", testSecret + " 2"
 	cfg := Default()
 	cfg.Data = filepath.Join(t.TempDir(), "data")
-	generated, err := cfg.SigningSecret()
+	mint := func(cfg Config) string {
+		a, err := cfg.Authority()
+		require.NoError(t, err)
+		token, err := a.Mint(auth.Identity{UserID: "ada"}, time.Now(), time.Hour)
+		require.NoError(t, err)
+		return token
+	}
+	takes := func(token string, secrets ...string) {
+		t.Helper()
+		for _, secret := range secrets {
+			a, err := auth.New([]byte(secret))
+			require.NoError(t, err)
+			_, err = a.Verify(token, time.Now())
+			require.NoError(t, err)
+		}
+	}
+	generated := mint(cfg)
+	kept, err := os.ReadFile(cfg.KeptSecret())
 	require.NoError(t, err)
-	again, err := cfg.SigningSecret()
-	require.NoError(t, err)
-	require.Equal(t, generated, again)
+	takes(generated, strings.TrimSpace(string(kept)))
+	takes(mint(cfg), strings.TrimSpace(string(kept)))
 
-	cfg.Secret = testSecret
-	own, err := cfg.SigningSecret()
-	require.NoError(t, err)
-	require.Equal(t, testSecret, string(own))
+	cfg.Secret = first
+	takes(mint(cfg), first)
+	require.Empty(t, cfg.KeptSecret())
 
-	cfg.Secret = ""
+	cfg.Secret, cfg.SecretFile = "", filepath.Join(t.TempDir(), "secrets")
+	require.NoError(t, os.WriteFile(cfg.SecretFile, []byte(second+"\n"+first+"\n"), 0o600))
+	takes(mint(cfg), second)
+	require.Empty(t, cfg.KeptSecret())
+	require.NoError(t, os.WriteFile(cfg.SecretFile, []byte("broken"), 0o600))
+	_, err = cfg.Authority()
+	require.ErrorContains(t, err, "--secret-file")
+
+	cfg.SecretFile = ""
 	require.NoError(t, os.WriteFile(filepath.Join(cfg.Data, "secret"), []byte("broken"), 0o600))
-	_, err = cfg.SigningSecret()
+	_, err = cfg.Authority()
 	require.ErrorContains(t, err, "--secret")
 }
 

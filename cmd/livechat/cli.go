@@ -33,7 +33,7 @@ func defaults() *cli {
 	data := serversData{Data: app.Default().Data}
 	return &cli{
 		Serve:   serveCommand{Config: app.Default()},
-		Token:   tokenCommand{Data: data.Data, HTTP: app.DefaultHTTP, TTL: defaultTokenTTL},
+		Token:   tokenCommand{serversSecret: serversSecret{Data: data.Data}, HTTP: app.DefaultHTTP, TTL: defaultTokenTTL},
 		Bench:   defaultBench(),
 		Backup:  backupCommand{serversData: data},
 		Restore: restoreCommand{serversData: data},

@@ -205,19 +205,24 @@ func TestToken(t *testing.T) {
 	require.Zero(t, code, stderr)
 	require.Equal(t, "the link with it: http://127.0.0.1:8080/#token="+again, stderr, "the second time there is no more to say")
 	id := verify(t, secret, stdout, time.Now())
-	id.ExpiresAt = time.Time{}
-	require.Equal(t, auth.Identity{UserID: "alice", Name: "Alice", Role: auth.RoleAdmin}, id)
+	require.Equal(t, auth.Identity{UserID: "alice", Name: "Alice", Role: auth.RoleAdmin}, who(id))
 
 	// The same secret from the environment, and a token for five minutes.
 	stdout, _, code = output(t, livechat(t, []string{"LIVECHAT_SECRET=" + testSecret}, "token", "--user=bob", "--ttl=5m"))
 	require.Zero(t, code)
 	id = verify(t, []byte(testSecret), stdout, time.Now())
-	id.ExpiresAt = time.Time{}
-	require.Equal(t, auth.Identity{UserID: "bob", Name: "bob", Role: auth.RoleMember}, id)
+	require.Equal(t, auth.Identity{UserID: "bob", Name: "bob", Role: auth.RoleMember}, who(id))
 	authority, err := auth.New([]byte(testSecret))
 	require.NoError(t, err)
 	_, err = authority.Verify(strings.TrimSpace(stdout), time.Now().Add(6*time.Minute))
 	require.ErrorIs(t, err, auth.ErrTokenExpired)
+
+	// The first of a file of secrets.
+	secrets := filepath.Join(t.TempDir(), "secrets")
+	require.NoError(t, os.WriteFile(secrets, []byte(testSecret+", the new one\n"+testSecret+"\n"), 0o600))
+	stdout, stderr, code = output(t, livechat(t, []string{"LIVECHAT_SECRET_FILE=" + secrets}, "token", "--user=bob"))
+	require.Zero(t, code, stderr)
+	verify(t, []byte(testSecret+", the new one"), stdout, time.Now())
 
 	// And from the file that the server reads, whose other settings do not matter here.
 	cmd := livechat(t, nil, "token", "--user=bob", "--config=livechat.yaml")
@@ -236,6 +241,11 @@ func TestTokenWithABrokenSecretFile(t *testing.T) {
 	require.Empty(t, stdout)
 	require.Contains(t, stderr, filepath.Join(data, "secret"))
 	require.Contains(t, stderr, "--secret")
+}
+
+// who is an identity without what it says about its token.
+func who(id auth.Identity) auth.Identity {
+	return auth.Identity{UserID: id.UserID, Name: id.Name, Role: id.Role}
 }
 
 func verify(t *testing.T, secret []byte, printed string, now time.Time) auth.Identity {

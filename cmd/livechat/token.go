@@ -21,6 +21,17 @@ const (
 	maxTokenTTL = 10 * 365 * 24 * time.Hour
 )
 
+// serversSecret is how a command finds the secret of the server.
+type serversSecret struct {
+	Secret     string `group:"secret" placeholder:"TEXT" help:"The server's secret, if it was given one. Better given in LIVECHAT_SECRET."`
+	SecretFile string `group:"secret" placeholder:"FILE" help:"The server's file of secrets, if it was given one."`
+	Data       string `group:"secret" placeholder:"DIR" help:"The server's data directory, where the secret is that it generated."`
+}
+
+func (s *serversSecret) config() app.Config {
+	return app.Config{Secret: s.Secret, SecretFile: s.SecretFile, Data: s.Data}
+}
+
 // tokenCommand mints a token with the server's secret, which it finds as the server does.
 type tokenCommand struct {
 	User  string        `required:"" group:"token" placeholder:"ID" help:"Who the person is: a name no one else has."`
@@ -34,8 +45,7 @@ type tokenCommand struct {
 	Domain []string `hidden:"" group:"token" placeholder:"NAME" help:"The server's."`
 	HTTP   string   `name:"http" hidden:"" group:"token" placeholder:"HOST:PORT" help:"The server's."`
 
-	Secret string `group:"secret" placeholder:"TEXT" help:"The server's secret, if it was given one. Better given in LIVECHAT_SECRET."`
-	Data   string `group:"secret" placeholder:"DIR" help:"The server's data directory, where the secret is that it generated."`
+	serversSecret
 }
 
 // Run prints the token, and nothing else, on standard output, and the link on standard
@@ -83,26 +93,22 @@ func (c *tokenCommand) mint(now time.Time) (string, error) {
 		mistakes = append(mistakes, fmt.Errorf("--ttl=%s: must be %s to %s",
 			app.ShortDuration(c.TTL), app.ShortDuration(auth.MinTTL), app.ShortDuration(maxTokenTTL)))
 	}
-	cfg := app.Config{Secret: c.Secret, Data: c.Data}
+	cfg := c.config()
 	if err := cfg.CheckSecret(); err != nil {
 		mistakes = append(mistakes, err)
 	}
 	if len(mistakes) > 0 {
 		return "", &app.ConfigError{Mistakes: mistakes}
 	}
-	_, missing := os.Stat(cfg.SecretFile())
-	secret, err := cfg.SigningSecret()
+	_, missing := os.Stat(cfg.KeptSecret())
+	authority, err := cfg.Authority()
 	if err != nil {
 		return "", err
 	}
-	if c.Secret == "" && errors.Is(missing, fs.ErrNotExist) {
+	if kept := cfg.KeptSecret(); kept != "" && errors.Is(missing, fs.ErrNotExist) {
 		// Said, not refused: minting the first token before the first start is fine.
 		_, _ = fmt.Fprintf(os.Stderr, "note: generated a new secret in %s; a server that runs with another --secret, --data or user refuses this token\n",
-			cfg.SecretFile())
-	}
-	authority, err := auth.New(secret)
-	if err != nil {
-		return "", fmt.Errorf("use the secret: %w", err)
+			kept)
 	}
 	id := auth.Identity{UserID: c.User, Name: c.Name}
 	if c.Admin {

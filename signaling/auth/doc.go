@@ -1,9 +1,9 @@
 // Package auth says who somebody is: it mints and verifies the signed tokens of
-// PROTOCOL.md ("Tokens"), keeps the secret they are signed with, and holds the rule for
+// PROTOCOL.md ("Tokens"), keeps the secrets they are signed with, and holds the rule for
 // user ids; that for names is package names.
 //
-// It knows neither the wire nor the hubs. An [Authority] is immutable and
-// every function may be called from any goroutine. The clock is always an argument.
+// It knows neither the wire nor the hubs nor what was revoked. Every function may be called from any goroutine. The clock is
+// always an argument.
 package auth
 
 import "time"
@@ -20,6 +20,10 @@ const (
 	// MaxSecretBytes is the longest signing secret, in bytes. HMAC hashes anything over
 	// 64 bytes down, so more than this is a mistake: another file given as the secret.
 	MaxSecretBytes = 4 << 10
+	// MaxSecrets is how many secrets there may be at once: a new one, an old one, and those of some who mint tokens themselves.
+	MaxSecrets = 16
+	// MaxTokenIDBytes is the longest name of a token ("jti"), in bytes.
+	MaxTokenIDBytes = 128
 	// MaxTokenBytes is the longest token looked at, in bytes. Ours take about 300; it
 	// bounds what a stranger can make the server decode before the signature is checked.
 	MaxTokenBytes = 8 << 10
@@ -30,12 +34,14 @@ const (
 	// MinTTL is the shortest life of a token: "exp" counts whole seconds.
 	MinTTL = time.Second
 	// Leeway is how far the clocks of the minting and the verifying machine may differ
-	// on "exp", "nbf" and "iat". NTP keeps machines within a second; half a minute also
-	// forgives a virtual machine that has just been woken, and is too short to matter to
-	// one whose token ought to be over.
+	// on "nbf" and "iat". NTP keeps machines within a second; half a minute also
+	// forgives a virtual machine that has just been woken.
 	Leeway = 30 * time.Second
 )
 
 // keyIDBytes is how much of the secret's SHA-256 names it in "kid": enough to tell a
 // deployment's secrets apart, too little to be worth anything else.
 const keyIDBytes = 8
+
+// lastYear is the last in which a token may expire: the last that RFC 3339 can write. What follows overflows on some machines.
+const lastYear = 9999

@@ -15,6 +15,8 @@ import (
 var (
 	// ErrUserID: the user id is empty, too long, or has characters nobody can see.
 	ErrUserID = errors.New("invalid user id")
+	// ErrTokenID: the token's own name is empty, too long, or has other characters than visible ASCII.
+	ErrTokenID = errors.New("invalid token id")
 	// ErrName: the display name is empty, too long, reserved, or has characters nobody can see.
 	ErrName = names.ErrName
 )
@@ -34,9 +36,18 @@ type Identity struct {
 	// Role is what the bearer may do. In [Authority.Mint] only RoleAdmin is said; who is not one is a member, or a guest by
 	// the user id.
 	Role Role
-	// TokenID names the token ("jti"), so that it can be taken back; it may be empty.
+	// TokenID names the token ("jti"), so that it can be taken back; it may be empty. [Authority.Mint] makes one where there is
+	// none.
 	TokenID string
-	// ExpiresAt is when the token ends; [Authority.Mint] sets it by its ttl.
+
+	// The rest [Authority.Mint] sets by itself.
+
+	// KeyID names the secret that the token is signed with.
+	KeyID string
+	// IssuedAt is when the token was made, in whole seconds. The zero time: it does not say.
+	IssuedAt time.Time
+	// ExpiresAt is when the token ends, also on the monotonic clock of when it was verified: a step of the time of day ends no
+	// session.
 	ExpiresAt time.Time
 }
 
@@ -68,6 +79,20 @@ func CheckUserID(id string) error {
 		return fmt.Errorf("%w: %w", ErrUserID, err)
 	case clean != id:
 		return fmt.Errorf("%w: another spelling of it looks the same; write %q", ErrUserID, clean)
+	}
+	return nil
+}
+
+// CheckTokenID reports why id cannot be a token's name of its own; the error wraps ErrTokenID. It is written into commands and
+// logs, so it has visible ASCII only.
+func CheckTokenID(id string) error {
+	switch {
+	case id == "":
+		return fmt.Errorf("%w: it is empty", ErrTokenID)
+	case len(id) > MaxTokenIDBytes:
+		return fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrTokenID, len(id), MaxTokenIDBytes)
+	case strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return fmt.Errorf("%w: it may have visible ASCII only", ErrTokenID)
 	}
 	return nil
 }

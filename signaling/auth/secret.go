@@ -13,9 +13,9 @@ import (
 	"strings"
 )
 
-// ErrSecretFile says that the kept secret cannot be used; the text around it says which
+// ErrSecretFile says that a file of secrets cannot be used; the text around it says which
 // file is meant and what to do.
-var ErrSecretFile = errors.New("the kept secret cannot be used")
+var ErrSecretFile = errors.New("the secret cannot be used")
 
 const (
 	// secretFile is the file below the data directory that keeps a generated secret.
@@ -23,6 +23,9 @@ const (
 	// secretRandomBytes is how much randomness a generated secret has: as much as HS256
 	// can use.
 	secretRandomBytes = 32
+
+	// maxSecretFileBytes is the most that a file of several secrets may have, line ends and all.
+	maxSecretFileBytes = MaxSecrets * (MaxSecretBytes + 2)
 
 	secretFileMode fs.FileMode = 0o600
 	secretDirMode  fs.FileMode = 0o700
@@ -71,7 +74,63 @@ func checkDir(dir string) error {
 }
 
 func readSecret(path string) ([]byte, error) {
-	file, err := os.DirFS(filepath.Dir(path)).Open(filepath.Base(path))
+	const remedy = ", or delete it to have a new one made"
+	data, err := readPrivate(path, MaxSecretBytes+2, remedy)
+	if err != nil {
+		return nil, err
+	}
+	secret := strings.TrimRight(string(data), "\r\n")
+	if n := len(secret); n < MinSecretBytes || n > MaxSecretBytes || strings.ContainsAny(secret, "\r\n\x00") {
+		return nil, fmt.Errorf("%w: %s should hold one line of %d to %d bytes: delete it to have a new one made",
+			ErrSecretFile, path, MinSecretBytes, MaxSecretBytes)
+	}
+	return []byte(secret), nil
+}
+
+// ReadSecrets returns the secrets in a file of the operator's: one a line, empty lines apart. As with the kept secret nobody
+// else may use the file, or put another in its place. Errors about what is there wrap ErrSecretFile, and show nothing of it.
+func ReadSecrets(path string) ([][]byte, error) {
+	// A directory of all, such as one that an orchestrator mounts, may have the sticky bit: then nobody else may exchange the
+	// file.
+	if info, err := os.Stat(filepath.Dir(path)); err == nil && info.Mode()&fs.ModeSticky == 0 {
+		if err := checkDir(filepath.Dir(path)); err != nil {
+			return nil, err
+		}
+	}
+	data, err := readPrivate(path, maxSecretFileBytes+1, "")
+	switch {
+	case err != nil:
+		return nil, err
+	case len(data) > maxSecretFileBytes:
+		return nil, fmt.Errorf("%w: %s has more than %d bytes: is it another file?", ErrSecretFile, path, maxSecretFileBytes)
+	}
+	var secrets [][]byte
+	for i, line := range strings.Split(string(data), "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		switch n := len(line); {
+		case n == 0:
+			continue
+		case n < MinSecretBytes || n > MaxSecretBytes || strings.ContainsAny(line, "\r\x00"):
+			return nil, fmt.Errorf("%w: line %d of %s should hold one secret of %d to %d bytes, and has %d",
+				ErrSecretFile, i+1, path, MinSecretBytes, MaxSecretBytes, n)
+		}
+		secrets = append(secrets, []byte(line))
+	}
+	if _, err := newKeyring(secrets); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrSecretFile, path, err)
+	}
+	return secrets, nil
+}
+
+// readPrivate returns what a file holds that nobody but its owner may use, up to a limit. The remedy is what may be done beside
+// chmod.
+func readPrivate(path string, limit int64, remedy string) ([]byte, error) {
+	dir := os.DirFS(filepath.Dir(path))
+	// Looked at before it is opened, since opening a pipe waits for who writes into it.
+	if info, err := fs.Stat(dir, filepath.Base(path)); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %s is not a regular file", ErrSecretFile, path)
+	}
+	file, err := dir.Open(filepath.Base(path))
 	if err != nil {
 		return nil, fmt.Errorf("read the secret in %s: %w", filepath.Dir(path), err)
 	}
@@ -80,23 +139,14 @@ func readSecret(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: %s is not a regular file", ErrSecretFile, path)
-	}
 	if unixModes() && info.Mode()&othersMayUse != 0 {
-		return nil, fmt.Errorf("%w: others may use %s (mode %04o): chmod 600 it, or delete it to have a new one made",
-			ErrSecretFile, path, info.Mode().Perm())
+		return nil, fmt.Errorf("%w: others may use %s (mode %04o): chmod 600 it%s", ErrSecretFile, path, info.Mode().Perm(), remedy)
 	}
-	data, err := io.ReadAll(io.LimitReader(file, MaxSecretBytes+2))
+	data, err := io.ReadAll(io.LimitReader(file, limit))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	secret := strings.TrimRight(string(data), "\r\n")
-	if n := len(secret); n < MinSecretBytes || n > MaxSecretBytes || strings.ContainsAny(secret, "\r\n\x00") {
-		return nil, fmt.Errorf("%w: %s should hold one line of %d to %d bytes: delete it to have a new one made",
-			ErrSecretFile, path, MinSecretBytes, MaxSecretBytes)
-	}
-	return []byte(secret), nil
+	return data, nil
 }
 
 // createSecret puts a new secret at path unless something is there already. The file

@@ -1,12 +1,12 @@
 package auth
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -14,7 +14,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/names"
 )
 
-// Sentinel errors of [Authority.Verify]. Each wraps ErrInvalidToken, and what Verify
+// Sentinel errors of [Authority.Verify] and [Authority.Accepts]. Each wraps ErrInvalidToken, and what Verify
 // returns wraps one of them; its text is a reason a developer can act on and gives no
 // secret away.
 var (
@@ -30,16 +30,18 @@ var (
 	ErrTokenSignature = fmt.Errorf("%w: the signature does not match this server's secret", ErrInvalidToken)
 	// ErrTokenExpired: "exp" has passed.
 	ErrTokenExpired = fmt.Errorf("%w: it has expired", ErrInvalidToken)
+	// ErrTokenRevoked: it was good, and was taken back. An Authority does not know; who does says it in these words.
+	ErrTokenRevoked = fmt.Errorf("%w: it was revoked", ErrInvalidToken)
 	// ErrTokenNotYet: "nbf" or "iat" lies in the future.
 	ErrTokenNotYet = fmt.Errorf("%w: it is not valid yet", ErrInvalidToken)
 	// ErrTokenClaims: a required claim is missing or a claim has a value that is not allowed.
 	ErrTokenClaims = fmt.Errorf("%w: bad claim", ErrInvalidToken)
 )
 
-// Sentinel errors of [New] and [Authority.Mint].
+// Sentinel errors of [New], [Authority.Use] and [Authority.Mint].
 var (
-	// ErrWeakSecret: the secret is too short to sign with, or too long to be meant as one.
-	ErrWeakSecret = errors.New("unsuitable secret")
+	// ErrSecrets: there is none, or one is too short to sign with, too long to be meant as one, or there twice.
+	ErrSecrets = errors.New("unsuitable secret")
 	// ErrTTL: the life of a token must be at least MinTTL.
 	ErrTTL = errors.New("invalid time to live")
 )
@@ -48,28 +50,46 @@ var (
 // (RFC 8725, section 3.1).
 const algorithm = "HS256"
 
-// Authority mints and verifies tokens with one secret. It is immutable and safe for use
-// by any number of goroutines.
+// Authority mints and verifies tokens. All it has are its secrets, which [Authority.Use] exchanges; safe for use by any number of
+// goroutines.
 type Authority struct {
-	secret []byte
-	kid    string
+	keys atomic.Pointer[keyring]
 }
 
-// New returns the authority that signs with secret, of which it keeps a copy. The error
-// wraps ErrWeakSecret.
-func New(secret []byte) (*Authority, error) {
-	if n := len(secret); n < MinSecretBytes || n > MaxSecretBytes {
-		return nil, fmt.Errorf("%w: it has %d bytes, %d to %d are allowed", ErrWeakSecret, n, MinSecretBytes, MaxSecretBytes)
+// New returns the authority with these secrets, of which it keeps a copy: the first signs, all verify. The error wraps
+// ErrSecrets.
+func New(secrets ...[]byte) (*Authority, error) {
+	a := new(Authority)
+	if err := a.Use(secrets...); err != nil {
+		return nil, err
 	}
-	sum := sha256.Sum256(secret)
-	return &Authority{
-		secret: append([]byte(nil), secret...),
-		kid:    hex.EncodeToString(sum[:keyIDBytes]),
-	}, nil
+	return a, nil
 }
 
-// Mint signs a token that says its bearer is id from now until now+ttl. The error wraps
-// ErrUserID, ErrName or ErrTTL.
+// Use exchanges the secrets, all at once. On an error, which wraps ErrSecrets, they stay what they were.
+func (a *Authority) Use(secrets ...[]byte) error {
+	keys, err := newKeyring(secrets)
+	if err != nil {
+		return err
+	}
+	a.keys.Store(&keys)
+	return nil
+}
+
+// Accepts returns nil while a token that was verified is still good: its secret is still one of ours, and its time is
+// not over. Whether it was revoked is not its business.
+func (a *Authority) Accepts(id Identity, now time.Time) error {
+	if _, ok := a.keys.Load().find(id.KeyID); !ok {
+		return ErrTokenKey
+	}
+	if !now.Before(id.ExpiresAt) {
+		return ErrTokenExpired
+	}
+	return nil
+}
+
+// Mint signs a token that says its bearer is id from now until now+ttl, in whole seconds. It has a name of its own, by which it
+// can be revoked. The error wraps ErrUserID, ErrName or ErrTTL.
 func (a *Authority) Mint(id Identity, now time.Time, ttl time.Duration) (string, error) {
 	if err := CheckUserID(id.UserID); err != nil {
 		return "", err
@@ -86,7 +106,7 @@ func (a *Authority) Mint(id Identity, now time.Time, ttl time.Duration) (string,
 	}
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, &claims{
 		RegisteredClaims: jwt.RegisteredClaims{
-			ID:        id.TokenID,
+			ID:        cmp.Or(id.TokenID, rand.Text()),
 			Issuer:    Issuer,
 			Subject:   id.UserID,
 			ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
@@ -95,17 +115,18 @@ func (a *Authority) Mint(id Identity, now time.Time, ttl time.Duration) (string,
 		Name:  id.Name,
 		Admin: id.Role == RoleAdmin,
 	})
-	token.Header["kid"] = a.kid
-	signed, err := token.SignedString(a.secret)
+	signing := (*a.keys.Load())[0]
+	token.Header["kid"] = signing.id
+	signed, err := token.SignedString(signing.secret)
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
 	}
 	return signed, nil
 }
 
-// Verify returns whose token it is, with Name always set. The error wraps ErrInvalidToken
+// Verify returns whose token it is, with Name always set, and until when. The error wraps ErrInvalidToken
 // and one of its particular kinds. Nothing in the token is believed before its signature
-// was checked; only "alg" and "kid" are looked at earlier, to say better what is wrong.
+// was checked; only "alg" and "kid" are looked at earlier, to say better what is wrong. Whether it was revoked is not asked.
 func (a *Authority) Verify(token string, now time.Time) (Identity, error) {
 	if len(token) > MaxTokenBytes {
 		return Identity{}, fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrTokenMalformed, len(token), MaxTokenBytes)
@@ -124,18 +145,25 @@ func (a *Authority) Verify(token string, now time.Time) (Identity, error) {
 		jwt.WithTimeFunc(func() time.Time { return now }),
 	)
 	var c claims
-	parsed, err := parser.ParseWithClaims(token, &c, a.key)
+	var with key
+	parsed, err := parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) {
+		var err error
+		with, err = a.keys.Load().of(t)
+		return with.secret, err
+	})
 	if err != nil {
 		return Identity{}, explain(parsed, &c, err)
 	}
-	// RFC 7519, section 4.1.3: a token that names its audience is for nobody else.
-	if c.Audience != nil && !slices.Contains(c.Audience, Audience) {
-		return Identity{}, fmt.Errorf("%w: aud must be absent or have %q in it", ErrTokenClaims, Audience)
+	if err = c.check(now); err != nil {
+		return Identity{}, err
 	}
-	if err = CheckUserID(c.Subject); err != nil {
-		return Identity{}, fmt.Errorf("%w: sub: %w", ErrTokenClaims, err)
+	id := Identity{
+		UserID: c.Subject, Name: c.Name, Role: roleOf(c),
+		TokenID: c.ID, KeyID: with.id, ExpiresAt: now.Add(c.ExpiresAt.Sub(now)),
 	}
-	id := Identity{UserID: c.Subject, Name: c.Name, Role: roleOf(c), TokenID: c.ID, ExpiresAt: c.ExpiresAt.Time}
+	if c.IssuedAt != nil {
+		id.IssuedAt = c.IssuedAt.Time
+	}
 	if id.Name, err = nameFor(id); err != nil {
 		return Identity{}, fmt.Errorf("%w: name: %w", ErrTokenClaims, err)
 	}
@@ -165,31 +193,6 @@ func nameFor(id Identity) (string, error) {
 	return CleanName(id.Name)
 }
 
-// headerError carries a reason of ours through the library's error.
-type headerError struct{ reason error }
-
-func (e *headerError) Error() string { return e.reason.Error() }
-
-// key is the jwt.Keyfunc: it runs after the algorithm and before the signature is checked.
-// Its errors are *headerError.
-func (a *Authority) key(token *jwt.Token) (any, error) {
-	// RFC 7515, section 4.1.11: extensions that are not understood must not be ignored,
-	// and none are.
-	if _, ok := token.Header["crit"]; ok {
-		return nil, &headerError{fmt.Errorf("%w: critical header extensions are not supported", ErrTokenMalformed)}
-	}
-	switch kid := token.Header["kid"].(type) {
-	case nil:
-	case string:
-		if kid != a.kid {
-			return nil, &headerError{ErrTokenKey}
-		}
-	default:
-		return nil, &headerError{fmt.Errorf("%w: kid must be a string", ErrTokenMalformed)}
-	}
-	return a.secret, nil
-}
-
 // explain turns the library's error into one of ours. The library joins every claim error
 // it finds; the first that a developer would mend is named.
 func explain(token *jwt.Token, c *claims, err error) error {
@@ -213,7 +216,7 @@ func explain(token *jwt.Token, c *claims, err error) error {
 	case c.ExpiresAt == nil:
 		return fmt.Errorf("%w: exp is required", ErrTokenClaims)
 	case errors.Is(err, jwt.ErrTokenExpired):
-		return fmt.Errorf("%w: at %s", ErrTokenExpired, c.ExpiresAt.UTC().Format(time.RFC3339))
+		return c.expired()
 	case errors.Is(err, jwt.ErrTokenNotValidYet):
 		return fmt.Errorf("%w: nbf is %s", ErrTokenNotYet, c.NotBefore.UTC().Format(time.RFC3339))
 	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued):

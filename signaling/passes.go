@@ -1,0 +1,71 @@
+package signaling
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// passInterval is how often it is looked whose token has expired, or is signed with a secret that is the server's no more: often
+// enough that, with the time in which a change of the secrets is noticed, such a session ends within a second.
+const passInterval = 250 * time.Millisecond
+
+// RunPasses ends the sessions whose tokens have ceased to be good, until ctx is done.
+func (g *Gateway) RunPasses(ctx context.Context) {
+	ticker := time.NewTicker(passInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			g.guard("passes", func() { g.checkPasses(time.Now()) })
+		}
+	}
+}
+
+// checkPasses ends the sessions whose tokens have expired or lost their secret. Who revokes one ends its session at once.
+func (g *Gateway) checkPasses(now time.Time) {
+	ended := 0
+	for _, s := range g.users.All() {
+		if err := g.auth.Accepts(s.identity, now); err != nil {
+			ended++
+			s.refuse(err)
+		}
+	}
+	if ended > 0 {
+		g.log.Info("sessions ended with their tokens", zap.Int("sessions", ended))
+	}
+}
+
+// Revoke ends the sessions whose tokens match, and returns how many they are. So that nobody comes in with such a token
+// meanwhile or afterwards, [Config.Revoked] says so of it before Revoke is called.
+func (g *Gateway) Revoke(match func(auth.Identity) bool) (ended int) {
+	for _, s := range g.users.All() {
+		if match(s.identity) {
+			ended++
+			s.refuse(auth.ErrTokenRevoked)
+		}
+	}
+	return ended
+}
+
+// stillGood reports why a token that was good when it was verified is good no more, or nil.
+func (g *Gateway) stillGood(id auth.Identity, now time.Time) error {
+	if err := g.auth.Accepts(id, now); err != nil {
+		return err
+	}
+	if g.cfg.Revoked != nil && g.cfg.Revoked(id) {
+		return auth.ErrTokenRevoked
+	}
+	return nil
+}
+
+// refuse ends a session because of its token.
+func (s *Session) refuse(why error) {
+	s.endBecause(protocol.CloseAuthFailed, why.Error())
+}
