@@ -114,7 +114,7 @@ type Config struct {
 	// KeepMessages and KeepFor are how many messages of a channel are kept, and for how long, where the channel does not say
 	// so itself. With 0 in either, messages are passed on and not kept.
 	KeepMessages int           `group:"channels" placeholder:"N" help:"How many messages of each channel are kept; 0 keeps none."`
-	KeepFor      time.Duration `group:"channels" placeholder:"TIME" help:"How long messages are kept, such as 2160h for 90 days; 0 keeps none."`
+	KeepFor      time.Duration `group:"channels" placeholder:"TIME" help:"How long messages are kept; 0 keeps none."`
 
 	// HeartbeatInterval is how often clients are told to send HEARTBEAT.
 	HeartbeatInterval time.Duration `group:"sessions" placeholder:"TIME" help:"How often clients say that they are alive."`
@@ -527,16 +527,4 @@ func badValue(key string, value any, must string, args ...any) error {
 		}
 	}
 	return fmt.Errorf("--%s=%v: %s", key, value, fmt.Sprintf(must, args...))
-}
-
-// ShortDuration writes d as a person would: 10m, not 10m0s.
-func ShortDuration(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }

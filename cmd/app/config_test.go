@@ -96,9 +96,9 @@ func TestValidate(t *testing.T) {
 		"drain":                    {change: func(c *Config) { c.Drain = -time.Second }, says: []string{"--drain=-1s: must be 1s to 10m, or 0 for none"}},
 		"a hasty drain":            {change: func(c *Config) { c.Drain = time.Millisecond }, says: []string{"--drain=1ms: must be 1s to 10m, or 0 for none"}},
 		"an endless drain":         {change: func(c *Config) { c.Drain = time.Hour }, says: []string{"--drain=1h: must be"}},
-		"guest ttl":                {change: func(c *Config) { c.GuestTTL = 0 }, says: []string{"--guest-ttl=0s: must be 1s to 720h"}},
+		"guest ttl":                {change: func(c *Config) { c.GuestTTL = 0 }, says: []string{"--guest-ttl=0s: must be 1s to 30d"}},
 		"channels not kept":        {change: func(c *Config) { c.ChannelIdle = 0 }},
-		"channel idle":             {change: func(c *Config) { c.ChannelIdle = -1 }, says: []string{"--channel-idle=-1ns: must be 0s to 720h"}},
+		"channel idle":             {change: func(c *Config) { c.ChannelIdle = -1 }, says: []string{"--channel-idle=-1ns: must be 0s to 30d"}},
 		"capacity":                 {change: func(c *Config) { c.ChannelCapacity = 0 }, says: []string{"--channel-capacity=0: must be 1 to 10000"}},
 		"channels":                 {change: func(c *Config) { c.MaxChannels = -1 }, says: []string{"--max-channels=-1: must be 1 to 100000"}},
 		"sessions":                 {change: func(c *Config) { c.MaxSessions = 0 }, says: []string{"--max-sessions=0: must be 1 to 1000000"}},
@@ -107,7 +107,7 @@ func TestValidate(t *testing.T) {
 		"message":                  {change: func(c *Config) { c.MessageLength = 20000 }, says: []string{"--message-length=20000: must be 1 to 10000"}},
 		"nothing kept":             {change: func(c *Config) { c.KeepMessages, c.KeepFor = 0, 0 }},
 		"kept messages":            {change: func(c *Config) { c.KeepMessages = -1 }, says: []string{"--keep-messages=-1: must be 0 to 10000000"}},
-		"kept for ever":            {change: func(c *Config) { c.KeepFor = 100_000 * time.Hour }, says: []string{"--keep-for=100000h: must be 0s to 87600h"}},
+		"kept for ever":            {change: func(c *Config) { c.KeepFor = 100_000 * time.Hour }, says: []string{"--keep-for=100000h: must be 0s to 3650d"}},
 		"rate":                     {change: func(c *Config) { c.RequestRate = 0 }, says: []string{"--request-rate=0: must be 1 to 100000"}},
 		"burst":                    {change: func(c *Config) { c.RequestBurst = 0 }, says: []string{"--request-burst=0: must be 1 to 100000"}},
 		"more presets than room":   {change: func(c *Config) { c.MaxChannels, c.Channels = 1, []string{"a", "b"} }, says: []string{"--channels=a,b: has 2 channels, but --max-channels is 1"}},
@@ -307,11 +307,26 @@ func TestShortDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0s", 15 * time.Second: "15s", 90 * time.Second: "1m30s", 10 * time.Minute: "10m",
 		24 * time.Hour: "24h", 100 * time.Minute: "1h40m", time.Hour + time.Second: "1h0m1s",
+		48 * time.Hour: "2d", 2160 * time.Hour: "90d", 49 * time.Hour: "49h",
 	} {
 		require.Equal(t, want, ShortDuration(d))
-		back, err := time.ParseDuration(want)
+		back, err := ParseDuration(want)
 		require.NoError(t, err)
 		require.Equal(t, d, back)
+	}
+}
+
+func TestParseDuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"500ms": 500 * time.Millisecond, "7d": 7 * day, "1d12h": 36 * time.Hour, "0d": 0, "106751d": 106751 * day, "-1s": -time.Second,
+	} {
+		d, err := ParseDuration(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, d, text)
+	}
+	for _, text := range []string{"", "d", "7", "-1d", "1.5d", "1d-1h", "1d2d", "1dh", "106752d", "106751d24h", "99999999999999999999d", "1 d", "+1d"} {
+		_, err := ParseDuration(text)
+		require.Error(t, err, text)
 	}
 }
 

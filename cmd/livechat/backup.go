@@ -101,6 +101,9 @@ func (c *restoreCommand) Run() error {
 	if err != nil {
 		return err
 	}
+	if _, err = os.Stat(c.File); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no %s", c.File)
+	}
 	if err = os.MkdirAll(c.Data, 0o700); err != nil {
 		return fmt.Errorf("create the data directory: %w", err)
 	}
@@ -117,10 +120,12 @@ func (c *restoreCommand) Run() error {
 	})
 }
 
+var errRunning = errors.New("the server is running; stop it first")
+
 // stopFirst says what to do about a server that runs.
 func stopFirst(err error) error {
 	if errors.Is(err, store.ErrInUse) {
-		return fmt.Errorf("%w: stop that first", err)
+		return errRunning
 	}
 	return err
 }

@@ -32,7 +32,7 @@ func TestBackupAndRestore(t *testing.T) {
 	require.Zero(t, code, stderr)
 	_, stderr, code = output(t, livechat(t, nil, "restore", data, file))
 	require.Equal(t, exitFailure, code)
-	require.Contains(t, stderr, "another server uses this file: stop that first")
+	require.Contains(t, stderr, "the server is running; stop it first")
 
 	require.NoError(t, server.Process.Signal(os.Interrupt))
 	require.NoError(t, server.Wait())
@@ -73,7 +73,7 @@ func TestExportAndImport(t *testing.T) {
 	require.Equal(t, string(written), stdout)
 	_, stderr, code = output(t, livechat(t, nil, "import", data, file))
 	require.Equal(t, exitFailure, code)
-	require.Contains(t, stderr, "another server uses this file: stop that first")
+	require.Contains(t, stderr, "the server is running; stop it first")
 	require.NoError(t, server.Process.Signal(os.Interrupt))
 	require.NoError(t, server.Wait())
 

@@ -155,9 +155,9 @@ func decodeDuration(ctx *kong.DecodeContext, target reflect.Value) error {
 	if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
 		return err //nolint:wrapcheck // "expected duration value but got ..."
 	}
-	d, err := time.ParseDuration(text)
+	d, err := app.ParseDuration(text)
 	if err != nil {
-		return fmt.Errorf("%q must be a number with a unit, such as 500ms, 15s or 10m", text)
+		return fmt.Errorf("%q must be a number with a unit, such as 500ms, 15s, 10m or 7d", text)
 	}
 	target.SetInt(int64(d))
 	return nil

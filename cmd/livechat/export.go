@@ -87,9 +87,12 @@ func (c *importCommand) Run() error {
 	if err != nil {
 		return err
 	}
-	from := io.ReadCloser(os.Stdin)
+	from, name := io.ReadCloser(os.Stdin), "standard input"
 	if c.File != "-" {
-		if from, err = os.Open(c.File); err != nil {
+		name = c.File
+		if from, err = os.Open(c.File); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("there is no %s", c.File)
+		} else if err != nil {
 			return fmt.Errorf("import: %w", err)
 		}
 		defer from.Close() //nolint:errcheck // nothing was written
@@ -102,16 +105,20 @@ func (c *importCommand) Run() error {
 		var wrong *store.LinesError
 		switch {
 		case errors.Is(err, store.ErrExists):
-			return fmt.Errorf("nothing was imported from %s:\n%w\n--skip-existing leaves what is there as it is", c.File, err)
+			return fmt.Errorf("nothing was imported from %s:\n%w\n--skip-existing leaves what is there as it is", name, err)
 		case errors.As(err, &wrong):
-			return fmt.Errorf("nothing was imported from %s:\n%w", c.File, err)
+			return fmt.Errorf("nothing was imported from %s:\n%w", name, err)
 		case err != nil:
 			return fmt.Errorf("import: %w", stopFirst(err))
 		}
 		skipped := ""
-		if done.Skipped > 0 {
+		switch done.Skipped {
+		case 0:
+		case 1:
+			skipped = "; 1 line was about what is there already"
+		default:
 			skipped = fmt.Sprintf("; %d lines were about what is there already", done.Skipped)
 		}
-		return tell("%s is imported into %s: %s, %s%s", c.File, path, count(done.Channels, "channel"), count(done.Messages, "message"), skipped)
+		return tell("%s is imported into %s: %s, %s%s", name, path, count(done.Channels, "channel"), count(done.Messages, "message"), skipped)
 	})
 }

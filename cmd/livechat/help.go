@@ -33,7 +33,7 @@ Usage: livechat [flags]                    run the server
        livechat import FILE                add such text to it
        livechat version                    print the version`
 
-const settings = `Every setting may also be given as an environment variable, LIVECHAT_ and the flag's name (LIVECHAT_LOG_LEVEL=debug), or as a key of the --config file (log-level: debug). A flag goes before the environment, the environment before the file. TIME is a number with a unit: 500ms, 15s, 10m, 24h. Where there may be several values, separate them by commas or repeat the flag.
+const settings = `Every setting may also be given as an environment variable, LIVECHAT_ and the flag's name (LIVECHAT_LOG_LEVEL=debug), or as a key of the --config file (log-level: debug). A flag goes before the environment, the environment before the file. TIME is a number with a unit: 500ms, 15s, 10m, 24h, 90d. Where there may be several values, separate them by commas or repeat the flag.
 
 Examples:
   livechat
@@ -53,7 +53,7 @@ Usage: livechat token --user=ID [flags]`
 const mintExamples = `Examples:
   livechat token --user=alice --name="Alice"
       with the secret that the server generated on this machine
-  LIVECHAT_SECRET=... livechat token --user=bob --admin --ttl=720h
+  LIVECHAT_SECRET=... livechat token --user=bob --admin --ttl=30d
       with a secret of your own, for a month
   livechat token --user=eve --url=https://voice.example.org
       with a link to a server behind a proxy`

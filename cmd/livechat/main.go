@@ -35,8 +35,13 @@ func run(args []string) int {
 		args = append(slices.Clone(args[1:]), "--help")
 	}
 	about := ""
-	if len(args) > 0 && args[0] != "serve" && slices.ContainsFunc(parser.Model.Children, func(n *kong.Node) bool { return n.Name == args[0] }) {
-		about = args[0] + " "
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		if err = knownCommand(parser.Model, args[0]); err != nil {
+			return complain(err, exitUsage, "")
+		}
+		if args[0] != "serve" {
+			about = args[0] + " "
+		}
 	}
 	for _, name := range unknownVariables(parser.Model, os.Environ()) {
 		fmt.Fprintln(os.Stderr, "livechat: note: "+name)
@@ -61,7 +66,24 @@ func run(args []string) int {
 		// Kong put the command in front, which the flags speak for.
 		return complain(wrong, exitUsage, about)
 	}
-	return complain(explain(err), code, about)
+	return complain(explain(plain(err)), code, about)
+}
+
+// errCommand: there is no such command.
+var errCommand = errors.New("there is no command")
+
+func knownCommand(model *kong.Application, name string) error {
+	commands := map[string]bool{}
+	for _, command := range model.Children {
+		commands[command.Name] = true
+	}
+	if commands[name] {
+		return nil
+	}
+	if near := similarKey(name, commands); near != "" {
+		return fmt.Errorf("%w %q, did you mean %q?", errCommand, name, near)
+	}
+	return fmt.Errorf("%w %q", errCommand, name)
 }
 
 // complain says what went wrong and, of bad flags, whose help to read: that of about, which is

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -147,7 +148,11 @@ func TestBadConfigurationExitsWith2(t *testing.T) {
 		"zombies before beats":    {args: []string{"--heartbeat-interval=30s"}, says: []string{"--zombie-timeout=45s: must be at least 1m, twice --heartbeat-interval"}},
 		"open to all unasked":     {args: []string{"--http=0.0.0.0:0"}, says: []string{"--http=0.0.0.0:0", "--secret or --allow-guests"}},
 		"unknown flag":            {args: []string{"--slot=3"}, says: []string{`unknown flag --slot, did you mean "--slots"?`}},
-		"unknown command":         {args: []string{"sreve"}, says: []string{"unexpected argument sreve"}},
+		"unknown command":         {args: []string{"sreve"}, says: []string{`there is no command "sreve", did you mean "serve"?`}},
+		"unknown, nothing near":   {args: []string{"talk"}, says: []string{`there is no command "talk"`}},
+		"help of an unknown one":  {args: []string{"help", "backupp"}, says: []string{`there is no command "backupp", did you mean "backup"?`}},
+		"an argument too many":    {args: []string{"version", "now"}, says: []string{`"now" is too much here`}},
+		"an argument too few":     {args: []string{"backup"}, says: []string{"FILE is missing"}},
 		"environment":             {env: []string{"LIVECHAT_SLOTS=many"}, says: []string{`--slots: "many" must be a whole number (from LIVECHAT_SLOTS)`}},
 		"environment, checked":    {env: []string{"LIVECHAT_SLOTS=0"}, says: []string{"--slots=0: must be 1 to 32"}},
 		"environment, boolean":    {env: []string{"LIVECHAT_ALLOW_GUESTS=x"}, says: []string{`--allow-guests: "x" must be true or false (from LIVECHAT_ALLOW_GUESTS)`}},
@@ -165,7 +170,7 @@ func TestBadConfigurationExitsWith2(t *testing.T) {
 		"token for nobody":        {args: []string{"token"}, says: []string{"--user=ID"}},
 		"token for a strange id":  {args: []string{"token", "--user= x"}, says: []string{`--user=" x": invalid user id`, "white space"}},
 		"token with a bad name":   {args: []string{"token", "--user=x", "--name=\x1b[31m"}, says: []string{`--name="\x1b[31m": invalid name`}},
-		"token that never begins": {args: []string{"token", "--user=x", "--ttl=0s"}, says: []string{"--ttl=0s: must be 1s to 87600h"}},
+		"token that never begins": {args: []string{"token", "--user=x", "--ttl=0s"}, says: []string{"--ttl=0s: must be 1s to 3650d"}},
 		"token, short secret":     {args: []string{"token", "--user=x", "--secret=hunter2"}, says: []string{"--secret=(7 bytes)"}},
 		"token, unknown key":      {args: []string{"token", "--user=x"}, file: "user: y\n", says: []string{`unknown key "user"`}},
 	} {
@@ -183,8 +188,8 @@ func TestBadConfigurationExitsWith2(t *testing.T) {
 				require.Contains(t, stderr, says)
 			}
 			about := "livechat --help"
-			if len(test.args) > 0 && test.args[0] == "token" {
-				about = "livechat token --help"
+			if len(test.args) > 0 && slices.Contains([]string{"token", "version", "backup"}, test.args[0]) {
+				about = "livechat " + test.args[0] + " --help"
 			}
 			require.Contains(t, stderr, about)
 			require.NotContains(t, stderr, "hunter2")

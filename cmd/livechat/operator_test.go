@@ -29,7 +29,7 @@ func TestHelpAsACommand(t *testing.T) {
 	}
 	_, stderr, code := output(t, livechat(t, nil, "help", "nonsense"))
 	require.Equal(t, exitUsage, code)
-	require.Contains(t, stderr, "unexpected argument nonsense")
+	require.Contains(t, stderr, `there is no command "nonsense"`)
 }
 
 // TestHelpIsAligned: what is laid out by hand keeps its columns, in every page of help.

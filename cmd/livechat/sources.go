@@ -214,7 +214,7 @@ func similarKey(key string, keys map[string]bool) string {
 }
 
 // withinOneEdit reports whether a and b differ in at most one byte that is added, missing
-// or another.
+// or another, or in two that changed places.
 func withinOneEdit(a, b string) bool {
 	i := 0
 	for i < len(a) && i < len(b) && a[i] == b[i] {
@@ -224,5 +224,6 @@ func withinOneEdit(a, b string) bool {
 	if a == "" || b == "" {
 		return len(a)+len(b) <= 1
 	}
-	return a == b[1:] || a[1:] == b || a[1:] == b[1:]
+	swapped := len(a) > 1 && len(b) > 1 && a[0] == b[1] && a[1] == b[0] && a[2:] == b[2:]
+	return a == b[1:] || a[1:] == b || a[1:] == b[1:] || swapped
 }
