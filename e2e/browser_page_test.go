@@ -36,6 +36,7 @@ func TestBrowserPage(t *testing.T) {
 		{"what people write is text", checkEscaping},
 		{"names that nobody can have", checkNames},
 		{"a full channel, a change, a deletion", checkChannels},
+		{"what an admin sets and takes back", checkSettings},
 		{"who is in channels one is not in", checkPresence},
 		{"a phone's width", checkPhone},
 		{"no microphone", checkDenied},

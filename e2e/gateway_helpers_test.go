@@ -147,6 +147,9 @@ func (c *raw) reply(op protocol.Op, request any, want protocol.Op, d any) {
 			c.events = append(c.events, frame)
 			continue
 		}
+		if frame.Op == protocol.OpSpeakers {
+			continue // the one event without a number
+		}
 		require.Equal(c.t, want, frame.Op, "reply to %s: %s", op, frame.D)
 		require.Equal(c.t, id, frame.ID)
 		if d != nil {

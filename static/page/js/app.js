@@ -63,7 +63,7 @@ function main() {
     mountChannels(session, dialogs),
     mountRoom(session, dialogs, link.channelId),
     mountPeople(session),
-    mountChat(session),
+    mountChat(session, dialogs),
     mountControls(session),
     mountLine(session),
     mountAnnouncer(session),

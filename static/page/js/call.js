@@ -11,14 +11,13 @@
  */
 
 import { showChannelInAddress } from './account.js';
-import { Chats } from './chat.js';
 import { Hearing } from './hearing.js';
-import { MicrophoneError } from './microphone.js';
 import { Path } from './path.js';
 import { ConnectionLostError, ErrorCode, Op, RequestError } from './protocol.js';
 import { Retry } from './retry.js';
 import { Room } from './room.js';
 import { Store } from './store.js';
+import { Talk } from './talk.js';
 import { Voice } from './voice.js';
 
 /**
@@ -29,29 +28,15 @@ import { Voice } from './voice.js';
  * @property {Error | null} error
  */
 
-/**
- * Why there is no microphone, and where the person was going.
- * @typedef {object} MicrophoneTrouble
- * @property {import('./microphone.js').MicrophoneProblem} problem
- * @property {string} channelId
- */
-
 export class Call extends Store {
   /** @type {string | null} the channel the person wants to be in */
   wanted = null;
   /** @type {Room | null} */
   room = null;
-  /** Joins without a microphone, because the person said so. */
-  listenOnly = false;
-  /** @type {MicrophoneTrouble | null} */
-  trouble = null;
   /** @type {Problem | null} */
   problem = null;
   /** Sets voice up anew when it was lost. */
   retry = new Retry(() => this.retryNow());
-  /** What is wrong with the microphone, when the person wants to hear no more of it. */
-  /** @type {import('./microphone.js').Condition} */
-  dismissed = 'ok';
   /** Voice has not come through since one joined, although it was tried. */
   pathBlocked = false;
 
@@ -69,18 +54,20 @@ export class Call extends Store {
    * @param {import('./client.js').Client} client
    * @param {import('./media.js').Media} media
    * @param {import('./directory.js').Directory} directory
+   * @param {import('./chat.js').Chats} chats
    */
-  constructor(client, media, directory) {
+  constructor(client, media, directory, chats) {
     super();
     this.#client = client;
     this.media = media;
     this.microphone = media.microphone;
     this.voice = new Voice(client, media);
+    this.talk = new Talk(media, this.voice);
     this.hearing = new Hearing(client);
     this.path = new Path(client, media);
     this.#directory = directory;
-    this.#chats = new Chats(client);
-    this.#chats.addEventListener('change', () => this.changed());
+    this.#chats = chats;
+    this.talk.addEventListener('change', () => this.changed());
     this.voice.addEventListener('change', () => this.changed());
     this.hearing.addEventListener('change', () => this.changed());
     this.hearing.addEventListener('refused', (e) => this.report('voice', '', /** @type {CustomEvent} */ (e).detail));
@@ -94,7 +81,6 @@ export class Call extends Store {
     this.path.addEventListener('lost', () => this.retryNow());
     media.addEventListener('state', () => this.#onMediaState());
     media.playback.addEventListener('change', () => this.changed());
-    this.microphone.addEventListener('change', () => this.#onMicrophone());
     this.microphone.addEventListener('lost', () => this.#recover());
     this.microphone.addEventListener('devices', () => this.#recover());
   }
@@ -102,16 +88,6 @@ export class Call extends Store {
   /** The channel one is in as far as the server knows. */
   get here() {
     return this.room?.live ? this.room.channelId : null;
-  }
-
-  /**
-   * Why one is not heard although one wants to be. Who muted oneself is told of nothing but a
-   * microphone that is gone.
-   * @type {import('./microphone.js').Condition}
-   */
-  get unheard() {
-    const { condition } = this.microphone;
-    return this.listenOnly || (this.voice.silent && condition !== 'lost') ? 'ok' : condition;
   }
 
   /** Whether voice was lost and is being set up again, or another path is looked for. */
@@ -135,7 +111,7 @@ export class Call extends Store {
 
   /** @param {string} channelId */
   joinAsListener(channelId) {
-    this.listenOnly = true;
+    this.talk.listenOnly = true;
     this.microphone.cancel();
     this.join(channelId);
   }
@@ -153,10 +129,10 @@ export class Call extends Store {
    */
   async useMicrophone() {
     const channelId = this.here;
-    if (!channelId || !(await this.#openMicrophone(channelId, true))) {
+    if (!channelId || !(await this.talk.open(channelId, true))) {
       return;
     }
-    this.listenOnly = false;
+    this.talk.listenOnly = false;
     this.#clearProblems();
     if (!(await this.media.replaceMicrophone())) {
       this.#again = true;
@@ -172,8 +148,8 @@ export class Call extends Store {
   }
 
   dismiss() {
-    this.#clearProblems();
-    this.dismissed = this.microphone.condition;
+    this.problem = null;
+    this.talk.dismiss();
     this.changed();
   }
 
@@ -185,8 +161,7 @@ export class Call extends Store {
     this.#hangUp();
     this.microphone.close();
     this.#quit();
-    this.listenOnly = false;
-    this.#chats.clear();
+    this.talk.listenOnly = false;
     this.#showAddress();
     this.changed();
   }
@@ -227,7 +202,6 @@ export class Call extends Store {
    * @param {string} [name] given when somebody else deleted it
    */
   onDeleted(channelId, name) {
-    this.#chats.delete(channelId);
     if (this.wanted === channelId) {
       this.wanted = null;
     }
@@ -342,7 +316,7 @@ export class Call extends Store {
   async #enter(channelId) {
     this.#again = false;
     this.retry.cancel();
-    if (!this.listenOnly && !(await this.#openMicrophone(channelId, false)) && !this.#returnsWithout(channelId)) {
+    if (!this.talk.listenOnly && !(await this.talk.open(channelId, false)) && !this.#returnsWithout(channelId)) {
       return;
     }
     const { ready } = this.#client;
@@ -350,7 +324,7 @@ export class Call extends Store {
       return;
     }
     try {
-      const offer = await this.media.offer(ready.limits.slots, ready.ice_servers, !this.listenOnly);
+      const offer = await this.media.offer(ready.limits.slots, ready.ice_servers, !this.talk.listenOnly);
       await Promise.all([this.voice.tell(), this.hearing.tell()]);
       const joined = await this.#client.request(Op.CHANNEL_JOIN, { channel_id: channelId, sdp_offer: offer });
       // Before anything else is awaited: the next event is about this room already.
@@ -411,7 +385,7 @@ export class Call extends Store {
    * @param {string} channelId
    */
   #returnsWithout(channelId) {
-    if (!this.trouble) {
+    if (!this.talk.trouble) {
       return false; // nobody waits any more
     }
     if (this.room?.channelId !== channelId) {
@@ -422,46 +396,12 @@ export class Call extends Store {
     return true;
   }
 
-  /** Takes another microphone in place of a lost one, where nobody has to be asked for it. */
+  /** A lost microphone may have been replaced. */
   async #recover() {
-    const channelId = this.here;
-    const permission = await navigator.permissions
-      ?.query({ name: /** @type {PermissionName} */ ('microphone') })
-      .catch(() => null);
-    if (permission?.state !== 'granted' || !channelId || this.microphone.condition !== 'lost' || this.microphone.asking) {
-      return;
-    }
-    try {
-      if ((await this.microphone.open()) && (await this.media.replaceMicrophone())) {
-        this.#clearProblems();
-        this.report('microphone-changed', this.microphone.track?.label ?? '', null);
-      }
-    } catch {
-      // There is none. The condition stays what it is, and so does what is shown.
-    }
-  }
-
-  #onMicrophone() {
-    if (this.dismissed !== this.microphone.condition) {
-      this.dismissed = 'ok';
-    }
-    this.changed();
-  }
-
-  /**
-   * @param {string} channelId where the person is going
-   * @param {boolean} anew whether one that is open will not do
-   * @returns {Promise<boolean>} false when there is none, or nobody waits any more
-   */
-  async #openMicrophone(channelId, anew) {
-    this.trouble = null;
-    try {
-      return await (anew ? this.microphone.reopen() : this.microphone.open());
-    } catch (err) {
-      const problem = err instanceof MicrophoneError ? err.problem : 'failed';
-      this.trouble = { problem, channelId };
-      this.changed();
-      return false;
+    const name = this.here ? await this.talk.recover() : null;
+    if (name !== null) {
+      this.#clearProblems();
+      this.report('microphone-changed', name, null);
     }
   }
 
@@ -497,6 +437,6 @@ export class Call extends Store {
 
   #clearProblems() {
     this.problem = null;
-    this.trouble = null;
+    this.talk.trouble = null;
   }
 }

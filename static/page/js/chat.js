@@ -3,82 +3,37 @@
  * @module
  */
 
+import { Passage } from './passage.js';
+import { Pages, entryOf, said } from './pages.js';
 import { ConnectionLostError, Op } from './protocol.js';
 import { Store } from './store.js';
 
+/** @typedef {import('./pages.js').Entry} Entry */
+/** @typedef {import('./pages.js').Note} Note */
+
 /** Entries kept while one reads the newest; older ones are read again when they are looked for. */
 const KEPT = 300;
-/** Messages asked for at once. */
-const PAGE = 50;
 /** For how long a message whose fate is unknown is sent again: within this the server knows it by its nonce, in milliseconds. */
 const KNOWN_MS = 9 * 60_000;
 
-/**
- * What a note tells of: someone came, left, was lost, or could not be connected with; oneself
- * arrived, or is back.
- * @typedef {'join' | 'leave' | 'gone' | 'unreached' | 'here' | 'back'} Note
- */
+export class Chat extends Pages {
+  /** What one reads of long ago, in place of the newest. @type {Passage | null} */
+  passage = null;
+  /** Whether the newest are here that there were when one came, or could not be read. */
+  ready = false;
 
-/**
- * A line of the chat: a message, or a note of what happened.
- * @typedef {object} Entry
- * @property {number} key unique in the page; what is newer than the page has more, what is older has less than 0
- * @property {number} at milliseconds since the epoch
- * @property {string} name of the author, or of whom the note is about
- * @property {Note} [note]
- * @property {string} [text] of a message
- * @property {string} [authorId] of a message
- * @property {string} [id] of a message that the server has
- * @property {string} [replyTo] the id of the message that it answers
- * @property {number} [editedAt] milliseconds since the epoch
- * @property {string} [nonce] by which the server knows one's own message
- * @property {'sent' | 'sending' | 'waiting' | 'failed'} [delivery] of one's own message; `waiting` for one to be back in
- *   the channel, since the session ended before it was sent
- * @property {Error} [error] why it failed
- */
-
-let lastKey = 0;
-let firstKey = 0;
-
-/**
- * @param {import('./protocol.js').MessageEventData} d
- * @returns {Omit<Entry, 'key'>}
- */
-function said(d) {
-  return {
-    id: d.message_id,
-    text: d.content,
-    at: d.timestamp,
-    authorId: d.author_id,
-    name: d.author_name,
-    replyTo: d.reply_to,
-    editedAt: d.edited_at,
-  };
-}
-
-export class Chat extends Store {
-  /** @type {Entry[]} in the order of the server */
-  entries = [];
-  /** Whether there are older messages than those here. */
-  more = false;
-  /** Whether older ones are on their way. */
-  loading = false;
-  /** Whether they could not be read. */
-  failed = false;
-
-  #client;
-  #channelId;
+  #marks;
   /** @type {Entry | null} the note of one's last arrival: what comes by itself is behind it */
   #arrival = null;
 
   /**
    * @param {import('./client.js').Client} client
+   * @param {import('./marks.js').Marks} marks
    * @param {string} channelId
    */
-  constructor(client, channelId) {
-    super();
-    this.#client = client;
-    this.#channelId = channelId;
+  constructor(client, marks, channelId) {
+    super(client, channelId);
+    this.#marks = marks;
   }
 
   /**
@@ -92,41 +47,59 @@ export class Chat extends Store {
     }
   }
 
-  /** @param {import('./protocol.js').MessageEventData} d */
+  /** @param {import('./protocol.js').MessageEventData} d another's message */
   receive(d) {
     if (!this.find(d.message_id)) {
-      this.#add(said(d));
+      this.entries.push({ ...said(d), unseen: true });
+      this.#marks.count(this.channelId);
+      this.changed();
     }
   }
 
   /** @param {import('./protocol.js').MessageChange} d */
   apply(d) {
-    const entry = this.find(d.message_id);
-    if (entry && d.deleted) {
-      this.entries.splice(this.entries.indexOf(entry), 1);
-      this.changed();
-    } else if (entry) {
-      this.#change(entry, { text: d.content, editedAt: d.edited_at });
-    }
-  }
-
-  /**
-   * @param {string | undefined} id
-   * @returns {Entry | undefined}
-   */
-  find(id) {
-    return id === undefined ? undefined : this.entries.find((entry) => entry.id === id);
+    super.apply(d);
+    this.passage?.apply(d);
   }
 
   /** Reads the newest messages: one has come, or come back, or looks in. */
   async load() {
+    this.ready = false;
     const arrival = this.#arrival;
-    const page = await this.#read({});
-    if (!page || arrival !== this.#arrival) {
+    const first = !this.entries.some((entry) => entry.id !== undefined);
+    const [{ unread, lastRead }, page] = await Promise.all([this.#marks.ask(this.channelId), this.read({})]);
+    if (arrival !== this.#arrival) {
+      return; // there is a later one
+    }
+    if (page) {
+      this.#merge(page);
+    }
+    if (first && lastRead) {
+      // Those that are unread are the last ones. To one who never read here all is new, which says nothing.
+      const others = this.entries.filter((entry) => entry.id !== undefined && entry.authorId !== this.#marks.myId);
+      others.slice(others.length - Math.min(unread, others.length)).forEach((entry) => (entry.unseen = true));
+    }
+    this.ready = true;
+    this.changed();
+  }
+
+  /** Looks what is new, where that is not told. */
+  async refresh() {
+    if (this.loading) {
       return;
     }
+    const page = await this.read({}, true);
+    if (page) {
+      this.#merge(page);
+      this.changed();
+    }
+  }
+
+  /** @param {{messages: import('./protocol.js').MessageEventData[], more: boolean}} page the newest messages */
+  #merge(page) {
     const known = new Set(page.messages.map((m) => m.message_id));
     const meets = this.entries.findIndex((entry) => entry.id !== undefined && known.has(entry.id));
+    const arrival = this.#arrival;
     let border = arrival ? this.entries.indexOf(arrival) : this.entries.length;
     // What one had before is as it was only up to the first message of the page; and where the two do not meet, none of it is next
     // to the page. What the page does not have any more was deleted.
@@ -139,7 +112,7 @@ export class Chat extends Store {
     this.entries = kept;
     border = arrival ? kept.indexOf(arrival) : kept.length;
     // Who was here before has missed them, else they are what was said before.
-    const missed = kept.some((entry) => entry.id !== undefined);
+    const missed = kept.some((entry, index) => entry.id !== undefined && index < border);
     /** @type {Entry[]} */
     const fresh = [];
     for (const message of page.messages) {
@@ -147,45 +120,60 @@ export class Chat extends Store {
       if (entry) {
         Object.assign(entry, { text: message.content, editedAt: message.edited_at });
       } else {
-        fresh.push({ ...said(message), key: missed ? ++lastKey : --firstKey });
+        fresh.push({ ...said(message), unseen: missed && message.author_id !== this.#marks.myId });
       }
     }
     kept.splice(Math.max(border, 0), 0, ...fresh);
-    this.changed();
-  }
-
-  /** Reads older messages. */
-  async older() {
-    const before = this.entries.find((entry) => entry.id !== undefined)?.id;
-    if (!this.more || this.loading || !before) {
-      return;
-    }
-    const page = await this.#read({ before });
-    if (!page || this.entries.find((entry) => entry.id !== undefined)?.id !== before) {
-      return;
-    }
-    this.more = page.more;
-    this.entries.unshift(...page.messages.map((message) => ({ ...said(message), key: --firstKey })));
-    this.changed();
   }
 
   /**
-   * @param {{before?: string}} where
-   * @returns {Promise<{messages: import('./protocol.js').MessageEventData[], more: boolean} | null>} null if it failed
+   * What is up to here was in view.
+   * @param {Entry} entry
    */
-  async #read(where) {
-    this.loading = true;
-    this.failed = false;
-    this.changed();
-    try {
-      return await this.#client.request(Op.HISTORY, { channel_id: this.#channelId, limit: PAGE, ...where });
-    } catch {
-      this.failed = true;
-      return null;
-    } finally {
-      this.loading = false;
-      this.changed();
+  see(entry) {
+    const end = this.entries.indexOf(entry) + 1;
+    const seen = this.entries.slice(0, end).filter((one) => one.unseen);
+    seen.forEach((one) => (one.unseen = false));
+    const id = this.entries.slice(0, end).findLast((one) => one.id !== undefined)?.id;
+    const newest = this.entries.findLast((one) => one.id !== undefined)?.id;
+    if (id && (seen.length > 0 || (id === newest && this.#marks.lags(this.channelId, id)))) {
+      this.#marks.keep(this.channelId, id, this.entries.filter((one) => one.unseen).length);
     }
+  }
+
+  /**
+   * Goes to where a message is among those of long ago.
+   * @param {string} id
+   */
+  async open(id) {
+    this.passage = new Passage(this.client, this.channelId, id);
+    this.passage.addEventListener('change', () => this.changed());
+    await this.passage.load();
+  }
+
+  /** Reads on from long ago towards the newest, and there goes on with these. */
+  async newer() {
+    const { passage } = this;
+    if (!passage || !(await passage.newer((id) => this.find(id) !== undefined)) || passage !== this.passage) {
+      return;
+    }
+    for (const entry of passage.entries) {
+      const here = this.find(entry.id);
+      if (here) {
+        here.key = entry.key; // what is on the screen stays there
+      }
+    }
+    const meets = passage.entries.findIndex((entry) => this.find(entry.id));
+    const before = meets < 0 ? passage.entries : passage.entries.slice(0, meets);
+    this.entries.unshift(...before);
+    this.more = before.length > 0 ? passage.more : this.more;
+    this.newest();
+  }
+
+  /** Leaves what was long ago. */
+  newest() {
+    this.passage = null;
+    this.changed();
   }
 
   /** Drops what is old, while nobody reads it. */
@@ -215,32 +203,19 @@ export class Chat extends Store {
       this.entries.splice(this.entries.indexOf(entry), 1);
       this.entries.push(entry);
     }
-    this.#change(entry, { delivery: 'sending', error: undefined });
-    const d = { channel_id: this.#channelId, content: entry.text, nonce: entry.nonce, reply_to: entry.replyTo };
+    this.change(entry, { delivery: 'sending', error: undefined });
+    const d = { channel_id: this.channelId, content: entry.text, nonce: entry.nonce, reply_to: entry.replyTo };
     try {
-      const sent = await this.#client.request(Op.MESSAGE_CREATE, d);
+      const sent = await this.request(Op.MESSAGE_CREATE, d);
       const before = this.find(sent.message_id);
       if (before && before !== entry) { // it had arrived, and its answer had not
         this.entries.splice(this.entries.indexOf(entry), 1);
       }
-      this.#change(entry, { delivery: 'sent', at: sent.timestamp, id: sent.message_id });
+      this.change(entry, { delivery: 'sent', at: sent.timestamp, id: sent.message_id });
     } catch (err) {
       const again = err instanceof ConnectionLostError && (!err.sent || Date.now() - entry.at < KNOWN_MS);
-      this.#change(entry, { delivery: again ? 'waiting' : 'failed', error: /** @type {Error} */ (err) });
+      this.change(entry, { delivery: again ? 'waiting' : 'failed', error: /** @type {Error} */ (err) });
     }
-  }
-
-  /**
-   * @param {Entry} entry one's own message
-   * @param {string} text what it says from now on
-   */
-  async edit(entry, text) {
-    this.apply(await this.#client.request(Op.MESSAGE_UPDATE, { message_id: entry.id, content: text }));
-  }
-
-  /** @param {Entry} entry a message that one may delete */
-  async delete(entry) {
-    this.apply(await this.#client.request(Op.MESSAGE_DELETE, { message_id: entry.id }));
   }
 
   /** One is in the channel again: what waits for that is sent. */
@@ -252,8 +227,9 @@ export class Chat extends Store {
 
   /** One has left the channel, and what is written there now would come as a surprise later. */
   leave() {
+    this.#arrival = null;
     for (const entry of this.#waiting()) {
-      this.#change(entry, { delivery: 'failed' });
+      this.change(entry, { delivery: 'failed' });
     }
   }
 
@@ -262,23 +238,14 @@ export class Chat extends Store {
   }
 
   /**
-   * @param {Omit<Entry, 'key'>} entry
+   * @param {Omit<Entry, 'key'>} fields
    * @returns {Entry}
    */
-  #add(entry) {
-    const kept = { ...entry, key: ++lastKey };
-    this.entries.push(kept);
+  #add(fields) {
+    const entry = entryOf(fields);
+    this.entries.push(entry);
     this.changed();
-    return kept;
-  }
-
-  /**
-   * @param {Entry} entry
-   * @param {Partial<Entry>} fields
-   */
-  #change(entry, fields) {
-    Object.assign(entry, fields);
-    this.changed();
+    return entry;
   }
 }
 
@@ -287,11 +254,16 @@ export class Chats extends Store {
   /** @type {Map<string, Chat>} by channel id */
   #chats = new Map();
   #client;
+  #marks;
 
-  /** @param {import('./client.js').Client} client */
-  constructor(client) {
+  /**
+   * @param {import('./client.js').Client} client
+   * @param {import('./marks.js').Marks} marks
+   */
+  constructor(client, marks) {
     super();
     this.#client = client;
+    this.#marks = marks;
   }
 
   /**
@@ -301,7 +273,7 @@ export class Chats extends Store {
   of(channelId) {
     let chat = this.#chats.get(channelId);
     if (!chat) {
-      chat = new Chat(this.#client, channelId);
+      chat = new Chat(this.#client, this.#marks, channelId);
       chat.addEventListener('change', () => this.changed());
       this.#chats.set(channelId, chat);
     }

@@ -190,7 +190,7 @@ export class Checkup extends Store {
       this.#end(check, 'warning', 'the page’s headers forbid it', fill(Advice.POLICY, { header: policy }));
       return;
     }
-    const unheard = conditionWords(this.#session.call.unheard);
+    const unheard = conditionWords(this.#session.call.talk.unheard);
     if (unheard) {
       this.#end(check, 'warning', 'nothing comes from it', unheard.text);
       return;

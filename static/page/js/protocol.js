@@ -30,6 +30,8 @@ export const Op = Object.freeze({
   HISTORY: 21,
   MESSAGE_UPDATE: 22,
   MESSAGE_DELETE: 23,
+  SEARCH: 24,
+  READ: 25,
   VOICE_STATE: 40,
   SUBSCRIBE: 41,
   PRESENCE: 42,
@@ -255,12 +257,15 @@ export function charCount(text) {
  * @property {number} slots
  */
 
+/** @typedef {'admin' | 'moderator' | 'member' | 'guest'} Role */
+
 /**
  * @typedef {object} Ready
  * @property {number} v
  * @property {string} session_id
  * @property {string} user_id
  * @property {string} name
+ * @property {Role} role what one may do here
  * @property {string} [resume_token]
  * @property {number} resume_window_ms
  * @property {RTCIceServer[]} ice_servers
@@ -276,7 +281,11 @@ export function charCount(text) {
  * @property {number} member_count
  * @property {number} created_at
  * @property {string} [owner_id]
+ * @property {string} [topic]
+ * @property {'open' | 'members'} access
  * @property {number} [position]
+ * @property {number} [keep_messages] absent: as many as the server keeps by default
+ * @property {number} [keep_for_ms]
  */
 
 /**
@@ -350,6 +359,11 @@ export function charCount(text) {
  * @property {number} timestamp
  * @property {string} [reply_to]
  * @property {number} [edited_at]
+ */
+
+/**
+ * @typedef {MessageEventData & {marks: [number, number][]}} FoundMessage a message with the places of what was looked for, each
+ *   the first code point and how many
  */
 
 /**

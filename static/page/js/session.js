@@ -9,8 +9,11 @@
 
 import { GuestError, memory, requestGuestToken } from './account.js';
 import { Call } from './call.js';
+import { Chats } from './chat.js';
 import { Directory } from './directory.js';
+import { Marks } from './marks.js';
 import { CloseCode, ErrorCode, Op, RequestError } from './protocol.js';
+import { Reading } from './reading.js';
 import { Retry } from './retry.js';
 import { Store } from './store.js';
 
@@ -19,7 +22,7 @@ export class Session extends Store {
   stage = 'out';
   /** @type {Error | null} why signing in failed */
   signInError = null;
-  /** @type {{userId: string, name: string} | null} */
+  /** @type {{userId: string, name: string, role: import('./protocol.js').Role} | null} */
   me = null;
   /** @type {import('./protocol.js').Limits | null} */
   limits = null;
@@ -39,9 +42,13 @@ export class Session extends Store {
     super();
     this.client = client;
     this.directory = new Directory(client);
-    this.call = new Call(client, media, this.directory);
-    this.directory.addEventListener('change', () => this.changed());
-    this.call.addEventListener('change', () => this.changed());
+    this.marks = new Marks(client);
+    this.chats = new Chats(client, this.marks);
+    this.call = new Call(client, media, this.directory, this.chats);
+    this.reading = new Reading(this.call, this.chats);
+    for (const part of [this.directory, this.marks, this.chats, this.call, this.reading]) {
+      part.addEventListener('change', () => this.changed());
+    }
     client.addEventListener('state', () => this.#onClientState());
     client.addEventListener('ready', () => this.#onReady());
     client.addEventListener('resumed', () => this.#onResumed());
@@ -105,7 +112,7 @@ export class Session extends Store {
 
   signOut() {
     this.#renewal.cancel();
-    this.call.end();
+    this.#end();
     memory.credentials = { token: '', guest: false };
     this.stage = 'out';
     this.signInError = null;
@@ -113,15 +120,57 @@ export class Session extends Store {
     this.changed();
   }
 
+  /** @param {import('./protocol.js').ChannelInfo} info what a channel is like by one's own doing */
+  onChannelChanged(info) {
+    this.directory.upsert(info);
+    this.call.onEvent(Op.CHANNEL_EVENT, { event: 'update', channel_id: info.channel_id, channel: info });
+  }
+
   /** @param {string} channelId */
   async deleteChannel(channelId) {
     const name = this.directory.nameOf(channelId);
     try {
       await this.directory.delete(channelId);
-      this.call.onDeleted(channelId);
+      this.#onDeleted(channelId);
     } catch (err) {
       this.call.report('delete', name, /** @type {Error} */ (err));
     }
+  }
+
+  /**
+   * @param {string} channelId
+   * @param {string} [name] given when somebody else deleted it
+   */
+  #onDeleted(channelId, name) {
+    this.reading.leave(channelId);
+    this.chats.delete(channelId);
+    this.call.onDeleted(channelId, name);
+  }
+
+  /**
+   * @param {string | null} channelId
+   * @returns {boolean} whether one may change and delete the channel
+   */
+  mayAdminister(channelId) {
+    const { userId, role } = this.me ?? {};
+    const owner = this.directory.find(channelId)?.owner_id;
+    return role === 'admin' || (owner !== undefined && owner === userId);
+  }
+
+  /**
+   * @param {string | null} channelId
+   * @returns {boolean} whether one may join the channel and read it
+   */
+  mayEnter(channelId) {
+    return this.directory.find(channelId)?.access !== 'members' || this.me?.role !== 'guest' || this.mayAdminister(channelId);
+  }
+
+  /**
+   * @param {string | null} channelId
+   * @returns {boolean} whether one may delete what others wrote there
+   */
+  mayModerate(channelId) {
+    return this.me?.role === 'moderator' || this.mayAdminister(channelId);
   }
 
   /** @param {string | null} channelId */
@@ -143,9 +192,16 @@ export class Session extends Store {
     this.client.start(token);
   }
 
+  /** What is on the screen is nobody's any more. */
+  #end() {
+    this.reading.leave();
+    this.call.end();
+    this.chats.clear();
+  }
+
   /** @param {Error} err */
   #failed(err) {
-    this.call.end();
+    this.#end();
     this.stage = 'out';
     this.signInError = err;
     this.changed();
@@ -156,11 +212,12 @@ export class Session extends Store {
     if (!ready) {
       return;
     }
-    this.me = { userId: ready.user_id, name: ready.name };
+    this.me = { userId: ready.user_id, name: ready.name, role: ready.role };
     this.limits = ready.limits;
     this.stage = 'in';
     this.#untried = false;
     this.directory.begin();
+    this.marks.begin(ready.user_id);
     this.call.onReady(this.me.userId);
     this.changed();
   }
@@ -238,7 +295,7 @@ export class Session extends Store {
     } else if (op === Op.CHANNEL_EVENT && d.channel) {
       this.directory.upsert(d.channel);
     } else if (op === Op.CHANNEL_EVENT && d.event === 'delete') {
-      this.call.onDeleted(d.channel_id, this.directory.nameOf(d.channel_id));
+      this.#onDeleted(d.channel_id, this.directory.nameOf(d.channel_id));
       this.directory.remove(d.channel_id);
     } else if (op === Op.PRESENCE_EVENT) {
       this.directory.applyPresence(d);

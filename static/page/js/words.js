@@ -67,7 +67,9 @@ function because(err) {
     case ErrorCode.RATE_LIMITED:
       return `That was too fast for the server. Try again in ${seconds(err.retryAfterMs)}.`;
     case ErrorCode.ACCESS_DENIED:
-      return 'Only the person who created it may do that.';
+      return 'Only the person who created it, or an admin, may do that.';
+    case ErrorCode.CHANNEL_NOT_FOUND:
+      return 'The channel does not exist any more.';
     case ErrorCode.NOT_IN_CHANNEL:
     case ErrorCode.MESSAGE_ELSEWHERE:
       return 'You are not in this channel any more.';
@@ -78,6 +80,8 @@ function because(err) {
     case ErrorCode.BAD_SDP:
     case ErrorCode.UNSUPPORTED_MEDIA:
       return `The server and this browser do not agree on how to carry voice (${err.reason}).`;
+    case ErrorCode.STORAGE:
+      return 'The server cannot use its disk just now: nothing is kept or found. Voice goes on. Try again later.';
     case ErrorCode.INTERNAL:
       return 'The server had an internal error. Whoever runs it can find more in its log.';
     default:
@@ -117,6 +121,9 @@ export function createFailed(err) {
   return because(err);
 }
 
+/** What helps a guest who stands before a channel for members. */
+const HOW_TO_ENTER = 'Ask whoever runs the server for an invitation.';
+
 /**
  * @param {import('./call.js').Problem} problem
  * @returns {string}
@@ -131,7 +138,7 @@ export function problemWords({ doing, name, error }) {
       if (code === ErrorCode.CHANNEL_NOT_FOUND) {
         return `${name} does not exist any more.`;
       }
-      return `You could not join ${name}. ${because(error)}`;
+      return code === ErrorCode.ACCESS_DENIED ? `${name} is for members only. ${HOW_TO_ENTER}` : `You could not join ${name}. ${because(error)}`;
     case 'delete':
       return `${name} was not deleted. ${because(error)}`;
     case 'deleted':
@@ -347,7 +354,7 @@ export function voiceWords(call, quality, now) {
  * @returns {{text: string, tone: 'poor'} | null}
  */
 function silenceWords(call) {
-  if (call.unheard !== 'ok') {
+  if (call.talk.unheard !== 'ok') {
     return { text: 'Nobody hears you', tone: 'poor' };
   }
   return call.media.playback.sound !== 'ok' && !call.voice.deaf ? { text: 'You hear nobody', tone: 'poor' } : null;
@@ -402,7 +409,128 @@ export function changeFailed(err) {
 }
 
 /**
- * @param {import('./chat.js').Entry} entry a note
+ * @param {Error} err why messages cannot be read
+ * @returns {string} what a button says that tries again
+ */
+export function readFailed(err) {
+  if (err instanceof RequestError && err.code === ErrorCode.ACCESS_DENIED) {
+    return `This channel is for members only. ${HOW_TO_ENTER}`;
+  }
+  return `Messages could not be read. ${because(err)} Try again`;
+}
+
+/**
+ * @param {Error | null} err why a message that somebody wants to see is not shown; null when it is not there
+ * @returns {string}
+ */
+export function notFoundWords(err) {
+  const kept = err instanceof RequestError && err.code === ErrorCode.MESSAGE_NOT_FOUND;
+  return !err || kept ? 'This message is not there any more.' : `This message could not be read. ${because(err)}`;
+}
+
+/**
+ * @param {number} n how many one has not seen
+ * @returns {string}
+ */
+export function newMessages(n) {
+  return n === 0 ? 'Jump to newest' : n === 1 ? '1 new message' : `${n} new messages`;
+}
+
+/**
+ * @param {number} n
+ * @returns {string} what a badge says
+ */
+export function unreadWords(n) {
+  return n > 99 ? '99+' : String(n);
+}
+
+/**
+ * @param {boolean} mayEnter
+ * @param {string} room the channel one is in, or ''
+ * @returns {string} what one who only looks at a channel is told in place of where one would write
+ */
+export function lookWords(mayEnter, room) {
+  if (!mayEnter) {
+    return `For members only. ${HOW_TO_ENTER}`;
+  }
+  return room ? `You are reading along; your voice is in ${room}.` : 'You are reading along, and nobody hears you.';
+}
+
+/**
+ * @param {string} query
+ * @returns {string | null} why it is not looked for; null when it is
+ */
+export function searchObjection(query) {
+  if (query === '') {
+    return 'All words have to be there. The best matches come first.';
+  }
+  if (!/[\p{L}\p{N}]/u.test(query)) {
+    return 'Only letters and digits can be looked for.';
+  }
+  const one = [...query].length === 1 && !/[\p{sc=Han}\p{sc=Hangul}\p{sc=Hira}\p{sc=Kana}]/u.test(query);
+  return one ? 'Type at least two letters.' : null;
+}
+
+/**
+ * @param {number} n how many messages were found
+ * @param {boolean} more whether there are others
+ * @param {boolean} most whether no more can be asked for
+ * @returns {string}
+ */
+export function findings(n, more, most) {
+  if (n === 0) {
+    return 'No message has all of these words.';
+  }
+  const found = n === 1 ? '1 message' : `${n} messages`;
+  if (!more) {
+    return found;
+  }
+  return most ? `The best ${found}. One more word narrows it down.` : `The best ${found}`;
+}
+
+/**
+ * @param {Error} err
+ * @returns {string}
+ */
+export function searchFailed(err) {
+  return err instanceof RequestError && err.code === ErrorCode.ACCESS_DENIED
+    ? `This channel is for members only. ${HOW_TO_ENTER}`
+    : because(err);
+}
+
+/**
+ * @param {Error} err why a channel was not changed
+ * @returns {string}
+ */
+export function updateFailed(err) {
+  if (err instanceof RequestError && err.code === ErrorCode.INVALID_PAYLOAD && err.reason.includes('topic')) {
+    return `This topic cannot be used: ${err.reason.replace(/^.*d\.topic: /, '')}.`;
+  }
+  return createFailed(err);
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * @param {number | undefined} current how long a channel's messages are kept, in milliseconds
+ * @returns {[number, string][]} for how long they may be kept
+ */
+export function keepTimes(current) {
+  /** @type {[number, string][]} */
+  const times = [
+    [-1, 'As the server does by default'],
+    [0, 'Not at all'],
+    [DAY_MS, '1 day'],
+    [7 * DAY_MS, '7 days'],
+    [30 * DAY_MS, '30 days'],
+    [90 * DAY_MS, '90 days'],
+    [365 * DAY_MS, '1 year'],
+  ];
+  return current === undefined || times.some(([ms]) => ms === current) ? times : [...times, [current, span(current)]];
+}
+
+/**
+ * @param {import('./pages.js').Entry} entry a note
  * @returns {string}
  */
 export function noteWords({ note, name }) {

@@ -54,11 +54,11 @@ function callNotice({ call }, check) {
   if (sound) {
     return { text: sound.text, label: sound.label, run: () => call.media.playback.resume() };
   }
-  if (call.trouble && call.here) {
-    const { title } = microphoneWords(call.trouble.problem);
-    return { text: `${title}. ${call.listenOnly ? 'You are listening only.' : 'Nobody hears you.'}`, label: 'Try again', run: again, close };
+  if (call.talk.trouble && call.here) {
+    const { title } = microphoneWords(call.talk.trouble.problem);
+    return { text: `${title}. ${call.talk.listenOnly ? 'You are listening only.' : 'Nobody hears you.'}`, label: 'Try again', run: again, close };
   }
-  const unheard = call.here && call.unheard !== call.dismissed ? conditionWords(call.unheard) : null;
+  const unheard = call.here && call.talk.unheard !== call.talk.dismissed ? conditionWords(call.talk.unheard) : null;
   if (unheard) {
     return { text: unheard.text, label: unheard.label, run: again, close };
   }

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { people } from '../words.js';
+import { people, unreadWords } from '../words.js';
 import { byId, h, renderList, setAttribute, setText } from './dom.js';
 import { icon, setIcon } from './icons.js';
 import { paintAvatar } from './people.js';
@@ -20,7 +20,7 @@ const SHOWN = 7;
  * @returns {() => void} renders
  */
 export function mountChannels(session, dialogs) {
-  const { call, directory } = session;
+  const { call, directory, marks, reading } = session;
   const list = byId('channel-list');
   const empty = byId('channels-empty');
   /** Ids of the channels of which everybody is shown. @type {Set<string>} */
@@ -33,10 +33,15 @@ export function mountChannels(session, dialogs) {
     const go = () => {
       if (call.wanted === channel_id) {
         byId('app').dataset.view = 'people';
+        reading.leave();
         call.dismiss();
       } else {
         call.join(channel_id);
       }
+    };
+    const look = () => {
+      byId('app').dataset.view = 'chat';
+      reading.look(channel_id);
     };
     const fold = () => {
       if (!unfolded.delete(channel_id)) {
@@ -48,11 +53,16 @@ export function mountChannels(session, dialogs) {
       'li',
       {},
       h(
-        'button',
-        { class: 'channel', type: 'button', click: go },
-        icon('channel'),
-        h('span', { class: 'channel__name' }),
-        h('span', { class: 'channel__count', 'aria-hidden': 'true' }),
+        'div',
+        { class: 'channels__row' },
+        h(
+          'button',
+          { class: 'channel', type: 'button', click: go },
+          icon('channel'),
+          h('span', { class: 'channel__name' }),
+          h('span', { class: 'channel__count', 'aria-hidden': 'true' }),
+        ),
+        h('button', { class: 'channels__read', type: 'button', click: look }, icon('chat'), h('span', { class: 'badge' })),
       ),
       h('ul', { class: 'present' }),
       h('button', { class: 'present__more', type: 'button', click: fold }),
@@ -64,9 +74,11 @@ export function mountChannels(session, dialogs) {
    * @param {ChannelInfo} info
    */
   const update = (item, info) => {
-    const [button, present, more] = /** @type {HTMLCollectionOf<HTMLElement>} */ (item.children);
+    const [row, present, more] = /** @type {HTMLCollectionOf<HTMLElement>} */ (item.children);
+    const [button, read] = /** @type {HTMLCollectionOf<HTMLElement>} */ (row.children);
     const inside = session.peopleIn(info.channel_id);
     updateChannel(button, info, inside.length);
+    updateRead(read, info);
 
     const all = inside.length <= SHOWN + 1 || unfolded.has(info.channel_id);
     present.hidden = inside.length === 0;
@@ -87,15 +99,33 @@ export function mountChannels(session, dialogs) {
   const updateChannel = (button, info, inside) => {
     const [, name, count] = button.children;
     const own = session.limits?.channel_capacity !== info.capacity;
+    const members = info.access === 'members';
+    setIcon(button, members ? 'lock' : 'channel');
     const full = inside >= info.capacity;
     setText(name, info.channel_name);
     setText(count, own ? `${inside}/${info.capacity}` : String(inside));
     count.classList.toggle('channel__count--none', inside === 0);
     button.classList.toggle('channel--full', full);
     setAttribute(button, 'aria-current', call.wanted === info.channel_id ? 'true' : null);
-    const words = [info.channel_name, people(inside), full ? 'full' : ''];
+    const words = [info.channel_name, people(inside), full ? 'full' : '', members ? 'for members only' : ''];
     setAttribute(button, 'aria-label', words.filter(Boolean).join(', '));
     setAttribute(button, 'title', full ? `${info.channel_name} is full` : info.channel_name);
+  };
+
+  /**
+   * @param {HTMLElement} button leads to the chat, without the voice
+   * @param {ChannelInfo} info
+   */
+  const updateRead = (button, { channel_id, channel_name }) => {
+    const unread = marks.unread(channel_id);
+    const badge = /** @type {HTMLElement} */ (button.lastElementChild);
+    button.hidden = unread === 0 && !session.mayEnter(channel_id);
+    button.classList.toggle('channels__read--unread', unread > 0);
+    setText(badge, unreadWords(unread));
+    setAttribute(button, 'aria-current', reading.looking && reading.channelId === channel_id ? 'true' : null);
+    const words = call.room?.channelId === channel_id ? `Read ${channel_name}` : `Read ${channel_name} without joining`;
+    setAttribute(button, 'aria-label', unread > 0 ? `${words}, ${unreadWords(unread)} unread` : words);
+    setAttribute(button, 'title', words);
   };
 
   const render = () => {

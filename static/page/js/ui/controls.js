@@ -28,7 +28,7 @@ export function mountControls(session) {
   const deafen = byId('deafen');
 
   /** There is nothing to mute. */
-  const without = () => call.listenOnly || call.microphone.condition === 'lost';
+  const without = () => call.talk.listenOnly || call.microphone.condition === 'lost';
   const toggleMute = () => {
     if (without()) {
       call.useMicrophone();
@@ -57,7 +57,7 @@ export function mountControls(session) {
     }
     if (without()) {
       renderControl(mute, 'mic', 'Use microphone', null);
-      setAttribute(mute, 'title', call.listenOnly ? 'You are listening only' : 'Your microphone was disconnected');
+      setAttribute(mute, 'title', call.talk.listenOnly ? 'You are listening only' : 'Your microphone was disconnected');
     } else {
       renderControl(mute, voice.silent ? 'mic-off' : 'mic', voice.silent ? 'Unmute' : 'Mute', voice.silent);
       setAttribute(mute, 'title', 'Alt + M');

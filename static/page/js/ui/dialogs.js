@@ -1,16 +1,20 @@
 /**
- * Creating and deleting a channel.
+ * Creating and deleting a channel, and the way to the dialogs that have modules of their own.
  * @module
  */
 
 import { charCount } from '../protocol.js';
 import { createFailed, people } from '../words.js';
 import { byId, setText } from './dom.js';
+import { mountSearch } from './search.js';
+import { mountSettings } from './settings.js';
 
 /**
  * @typedef {object} Dialogs
  * @property {() => void} create asks for a new channel's name
  * @property {(channelId: string) => void} delete asks whether to delete it
+ * @property {(channelId: string) => void} settings of a channel
+ * @property {(channelId?: string | null) => void} search looks for what was written, in one channel or in all
  */
 
 /**
@@ -18,7 +22,12 @@ import { byId, setText } from './dom.js';
  * @returns {Dialogs}
  */
 export function mountDialogs(session) {
-  return { create: mountCreate(session), delete: mountDelete(session) };
+  return {
+    create: mountCreate(session),
+    delete: mountDelete(session),
+    settings: mountSettings(session),
+    search: mountSearch(session),
+  };
 }
 
 /**

@@ -8,12 +8,13 @@ import { h, setText } from './dom.js';
 import { icon } from './icons.js';
 import { paintAvatar } from './people.js';
 
-/** @typedef {import('../chat.js').Entry} Entry */
+/** @typedef {import('../pages.js').Entry} Entry */
+/** @typedef {import('../pages.js').Pages} Pages */
 /** @typedef {import('../chat.js').Chat} Chat */
 
 /**
- * What stands between entries: where a day begins, where what one has not read does, and what leads to older messages.
- * @typedef {{mark: 'day' | 'new' | 'older', at: number}} Mark
+ * What stands between entries: where a day begins, where what one has not read does, and what leads to older and to later messages.
+ * @typedef {{mark: 'day' | 'new' | 'older' | 'later', at: number}} Mark
  */
 
 /** Messages of one author this close together share one head, in milliseconds. */
@@ -21,10 +22,10 @@ const TOGETHER_MS = 5 * 60_000;
 /** How much is shown of a message that is answered, in characters. */
 const QUOTE_CHARS = 80;
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+export const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const calendar = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 const calendarOfOld = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
+export const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
 const link = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;
 
 /**
@@ -49,7 +50,7 @@ function withLinks(text) {
  * @param {number} at
  * @returns {string}
  */
-function dayWords(at) {
+export function dayWords(at) {
   const day = new Date(at);
   const today = new Date();
   const yesterday = new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1);
@@ -63,15 +64,16 @@ function dayWords(at) {
 }
 
 /**
- * @param {Chat} chat
+ * @param {Pages} view
  * @param {number | null} newKey of the first entry that was not read
+ * @param {boolean} later whether there are later messages
  * @returns {(Entry | Mark)[]} what is shown
  */
-export function rows(chat, newKey) {
+export function rows(view, newKey, later) {
   /** @type {(Entry | Mark)[]} */
-  const all = chat.more || chat.failed ? [{ mark: 'older', at: 0 }] : [];
+  const all = view.more || view.error ? [{ mark: 'older', at: 0 }] : [];
   let day = '';
-  for (const entry of chat.entries) {
+  for (const entry of view.entries) {
     if (entry.key === newKey) {
       all.push({ mark: 'new', at: entry.at });
     }
@@ -80,6 +82,9 @@ export function rows(chat, newKey) {
       all.push({ mark: 'day', at: entry.at });
     }
     all.push(entry);
+  }
+  if (later) {
+    all.push({ mark: 'later', at: 0 });
   }
   return all;
 }
@@ -100,6 +105,7 @@ export function createRow(row) {
   if ('mark' in row) {
     switch (row.mark) {
       case 'older':
+      case 'later':
         return h('li', { class: 'older' }, h('button', { class: 'link-button', type: 'button' }));
       case 'new':
         return h('li', { class: 'mark mark--new' }, h('span', {}, 'New'));
@@ -142,9 +148,10 @@ function follows(entry, before) {
  * @param {HTMLElement} item
  * @param {Entry} entry
  * @param {Entry | Mark | undefined} before
+ * @param {Pages} view in which it is shown
  * @param {Chat} chat
  */
-export function updateMessage(item, entry, before, chat) {
+export function updateMessage(item, entry, before, view, chat) {
   item.classList.toggle('message--follows', follows(entry, before));
   item.classList.toggle('message--sending', entry.delivery === 'sending');
   const time = /** @type {HTMLTimeElement} */ (item.querySelector('time'));
@@ -162,7 +169,7 @@ export function updateMessage(item, entry, before, chat) {
       : null;
     text.replaceChildren(...withLinks(entry.text ?? ''), ...(edited ? [edited] : []));
   }
-  updateReply(item, entry, chat);
+  updateReply(item, entry, view);
   updateFailure(item, entry, chat);
 }
 
@@ -179,9 +186,9 @@ export function quote(entry) {
 /**
  * @param {HTMLElement} item
  * @param {Entry} entry
- * @param {Chat} chat
+ * @param {Pages} view
  */
-function updateReply(item, entry, chat) {
+function updateReply(item, entry, view) {
   if (!entry.replyTo) {
     return;
   }
@@ -190,7 +197,7 @@ function updateReply(item, entry, chat) {
     button = h('button', { class: 'message__reply', type: 'button' }, icon('reply'), h('span', {}));
     item.prepend(button);
   }
-  const answered = chat.find(entry.replyTo);
+  const answered = view.find(entry.replyTo);
   setText(/** @type {Element} */ (button.lastElementChild), answered ? `${answered.name}: ${quote(answered)}` : 'An earlier message');
 }
 

@@ -122,7 +122,7 @@ export function mountPeople(session) {
     const [face, name, note, actions] = item.children;
     const badge = /** @type {HTMLElement} */ (face.lastElementChild);
     const mine = member.user_id === session.me?.userId;
-    const marked = mark(mine ? { ...member, mic: call.unheard, sound: media.playback.sound } : member);
+    const marked = mark(mine ? { ...member, mic: call.talk.unheard, sound: media.playback.sound } : member);
     badge.hidden = marked === null;
     if (marked && badge.dataset.mark !== marked.icon) {
       badge.dataset.mark = marked.icon;

@@ -5,7 +5,7 @@
  */
 
 import { channelLink } from '../account.js';
-import { microphoneWords, people, voiceWords } from '../words.js';
+import { lookWords, microphoneWords, people, unreadWords, voiceWords } from '../words.js';
 import { byId, h, setAttribute, setText } from './dom.js';
 import { icon, setIcon } from './icons.js';
 import { showsStage } from './people.js';
@@ -30,7 +30,7 @@ const COPIED_MS = 2_000;
 function sceneFor(session, invitedTo) {
   const { call, directory } = session;
   const cancel = { label: 'Cancel', run: () => call.leave() };
-  const { trouble, wanted } = call;
+  const { wanted, talk: { trouble } } = call;
   if (trouble) {
     const id = trouble.channelId;
     // Trying again does not change what the page or the browser is.
@@ -58,15 +58,19 @@ function sceneFor(session, invitedTo) {
   if (wanted !== null) {
     return { key: `joining ${wanted}`, icon: 'spinner', title: `Joining ${directory.nameOf(wanted)}…`, text: '', buttons: [cancel] };
   }
-  const invited = directory.find(invitedTo);
-  if (invited) {
-    const count = session.peopleIn(invitedTo).length;
+  const before = directory.find(session.reading.channelId ?? invitedTo);
+  if (before) {
+    const id = before.channel_id;
+    const count = session.peopleIn(id).length;
+    const inside = count > 0 ? `${people(count)} in here now.` : 'Nobody is in here yet.';
+    const enters = session.mayEnter(id);
+    const button = { label: 'Join', primary: true, run: () => call.join(id) };
     return {
-      key: `invited ${invitedTo}`,
-      icon: 'channel',
-      title: invited.channel_name,
-      text: count > 0 ? `${people(count)} in here now.` : 'Nobody is in here yet.',
-      buttons: [{ label: 'Join', primary: true, run: () => call.join(invitedTo) }],
+      key: `before ${id} ${before.channel_name} ${enters}`,
+      icon: before.access === 'members' ? 'lock' : 'channel',
+      title: before.channel_name,
+      text: enters ? inside : lookWords(false, ''),
+      buttons: enters ? [button] : [],
     };
   }
   return {
@@ -128,6 +132,7 @@ export function mountRoom(session, dialogs, invitedTo) {
   const status = byId('voice-status');
   const link = byId('room-link');
   const remove = byId('room-delete');
+  const settings = byId('room-settings');
   /** @type {import('../meter.js').Quality | null} */
   let quality = null;
 
@@ -141,11 +146,8 @@ export function mountRoom(session, dialogs, invitedTo) {
       window.prompt('Copy this link:', url);
     }
   });
-  remove.addEventListener('click', () => {
-    if (call.room) {
-      dialogs.delete(call.room.channelId);
-    }
-  });
+  remove.addEventListener('click', () => call.room && dialogs.delete(call.room.channelId));
+  settings.addEventListener('click', () => call.room && dialogs.settings(call.room.channelId));
 
   const renderStatus = () => {
     const words = voiceWords(call, quality, Date.now());
@@ -174,9 +176,15 @@ export function mountRoom(session, dialogs, invitedTo) {
     renderStatus();
     setText(byId('room-name'), room?.name ?? '');
     setText(byId('room-count'), room ? people(room.members.size) : '');
-    const owner = session.directory.find(room?.channelId ?? null)?.owner_id;
-    remove.hidden = !owner || owner !== session.me?.userId;
+    const info = session.directory.find(room?.channelId ?? null);
+    setText(byId('room-topic'), info?.topic ?? '');
+    setAttribute(byId('room-topic'), 'title', info?.topic ?? null);
+    byId('room-lock').hidden = info?.access !== 'members';
+    const administers = session.mayAdminister(room?.channelId ?? null);
+    remove.hidden = !administers;
+    settings.hidden = !administers;
     setAttribute(stage, 'aria-busy', String(stage.dataset.key?.startsWith('joining') ?? false));
-    document.title = room ? `${room.name} · Mini LiveChat` : 'Mini LiveChat';
+    const unread = session.marks.unread(room?.channelId ?? null);
+    document.title = [unread > 0 ? `(${unreadWords(unread)})` : '', room ? `${room.name} ·` : '', 'Mini LiveChat'].filter(Boolean).join(' ');
   };
 }

@@ -3,10 +3,8 @@
  * @module
  */
 
+import { unreadWords } from '../words.js';
 import { byId, setAttribute, setText } from './dom.js';
-
-/** Above this the badge says "9+". */
-const BADGE_MAX = 9;
 
 /**
  * @param {import('../session.js').Session} session
@@ -20,7 +18,6 @@ export function mountTabs(session, invitedTo) {
   const badge = byId('chat-badge');
   /** @type {string | null} */
   let shownRoom = null;
-  let readKey = 0;
   if (invitedTo) {
     // The invitation is where people would be.
     app.dataset.view = 'people';
@@ -29,37 +26,34 @@ export function mountTabs(session, invitedTo) {
   for (const tab of tabs) {
     tab.addEventListener('click', () => {
       app.dataset.view = tab.dataset.tab;
-      render();
+      session.changed();
     });
   }
 
-  function render() {
+  return () => {
     const { room } = session.call;
+    const { channelId: readId } = session.reading;
     const roomId = room?.channelId ?? session.call.wanted;
     if (roomId !== shownRoom) {
       // Arriving shows who is there, leaving shows where else to go.
       shownRoom = roomId;
-      app.dataset.view = roomId || session.call.trouble ? 'people' : 'channels';
-    } else if (session.call.trouble && !room) {
+      app.dataset.view = roomId || session.call.talk.trouble ? 'people' : 'channels';
+    } else if (session.call.talk.trouble && !room) {
       app.dataset.view = 'people';
+    }
+    if (app.dataset.view === 'chat' && !readId) {
+      app.dataset.view = room ? 'people' : 'channels';
     }
     const view = app.dataset.view;
     // Before one is anywhere there is only the list, or the way back to it.
-    bar.hidden = !room && view === 'channels';
+    bar.hidden = !room && !readId && view === 'channels';
     for (const tab of tabs) {
-      tab.hidden = !room && tab.dataset.tab === 'chat';
+      tab.hidden = !readId && tab.dataset.tab === 'chat';
       setAttribute(tab, 'aria-pressed', String(tab.dataset.tab === view));
     }
-    const entries = room?.chat.entries ?? [];
-    if (view === 'chat') {
-      readKey = Math.max(readKey, ...entries.map((e) => e.key));
-    }
-    const mine = session.me?.userId;
-    const unread = entries.filter((e) => e.text !== undefined && e.authorId !== mine && e.key > readKey).length;
+    const unread = session.marks.unread(readId);
     badge.hidden = unread === 0;
-    setText(badge, unread > BADGE_MAX ? `${BADGE_MAX}+` : String(unread));
-    setAttribute(badge, 'aria-label', `${unread} unread`);
-  }
-
-  return render;
+    setText(badge, unreadWords(unread));
+    setAttribute(badge, 'aria-label', `${unreadWords(unread)} unread`);
+  };
 }

@@ -1,0 +1,153 @@
+/**
+ * Where one writes: a message, an answer to one, or another text for one's own.
+ * @module
+ */
+
+import { charCount } from '../protocol.js';
+import { changeFailed } from '../words.js';
+import { byId, setText } from './dom.js';
+import { quote } from './message.js';
+
+/** @typedef {import('../pages.js').Entry} Entry */
+
+/** The composer grows up to this height, in pixels. */
+const COMPOSER_MAX_PX = 132;
+
+/**
+ * @typedef {object} Composer
+ * @property {(entry: Entry) => void} reply
+ * @property {(entry: Entry) => void} edit
+ * @property {(error: string) => void} say
+ * @property {() => void} reset
+ * @property {() => void} render
+ * @property {() => void} onSend
+ */
+
+/**
+ * @param {import('../session.js').Session} session
+ * @returns {Composer}
+ */
+export function mountComposer(session) {
+  const { call, reading } = session;
+  const form = /** @type {HTMLFormElement} */ (byId('chat-form'));
+  const text = /** @type {HTMLTextAreaElement} */ (byId('chat-text'));
+  const about = byId('chat-about');
+  /** @type {{entry: Entry, edits: boolean, draft: string} | null} what is answered or changed, and what was being written before */
+  let subject = null;
+
+  const grow = () => {
+    text.style.height = 'auto';
+    text.style.height = `${Math.min(text.scrollHeight, COMPOSER_MAX_PX)}px`;
+  };
+
+  /** @param {string} value */
+  const put = (value) => {
+    text.value = value;
+    grow();
+  };
+
+  /** @returns {string} what keeps the text from being sent, in words */
+  const objection = () => {
+    const over = charCount(text.value.trim()) - (session.limits?.message_chars ?? Infinity);
+    return over > 0 ? `The message is ${over} characters too long.` : '';
+  };
+
+  /** @param {string} error */
+  const say = (error) => setText(byId('chat-error'), error);
+
+  const end = () => {
+    if (subject?.edits) {
+      put(subject.draft);
+    }
+    subject = null;
+    composer.render();
+  };
+
+  /**
+   * @param {Entry} entry
+   * @param {boolean} edits
+   */
+  const begin = (entry, edits) => {
+    end();
+    subject = { entry, edits, draft: text.value };
+    if (edits) {
+      put(entry.text ?? '');
+    }
+    composer.render();
+    text.focus();
+  };
+
+  const submit = async () => {
+    const content = text.value.trim();
+    const { chat } = reading;
+    if (!content || objection() || !call.here || reading.looking || !session.me || !chat) {
+      return;
+    }
+    const { entry, edits } = subject ?? {};
+    if (entry && edits) {
+      end();
+      if (content !== entry.text) {
+        await chat.edit(entry, content).then(() => say(''), (err) => say(changeFailed(err)));
+      }
+      return;
+    }
+    composer.onSend();
+    chat.send(content, session.me, entry?.id);
+    put('');
+    end();
+    text.focus();
+  };
+
+  text.addEventListener('input', () => {
+    grow();
+    say(objection());
+  });
+  text.addEventListener('keydown', (e) => {
+    // While an input method composes, Enter chooses a word.
+    if (e.key === 'Enter' && !e.shiftKey && !e.isComposing) {
+      e.preventDefault();
+      form.requestSubmit();
+    } else if (e.key === 'Escape' && subject) {
+      e.preventDefault();
+      end();
+    } else if (e.key === 'ArrowUp' && text.value.trim() === '' && !subject) {
+      const last = reading.view?.entries.findLast((entry) => entry.id && entry.authorId === session.me?.userId);
+      if (last) {
+        e.preventDefault();
+        begin(last, true);
+      }
+    }
+  });
+  byId('chat-about-end').addEventListener('click', () => {
+    end();
+    text.focus();
+  });
+  form.addEventListener('submit', (e) => {
+    e.preventDefault();
+    submit();
+  });
+
+  /** @type {Composer} */
+  const composer = {
+    reply: (entry) => begin(entry, false),
+    edit: (entry) => begin(entry, true),
+    say,
+    reset: () => {
+      subject = null;
+    },
+    render: () => {
+      if (subject?.entry.gone) {
+        end();
+        return;
+      }
+      about.hidden = !subject;
+      if (subject) {
+        const { entry, edits } = subject;
+        setText(byId('chat-about-text'), edits ? 'Editing your message' : `Replying to ${entry.name}: ${quote(entry)}`);
+      }
+      text.placeholder = call.room ? `Message ${call.room.name}` : '';
+    },
+    onSend: () => {},
+  };
+  return composer;
+}

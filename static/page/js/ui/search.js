@@ -1,0 +1,171 @@
+/**
+ * Looking for what was written: a dialog with a field, and what is found, the best first.
+ * @module
+ */
+
+import { Op } from '../protocol.js';
+import { findings, searchFailed, searchObjection } from '../words.js';
+import { byId, h, renderList, setAttribute, setText } from './dom.js';
+import { clock, dayWords, moment } from './message.js';
+
+/** @typedef {import('../protocol.js').FoundMessage} FoundMessage */
+
+/** How many are asked for at first, and how many then: as many as the server gives. */
+const FEW = 20;
+const MANY = 50;
+/** Whoever types for so long without a break is not asked about in between, in milliseconds. */
+const PAUSE_MS = 250;
+/** How much of a long message is shown, and how much of that before the first place, in characters. */
+const EXCERPT_CHARS = 240;
+const LEAD_CHARS = 60;
+
+/**
+ * @param {import('../session.js').Session} session
+ * @returns {(channelId?: string | null) => void} opens it, to look in one channel or in all
+ */
+export function mountSearch(session) {
+  const { client, directory, reading } = session;
+  const dialog = /** @type {HTMLDialogElement} */ (byId('search-dialog'));
+  const text = /** @type {HTMLInputElement} */ (byId('search-text'));
+  const where = /** @type {HTMLSelectElement} */ (byId('search-where'));
+  const state = byId('search-state');
+  const list = byId('search-list');
+  const more = /** @type {HTMLButtonElement} */ (byId('search-more'));
+  let asked = 0;
+  let timer = 0;
+
+  /**
+   * @param {FoundMessage[]} messages
+   * @param {string} words
+   * @param {boolean} [others] whether there are more
+   */
+  const show = (messages, words, others = false) => {
+    setText(state, words);
+    list.hidden = messages.length === 0;
+    more.hidden = !others || messages.length >= MANY;
+    renderList(list, messages, (m) => `${m.message_id} ${m.edited_at ?? ''} ${JSON.stringify(m.marks)} ${where.value}`, create, () => {});
+  };
+
+  /** @param {number} limit */
+  const search = async (limit) => {
+    clearTimeout(timer);
+    const turn = ++asked;
+    const query = text.value.trim();
+    const objection = searchObjection(query);
+    if (objection !== null) {
+      show([], objection);
+      return;
+    }
+    setAttribute(list, 'aria-busy', 'true');
+    try {
+      const page = await client.request(Op.SEARCH, { query, channel_id: where.value || undefined, limit });
+      if (turn === asked) {
+        show(page.messages, findings(page.messages.length, page.more, limit === MANY), page.more);
+      }
+    } catch (err) {
+      if (turn === asked) {
+        show([], searchFailed(/** @type {Error} */ (err)));
+      }
+    } finally {
+      setAttribute(list, 'aria-busy', turn === asked ? null : 'true');
+    }
+  };
+
+  /** @param {FoundMessage} message */
+  const create = (message) => {
+    const { channel_id, message_id, author_name, timestamp } = message;
+    const go = () => {
+      dialog.close();
+      byId('app').dataset.view = 'chat';
+      reading.show(channel_id, message_id);
+    };
+    return h(
+      'li',
+      {},
+      h(
+        'button',
+        { class: 'found', type: 'button', click: go },
+        h(
+          'span',
+          { class: 'found__head' },
+          h('span', { class: 'found__author' }, author_name),
+          where.value ? null : h('span', { class: 'found__channel' }, `in ${directory.nameOf(channel_id)}`),
+          h('time', { class: 'found__time', datetime: new Date(timestamp).toISOString(), title: moment.format(timestamp) },
+            `${dayWords(timestamp)}, ${clock.format(timestamp)}`),
+        ),
+        h('span', { class: 'found__text' }, ...excerpt(message)),
+      ),
+    );
+  };
+
+  text.addEventListener('input', () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => search(FEW), PAUSE_MS);
+  });
+  where.addEventListener('change', () => search(FEW));
+  more.addEventListener('click', async () => {
+    const had = list.children.length;
+    await search(MANY);
+    /** @type {HTMLElement | null | undefined} */ (list.children[had]?.querySelector('button'))?.focus();
+  });
+  byId('search-form').addEventListener('submit', (e) => {
+    e.preventDefault();
+    search(FEW);
+  });
+  byId('search-close').addEventListener('click', () => dialog.close());
+  dialog.addEventListener('click', (e) => e.target === dialog && dialog.close()); // beside it
+  dialog.addEventListener('keydown', (e) => {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[e.key];
+    if (!step || e.target === where) {
+      return;
+    }
+    const found = /** @type {HTMLElement[]} */ ([...list.querySelectorAll('button')]);
+    const at = found.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+    e.preventDefault();
+    (found[at + step] ?? (at + step < 0 ? text : null))?.focus();
+  });
+
+  /** @param {string | null} [channelId] */
+  const open = (channelId = null) => {
+    const scope = channelId ?? '';
+    where.replaceChildren(
+      h('option', { value: '' }, 'All channels'),
+      ...directory.channels.map((c) => h('option', { value: c.channel_id }, c.channel_name)),
+    );
+    where.value = scope;
+    dialog.showModal();
+    text.select();
+    search(FEW);
+  };
+  document.addEventListener('keydown', (e) => {
+    const writes = /** @type {HTMLElement} */ (e.target).closest?.('input, textarea, select, [contenteditable]');
+    const plain = e.key === '/' && !e.ctrlKey && !e.altKey && !e.metaKey;
+    if (plain && !writes && session.stage === 'in' && !document.querySelector('dialog[open]')) {
+      e.preventDefault();
+      open();
+    }
+  });
+  byId('search-open').addEventListener('click', () => open());
+  return open;
+}
+
+/**
+ * @param {FoundMessage} message
+ * @returns {(Node | string)[]} what it says, or the part where it was found, with the places marked
+ */
+function excerpt({ content, marks }) {
+  const chars = [...content].map((c) => (/\s/u.test(c) ? ' ' : c)); // as marks count
+  const first = marks[0]?.[0] ?? 0;
+  const begin = chars.length <= EXCERPT_CHARS || first <= LEAD_CHARS ? 0 : first - LEAD_CHARS;
+  const end = Math.min(chars.length, begin + EXCERPT_CHARS);
+  const part = (/** @type {number} */ from, /** @type {number} */ to) => chars.slice(Math.max(from, begin), Math.min(to, end)).join('');
+  /** @type {(Node | string)[]} */
+  const parts = [begin > 0 ? '…' : ''];
+  let at = begin;
+  for (const [start, length] of marks.filter(([start, length]) => start + length > begin && start < end)) {
+    parts.push(part(at, start), h('mark', {}, part(start, start + length)));
+    at = start + length;
+  }
+  parts.push(part(at, end), end < chars.length ? '…' : '');
+  return parts;
+}

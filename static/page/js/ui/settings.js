@@ -1,0 +1,86 @@
+/**
+ * What the owner of a channel, or an admin, may set: name, topic, who may enter, and what is kept.
+ * @module
+ */
+
+import { Op, charCount } from '../protocol.js';
+import { keepTimes, updateFailed } from '../words.js';
+import { byId, h, setText } from './dom.js';
+
+/** What CHANNEL_UPDATE calls the server's own default. */
+const DEFAULT = -1;
+/** The server's limit of a topic, in characters. */
+const TOPIC_CHARS = 200;
+
+/**
+ * @param {import('../session.js').Session} session
+ * @returns {(channelId: string) => void} opens it
+ */
+export function mountSettings(session) {
+  const { client, directory } = session;
+  const dialog = /** @type {HTMLDialogElement} */ (byId('settings-dialog'));
+  const form = /** @type {HTMLFormElement} */ (byId('settings-form'));
+  const name = /** @type {HTMLInputElement} */ (byId('settings-name'));
+  const topic = /** @type {HTMLInputElement} */ (byId('settings-topic'));
+  const access = /** @type {HTMLSelectElement} */ (byId('settings-access'));
+  const time = /** @type {HTMLSelectElement} */ (byId('settings-time'));
+  const count = /** @type {HTMLInputElement} */ (byId('settings-count'));
+  const submit = /** @type {HTMLButtonElement} */ (byId('settings-submit'));
+  const error = byId('settings-error');
+  let channelId = '';
+  byId('settings-cancel').addEventListener('click', () => dialog.close());
+
+  /** @returns {string} what is wrong with the input, in words */
+  const objection = () => {
+    const most = session.limits?.channel_name_chars ?? Infinity;
+    if (!name.value.trim()) {
+      return 'A channel needs a name.';
+    }
+    if (charCount(name.value.trim()) > most) {
+      return `A name has at most ${most} characters.`;
+    }
+    return charCount(topic.value.trim()) > TOPIC_CHARS ? `A topic has at most ${TOPIC_CHARS} characters.` : '';
+  };
+  const changes = () => ({
+    channel_id: channelId,
+    channel_name: name.value.trim(),
+    topic: topic.value.trim(),
+    access: access.value,
+    keep_messages: count.value === '' ? DEFAULT : Number(count.value),
+    keep_for_ms: Number(time.value),
+  });
+
+  form.addEventListener('submit', async (e) => {
+    e.preventDefault();
+    setText(error, objection());
+    if (objection()) {
+      return;
+    }
+    submit.disabled = true;
+    try {
+      session.onChannelChanged(await client.request(Op.CHANNEL_UPDATE, changes()));
+      dialog.close();
+    } catch (err) {
+      setText(error, updateFailed(/** @type {Error} */ (err)));
+    } finally {
+      submit.disabled = false;
+    }
+  });
+
+  return (id) => {
+    const info = directory.find(id);
+    if (!info) {
+      return;
+    }
+    channelId = id;
+    setText(error, '');
+    name.value = info.channel_name;
+    topic.value = info.topic ?? '';
+    access.value = info.access;
+    time.replaceChildren(...keepTimes(info.keep_for_ms).map(([ms, words]) => h('option', { value: String(ms) }, words)));
+    time.value = String(info.keep_for_ms ?? DEFAULT);
+    count.value = info.keep_messages === undefined ? '' : String(info.keep_messages);
+    dialog.showModal();
+    name.focus();
+  };
+}
