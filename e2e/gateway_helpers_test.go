@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -35,7 +36,13 @@ type raw struct {
 // dial opens a WebSocket and reads HELLO.
 func dial(t *testing.T, s *server) *raw {
 	t.Helper()
-	conn, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http")+"/ws", nil)
+	return dialFrom(t, s, "")
+}
+
+// dialFrom is dial through a proxy on this machine, which says from where; "" for without one.
+func dialFrom(t *testing.T, s *server, address string) *raw {
+	t.Helper()
+	conn, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(s.URL, "http")+"/ws", forwardedFrom(address))
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	t.Cleanup(func() { _ = conn.Close() })
@@ -45,13 +52,27 @@ func dial(t *testing.T, s *server) *raw {
 	return c
 }
 
+// forwardedFrom are the headers of a proxy that had the request from an address.
+func forwardedFrom(address string) http.Header {
+	if address == "" {
+		return nil
+	}
+	return http.Header{"X-Forwarded-For": {address}}
+}
+
 // guest gets a token for a name.
 func guest(t *testing.T, s *server, name string) (token, userID string) {
+	t.Helper()
+	return guestFrom(t, s, name, "")
+}
+
+func guestFrom(t *testing.T, s *server, name, address string) (token, userID string) {
 	t.Helper()
 	body, err := json.Marshal(map[string]string{"name": name})
 	require.NoError(t, err)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/api/guest", bytes.NewReader(body))
 	require.NoError(t, err)
+	maps.Copy(req.Header, forwardedFrom(address))
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
@@ -68,8 +89,13 @@ func guest(t *testing.T, s *server, name string) (token, userID string) {
 // identify opens a WebSocket and identifies as a new guest.
 func identify(t *testing.T, s *server, name string) (c *raw, userID string) {
 	t.Helper()
-	token, userID := guest(t, s, name)
-	c = dial(t, s)
+	return identifyFrom(t, s, name, "")
+}
+
+func identifyFrom(t *testing.T, s *server, name, address string) (c *raw, userID string) {
+	t.Helper()
+	token, userID := guestFrom(t, s, name, address)
+	c = dialFrom(t, s, address)
 	var ready protocol.Ready
 	c.reply(protocol.OpIdentify, protocol.Identify{Token: token, V: protocol.Version}, protocol.OpReady, &ready)
 	require.Equal(t, userID, ready.UserID)

@@ -102,7 +102,7 @@ func TestUnreadListsAreBoundedInBytes(t *testing.T) {
 	verifyNoLeaks(t)
 	s := startServer(t, func(c *app.Config) {
 		c.RequestRate, c.RequestBurst = 20_000, 20_000
-		c.MaxChannels, c.ChannelsPerUser, c.GuestChannelRate = 600, 600, 600
+		c.MaxChannels, c.ChannelsPerGuest, c.PerAddress = 600, 600, 10_000
 	})
 	owner, _ := identify(t, s, "Ada")
 	name := func(n int) string { return strings.Repeat("\u1f600", 48) + fmt.Sprintf("%04d", n) } // as long as names may be on the wire

@@ -84,7 +84,7 @@ func TestGoodbyeOfMediaIsALeave(t *testing.T) {
 
 func TestChannelsOfOnePersonAreBounded(t *testing.T) {
 	verifyNoLeaks(t)
-	s := startServer(t, func(c *app.Config) { c.ChannelsPerUser = 2 })
+	s := startServer(t, func(c *app.Config) { c.ChannelsPerGuest = 2 })
 	ada, _ := identify(t, s, "Ada")
 	for i := range 2 {
 		ada.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: fmt.Sprint("a", i)}, nil)
@@ -112,14 +112,16 @@ func TestChannelsOfOnePersonAreBounded(t *testing.T) {
 	t.Error("renaming is not bounded")
 }
 
-// Coming as one guest after another does not help.
-func TestChannelsOfAllGuestsAreBounded(t *testing.T) {
+// Coming as one guest after another does not help, and keeps nobody else from making any.
+func TestChannelsOfTheGuestsOfOneAddressAreBounded(t *testing.T) {
 	verifyNoLeaks(t)
-	s := startServer(t, func(c *app.Config) { c.GuestChannelRate = 3 })
+	s := startServer(t, func(c *app.Config) { c.PerAddress, c.ChannelsPerGuest = 30, 1 })
 	for i := range 3 {
 		c, _ := identify(t, s, "Ada")
 		c.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: fmt.Sprint("a", i)}, nil)
 	}
 	c, _ := identify(t, s, "Ada")
 	c.fails(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "more"}, protocol.CodeRateLimited)
+	elsewhere, _ := identifyFrom(t, s, "Bob", "192.0.2.7")
+	elsewhere.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "more"}, nil)
 }

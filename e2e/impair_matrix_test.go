@@ -239,7 +239,7 @@ func (tr trial) measure(t *testing.T, s *server, name string, n conditions, h he
 // impairedServer is a server that does not mind how many come from one machine.
 func impairedServer(t *testing.T) *server {
 	t.Helper()
-	return startServer(t, func(c *app.Config) { c.TURN, c.MaxChannels, c.GuestChannelRate = false, 5000, 5000 })
+	return startServer(t, func(c *app.Config) { c.TURN, c.MaxChannels, c.PerAddress = false, 5000, 50_000 })
 }
 
 // TestImpairSmoke: a lossy network with all the help there is, and with none.

@@ -145,7 +145,7 @@ func TestSurviveCuts(t *testing.T) {
 	survives(t)
 	verifyNoLeaks(t)
 	const rooms, each, cuts, calm = 5, 4, 1000, 10 * time.Second
-	s := startServer(t, func(c *app.Config) { c.TURN, c.MaxChannels, c.GuestChannelRate = false, 1000, 1000 })
+	s := startServer(t, func(c *app.Config) { c.TURN, c.MaxChannels, c.PerAddress = false, 1000, 10_000 })
 	engine := loopbackEngine(t)
 	all := make([]*chatter, 0, rooms*each)
 	for room := range rooms {

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/mini-livechat/mini-livechat/sfu/peer"
 )
 
@@ -101,8 +99,7 @@ type Channel struct {
 	roster     roster
 	board      switchboard
 	emptySince time.Time // of the monotonic clock; good while the roster is empty
-	updates    *rate.Limiter
-	note       any // OnJoined's own
+	note       any       // OnJoined's own
 }
 
 // Member is somebody in a channel, from Join until Leave. It is a handle: once the

@@ -9,24 +9,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
-const (
-	// updateInterval and updateBurst bound how often a channel's name and capacity change:
-	// everybody on the server is told of each. A person who corrects a slip of the pen is
-	// not held up.
-	updateInterval = 5 * time.Second
-	updateBurst    = 3
-	// createInterval is how often an owner may make another channel, once it has made as
-	// many as it may have: making and deleting them in turns is told to everybody too.
-	createInterval = 10 * time.Second
-	// abandoned is how long a channel that somebody created must have been empty to give
-	// way to a new one on a server that is full: long enough to be entered by who made it,
-	// or anew after a lost connection.
-	abandoned = time.Minute
-)
+// abandoned is how long a channel that somebody created must have been empty to give
+// way to a new one on a server that is full: long enough to be entered by who made it,
+// or anew after a lost connection.
+const abandoned = time.Minute
 
 // HubConfig is what a ChannelHub needs to know. Every field must be set.
 type HubConfig struct {
@@ -46,8 +34,6 @@ type ChannelLimits struct {
 	Capacity int
 	// Channels is the most channels there may be.
 	Channels int
-	// PerOwner is the most channels one owner may have.
-	PerOwner int
 }
 
 // ChannelHub knows every channel. Safe for concurrent use.
@@ -62,16 +48,10 @@ type ChannelHub struct {
 	mu       sync.RWMutex // guards the maps and names; taken before a Channel's
 	channels map[string]*Channel
 	names    channelNames
-	owners   map[string]*owner // by user id: who has a channel, or made one lately
+	owners   map[string]int // by user id: how many channels are whose
 
 	version atomic.Uint64           // counts what changes a list
 	listing atomic.Pointer[listing] // the last one made; nil at first
-}
-
-// owner is what a hub knows of somebody who makes channels. Guarded by ChannelHub.mu.
-type owner struct {
-	channels int
-	creates  *rate.Limiter
 }
 
 // listing is a list of all channels as of a version. It never changes.
@@ -85,8 +65,8 @@ type ChannelSpec struct {
 	ID string
 	// OwnerID is empty for a preset channel.
 	OwnerID string
-	// Unbounded lets the owner have more than ChannelLimits.PerOwner.
-	Unbounded bool
+	// OwnerMost is the most channels that the owner may have with this one. 0: any number.
+	OwnerMost int
 	// Kept channels are not deleted for being idle, nor to make room for others; those without an owner always are.
 	Kept bool
 	// CreatedAt is when that was; the zero time means now.
@@ -99,7 +79,7 @@ func NewChannelHub(cfg HubConfig) *ChannelHub {
 	return &ChannelHub{
 		answer: cfg.Answer, notifier: careful{cfg.Notifier, cfg.Journal}, journal: cfg.Journal, peers: cfg.Peers,
 		limits: cfg.Limits, decider: newDecider(cfg.Journal),
-		channels: make(map[string]*Channel), names: newChannelNames(cfg.NameKeys), owners: make(map[string]*owner),
+		channels: make(map[string]*Channel), names: newChannelNames(cfg.NameKeys), owners: make(map[string]int),
 	}
 }
 
@@ -109,8 +89,9 @@ func (h *ChannelHub) RunDecisions(ctx context.Context) { h.decider.run(ctx) }
 
 // Create adds a channel and tells everybody but its owner. On a server that is full, the
 // channel that is empty for the longest, a minute at least, is deleted for it. It fails
-// with ErrChannelExists, ErrNameTaken, ErrOwnsTooMany, ErrTooManyChannels or a *TooSoonError.
-func (h *ChannelHub) Create(spec ChannelSpec, now time.Time) (ChannelInfo, error) {
+// with ErrChannelExists, ErrNameTaken, ErrOwnsTooMany, ErrTooManyChannels or what allow returns, which
+// is asked when nothing else stands in the way and must not call back.
+func (h *ChannelHub) Create(spec ChannelSpec, now time.Time, allow func() error) (ChannelInfo, error) {
 	c := h.newChannel(spec, now)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -120,7 +101,7 @@ func (h *ChannelHub) Create(spec ChannelSpec, now time.Time) (ChannelInfo, error
 	if err := h.names.free(c, spec.Name); err != nil {
 		return ChannelInfo{}, err
 	}
-	if err := h.allowLocked(spec, now); err != nil {
+	if err := h.roomLocked(spec, now, allow); err != nil {
 		return ChannelInfo{}, err
 	}
 	h.addLocked(c)
@@ -154,7 +135,6 @@ func (h *ChannelHub) newChannel(spec ChannelSpec, now time.Time) *Channel {
 		roster: newRoster(ChannelInfo{
 			ID: spec.ID, Mode: ModeConference, OwnerID: spec.OwnerID, CreatedAt: spec.CreatedAt, Settings: spec.Settings,
 		}),
-		updates: rate.NewLimiter(rate.Every(updateInterval), updateBurst),
 	}
 }
 
@@ -168,40 +148,40 @@ func (h *ChannelHub) freeLocked(id string) error {
 
 func (h *ChannelHub) addLocked(c *Channel) {
 	if c.ownerID != "" {
-		h.ownerLocked(c.ownerID).channels++
+		h.owners[c.ownerID]++
 	}
 	h.channels[c.id] = c
 	h.names.take(c, c.roster.channel.Name)
 	h.changed()
 }
 
-// allowLocked makes room for a channel, or reports why there shall be no such.
-func (h *ChannelHub) allowLocked(spec ChannelSpec, now time.Time) error {
-	bounded := spec.OwnerID != "" && !spec.Unbounded
-	if bounded && h.ownerLocked(spec.OwnerID).channels >= h.limits.PerOwner {
-		return fmt.Errorf("%w, which is %d; delete one first", ErrOwnsTooMany, h.limits.PerOwner)
+// roomLocked makes room for a channel that is allowed, or reports why there shall be no such.
+func (h *ChannelHub) roomLocked(spec ChannelSpec, now time.Time, allow func() error) error {
+	if spec.OwnerMost > 0 && h.owners[spec.OwnerID] >= spec.OwnerMost {
+		return fmt.Errorf("%w, which is %d; delete one first", ErrOwnsTooMany, spec.OwnerMost)
 	}
-	if len(h.channels) >= h.limits.Channels && !h.giveWayLocked(now) {
+	var oldest *Channel
+	room := len(h.channels) < h.limits.Channels
+	if !room {
+		oldest = h.abandonedLocked(now)
+	}
+	if !room && oldest == nil {
 		return fmt.Errorf("%w than %d", ErrTooManyChannels, h.limits.Channels)
 	}
-	if bounded {
-		return allow(h.ownerLocked(spec.OwnerID).creates, now)
+	if err := allow(); err != nil {
+		return err
+	}
+	if room {
+		return nil
+	}
+	if _, gone := h.deleteLocked(oldest, "", oldest.roster.empty); !gone {
+		return fmt.Errorf("%w than %d", ErrTooManyChannels, h.limits.Channels)
 	}
 	return nil
 }
 
-func (h *ChannelHub) ownerLocked(userID string) *owner {
-	o := h.owners[userID]
-	if o == nil {
-		o = &owner{creates: rate.NewLimiter(rate.Every(createInterval), h.limits.PerOwner)}
-		h.owners[userID] = o
-	}
-	return o
-}
-
-// giveWayLocked deletes the channel that was abandoned the longest ago, and reports whether
-// there is one.
-func (h *ChannelHub) giveWayLocked(now time.Time) bool {
+// abandonedLocked returns the channel that was abandoned the longest ago, or nil.
+func (h *ChannelHub) abandonedLocked(now time.Time) *Channel {
 	var oldest *Channel
 	longest := abandoned
 	for _, c := range h.channels {
@@ -209,21 +189,7 @@ func (h *ChannelHub) giveWayLocked(now time.Time) bool {
 			oldest, longest = c, empty
 		}
 	}
-	if oldest == nil {
-		return false
-	}
-	_, gone := h.deleteLocked(oldest, "", func() bool { return oldest.roster.empty() })
-	return gone
-}
-
-// allow takes a token, or says when there will be one.
-func allow(limiter *rate.Limiter, now time.Time) error {
-	reservation := limiter.ReserveN(now, 1)
-	if delay := reservation.DelayFrom(now); delay > 0 {
-		reservation.CancelAt(now)
-		return &TooSoonError{RetryAfter: delay}
-	}
-	return nil
+	return oldest
 }
 
 // Get returns a channel, or ErrChannelNotFound.
@@ -273,8 +239,8 @@ func (h *ChannelHub) infos() []ChannelInfo {
 
 // Update has edit change a channel's settings, and tells everybody but the one named by by, if that makes a difference. A
 // capacity of 0 means the limit; one below the number of members makes nobody leave. It fails with ErrChannelNotFound, with
-// ErrNameTaken, or with a *TooSoonError when the channel changed three times just now. edit must not call back.
-func (h *ChannelHub) Update(c *Channel, edit func(*Settings), by string, now time.Time) (ChannelInfo, error) {
+// ErrNameTaken, or with what allow returns, which is asked when it does make a difference. Neither must call back.
+func (h *ChannelHub) Update(c *Channel, edit func(*Settings), by string, allow func() error) (ChannelInfo, error) {
 	return h.update(c, by, func(settings *Settings) error {
 		edit(settings)
 		if settings.Capacity == 0 {
@@ -288,7 +254,7 @@ func (h *ChannelHub) Update(c *Channel, edit func(*Settings), by string, now tim
 				return err
 			}
 		}
-		return allow(c.updates, now)
+		return allow()
 	})
 }
 
@@ -337,7 +303,7 @@ func (h *ChannelHub) Delete(c *Channel, by string) bool {
 // returns how many.
 func (h *ChannelHub) ReapIdle(now time.Time, idle time.Duration) int {
 	reaped := 0
-	for _, c := range h.created(now) {
+	for _, c := range h.created() {
 		unused := func() bool { return c.roster.empty() && now.Sub(c.emptySince) > idle }
 		if h.deleteIf(c, "", unused) {
 			reaped++
@@ -346,16 +312,10 @@ func (h *ChannelHub) ReapIdle(now time.Time, idle time.Duration) int {
 	return reaped
 }
 
-// created returns the channels that are not kept, and forgets the owners that have none
-// and made none lately.
-func (h *ChannelHub) created(now time.Time) []*Channel {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for id, o := range h.owners {
-		if o.channels == 0 && o.creates.TokensAt(now) >= float64(h.limits.PerOwner) {
-			delete(h.owners, id)
-		}
-	}
+// created returns the channels that are not kept.
+func (h *ChannelHub) created() []*Channel {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
 	created := make([]*Channel, 0, len(h.channels))
 	for _, c := range h.channels {
 		if !c.kept {
@@ -393,8 +353,8 @@ func (h *ChannelHub) deleteLocked(c *Channel, by string, condition func() bool) 
 	}
 	delete(h.channels, c.id)
 	h.names.release(c, c.roster.channel.Name)
-	if o := h.owners[c.ownerID]; o != nil {
-		o.channels--
+	if h.owners[c.ownerID]--; h.owners[c.ownerID] <= 0 {
+		delete(h.owners, c.ownerID)
 	}
 	h.changed()
 	h.notifier.tell(told)

@@ -2,8 +2,6 @@ package sfu
 
 import (
 	"errors"
-	"fmt"
-	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu/peer"
 )
@@ -28,14 +26,3 @@ var (
 
 // NegotiateAgainAfter is when what ErrNegotiating refused may be asked for again.
 const NegotiateAgainAfter = peer.RetryAfter
-
-// TooSoonError says that somebody does too often what is told to everybody.
-type TooSoonError struct {
-	// RetryAfter is how long to wait.
-	RetryAfter time.Duration
-}
-
-// Error says how long to wait.
-func (e *TooSoonError) Error() string {
-	return fmt.Sprintf("too soon; welcome again in %s", e.RetryAfter.Round(time.Millisecond))
-}

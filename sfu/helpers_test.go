@@ -199,13 +199,16 @@ func (j *journal) takePanics() []any {
 	return panics
 }
 
+// free is for what nobody forbids.
+func free() error { return nil }
+
 func newHub(tb testing.TB, capacity int) (*ChannelHub, *MediaPeerHub, *recorder) {
 	tb.Helper()
 	notifier := &recorder{}
 	log := &journal{}
 	peers := NewMediaPeerHub(log)
 	return NewChannelHub(HubConfig{
-		Limits:   ChannelLimits{Capacity: capacity, Channels: 4, PerOwner: 3},
+		Limits:   ChannelLimits{Capacity: capacity, Channels: 4},
 		NameKeys: func(name string) []string { return strings.Fields(strings.ToLower(name)) },
 		Answer:   answerFromContext, Peers: peers, Notifier: notifier, Journal: log,
 	}), peers, notifier
@@ -229,7 +232,7 @@ func newChannel(tb testing.TB, capacity int) (*Channel, *MediaPeerHub, *recorder
 
 func create(tb testing.TB, hub *ChannelHub) *Channel {
 	tb.Helper()
-	_, err := hub.Create(ChannelSpec{ID: "lobby", Settings: Settings{Name: "Lobby"}}, time.Now())
+	_, err := hub.Create(ChannelSpec{ID: "lobby", Settings: Settings{Name: "Lobby"}}, time.Now(), free)
 	require.NoError(tb, err)
 	channel, err := hub.Get("lobby")
 	require.NoError(tb, err)

@@ -10,20 +10,20 @@ import (
 func TestChannelHubCreateAndLimits(t *testing.T) {
 	hub, _, notifier := newHub(t, 7)
 	now := time.Now()
-	info, err := hub.Create(ChannelSpec{ID: "a", Settings: Settings{Name: "A"}, OwnerID: "ada"}, now)
+	info, err := hub.Create(ChannelSpec{ID: "a", Settings: Settings{Name: "A"}, OwnerID: "ada"}, now, free)
 	require.NoError(t, err)
 	require.Equal(t, ChannelInfo{
 		ID: "a", Settings: Settings{Name: "A", Capacity: 7}, Mode: ModeConference, OwnerID: "ada", CreatedAt: now,
 	}, info)
 	require.Equal(t, []told{{nil, "ada", ChannelCreated{Channel: info}}}, notifier.take())
 
-	_, err = hub.Create(ChannelSpec{ID: "a"}, now)
+	_, err = hub.Create(ChannelSpec{ID: "a"}, now, free)
 	require.ErrorIs(t, err, ErrChannelExists)
 	for _, id := range []string{"b", "c", "d"} {
-		_, err = hub.Create(ChannelSpec{ID: id}, now.Add(-time.Second))
+		_, err = hub.Create(ChannelSpec{ID: id}, now.Add(-time.Second), free)
 		require.NoError(t, err)
 	}
-	_, err = hub.Create(ChannelSpec{ID: "e"}, now)
+	_, err = hub.Create(ChannelSpec{ID: "e"}, now, free)
 	require.ErrorIs(t, err, ErrTooManyChannels)
 	_, err = hub.Get("e")
 	require.ErrorIs(t, err, ErrChannelNotFound)
@@ -35,7 +35,7 @@ func TestChannelHubCreateAndLimits(t *testing.T) {
 
 func TestChannelHubUpdate(t *testing.T) {
 	hub, _, notifier := newHub(t, 10)
-	_, err := hub.Create(ChannelSpec{ID: "a", Settings: Settings{Name: "A"}}, time.Now())
+	_, err := hub.Create(ChannelSpec{ID: "a", Settings: Settings{Name: "A"}}, time.Now(), free)
 	require.NoError(t, err)
 	c, err := hub.Get("a")
 	require.NoError(t, err)
@@ -43,7 +43,7 @@ func TestChannelHubUpdate(t *testing.T) {
 	join(t, c, "bob", newConn(t, 2, 1))
 	notifier.take()
 
-	info, err := hub.Update(c, func(s *Settings) { s.Name = "New"; s.Capacity = 1 }, "ada", time.Now())
+	info, err := hub.Update(c, func(s *Settings) { s.Name = "New"; s.Capacity = 1 }, "ada", free)
 	require.NoError(t, err)
 	require.Equal(t, "New", info.Name)
 	require.Equal(t, 1, info.Capacity)
@@ -52,7 +52,7 @@ func TestChannelHubUpdate(t *testing.T) {
 	_, err = enter(c, newConn(t, 3, 1), JoinRequest{UserID: "cyd"})
 	require.ErrorIs(t, err, ErrChannelFull)
 
-	info, err = hub.Update(c, func(s *Settings) { s.Capacity = 0 }, "", time.Now())
+	info, err = hub.Update(c, func(s *Settings) { s.Capacity = 0 }, "", free)
 	require.NoError(t, err)
 	require.Equal(t, "New", info.Name)
 	require.Equal(t, 10, info.Capacity)
@@ -62,11 +62,11 @@ func TestChannelNamesThatLookTheSame(t *testing.T) {
 	hub, _, _ := newHub(t, 10)
 	now := time.Now()
 	add := func(id, name string) error {
-		_, err := hub.Create(ChannelSpec{ID: id, Settings: Settings{Name: name}}, now)
+		_, err := hub.Create(ChannelSpec{ID: id, Settings: Settings{Name: name}}, now, free)
 		return err
 	}
 	rename := func(c *Channel, name string) error {
-		_, err := hub.Update(c, func(s *Settings) { s.Name = name }, "", now)
+		_, err := hub.Update(c, func(s *Settings) { s.Name = name }, "", free)
 		return err
 	}
 	require.NoError(t, add("a", "Ada"))
@@ -108,16 +108,16 @@ func TestChannelsOfOneNameAreRestored(t *testing.T) {
 	}
 	a, err := hub.Get("a")
 	require.NoError(t, err)
-	_, err = hub.Update(a, func(s *Settings) { s.Topic = "news" }, "", now)
+	_, err = hub.Update(a, func(s *Settings) { s.Topic = "news" }, "", free)
 	require.NoError(t, err)
-	_, err = hub.Update(a, func(s *Settings) { s.Name = "ada" }, "", now)
+	_, err = hub.Update(a, func(s *Settings) { s.Name = "ada" }, "", free)
 	require.ErrorIs(t, err, ErrNameTaken)
 	require.True(t, hub.Delete(a, ""))
-	_, err = hub.Create(ChannelSpec{ID: "c", Settings: Settings{Name: "ada"}}, now)
+	_, err = hub.Create(ChannelSpec{ID: "c", Settings: Settings{Name: "ada"}}, now, free)
 	require.ErrorIs(t, err, ErrNameTaken, "the other one has it")
 	b, err := hub.Get("b")
 	require.NoError(t, err)
-	_, err = hub.Update(b, func(s *Settings) { s.Name = "ada" }, "", now)
+	_, err = hub.Update(b, func(s *Settings) { s.Name = "ada" }, "", free)
 	require.NoError(t, err)
 	require.True(t, hub.Delete(b, ""))
 	require.Empty(t, hub.names.taken)
@@ -125,7 +125,7 @@ func TestChannelsOfOneNameAreRestored(t *testing.T) {
 
 func TestChannelHubDeleteTakesTheMembersAlong(t *testing.T) {
 	hub, peers, notifier := newHub(t, 10)
-	_, err := hub.Create(ChannelSpec{ID: "a"}, time.Now())
+	_, err := hub.Create(ChannelSpec{ID: "a"}, time.Now(), free)
 	require.NoError(t, err)
 	c, err := hub.Get("a")
 	require.NoError(t, err)
@@ -145,14 +145,14 @@ func TestChannelHubDeleteTakesTheMembersAlong(t *testing.T) {
 	require.Empty(t, bob.heard[0].take())
 	_, err = enter(c, newConn(t, 3, 1), JoinRequest{UserID: "cyd"})
 	require.ErrorIs(t, err, ErrChannelNotFound)
-	_, err = hub.Update(c, func(*Settings) {}, "", time.Now())
+	_, err = hub.Update(c, func(*Settings) {}, "", free)
 	require.ErrorIs(t, err, ErrChannelNotFound)
 }
 
 func TestChannelHubReapsIdleChannels(t *testing.T) {
 	hub, _, _ := newHub(t, 10)
 	for id, owner := range map[string]string{"preset": "", "empty": "ada", "used": "ada"} {
-		_, err := hub.Create(ChannelSpec{ID: id, OwnerID: owner}, time.Now())
+		_, err := hub.Create(ChannelSpec{ID: id, OwnerID: owner}, time.Now(), free)
 		require.NoError(t, err)
 	}
 	used, err := hub.Get("used")

@@ -12,14 +12,14 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu/peer"
 )
 
-// owned creates a channel of an owner at a time.
+// owned creates a channel of an owner, who may have three, at a time.
 func owned(hub *ChannelHub, id, owner string, now time.Time) error {
-	_, err := hub.Create(ChannelSpec{ID: id, OwnerID: owner}, now)
+	_, err := hub.Create(ChannelSpec{ID: id, OwnerID: owner, OwnerMost: 3}, now, free)
 	return err
 }
 
 func TestOneOwnerHasOnlySoManyChannels(t *testing.T) {
-	hub, _, _ := newHub(t, 10) // 4 channels, 3 for each owner
+	hub, _, _ := newHub(t, 10) // 4 channels
 	now := time.Now()
 	for i := range 3 {
 		require.NoError(t, owned(hub, fmt.Sprint(i), "ada", now))
@@ -31,18 +31,14 @@ func TestOneOwnerHasOnlySoManyChannels(t *testing.T) {
 	c, err := hub.Get("1")
 	require.NoError(t, err)
 	require.True(t, hub.Delete(c, ""))
-	soon, ok := errors.AsType[*TooSoonError](owned(hub, "1", "ada", now))
-	require.True(t, ok, "making and deleting in turns is told to everybody each time")
-	require.Positive(t, soon.RetryAfter)
-	require.LessOrEqual(t, soon.RetryAfter, createInterval)
-	require.NoError(t, owned(hub, "1", "ada", now.Add(soon.RetryAfter)))
+	require.NoError(t, owned(hub, "1", "ada", now))
 }
 
 func TestAdminsAndPresetsAreUnbounded(t *testing.T) {
 	hub, _, _ := newHub(t, 10)
 	hub.limits.Channels = 100
 	for i := range 20 {
-		_, err := hub.Create(ChannelSpec{ID: fmt.Sprint("admin", i), OwnerID: "root", Unbounded: true}, time.Now())
+		_, err := hub.Create(ChannelSpec{ID: fmt.Sprint("admin", i), OwnerID: "root"}, time.Now(), free)
 		require.NoError(t, err)
 		require.NoError(t, owned(hub, fmt.Sprint("preset", i), "", time.Now()))
 	}
@@ -85,40 +81,38 @@ func TestOwnersAreForgotten(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, hub.Delete(c, ""))
 	}
-	require.Zero(t, hub.ReapIdle(now, time.Hour))
-	require.Len(t, hub.owners, 100, "who made one just now may not make more for being forgotten")
-	require.NoError(t, owned(hub, "kept", "guest7", now.Add(time.Hour)))
-	require.Zero(t, hub.ReapIdle(now.Add(time.Hour), 2*time.Hour))
-	require.Len(t, hub.owners, 1)
+	require.Empty(t, hub.owners)
 }
 
-func TestRenamingIsBounded(t *testing.T) {
+// Whether somebody may is asked last, and only of what would make a difference.
+func TestWhatMakesNoDifferenceIsNotAskedFor(t *testing.T) {
 	hub, _, notifier := newHub(t, 10)
-	now := time.Now()
-	require.NoError(t, owned(hub, "den", "ada", now))
-	c, err := hub.Get("den")
+	now, asked := time.Now(), 0
+	no := errors.New("not now")
+	refuse := func() error { asked++; return no }
+	for i := range 4 {
+		require.NoError(t, owned(hub, fmt.Sprint("den", i), fmt.Sprint("owner", i), now.Add(-2*abandoned)))
+	}
+	_, err := hub.Create(ChannelSpec{ID: "den0", OwnerID: "ada"}, now, refuse)
+	require.ErrorIs(t, err, ErrChannelExists)
+	_, err = hub.Create(ChannelSpec{ID: "x", OwnerID: "owner1", OwnerMost: 1}, now, refuse)
+	require.ErrorIs(t, err, ErrOwnsTooMany)
+	_, err = hub.Create(ChannelSpec{ID: "x", OwnerID: "ada"}, now.Add(-2*abandoned), refuse)
+	require.ErrorIs(t, err, ErrTooManyChannels)
+	c, err := hub.Get("den0")
 	require.NoError(t, err)
+	_, err = hub.Update(c, func(s *Settings) { s.Capacity = 0 }, "owner0", refuse)
+	require.NoError(t, err)
+	require.Zero(t, asked)
 	notifier.take()
-	told := 0
-	for i := range 1000 { // 10 s of 100 requests a second
-		_, err := hub.Update(c, func(s *Settings) { s.Name = fmt.Sprint("name", i) }, "ada", now.Add(time.Duration(i)*10*time.Millisecond))
-		if soon, ok := errors.AsType[*TooSoonError](err); ok {
-			require.LessOrEqual(t, soon.RetryAfter, updateInterval)
-			continue
-		}
-		require.NoError(t, err)
-		told++
-	}
-	require.Equal(t, updateBurst+1, told)
-	require.Len(t, events[ChannelUpdated](notifier.take()), told)
-	require.Contains(t, c.Info().Name, "name", "the refused changed nothing")
 
-	name := c.Info().Name
-	for range 100 {
-		_, err := hub.Update(c, func(s *Settings) { s.Name = name }, "ada", now)
-		require.NoError(t, err, "what changes nothing costs nothing")
-	}
-	require.Empty(t, notifier.take())
+	_, err = hub.Create(ChannelSpec{ID: "x", OwnerID: "ada"}, now, refuse)
+	require.ErrorIs(t, err, no)
+	_, err = hub.Update(c, func(s *Settings) { s.Name = "New" }, "owner0", refuse)
+	require.ErrorIs(t, err, no)
+	require.Equal(t, 2, asked)
+	require.Empty(t, notifier.take(), "nor has one given way to what was refused")
+	require.Empty(t, c.Info().Name)
 }
 
 // All callers share a list until something in it changes.
@@ -141,7 +135,7 @@ func TestListIsShared(t *testing.T) {
 	changed(false, "a mute is in no list")
 	m.Leave(LeaveLeft)
 	changed(true, "a member less")
-	_, err := hub.Update(c, func(s *Settings) { s.Name = "New" }, "", time.Now())
+	_, err := hub.Update(c, func(s *Settings) { s.Name = "New" }, "", free)
 	require.NoError(t, err)
 	changed(true, "another name")
 	require.NoError(t, owned(hub, "other", "ada", time.Now().Add(time.Second)))

@@ -82,7 +82,7 @@ func TestPanicInNotifier(t *testing.T) {
 	panics("voice state")
 	ada.talk()
 	require.Empty(t, bob.heard[0].take())
-	_, err := hub.Update(c, func(s *Settings) { s.Name = "New" }, "", time.Now())
+	_, err := hub.Update(c, func(s *Settings) { s.Name = "New" }, "", free)
 	require.NoError(t, err)
 	panics("update")
 	require.True(t, m.Leave(LeaveLeft))
@@ -160,7 +160,7 @@ func TestPanicWhileDisconnecting(t *testing.T) {
 func TestPanicInDecider(t *testing.T) {
 	hub, peers, notifier := newHub(t, 10)
 	sick := create(t, hub)
-	_, err := hub.Create(ChannelSpec{ID: "well"}, time.Now())
+	_, err := hub.Create(ChannelSpec{ID: "well"}, time.Now(), free)
 	require.NoError(t, err)
 	well, err := hub.Get("well")
 	require.NoError(t, err)

@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+
+	"github.com/mini-livechat/mini-livechat/signaling/admission"
 )
 
 // Arrival is how a client reached the server, which is what it knows the server by.
@@ -15,10 +17,12 @@ type Arrival struct {
 	// Proxied says that an HTTP proxy passed the request on: Host is the proxy's name, and
 	// Local none that the client knows.
 	Proxied bool
+	// Network is what the client is counted by. It is for nobody else to know.
+	Network netip.Prefix
 }
 
-func arrivalOf(r *http.Request) Arrival {
-	a := Arrival{Host: r.Host}
+func arrivalOf(r *http.Request, proxies admission.Proxies) Arrival {
+	a := Arrival{Host: r.Host, Network: admission.Network(proxies.Client(r))}
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
 		addr := local.AddrPort()
 		a.Local = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())

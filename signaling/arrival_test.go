@@ -18,7 +18,7 @@ func TestArrival(t *testing.T) {
 		for _, name := range headers {
 			r.Header.Set(name, "x")
 		}
-		return arrivalOf(r)
+		return arrivalOf(r, nil)
 	}
 	a := arrive(&net.TCPAddr{IP: net.ParseIP("::ffff:192.0.2.1"), Port: 80})
 	require.Equal(t, "voice.example.org:8443", a.Host)

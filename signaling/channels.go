@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
@@ -72,9 +73,17 @@ func (g *Gateway) restoreChannels(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// createChannel creates a session's channel, unless guests made too many lately. One that is
-// refused for another reason is not counted.
-func (g *Gateway) createChannel(ctx context.Context, s *Session, spec sfu.ChannelSpec, now time.Time) (sfu.ChannelInfo, error) {
+// What a change that everybody on the server is told of costs, and a channel.
+//
+//nolint:gochecknoglobals // constants in all but the language
+var (
+	tellAll  = []admission.Charge{{Kind: admission.Tell, Cost: 1}}
+	makeRoom = []admission.Charge{{Kind: admission.Tell, Cost: 1}, {Kind: admission.MakeChannel, Cost: 1}}
+)
+
+// createChannel creates a channel for the user of a connection, unless too many were made lately. One that is refused for
+// another reason is not counted.
+func (g *Gateway) createChannel(ctx context.Context, by *Conn, spec sfu.ChannelSpec, now time.Time) (sfu.ChannelInfo, error) {
 	g.administering.Lock()
 	defer g.administering.Unlock()
 	if _, gone := g.channels.Get(spec.ID); gone != nil {
@@ -83,47 +92,27 @@ func (g *Gateway) createChannel(ctx context.Context, s *Session, spec sfu.Channe
 			return sfu.ChannelInfo{}, err
 		}
 	}
-	if !kept(spec.OwnerID) {
-		return g.createForGuest(s, spec, now)
-	}
-	spec.Kept = true
-	info, err := g.channels.Create(spec, now)
-	if err != nil {
+	spec.Kept = kept(spec.OwnerID)
+	info, err := g.channels.Create(spec, now, func() error { return by.admit(makeRoom...) })
+	if err != nil || !spec.Kept {
 		return info, err
 	}
 	if err = g.remember(ctx, now, info); err != nil {
 		if c, gone := g.channels.Get(spec.ID); gone == nil {
-			g.channels.Delete(c, s.userID)
+			g.channels.Delete(c, spec.OwnerID)
 		}
-	}
-	return info, err
-}
-
-func (g *Gateway) createForGuest(s *Session, spec sfu.ChannelSpec, now time.Time) (sfu.ChannelInfo, error) {
-	if s.role == auth.RoleAdmin {
-		return g.channels.Create(spec, now)
-	}
-	turn := g.guestChannels.ReserveN(now, 1)
-	if delay := turn.DelayFrom(now); delay > 0 {
-		turn.CancelAt(now)
-		g.cfg.Tally.Count("guest_channel_too_soon")
-		return sfu.ChannelInfo{}, &sfu.TooSoonError{RetryAfter: delay}
-	}
-	info, err := g.channels.Create(spec, now)
-	if err != nil {
-		turn.CancelAt(now)
 	}
 	return info, err
 }
 
 // updateChannel changes what edit does.
 func (g *Gateway) updateChannel(
-	ctx context.Context, c *sfu.Channel, edit func(*sfu.Settings), by string, now time.Time,
+	ctx context.Context, by *Conn, c *sfu.Channel, edit func(*sfu.Settings), now time.Time,
 ) (sfu.ChannelInfo, error) {
 	g.administering.Lock()
 	defer g.administering.Unlock()
 	before := c.Info().Settings
-	info, err := g.channels.Update(c, edit, by, now)
+	info, err := g.channels.Update(c, edit, by.session.userID, func() error { return by.admit(tellAll...) })
 	if err != nil || !kept(c.OwnerID()) || info.Settings == before {
 		return info, err
 	}
@@ -134,16 +123,19 @@ func (g *Gateway) updateChannel(
 }
 
 // deleteChannel deletes a channel with all that is remembered of it.
-func (g *Gateway) deleteChannel(ctx context.Context, c *sfu.Channel, by string, now time.Time) error {
+func (g *Gateway) deleteChannel(ctx context.Context, by *Conn, c *sfu.Channel, now time.Time) error {
 	g.administering.Lock()
 	defer g.administering.Unlock()
+	if err := by.admit(tellAll...); err != nil {
+		return err
+	}
 	if kept(c.OwnerID()) {
 		_, err := g.cfg.Store.Append(context.WithoutCancel(ctx), now, store.ChannelDeleted{ChannelID: c.ID()})
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 	}
-	if !g.channels.Delete(c, by) {
+	if !g.channels.Delete(c, by.session.userID) {
 		return fmt.Errorf("%w: %s", sfu.ErrChannelNotFound, c.ID())
 	}
 	return nil

@@ -12,8 +12,8 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/oklog/ulid/v2"
 	"go.uber.org/zap"
-	"golang.org/x/time/rate"
 
+	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -58,9 +58,7 @@ type Conn struct {
 	unconfirmed bool
 	// farewell: the client closed the WebSocket in order, and does not come back.
 	farewell bool
-	limiter  *rate.Limiter // the session's, once there is one
-	refused  int           // requests refused in a row
-	flow     *flow
+	meter    *admission.Meter
 	writing  sync.WaitGroup
 }
 
@@ -69,8 +67,7 @@ func newConn(g *Gateway, via Arrival) *Conn {
 		gw: g, via: via, opened: time.Now(),
 		queued: make(chan struct{}, 1), pings: make(chan struct{}, 1),
 		done: make(chan struct{}), detached: make(chan struct{}),
-		limiter: rate.NewLimiter(rate.Limit(g.cfg.RequestRate), g.cfg.RequestBurst),
-		flow:    newFlow(g.cfg.RequestRate, g.cfg.RequestBurst),
+		meter: g.cfg.Admission.NewMeter(),
 	}
 	c.log = g.log.With(zap.String("conn", ulid.Make().String()))
 	return c
@@ -239,7 +236,10 @@ func (c *Conn) readLoop(ctx context.Context) {
 func (c *Conn) arrived() error {
 	now := time.Now()
 	c.touch(now)
-	return c.flow.frame(now)
+	if !c.meter.Frame(now) {
+		return &floodError{"frames"}
+	}
+	return nil
 }
 
 // readEnded closes the connection as what ended the reading asks for.
@@ -291,7 +291,7 @@ func (c *Conn) answer(body *protocol.Body, id string, op protocol.Op, kept keepi
 // serve makes s the session of the connection, and starts its writer.
 func (c *Conn) serve(s *Session) {
 	c.session = s
-	c.limiter = s.limiter
+	c.gw.strangers.Leave(c)
 	c.log = s.log
 	c.writing.Go(func() { c.guard("writer", func() { c.writeLoop(s.out) }) })
 	c.wake()

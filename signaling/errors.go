@@ -83,9 +83,6 @@ var errorCodes = []struct {
 // errorPayload is the ERROR a client gets for err. What is in no table is the server's
 // own trouble, of which the client learns only that.
 func errorPayload(op protocol.Op, err error) protocol.Error {
-	if soon, ok := errors.AsType[*sfu.TooSoonError](err); ok {
-		err = &rateLimitError{retryAfter: soon.RetryAfter}
-	}
 	if limited, ok := errors.AsType[*rateLimitError](err); ok {
 		return protocol.Error{
 			Op: op, Code: protocol.CodeRateLimited, Reason: err.Error(),

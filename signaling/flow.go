@@ -6,22 +6,15 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/time/rate"
-
+	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
 const (
-	// framesPerRequest is how many frames a connection may send for each request that it may:
-	// as many pings and pongs as requests.
-	framesPerRequest = 2
-	// spareFrames is how many more it may send at once, whatever the limit of requests: pongs,
-	// and requests that are refused.
-	spareFrames = 64
-	// bytesPerRequest is how many bytes a connection may send for each request that it may: an
-	// offer with eight lines. A message in many fragments is held by this bound, because
-	// fragments without payload are not frames to anybody above.
-	bytesPerRequest = 8 << 10
+	// maxPause is how long at most a connection is not read from, at a time, because too much comes from its address.
+	maxPause = 250 * time.Millisecond
+	// bytesPerCost is how long a message may be that costs no more than the shortest, and listBytesPerCost an answer.
+	bytesPerCost, listBytesPerCost = 512, 16 << 10
 )
 
 // floodError: a connection sends more than any client does.
@@ -29,38 +22,52 @@ type floodError struct{ what string }
 
 func (e *floodError) Error() string { return "too many " + e.what }
 
-// flow bounds what a connection sends, whatever it is. It belongs to the reader.
-type flow struct{ frames, bytes *rate.Limiter }
-
-// newFlow takes the limits of requests, per second and at once.
-func newFlow(requestRate, requestBurst int) *flow {
-	return &flow{
-		frames: rate.NewLimiter(rate.Limit(framesPerRequest*requestRate), framesPerRequest*requestBurst+spareFrames),
-		bytes: rate.NewLimiter(rate.Limit(bytesPerRequest*requestRate),
-			bytesPerRequest*requestBurst+2*protocol.MaxFrameBytes),
+// caller is who does what comes on the connection.
+func (c *Conn) caller() admission.Caller {
+	who := admission.Caller{Network: c.via.Network, Meter: c.meter}
+	if c.session != nil {
+		who.User, who.Standing = c.session.userID, standing(c.session.role)
 	}
+	return who
 }
 
-// frame counts a frame of any kind.
-func (f *flow) frame(now time.Time) error {
-	if !f.frames.AllowN(now, 1) {
-		return &floodError{"frames"}
+// admit notes what is asked for; its error is that it comes too soon.
+func (c *Conn) admit(charges ...admission.Charge) error { return c.admitAs(c.caller(), charges) }
+
+func (c *Conn) admitAs(who admission.Caller, charges []admission.Charge) error {
+	if wait := c.gw.cfg.Admission.Allow(time.Now(), who, charges...); wait > 0 {
+		return &rateLimitError{retryAfter: wait}
 	}
 	return nil
+}
+
+// admitMessage is admit for something of so many bytes that is said in a channel.
+func (c *Conn) admitMessage(size int) error {
+	return c.admit(admission.Charge{Kind: admission.Message, Cost: float64(1 + size/bytesPerCost)})
 }
 
 // metered counts the bytes that a connection sends.
 type metered struct {
 	net.Conn
 
-	flow *flow
+	conn *Conn
 }
 
 func (m *metered) Read(p []byte) (int, error) {
-	// More than the limiter's burst could never be allowed.
+	// More than may come at once could never be allowed.
 	n, err := m.Conn.Read(p[:min(len(p), protocol.MaxFrameBytes)])
-	if n > 0 && !m.flow.bytes.AllowN(time.Now(), n) {
+	if n == 0 {
+		return n, err
+	}
+	now, c := time.Now(), m.conn
+	if !c.meter.Bytes(now, n) {
 		return 0, &floodError{"bytes"}
+	}
+	// Whoever shares the address with a flood is slowed down and not cut off.
+	address := admission.Caller{Network: c.via.Network}
+	if wait := c.gw.cfg.Admission.Take(now, address, admission.Charge{Kind: admission.Byte, Cost: float64(n)}); wait > 0 {
+		c.gw.cfg.Tally.Count("address_slowed_down")
+		time.Sleep(min(wait, maxPause))
 	}
 	return n, err
 }
@@ -77,7 +84,7 @@ func (m *metered) CloseWrite() error {
 type meteredWriter struct {
 	http.ResponseWriter
 
-	flow *flow
+	conn *Conn
 }
 
 // Hijack implements http.Hijacker.
@@ -86,5 +93,5 @@ func (w meteredWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &metered{Conn: conn, flow: w.flow}, buffered, nil
+	return &metered{Conn: conn, conn: w.conn}, buffered, nil
 }

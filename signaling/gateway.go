@@ -2,17 +2,20 @@ package signaling
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
 	"go.uber.org/zap"
-	"golang.org/x/time/rate"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/sfu/bounded"
+	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/names"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -22,6 +25,10 @@ import (
 
 // readBuffer is a WebSocket's, in bytes: a request that is no offer fits into it.
 const readBuffer = 1 << 10
+
+// fewStrangers is how many connections may wait to identify even on the smallest server. Elsewhere it is a quarter of all that
+// there may be: then the one that has waited for longest gives way, so that whoever just opens connections keeps nobody out.
+const fewStrangers = 16
 
 // cutGrace is how long sessions may take to end once their sockets are closed: nothing of that
 // waits for the network.
@@ -53,17 +60,16 @@ type Config struct {
 	MaxSessions int
 	// MessageLength is the longest text message, in code points.
 	MessageLength int
-	// RequestRate (per second) and RequestBurst bound a session's requests, of which some
-	// count for several, and with them the frames and bytes of a connection.
-	RequestRate, RequestBurst int
+	// Admission has all limits on what clients may do too often.
+	Admission *admission.Book
+	// Proxies are believed where a request comes from.
+	Proxies admission.Proxies
 	// ChannelCapacity is the most members a channel may have, MaxChannels the most
 	// channels there may be.
 	ChannelCapacity, MaxChannels int
-	// ChannelsPerUser is the most channels one user may have made, admins excepted.
-	ChannelsPerUser int
-	// GuestChannelRate is how many channels all guests together may make, a minute and at
-	// once. A guest is another one for the asking, so that ChannelsPerUser does not hold them.
-	GuestChannelRate int
+	// ChannelsPerUser is the most channels one user may have made, ChannelsPerGuest one guest;
+	// admins are excepted.
+	ChannelsPerUser, ChannelsPerGuest int
 	// Presets are the channels that exist from the start and stay.
 	Presets []sfu.ChannelSpec
 	// Slots is the most recvonly lines an offer may have.
@@ -95,16 +101,16 @@ type Gateway struct {
 	answer   sfu.Answer
 	peers    *sfu.MediaPeerHub
 	journal  *journal
-	// guestChannels bounds how often guests, all together, make channels.
-	guestChannels *rate.Limiter
-	upgrader      websocket.Upgrader
-	list          channelLists
-	lookout       *lookout
+	upgrader websocket.Upgrader
+	list     channelLists
+	lookout  *lookout
 	// administering is held while a channel is made, changed or deleted and the store told; before ChannelHub.mu.
 	administering sync.Mutex
 	// amnesia: the channels that were remembered could not be read.
 	amnesia bool
 	relayed relayed
+	// strangers are the connections that have not identified.
+	strangers *bounded.Line[*Conn]
 
 	// draining: nobody new is let in; see Drain.
 	draining atomic.Bool
@@ -126,7 +132,7 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 	g := &Gateway{
 		cfg: cfg, log: log, auth: authority, answer: answer,
 		users: NewUserHub(),
-		conns: make(map[*Conn]struct{}),
+		conns: make(map[*Conn]struct{}), strangers: bounded.NewLine[*Conn](max(cfg.MaxSessions/4, fewStrangers)),
 	}
 	g.upgrader = websocket.Upgrader{
 		HandshakeTimeout: cfg.WriteTimeout,
@@ -139,13 +145,10 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 	g.journal = &journal{log: log, tally: cfg.Tally}
 	g.peers = sfu.NewMediaPeerHub(g.journal)
 	g.channels = sfu.NewChannelHub(sfu.HubConfig{
-		Limits: sfu.ChannelLimits{
-			Capacity: cfg.ChannelCapacity, Channels: cfg.MaxChannels, PerOwner: cfg.ChannelsPerUser,
-		},
+		Limits:   sfu.ChannelLimits{Capacity: cfg.ChannelCapacity, Channels: cfg.MaxChannels},
 		NameKeys: names.Keys,
 		Answer:   answer, Peers: g.peers, Notifier: &notifier{gw: g}, Journal: g.journal,
 	})
-	g.guestChannels = newGuestChannels(cfg.GuestChannelRate)
 	if err := g.restoreChannels(context.Background(), time.Now()); err != nil {
 		return nil, err
 	}
@@ -159,12 +162,18 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this is the WebSocket endpoint: connect with ws:// or wss://", http.StatusUpgradeRequired)
 		return
 	}
-	c := newConn(g, arrivalOf(r))
+	c := newConn(g, arrivalOf(r, g.cfg.Proxies))
+	if wait := g.hold(c); wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		http.Error(w, "too many connections from your address", http.StatusTooManyRequests)
+		return
+	}
 	if refusal := g.add(c); refusal != "" {
+		g.cfg.Admission.Release(c.via.Network)
 		http.Error(w, refusal, http.StatusServiceUnavailable)
 		return
 	}
-	ws, err := g.upgrader.Upgrade(meteredWriter{w, c.flow}, r, nil)
+	ws, err := g.upgrader.Upgrade(meteredWriter{w, c}, r, nil)
 	if err != nil {
 		// Upgrade has answered.
 		g.log.Debug("upgrade refused", zap.String("remote", r.RemoteAddr), zap.Error(err))
@@ -218,6 +227,22 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	}
 }
 
+// hold has a connection counted by its address, or returns how long it has to wait.
+func (g *Gateway) hold(c *Conn) (wait time.Duration) {
+	from := admission.Caller{Network: c.via.Network}
+	wait = g.cfg.Admission.Allow(time.Now(), from, admission.Charge{Kind: admission.Connect, Cost: 1})
+	if wait == 0 && !g.cfg.Admission.Hold(c.via.Network) {
+		wait = heldPause
+	}
+	if wait > 0 {
+		g.cfg.Tally.Count("connection_address_limited")
+	}
+	return wait
+}
+
+// heldPause is how long who has too many connections is told to wait: until one may have ended.
+const heldPause = 10 * time.Second
+
 // add notes a new connection, or says why there can be none.
 func (g *Gateway) add(c *Conn) (refusal string) {
 	g.mu.Lock()
@@ -230,11 +255,17 @@ func (g *Gateway) add(c *Conn) (refusal string) {
 		return "the server has no room for another connection"
 	}
 	g.conns[c] = struct{}{}
+	g.strangers.Enter(c, func() {
+		g.cfg.Tally.Count("connection_gave_way")
+		c.closeBecause(protocol.CloseNotAuthenticated, "too many wait to identify")
+	})
 	g.running.Add(1)
 	return ""
 }
 
 func (g *Gateway) remove(c *Conn) {
+	g.strangers.Leave(c)
+	g.cfg.Admission.Release(c.via.Network)
 	g.mu.Lock()
 	delete(g.conns, c)
 	g.mu.Unlock()

@@ -7,9 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/names"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -26,7 +25,7 @@ func channelCreate(ctx context.Context, s *Session, r *request) error {
 	if d.ChannelName == "" {
 		d.ChannelName = d.ChannelID
 	}
-	spec := sfu.ChannelSpec{ID: d.ChannelID, OwnerID: s.userID, Unbounded: s.role == auth.RoleAdmin}
+	spec := sfu.ChannelSpec{ID: d.ChannelID, OwnerID: s.userID, OwnerMost: s.channelsMost()}
 	change := protocol.ChannelUpdate{ChannelName: &d.ChannelName, Capacity: &d.Capacity, ChannelSettings: d.ChannelSettings}
 	if d.Mode != "" {
 		change.Mode = &d.Mode
@@ -37,7 +36,7 @@ func channelCreate(ctx context.Context, s *Session, r *request) error {
 	}
 	spec.Settings = sfu.Settings{Access: string(protocol.AccessOpen), Keep: sfu.Keep{Count: -1, For: -1}}
 	edit(&spec.Settings)
-	info, err := s.gw.createChannel(ctx, s, spec, time.Now())
+	info, err := s.gw.createChannel(ctx, r.conn, spec, time.Now())
 	if err != nil {
 		return err
 	}
@@ -45,8 +44,16 @@ func channelCreate(ctx context.Context, s *Session, r *request) error {
 	return nil
 }
 
-func newGuestChannels(perMinute int) *rate.Limiter {
-	return rate.NewLimiter(rate.Limit(perMinute)/rate.Limit(time.Minute/time.Second), perMinute)
+// channelsMost is how many channels the user may have made; 0 is any number.
+func (s *Session) channelsMost() int {
+	switch standing(s.role) {
+	case admission.Admin:
+		return 0
+	case admission.Member:
+		return s.gw.cfg.ChannelsPerUser
+	default:
+		return s.gw.cfg.ChannelsPerGuest
+	}
 }
 
 func channelUpdate(ctx context.Context, s *Session, r *request) error {
@@ -62,7 +69,7 @@ func channelUpdate(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	info, err := s.gw.updateChannel(ctx, channel, edit, s.userID, time.Now())
+	info, err := s.gw.updateChannel(ctx, r.conn, channel, edit, time.Now())
 	if err != nil {
 		return err
 	}
@@ -79,7 +86,7 @@ func channelDelete(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	if err = s.gw.deleteChannel(ctx, channel, s.userID, time.Now()); err != nil {
+	if err = s.gw.deleteChannel(ctx, r.conn, channel, time.Now()); err != nil {
 		return err
 	}
 	r.ack(d)

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -52,15 +53,23 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 		}
 	}
 	now := time.Now()
+	if wait := c.gw.cfg.Admission.FailedWait(now, c.via.Network); wait > 0 {
+		return &rateLimitError{retryAfter: wait}
+	}
 	identity, err := c.gw.auth.Verify(d.Token, now)
 	if err == nil {
 		err = c.gw.stillGood(identity, now)
 	}
+	if err == nil && d.UserID != "" && d.UserID != identity.UserID {
+		err = errUserMismatch
+	}
 	if err != nil {
+		c.gw.cfg.Admission.Failed(now, c.via.Network)
 		return &closeError{err, protocol.CloseAuthFailed}
 	}
-	if d.UserID != "" && d.UserID != identity.UserID {
-		return &closeError{errUserMismatch, protocol.CloseAuthFailed}
+	user := admission.Caller{User: identity.UserID, Standing: standing(identity.Role)}
+	if wait := c.gw.cfg.Admission.Allow(now, user, admission.Charge{Kind: admission.Identify, Cost: 1}); wait > 0 {
+		return &rateLimitError{retryAfter: wait}
 	}
 	s := newSession(c, identity)
 	entered := false

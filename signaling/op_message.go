@@ -36,6 +36,9 @@ func messageCreate(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
+	if err = r.conn.admitMessage(event.Len()); err != nil {
+		return err
+	}
 	tell := func() {
 		channel.NotifyMembers(func(userIDs []string) {
 			s.gw.users.BroadcastTo(userIDs, event, s.userID)
@@ -115,6 +118,9 @@ func messageUpdate(ctx context.Context, s *Session, r *request) error {
 	}
 	message, channel, err := s.visibleMessage(ctx, d.MessageID)
 	if err != nil {
+		return err
+	}
+	if err = r.conn.admitMessage(len(d.Content)); err != nil {
 		return err
 	}
 	if message.AuthorID != s.userID {

@@ -3,6 +3,7 @@ package signaling
 import (
 	"context"
 
+	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -19,8 +20,8 @@ type opener func(ctx context.Context, c *Conn, r *request) error
 type op struct {
 	handle handler
 	open   opener
-	// weight is for how many requests it counts; 0 means one.
-	weight int
+	// charges are what it costs at least.
+	charges []admission.Charge
 	// reads: it may be carried out again when its reply was lost, since it changes nothing, or the same.
 	reads bool
 }
@@ -33,34 +34,43 @@ func (o op) kept(id string) keeping {
 	return keepReply
 }
 
-// heavy is the weight of a request that makes a media connection, tells everybody on the
+// heavy is the cost of a request that makes a media connection, tells everybody on the
 // server, or is answered with a long list or out of the memory.
 const heavy = 5
+
+// costs are a request's charges: itself, and of each of these kinds one.
+func costs(requests float64, kinds ...admission.Kind) []admission.Charge {
+	charges := append(make([]admission.Charge, 0, 1+len(kinds)), admission.Charge{Kind: admission.Request, Cost: requests})
+	for _, kind := range kinds {
+		charges = append(charges, admission.Charge{Kind: kind, Cost: 1})
+	}
+	return charges
+}
 
 // ops is the op table.
 //
 //nolint:gochecknoglobals // a constant in all but the language
 var ops = map[protocol.Op]op{
-	protocol.OpHeartbeat:     {open: heartbeat},
-	protocol.OpIdentify:      {open: identify},
-	protocol.OpResume:        {open: resume},
-	protocol.OpChannelCreate: {handle: channelCreate, weight: heavy},
-	protocol.OpChannelJoin:   {handle: channelJoin, weight: heavy},
-	protocol.OpChannelLeave:  {handle: channelLeave},
-	protocol.OpChannelUpdate: {handle: channelUpdate, weight: heavy},
-	protocol.OpChannelDelete: {handle: channelDelete, weight: heavy},
-	protocol.OpChannelList:   {handle: channelList, weight: heavy, reads: true},
-	protocol.OpChannelInfo:   {handle: channelInfo, weight: heavy, reads: true},
-	protocol.OpRenegotiate:   {handle: renegotiate},
-	protocol.OpICECandidate:  {handle: iceCandidate},
-	protocol.OpMediaProbe:    {handle: mediaProbe, weight: heavy},
-	protocol.OpMessageCreate: {handle: messageCreate},
-	protocol.OpHistory:       {handle: history, weight: heavy, reads: true},
-	protocol.OpMessageUpdate: {handle: messageUpdate},
-	protocol.OpMessageDelete: {handle: messageDelete},
-	protocol.OpSearch:        {handle: search, weight: heavy, reads: true},
-	protocol.OpRead:          {handle: read, weight: heavy},
-	protocol.OpVoiceState:    {handle: voiceState},
-	protocol.OpSubscribe:     {handle: subscribe},
-	protocol.OpPresence:      {handle: presence, weight: heavy, reads: true},
+	protocol.OpHeartbeat:     {open: heartbeat, charges: costs(1)},
+	protocol.OpIdentify:      {open: identify, charges: costs(1, admission.Identify)},
+	protocol.OpResume:        {open: resume, charges: costs(1, admission.Identify)},
+	protocol.OpChannelCreate: {handle: channelCreate, charges: costs(heavy)},
+	protocol.OpChannelJoin:   {handle: channelJoin, charges: costs(heavy, admission.Join)},
+	protocol.OpChannelLeave:  {handle: channelLeave, charges: costs(1)},
+	protocol.OpChannelUpdate: {handle: channelUpdate, charges: costs(heavy)},
+	protocol.OpChannelDelete: {handle: channelDelete, charges: costs(heavy)},
+	protocol.OpChannelList:   {handle: channelList, charges: costs(heavy, admission.List), reads: true},
+	protocol.OpChannelInfo:   {handle: channelInfo, charges: costs(heavy, admission.List), reads: true},
+	protocol.OpRenegotiate:   {handle: renegotiate, charges: costs(1)},
+	protocol.OpICECandidate:  {handle: iceCandidate, charges: costs(1)},
+	protocol.OpMediaProbe:    {handle: mediaProbe, charges: costs(heavy, admission.Join)},
+	protocol.OpMessageCreate: {handle: messageCreate, charges: costs(1)},
+	protocol.OpHistory:       {handle: history, charges: costs(heavy, admission.List), reads: true},
+	protocol.OpMessageUpdate: {handle: messageUpdate, charges: costs(1)},
+	protocol.OpMessageDelete: {handle: messageDelete, charges: costs(1, admission.Message)},
+	protocol.OpSearch:        {handle: search, charges: costs(heavy, admission.List), reads: true},
+	protocol.OpRead:          {handle: read, charges: costs(heavy, admission.List)},
+	protocol.OpVoiceState:    {handle: voiceState, charges: costs(1, admission.Voice)},
+	protocol.OpSubscribe:     {handle: subscribe, charges: costs(1)},
+	protocol.OpPresence:      {handle: presence, charges: costs(heavy, admission.Presence), reads: true},
 }

@@ -21,7 +21,7 @@ func body(tb testing.TB, op protocol.Op, size int) *protocol.Body {
 
 // quietConn is a Conn without a socket.
 func quietConn() *Conn {
-	g := &Gateway{cfg: Config{RequestRate: 1, RequestBurst: 1}, log: zap.NewNop()}
+	g := &Gateway{cfg: Config{Admission: generous()}, log: zap.NewNop()}
 	return newConn(g, Arrival{})
 }
 

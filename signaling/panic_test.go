@@ -15,11 +15,19 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 	"github.com/mini-livechat/mini-livechat/signaling/tally"
 )
+
+// generous is a Book of which these tests reach no end.
+func generous() *admission.Book {
+	return admission.NewBook(admission.Config{
+		PerAddress: 1000, RequestRate: 100, RequestBurst: 100, GuestChannels: 10, MemberChannels: 10, FrameBytes: protocol.MaxFrameBytes,
+	}, time.Now())
+}
 
 // startGateway runs a gateway with a channel named lobby until the end of the test.
 func startGateway(tb testing.TB, answer sfu.Answer, configure ...func(*Config)) (g *Gateway, url string) {
@@ -32,7 +40,7 @@ func startGateway(tb testing.TB, answer sfu.Answer, configure ...func(*Config)) 
 	cfg := Config{
 		Store:             memory,
 		HeartbeatInterval: time.Second, ZombieTimeout: time.Minute, ReaperInterval: time.Second, IdentifyTimeout: time.Minute,
-		WriteTimeout: time.Second, EgressQueue: 100, EgressBytes: 1 << 20, MaxSessions: 10, RequestRate: 100, RequestBurst: 100,
+		WriteTimeout: time.Second, EgressQueue: 100, EgressBytes: 1 << 20, MaxSessions: 10, Admission: generous(),
 		ChannelCapacity: 10, MaxChannels: 10, Presets: []sfu.ChannelSpec{{ID: "lobby", Settings: sfu.Settings{Name: "lobby"}}},
 		MediaAddrs: func(Arrival) []netip.AddrPort { return nil }, Tally: new(tally.Tally),
 	}

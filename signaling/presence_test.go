@@ -61,7 +61,7 @@ func newCrowd(tb testing.TB, g *Gateway, people, channels int) *crowd {
 	c := &crowd{tb: tb, g: g, members: make([]*sfu.Member, people)}
 	for i := range channels {
 		c.names = append(c.names, fmt.Sprintf("channel-%02d", i))
-		_, err := g.channels.Create(sfu.ChannelSpec{ID: c.names[i], Settings: sfu.Settings{Name: c.names[i]}}, time.Now())
+		_, err := g.channels.Create(sfu.ChannelSpec{ID: c.names[i], Settings: sfu.Settings{Name: c.names[i]}}, time.Now(), func() error { return nil })
 		require.NoError(tb, err)
 	}
 	for i := range people {

@@ -81,7 +81,7 @@ func TestSweepEndsOldProbes(t *testing.T) {
 	memory, err := store.Open("")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, memory.Close()) })
-	g, err := NewGateway(Config{Store: memory, HeartbeatInterval: time.Second, ZombieTimeout: time.Minute, MaxSessions: 1}, nil, nil, zap.NewNop())
+	g, err := NewGateway(Config{Store: memory, HeartbeatInterval: time.Second, ZombieTimeout: time.Minute, MaxSessions: 1, Admission: generous()}, nil, nil, zap.NewNop())
 	require.NoError(t, err)
 	s := newUser("ada", 1)
 	register(t, g.users, s)

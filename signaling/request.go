@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -42,6 +44,11 @@ func (r *request) replyBody(body *protocol.Body) {
 		return
 	}
 	r.replied = true
+	if r.row.reads {
+		// The longer the answer was, the later the next is welcome.
+		r.conn.gw.cfg.Admission.Take(time.Now(), r.conn.caller(),
+			admission.Charge{Kind: admission.List, Cost: float64(body.Len() / listBytesPerCost)})
+	}
 	r.conn.answer(body, r.frame.ID, r.frame.Op, r.row.kept(r.frame.ID))
 }
 
@@ -85,6 +92,7 @@ func (c *Conn) dispatch(ctx context.Context, data []byte) {
 	if err == nil {
 		return
 	}
+	err = c.patience(err)
 	refusal := errorPayload(frame.Op, err)
 	if name := errorTally(refusal.Code); name != "" {
 		c.gw.cfg.Tally.Count(name)
@@ -109,7 +117,14 @@ func (c *Conn) handle(ctx context.Context, r *request) (err error) {
 		}
 	}()
 	row, ok := ops[r.frame.Op]
-	if err := c.limit(time.Now(), max(row.weight, 1)); err != nil {
+	if !ok {
+		row.charges = costs(1)
+	}
+	who := c.caller()
+	if r.frame.Op == protocol.OpHeartbeat {
+		who.Network = netip.Prefix{} // nobody is to be taken for dead because of a neighbour
+	}
+	if err := c.admitAs(who, row.charges); err != nil {
 		return err
 	}
 	r.row = row
@@ -124,20 +139,10 @@ func (c *Conn) handle(ctx context.Context, r *request) (err error) {
 	return c.session.carryOut(ctx, c, row, r)
 }
 
-// limit refuses a request that comes too soon, and ends the connection of a client that
-// does not listen to it.
-func (c *Conn) limit(now time.Time, weight int) error {
-	reservation := c.limiter.ReserveN(now, min(weight, c.gw.cfg.RequestBurst))
-	delay := reservation.DelayFrom(now)
-	if delay == 0 {
-		c.refused = 0
-		return nil
+// patience is what is left with a client that was refused for coming too soon: who does not listen to that is closed.
+func (c *Conn) patience(err error) error {
+	if _, limited := errors.AsType[*rateLimitError](err); !limited || c.meter.Refused(time.Now()) {
+		return err
 	}
-	reservation.CancelAt(now)
-	c.refused++
-	limited := &rateLimitError{retryAfter: delay}
-	if c.refused > c.gw.cfg.RequestBurst {
-		return &closeError{limited, protocol.CloseRateLimited}
-	}
-	return limited
+	return &closeError{err, protocol.CloseRateLimited}
 }

@@ -8,9 +8,9 @@ import (
 
 	"github.com/oklog/ulid/v2"
 	"go.uber.org/zap"
-	"golang.org/x/time/rate"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
@@ -25,7 +25,6 @@ type Session struct {
 	gw           *Gateway
 	log          *zap.Logger
 	out          *outbox
-	limiter      *rate.Limiter
 	probes       probes
 	// gone is closed when the session is out of every hub.
 	gone chan struct{}
@@ -52,12 +51,24 @@ type Session struct {
 func newSession(c *Conn, identity auth.Identity) *Session {
 	s := &Session{
 		id: ulid.Make().String(), userID: identity.UserID, name: identity.Name, role: identity.Role, identity: identity,
-		gw: c.gw, limiter: c.limiter, gone: make(chan struct{}), conn: c, via: c.via,
+		gw: c.gw, gone: make(chan struct{}), conn: c, via: c.via,
 		out: newOutbox(c.gw.cfg.EgressQueue, c.gw.cfg.EgressBytes, c.gw.cfg.ResumeWindow > 0),
 	}
 	s.log = c.log.With(zap.String("session", s.id))
 	s.out.attach(c)
 	return s
+}
+
+// standing is what package admission goes by.
+func standing(role auth.Role) admission.Standing {
+	switch {
+	case role >= auth.RoleAdmin:
+		return admission.Admin
+	case role > auth.RoleGuest:
+		return admission.Member
+	default:
+		return admission.Guest
+	}
 }
 
 // end asks the session to end; the Conn, if there is one, is closed with this code. It

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -22,11 +23,23 @@ import (
 var files embed.FS
 
 // contentSecurityPolicy lets the page run its own files and nothing else: a chat message
-// that found a way into the markup would still not become a script. ws: and wss: stand
-// beside 'self' because not every browser counts the page's own host under them.
-const contentSecurityPolicy = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self'; " +
-	"media-src 'self' blob: mediastream:; object-src 'none'; base-uri 'none'; form-action 'none'; " +
-	"frame-ancestors 'none'"
+// that found a way into the markup would still not become a script, nor send anything elsewhere. The
+// page's WebSocket stands beside 'self' because not every browser counts the page's own host under it.
+func contentSecurityPolicy(r *http.Request) string {
+	socket := ""
+	if hostOnly.MatchString(r.Host) {
+		socket = " wss://" + r.Host
+		if r.TLS == nil {
+			socket += " ws://" + r.Host
+		}
+	}
+	return "default-src 'self'; connect-src 'self'" + socket + "; img-src 'self'; " +
+		"media-src 'self' blob: mediastream:; object-src 'none'; base-uri 'none'; form-action 'none'; " +
+		"frame-ancestors 'none'"
+}
+
+// hostOnly is a Host header (RFC 9110, section 7.2) that has nothing in it which means something in a policy.
+var hostOnly = regexp.MustCompile(`^[A-Za-z0-9._:\[\]-]{1,300}$`)
 
 // asset is one file of the page, ready to be served.
 type asset struct {
@@ -100,7 +113,7 @@ func contentTypeOf(name string) (string, bool) {
 func serve(w http.ResponseWriter, r *http.Request, assets map[string]asset) {
 	header := w.Header()
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Content-Security-Policy", contentSecurityPolicy)
+	header.Set("Content-Security-Policy", contentSecurityPolicy(r))
 	header.Set("Referrer-Policy", "no-referrer")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		header.Set("Allow", "GET, HEAD")

@@ -2,9 +2,11 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,6 +23,8 @@ const acceptLogInterval = time.Minute
 type acceptTrouble struct {
 	log       *zap.Logger
 	sometimes rate.Sometimes
+	// now is what it is, or nil; none is left over from a time before the last connection.
+	now atomic.Pointer[error]
 }
 
 func newAcceptTrouble(log *zap.Logger) *acceptTrouble {
@@ -32,13 +36,31 @@ func (t *acceptTrouble) note(err error) {
 	if t == nil {
 		return
 	}
-	t.sometimes.Do(func() {
-		text := "cannot accept connections; trying again"
-		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-			text = "out of file descriptors, so that nobody can connect; allow more (LimitNOFILE= of systemd, ulimit -n)"
-		}
-		t.log.Warn(text, zap.Error(err))
-	})
+	text := "cannot accept connections; trying again"
+	if outOfDescriptors(err) {
+		text = "out of file descriptors, so that nobody can connect; allow more (LimitNOFILE= of systemd, ulimit -n)"
+	}
+	t.now.Store(new(fmt.Errorf("%s: %w", text, err)))
+	t.sometimes.Do(func() { t.log.Warn(text, zap.Error(err)) })
+}
+
+// over notes that a connection was accepted.
+func (t *acceptTrouble) over() {
+	if t != nil && t.now.Load() != nil {
+		t.now.Store(nil)
+	}
+}
+
+// Trouble returns why nobody can connect at present, or nil.
+func (t *acceptTrouble) Trouble() error {
+	if err := t.now.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func outOfDescriptors(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 // OtherURLs are where other machines open the page, when it is served on all interfaces and

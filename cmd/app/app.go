@@ -17,6 +17,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/sfu/peer"
 	"github.com/mini-livechat/mini-livechat/signaling"
+	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/httpapi"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -44,6 +45,10 @@ type App struct {
 	// tally counts refusals; see runSummary.
 	tally   tally.Tally
 	gateway *signaling.Gateway
+	// trouble is why nobody can connect.
+	trouble *acceptTrouble
+	// door bounds what comes by HTTP, and has the limits of all the rest.
+	door *httpapi.Door
 	// ports are the TCP ports of the page: one, and with TLS perhaps another in the clear,
 	// the last.
 	ports   []*port
@@ -59,7 +64,7 @@ func New(cfg Config, log *zap.Logger) (*App, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, log: log}
+	a := &App{cfg: cfg, log: log, trouble: newAcceptTrouble(log)}
 	if cfg.SecretFile != "" {
 		a.secrets = newSecretFile(cfg.SecretFile, log)
 	}
@@ -69,6 +74,9 @@ func New(cfg Config, log *zap.Logger) (*App, error) {
 	}
 	if a.secrets != nil {
 		a.secrets.authority = authority
+	}
+	if err = a.openDoor(); err != nil {
+		return nil, err
 	}
 	if err := a.open(authority); err != nil {
 		return nil, errors.Join(err, a.Close())
@@ -105,10 +113,7 @@ func (a *App) open(authority *auth.Authority) error {
 	if a.ports, err = openPorts(a.cfg, a.certs, a.log); err != nil {
 		return err
 	}
-	trouble := newAcceptTrouble(a.log)
-	for _, p := range a.ports {
-		p.trouble = trouble
-	}
+	a.guardPorts()
 	if a.cfg.TURN {
 		a.relay, err = newRelay(a.cfg, a.ports, a.announcer, a.log)
 		if err != nil {
@@ -120,6 +125,32 @@ func (a *App) open(authority *auth.Authority) error {
 	}
 	a.serve(a.routes(authority))
 	return nil
+}
+
+// openDoor begins a new book of who did how much.
+func (a *App) openDoor() error {
+	proxies, err := a.cfg.Proxies()
+	if err != nil {
+		return err
+	}
+	a.door = &httpapi.Door{Proxies: proxies, Tally: &a.tally, Log: a.log, Book: admission.NewBook(admission.Config{
+		PerAddress: a.cfg.PerAddress, RequestRate: a.cfg.RequestRate, RequestBurst: a.cfg.RequestBurst,
+		GuestChannels: a.cfg.ChannelsPerGuest, MemberChannels: a.cfg.ChannelsPerUser, FrameBytes: protocol.MaxFrameBytes,
+	}, time.Now())}
+	return nil
+}
+
+// guardPorts bounds what comes to the ports, whatever it is.
+func (a *App) guardPorts() {
+	unsorted := newCrowd(maxUnsorted, max(fewUnsorted, unsortedPerPerson*a.cfg.PerAddress), a.door.Proxies)
+	for _, p := range a.ports {
+		p.trouble, p.unsorted = a.trouble, unsorted
+		p.admit = func(conn net.Conn) bool {
+			from := admission.Caller{Network: networkOf(conn, a.door.Proxies)}
+			return a.door.Book.Allow(time.Now(), from, admission.Charge{Kind: admission.Socket, Cost: 1}) == 0
+		}
+		p.refused = func(reason string) { a.tally.Count(reason) }
+	}
 }
 
 func (a *App) openGateway(authority *auth.Authority) error {
@@ -144,12 +175,12 @@ func (a *App) openGateway(authority *auth.Authority) error {
 		EgressBytes:       a.cfg.EgressBytes,
 		MaxSessions:       a.cfg.MaxSessions,
 		MessageLength:     a.cfg.MessageLength,
-		RequestRate:       a.cfg.RequestRate,
-		RequestBurst:      a.cfg.RequestBurst,
+		Admission:         a.door.Book,
+		Proxies:           a.door.Proxies,
 		ChannelCapacity:   a.cfg.ChannelCapacity,
 		MaxChannels:       a.cfg.MaxChannels,
 		ChannelsPerUser:   a.cfg.ChannelsPerUser,
-		GuestChannelRate:  a.cfg.GuestChannelRate,
+		ChannelsPerGuest:  a.cfg.ChannelsPerGuest,
 		Presets:           specs,
 		Slots:             a.cfg.Slots,
 		MediaAddrs:        a.announcer.mediaAddrs,
@@ -169,7 +200,8 @@ func (a *App) openGateway(authority *auth.Authority) error {
 
 // serve puts the page on its port. Beside TLS, what comes in the clear is sent there.
 func (a *App) serve(handler http.Handler) {
-	bound := newRequests(maxRequests, func() { a.tally.Count("http_crowded") })
+	all := newCrowd(maxRequests, max(fewRequests, requestsPerPerson*a.cfg.PerAddress), a.door.Proxies)
+	bound := newRequests(all, func() { a.tally.Count("http_crowded") })
 	add := func(handler http.Handler, l net.Listener) { a.webs = append(a.webs, newWeb(handler, l, bound, a.log)) }
 	if a.certs == nil {
 		add(handler, a.ports[0].plain)
@@ -190,13 +222,13 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/ws", sites.Guard(a.gateway))
-	mux.Handle("/api/guest", sites.Guard(httpapi.NewGuest(httpapi.Guest{
-		Authority: authority, Allowed: a.cfg.GuestsAllowed(), TTL: a.cfg.GuestTTL, Log: a.log,
+	mux.Handle("/api/guest", a.door.Guard(sites.Guard(&httpapi.Guest{
+		Authority: authority, Allowed: a.cfg.GuestsAllowed(), TTL: a.cfg.GuestTTL, Door: a.door, Log: a.log,
 	})))
 	mux.HandleFunc("/healthz", httpapi.Health)
-	mux.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.memory.Trouble))
-	mux.Handle("/", static.Handler())
-	return mux
+	mux.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.trouble.Trouble, a.memory.Trouble))
+	mux.Handle("/", a.door.Guard(static.Handler()))
+	return httpapi.Headers(mux)
 }
 
 // Run serves until ctx is done or a part fails, then closes everything. When ctx is done everybody

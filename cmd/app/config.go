@@ -14,6 +14,7 @@ import (
 
 	"github.com/pion/stun/v4"
 
+	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/names"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -52,6 +53,9 @@ type Config struct {
 	// IP:port where the port differs from UDP's, or stun:host:port for what that STUN server
 	// says. Empty means auto.
 	Announce []string `group:"listen" placeholder:"ADDRESS" help:"Where clients reach the media port: auto for the address by which this machine reaches the Internet, or an IP address, such as the public one behind NAT, with :port where NAT changes that; or stun:HOST[:PORT], a server to ask for it."`
+
+	// TrustedProxy are the networks of the proxies that are believed where a request comes from. Empty means nobody.
+	TrustedProxy []string `group:"listen" placeholder:"CIDR" help:"Proxies that are believed where a request comes from, by X-Forwarded-For or Forwarded: an address or a network, such as 10.0.0.0/8."`
 
 	// Domain are the names for which certificates are got from ACMEDirectory. Empty means none.
 	Domain []string `group:"tls" placeholder:"NAME" help:"Get a certificate for this name, such as voice.example.org, and renew it. The name must lead to this machine, and its port 443 to the TLS port."`
@@ -102,10 +106,9 @@ type Config struct {
 	ChannelCapacity int `group:"channels" placeholder:"N" help:"Most members in any channel."`
 	// MaxChannels is the most channels, preset ones included.
 	MaxChannels int `group:"channels" placeholder:"N" help:"Most channels on the server."`
-	// ChannelsPerUser is the most channels that one user who is no admin may have made.
-	ChannelsPerUser int `group:"channels" placeholder:"N" help:"Most channels that one person may have made; admins may make more."`
-	// GuestChannelRate is how many channels all guests together may make in a minute.
-	GuestChannelRate int `group:"channels" placeholder:"N" help:"Channels that all guests together may make in a minute."`
+	// ChannelsPerUser is the most channels that one user who is no admin may have made, ChannelsPerGuest one guest.
+	ChannelsPerUser  int `group:"channels" placeholder:"N" help:"Most channels that one person may have made; admins may make more."`
+	ChannelsPerGuest int `group:"channels" placeholder:"N" help:"Most channels that one guest may have made."`
 	// ChannelIdle is how long an empty channel that a guest made is kept. 0 deletes it
 	// as soon as the reaper sees it empty.
 	ChannelIdle time.Duration `group:"channels" placeholder:"TIME" help:"How long a channel that a guest made is kept when it is empty."`
@@ -132,6 +135,8 @@ type Config struct {
 	WriteTimeout time.Duration `group:"sessions" placeholder:"TIME" help:"How long one frame may take to be written to a client."`
 	// MaxSessions is the most WebSocket connections at a time.
 	MaxSessions int `group:"sessions" placeholder:"N" help:"Most connections at a time."`
+	// PerAddress is how many people may come from one address, or /64 of IPv6: what all of them together may do follows from it.
+	PerAddress int `group:"sessions" placeholder:"N" help:"How many people may come from one address; raise it where more are behind one, such as at a school. What an address may do grows with it."`
 	// EgressQueue is how many frames may wait for one session.
 	EgressQueue int `group:"sessions" placeholder:"FRAMES" help:"Frames that may wait for one slow client before it is disconnected."`
 	// EgressBytes is how many bytes may wait for one session; a single frame may have more.
@@ -229,6 +234,22 @@ func (c Config) MediaAddr() (netip.AddrPort, error) {
 	return netip.AddrPortFrom(addr.Unmap(), port), nil
 }
 
+// Proxies returns TrustedProxy parsed.
+func (c Config) Proxies() (admission.Proxies, error) {
+	proxies := make(admission.Proxies, 0, len(c.TrustedProxy))
+	for _, s := range c.TrustedProxy {
+		network, err := netip.ParsePrefix(s)
+		if addr, bad := netip.ParseAddr(s); bad == nil {
+			network, err = addr.Unmap().Prefix(addr.Unmap().BitLen())
+		}
+		if err != nil {
+			return nil, badValue("trusted-proxy", s, "must be an address or a network, such as 10.0.0.0/8")
+		}
+		proxies = append(proxies, network.Masked())
+	}
+	return proxies, nil
+}
+
 // PresetChannels returns Channels parsed, in their order.
 func (c Config) PresetChannels() ([]PresetChannel, error) {
 	presets := make([]PresetChannel, 0, len(c.Channels))
@@ -256,7 +277,7 @@ func (c Config) Validate() error {
 	v.number("channel-capacity", c.ChannelCapacity, maxChannelCapacity)
 	v.number("max-channels", c.MaxChannels, maxMaxChannels)
 	v.number("channels-per-user", c.ChannelsPerUser, maxMaxChannels)
-	v.number("guest-channel-rate", c.GuestChannelRate, maxMaxChannels)
+	v.number("channels-per-guest", c.ChannelsPerGuest, maxMaxChannels)
 	v.number("message-length", c.MessageLength, maxMessageLength)
 	if c.KeepMessages < 0 || c.KeepMessages > maxKeepMessages {
 		v.bad("keep-messages", c.KeepMessages, "must be 0 to %d", maxKeepMessages)
@@ -279,6 +300,7 @@ func (c Config) Validate() error {
 	v.duration("resume-window", c.ResumeWindow, 0, maxDuration)
 	v.duration("write-timeout", c.WriteTimeout, minDuration, maxDuration)
 	v.number("max-sessions", c.MaxSessions, maxMaxSessions)
+	v.number("per-address", c.PerAddress, maxMaxSessions)
 	v.number("egress-queue", c.EgressQueue, maxEgressQueue)
 	if c.EgressBytes < minEgressBytes || c.EgressBytes > maxEgressBytes {
 		v.bad("egress-bytes", c.EgressBytes, "must be %d to %d", minEgressBytes, maxEgressBytes)
@@ -332,6 +354,9 @@ func (c Config) checkListening(v *mistakes) {
 			one.at.Addr().Is4() != media.Addr().Is4():
 			v.bad("announce", s, "must be of the same family as --udp=%s, IPv4 or IPv6", c.UDP)
 		}
+	}
+	if _, err := c.Proxies(); err != nil {
+		v.add(err)
 	}
 	for _, origin := range c.AllowOrigin {
 		if want := canonicalOrigin(origin); want == "" {

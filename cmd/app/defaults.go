@@ -65,15 +65,16 @@ const (
 	// bound is there because any user may create them.
 	DefaultMaxChannels = 500
 	// DefaultChannelsPerUser is the most channels that one user may have made: a room for
-	// each of the things that a person has others come together for.
-	DefaultChannelsPerUser = 5
-	// DefaultGuestChannelRate is how many channels all guests together may make in a
-	// minute. Within DefaultChannelIdle that is less than half of DefaultMaxChannels, so
-	// nobody fills the server by coming as one guest after another.
-	DefaultGuestChannelRate = 20
+	// each of the things that a person has others come together for. DefaultChannelsPerGuest is
+	// the same for who is there today.
+	DefaultChannelsPerUser  = 20
+	DefaultChannelsPerGuest = 3
 	// DefaultMaxSessions is the most WebSocket connections at a time. With two goroutines
 	// and about 100 KiB each, ten thousand take about 1 GiB.
 	DefaultMaxSessions = 10_000
+	// DefaultPerAddress is how many people may come from one address: a large family, an office, a party with a hundred
+	// in one room. A school has more.
+	DefaultPerAddress = 100
 	// DefaultEgressQueue is how many frames may wait for one slow session, in frames: a
 	// thousand people who lose WebSocket and media and come back, each told four times. A full
 	// queue ends the session; one that is not in use takes no memory.
@@ -163,8 +164,10 @@ func Default() Config {
 		ChannelCapacity:   DefaultChannelCapacity,
 		MaxChannels:       DefaultMaxChannels,
 		ChannelsPerUser:   DefaultChannelsPerUser,
-		GuestChannelRate:  DefaultGuestChannelRate,
+		ChannelsPerGuest:  DefaultChannelsPerGuest,
 		MaxSessions:       DefaultMaxSessions,
+		PerAddress:        DefaultPerAddress,
+		TrustedProxy:      []string{"127.0.0.0/8", "::1"},
 		EgressQueue:       DefaultEgressQueue,
 		EgressBytes:       DefaultEgressBytes,
 		MessageLength:     DefaultMessageLength,

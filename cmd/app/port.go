@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-
-	"github.com/mini-livechat/mini-livechat/sfu/bounded"
 )
 
 const (
@@ -24,6 +22,12 @@ const (
 	// or two ahead of need; the rest of it is for floods. The one that has waited longest
 	// gives way: who means to talk does so within a few round trips.
 	maxUnsorted = 1024
+	// unsortedPerPerson is how many of them one address may have for each of the people behind it; fewUnsorted, however
+	// few they are.
+	unsortedPerPerson, fewUnsorted = 2, 32
+	// sendBuffer is how much the kernel takes of what we write, in bytes, before somebody who does not read is noticed: a second of
+	// the largest that is sent for long, relayed voice. It takes twice as much memory.
+	sendBuffer = 128 << 10
 	// acceptPause is how long accepting rests after an error that is not the end, such as
 	// running out of file descriptors.
 	acceptPause = 50 * time.Millisecond
@@ -51,8 +55,12 @@ type port struct {
 	// trouble is told why connections cannot be accepted; nil: nobody is.
 	trouble *acceptTrouble
 
+	// admit reports whether a connection may be there, which another of the same address may not; refused counts those.
+	admit   func(net.Conn) bool
+	refused func(reason string)
+
 	sorting  sync.WaitGroup // one for each connection
-	unsorted *bounded.Line[net.Conn]
+	unsorted *crowd
 }
 
 // ListenError is why a socket could not be opened.
@@ -119,7 +127,8 @@ func portOf(l net.Listener) int {
 func newPort(l net.Listener, config *tls.Config, turn bool) *port {
 	p := &port{
 		listener: l, tls: config, plain: newBranch(l.Addr()), secure: newBranch(l.Addr()),
-		unsorted: bounded.NewLine[net.Conn](maxUnsorted),
+		unsorted: newCrowd(maxUnsorted, maxUnsorted, nil),
+		admit:    func(net.Conn) bool { return true }, refused: func(string) {},
 	}
 	if turn {
 		p.turn = newBranch(l.Addr())
@@ -141,6 +150,15 @@ func (p *port) run() error {
 			p.trouble.note(err)
 			time.Sleep(acceptPause)
 			continue
+		}
+		p.trouble.over()
+		if !p.admit(conn) {
+			p.refused("socket_address_limited")
+			_ = conn.Close()
+			continue
+		}
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetWriteBuffer(sendBuffer)
 		}
 		waiting, done := context.WithTimeout(ctx, sortTimeout)
 		p.unsorted.Enter(conn, done)

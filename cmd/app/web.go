@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-
-	"github.com/mini-livechat/mini-livechat/sfu/bounded"
 )
 
 // Bounds of HTTP. None of them holds for a WebSocket: net/http takes its deadlines off a
@@ -30,6 +28,9 @@ const (
 	// browser has up to six, for a second or two, then its WebSocket; a proxy has some
 	// hundreds. The rest of it is for floods.
 	maxRequests = 2048
+	// requestsPerPerson is how many of them one address may have for each of the people behind it; fewRequests, however
+	// few they are.
+	requestsPerPerson, fewRequests = 6, 32
 	// requestGrace is how long requests that are under way may take at most when the server shuts
 	// down: all that it answers, it answers at once.
 	requestGrace = time.Second
@@ -70,13 +71,13 @@ func (w web) end(ctx context.Context, log *zap.Logger) error {
 // begun or ended for longest gives way: one that is idle, or a request that has stalled. Safe
 // for concurrent use.
 type requests struct {
-	line *bounded.Line[net.Conn]
+	line *crowd
 	// onEvict is called for each connection that gave way.
 	onEvict func()
 }
 
-func newRequests(most int, onEvict func()) *requests {
-	return &requests{line: bounded.NewLine[net.Conn](most), onEvict: onEvict}
+func newRequests(line *crowd, onEvict func()) *requests {
+	return &requests{line: line, onEvict: onEvict}
 }
 
 // track is for http.Server.ConnState.

@@ -118,7 +118,7 @@ func TestCrowdOfRequests(t *testing.T) {
 	evicted := make(chan struct{}, 10)
 	begun := make(chan string, 100) // the addresses of those whose requests begin
 	a := startPatched(t, func(a *App) {
-		bound := newRequests(most, func() { evicted <- struct{}{} })
+		bound := newRequests(newCrowd(most, most, nil), func() { evicted <- struct{}{} })
 		for _, w := range a.webs {
 			require.NotNil(t, w.server.ConnState)
 			w.server.ConnState = func(conn net.Conn, state http.ConnState) {

@@ -83,7 +83,7 @@ func (t *serverTarget) launch(ctx context.Context) error {
 		"--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--no-turn", "--data="+t.dir, "--log-level=error",
 		fmt.Sprintf("--slots=%d", t.plan.slots),
 		"--channel-capacity=10000", "--max-channels=10000", "--max-sessions=100000",
-		"--request-rate=10000", "--request-burst=10000", "--identify-timeout=1m")
+		"--request-rate=10000", "--request-burst=10000", "--identify-timeout=1m", "--per-address=100000")
 	if err != nil {
 		return err
 	}

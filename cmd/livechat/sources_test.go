@@ -75,7 +75,7 @@ func TestEverySettingFromEverySource(t *testing.T) {
 		Secret:   "00000000000000000000000000000042", AllowGuests: &yes,
 		AllowOrigin: []string{"https://a.example", "https://b.example"}, GuestTTL: time.Hour,
 		Channels: []string{"lobby", "ops=Ops: all"}, Slots: 4, ChannelCapacity: 20, MaxChannels: 30,
-		ChannelsPerUser: 3, GuestChannelRate: 7,
+		ChannelsPerUser: 3, ChannelsPerGuest: 2, PerAddress: 7, TrustedProxy: []string{"10.0.0.0/8", "2001:db8::1"},
 		ChannelIdle: time.Minute, MessageLength: 100, KeepMessages: 200, KeepFor: 48 * time.Hour,
 		HeartbeatInterval: 5 * time.Second, ZombieTimeout: 20 * time.Second, ReaperInterval: time.Second,
 		IdentifyTimeout: 3 * time.Second, WriteTimeout: 2 * time.Second, MaxSessions: 40, EgressQueue: 50,
@@ -107,7 +107,9 @@ slots: 4
 channel-capacity: 20
 max-channels: 30
 channels-per-user: 3
-guest-channel-rate: 7
+channels-per-guest: 2
+per-address: 7
+trusted-proxy: ["10.0.0.0/8", "2001:db8::1"]
 channel-idle: 1m
 message-length: 100
 keep-messages: 200
@@ -136,7 +138,7 @@ log-level: warn
 		"LIVECHAT_SECRET": "00000000000000000000000000000042", "LIVECHAT_ALLOW_GUESTS": "true",
 		"LIVECHAT_ALLOW_ORIGIN": "https://a.example,https://b.example", "LIVECHAT_GUEST_TTL": "1h",
 		"LIVECHAT_CHANNELS": "lobby,ops=Ops: all", "LIVECHAT_SLOTS": "4", "LIVECHAT_CHANNEL_CAPACITY": "20",
-		"LIVECHAT_MAX_CHANNELS": "30", "LIVECHAT_CHANNELS_PER_USER": "3", "LIVECHAT_GUEST_CHANNEL_RATE": "7", "LIVECHAT_CHANNEL_IDLE": "1m", "LIVECHAT_MESSAGE_LENGTH": "100", "LIVECHAT_KEEP_MESSAGES": "200", "LIVECHAT_KEEP_FOR": "48h",
+		"LIVECHAT_MAX_CHANNELS": "30", "LIVECHAT_CHANNELS_PER_USER": "3", "LIVECHAT_CHANNELS_PER_GUEST": "2", "LIVECHAT_PER_ADDRESS": "7", "LIVECHAT_TRUSTED_PROXY": "10.0.0.0/8,2001:db8::1", "LIVECHAT_CHANNEL_IDLE": "1m", "LIVECHAT_MESSAGE_LENGTH": "100", "LIVECHAT_KEEP_MESSAGES": "200", "LIVECHAT_KEEP_FOR": "48h",
 		"LIVECHAT_HEARTBEAT_INTERVAL": "5s", "LIVECHAT_ZOMBIE_TIMEOUT": "20s", "LIVECHAT_REAPER_INTERVAL": "1s",
 		"LIVECHAT_IDENTIFY_TIMEOUT": "3s", "LIVECHAT_WRITE_TIMEOUT": "2s", "LIVECHAT_MAX_SESSIONS": "40",
 		"LIVECHAT_EGRESS_QUEUE": "50", "LIVECHAT_EGRESS_BYTES": "100000", "LIVECHAT_RESUME_WINDOW": "4s", "LIVECHAT_REQUEST_RATE": "60", "LIVECHAT_REQUEST_BURST": "70",

@@ -10,26 +10,19 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
 	"go.uber.org/zap"
-	"golang.org/x/time/rate"
 
+	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-const (
-	// maxGuestBody is the largest request body read, in bytes; a name takes 300.
-	maxGuestBody = 4 << 10
-	// guestRate and guestBurst bound how many guests are let in, per second and at once:
-	// a token costs one HMAC, so this only keeps a flood out of the log.
-	guestRate  = 100
-	guestBurst = 500
-)
+// maxGuestBody is the largest request body read, in bytes; a name takes 300.
+const maxGuestBody = 4 << 10
 
 // Guest answers POST /api/guest. Which web pages may ask is for [Sites] to decide, before.
 type Guest struct {
@@ -39,9 +32,9 @@ type Guest struct {
 	Allowed bool
 	// TTL is how long a token is valid.
 	TTL time.Duration
-	Log *zap.Logger
-
-	limiter *rate.Limiter
+	// Door bounds how many guests one address makes.
+	Door *Door
+	Log  *zap.Logger
 }
 
 // GuestToken is the answer to POST /api/guest.
@@ -55,12 +48,6 @@ type GuestToken struct {
 type Problem struct {
 	Code   protocol.ErrorCode `json:"code"`
 	Reason string             `json:"reason"`
-}
-
-// NewGuest returns g ready to serve.
-func NewGuest(g Guest) *Guest {
-	g.limiter = rate.NewLimiter(guestRate, guestBurst)
-	return &g
 }
 
 // ServeHTTP implements http.Handler.
@@ -88,14 +75,12 @@ func (g *Guest) create(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, http.StatusForbidden, protocol.CodeAccessDenied, "guests are not allowed here; ask for an access token")
 		return
 	}
-	if !g.limiter.Allow() {
-		w.Header().Set("Retry-After", strconv.Itoa(1))
-		g.refuse(w, http.StatusTooManyRequests, protocol.CodeRateLimited, "too many guests at once; try again in a second")
-		return
-	}
 	name, status, err := readName(w, r)
 	if err != nil {
 		g.refuse(w, status, protocol.CodeInvalidPayload, err.Error())
+		return
+	}
+	if !g.Door.admit(w, r, admission.MakeGuest) {
 		return
 	}
 	id := auth.Identity{UserID: auth.GuestPrefix + strings.ToLower(ulid.Make().String()), Name: name}
@@ -149,7 +134,6 @@ func refuse(w http.ResponseWriter, log *zap.Logger, status int, code protocol.Er
 // answer writes body as JSON.
 func answer(w http.ResponseWriter, log *zap.Logger, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(body); err != nil {
 		log.Debug("answer lost", zap.Error(err))

@@ -14,14 +14,17 @@ func Health(w http.ResponseWriter, r *http.Request) {
 }
 
 // Ready answers GET /readyz, for load balancers that want to know whether to send somebody here:
-// 200 while the server takes new clients, 503 from when it was told to end. trouble says why nothing can be remembered at
-// present, which is told beside: voice goes on, so clients are as well here as elsewhere.
-func Ready(draining func() bool, trouble func() error) http.HandlerFunc {
+// 200 while the server takes new clients, 503 from when it was told to end, and while connections cannot be accepted, for which
+// deaf has the reason. trouble says why nothing can be remembered at present, which is told beside: voice goes on, so clients
+// are as well here as elsewhere.
+func Ready(draining func() bool, deaf, trouble func() error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !asksForState(w, r):
 		case draining():
 			sayState(w, http.StatusServiceUnavailable, "draining: the server is about to go and takes nobody new\n")
+		case deaf() != nil:
+			sayState(w, http.StatusServiceUnavailable, deaf().Error()+"\n")
 		default:
 			state := "ready\n"
 			if err := trouble(); err != nil {
