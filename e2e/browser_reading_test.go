@@ -139,14 +139,20 @@ func TestBrowserReading(t *testing.T) {
 	carla.post("lobby", "First while away", "Second while away")
 	ada.until("it is counted", badge("lobby")+" === '2' && document.title.startsWith('(2) lobby')")
 	ada.see(".mark--new", "New")
+	for i := range 70 {
+		carla.post("lobby", fmt.Sprintf("Line %d.", i))
+	}
 	ada.do(chromedp.Reload())
-	ada.until("it still is", badge("lobby")+" === '2'")
+	ada.until("it still is", badge("lobby")+" === '72'")
 	ada.clickChannel("lobby")
 	ada.joined()
-	ada.see(".mark--new", "New")
+	ada.until("one is where one left off", inView("First while away"))
 	require.Equal(t, "First while away", evaluate[string](ada, "document.querySelector('.mark--new + .message .message__text').innerText"))
-	ada.until("it is read", badge("lobby")+" === '' && !document.title.startsWith('(')")
+	ada.until("what was in view is read, and no more", badge("lobby")+" < '60' && "+badge("lobby")+" > '30'")
+	ada.see("#chat-newest", "new messages")
 	ada.picture("new")
+	ada.click("#chat-newest")
+	ada.until("all is read", badge("lobby")+" === '' && !document.title.startsWith('(') && "+inView("Line 69."))
 
 	// On a telephone the same, one view at a time.
 	ada.do(chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile))

@@ -19,8 +19,6 @@ const KNOWN_MS = 9 * 60_000;
 export class Chat extends Pages {
   /** What one reads of long ago, in place of the newest. @type {Passage | null} */
   passage = null;
-  /** Whether the newest are here that there were when one came, or could not be read. */
-  ready = false;
 
   #marks;
   /** @type {Entry | null} the note of one's last arrival: what comes by itself is behind it */
@@ -66,7 +64,6 @@ export class Chat extends Pages {
   async load() {
     this.ready = false;
     const arrival = this.#arrival;
-    const first = !this.entries.some((entry) => entry.id !== undefined);
     const [{ unread, lastRead }, page] = await Promise.all([this.#marks.ask(this.channelId), this.read({})]);
     if (arrival !== this.#arrival) {
       return; // there is a later one
@@ -74,13 +71,25 @@ export class Chat extends Pages {
     if (page) {
       this.#merge(page);
     }
-    if (first && lastRead) {
-      // Those that are unread are the last ones. To one who never read here all is new, which says nothing.
-      const others = this.entries.filter((entry) => entry.id !== undefined && entry.authorId !== this.#marks.myId);
-      others.slice(others.length - Math.min(unread, others.length)).forEach((entry) => (entry.unseen = true));
+    if (lastRead) {
+      await this.#flag(unread);
     }
     this.ready = true;
     this.changed();
+  }
+
+  /**
+   * Those that are unread are the last ones. (To one who never read here all is new, which says nothing.)
+   * @param {number} unread
+   */
+  async #flag(unread) {
+    const findOthers = () => this.entries.filter((entry) => entry.id !== undefined && entry.authorId !== this.#marks.myId);
+    let others = findOthers();
+    for (let had = -1; others.length < unread && others.length > had; others = findOthers()) {
+      had = others.length;
+      await this.older();
+    }
+    others.slice(Math.max(0, others.length - unread)).forEach((entry) => (entry.unseen = true));
   }
 
   /** Looks what is new, where that is not told. */

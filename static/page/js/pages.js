@@ -68,6 +68,8 @@ export class Pages extends Store {
   more = false;
   /** Whether some are on their way. */
   loading = false;
+  /** Whether what is read at first has come, or cannot be read. */
+  ready = false;
   /** @type {Error | null} why they could not be read */
   error = null;
 

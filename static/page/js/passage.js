@@ -9,9 +9,6 @@ import { PAGE, Pages, said } from './pages.js';
 const BEFORE = 25;
 
 export class Passage extends Pages {
-  /** Whether what is read here at first has come, or cannot be read. */
-  ready = false;
-
   /**
    * @param {import('./client.js').Client} client
    * @param {string} channelId

@@ -51,12 +51,12 @@ export function mountChat(session, dialogs) {
   };
   const fetchMore = () => {
     const { view, chat } = reading;
-    if (!view || view.error || view.loading || log.clientHeight === 0) {
+    if (!view?.ready || view.error || view.loading || log.clientHeight === 0) {
       return;
     }
     if (view.more && log.scrollTop < NEAR_EDGE_PX) {
       view.older();
-    } else if (chat?.passage?.ready && fromEnd() < NEAR_EDGE_PX) {
+    } else if (chat?.passage && fromEnd() < NEAR_EDGE_PX) {
       chat.newer();
     }
   };
