@@ -21,6 +21,8 @@ const (
 	// lingerTimeout is how long a closed connection is still read from, so that the close
 	// frame is not lost to a TCP reset over unread bytes.
 	lingerTimeout = time.Second
+	// rudeTimeout is how long a connection lasts after it was closed for sending or leaving unread too much.
+	rudeTimeout = 1500 * time.Millisecond
 	// lingerBytes bounds what is read and thrown away meanwhile.
 	lingerBytes = 1 << 20
 	// writeBuffer is where frames are put together, in bytes; larger ones grow it.
@@ -133,6 +135,10 @@ func (c *Conn) closeBecause(code protocol.CloseCode, reason string) {
 	}
 	c.code, c.reason = code, reason
 	close(c.done)
+	if code == protocol.CloseSlowConsumer || code == protocol.CloseRateLimited {
+		// Who does not read, or does not stop, would hold us up for as long as a write and a farewell may take.
+		time.AfterFunc(rudeTimeout, c.cut)
+	}
 	if name := closeTally(code); name != "" {
 		c.gw.cfg.Tally.Count(name)
 	}

@@ -225,10 +225,13 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 	mux.Handle("/api/guest", a.door.Guard(sites.Guard(&httpapi.Guest{
 		Authority: authority, Allowed: a.cfg.GuestsAllowed(), TTL: a.cfg.GuestTTL, Door: a.door, Log: a.log,
 	})))
-	mux.HandleFunc("/healthz", httpapi.Health)
-	mux.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.trouble.Trouble, a.memory.Trouble))
+	state := http.NewServeMux()
+	state.HandleFunc("/healthz", httpapi.Health)
+	state.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.trouble.Trouble, a.memory.Trouble))
+	mux.Handle("/healthz", state)
+	mux.Handle("/readyz", state)
 	mux.Handle("/", a.door.Guard(static.Handler()))
-	return httpapi.Headers(mux)
+	return httpapi.Headers(sayLast(state, mux, a.trouble.Trouble))
 }
 
 // Run serves until ctx is done or a part fails, then closes everything. When ctx is done everybody

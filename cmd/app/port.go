@@ -59,6 +59,7 @@ type port struct {
 	admit   func(net.Conn) bool
 	refused func(reason string)
 
+	spare    spare
 	sorting  sync.WaitGroup // one for each connection
 	unsorted *crowd
 }
@@ -139,6 +140,8 @@ func newPort(l net.Listener, config *tls.Config, turn bool) *port {
 // run accepts connections until the port is closed.
 func (p *port) run() error {
 	ctx, cancel := context.WithCancel(context.Background())
+	p.spare.keep()
+	defer p.spare.release()
 	defer p.sorting.Wait()
 	defer cancel()
 	for {
@@ -148,10 +151,14 @@ func (p *port) run() error {
 		}
 		if err != nil {
 			p.trouble.note(err)
-			time.Sleep(acceptPause)
-			continue
+			if conn = p.lastResort(err); conn == nil {
+				time.Sleep(acceptPause)
+				continue
+			}
+		} else {
+			p.trouble.over()
+			p.spare.keep()
 		}
-		p.trouble.over()
 		if !p.admit(conn) {
 			p.refused("socket_address_limited")
 			_ = conn.Close()
@@ -169,6 +176,14 @@ func (p *port) run() error {
 			to.deliver(sorted)
 		})
 	}
+}
+
+// lastResort accepts a connection although there are no file descriptors left, or returns nil.
+func (p *port) lastResort(err error) net.Conn {
+	if !outOfDescriptors(err) {
+		return nil
+	}
+	return p.spare.accept(p.listener)
 }
 
 // close stops accepting; connections that came out live on.

@@ -52,6 +52,7 @@ func newWeb(handler http.Handler, l net.Listener, bound *requests, log *zap.Logg
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnState:         bound.track,
+		ConnContext:       markLast,
 		ErrorLog:          zap.NewStdLog(log),
 	}}
 }

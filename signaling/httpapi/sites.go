@@ -3,9 +3,11 @@ package httpapi
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -86,7 +88,14 @@ func (s *Sites) judge(r *http.Request) string {
 			"%s: start it with --allow-guests or --no-allow-guests when a proxy makes it public, or name the page with %s",
 			quoted(r.Host), forOrigin(origin), allow)
 	}
-	if origin == "" || known && (s.listed(from) || s.isOwn(from, r)) {
+	if origin == "" || known && s.listed(from) {
+		return ""
+	}
+	if known && s.isOwn(from, r) {
+		if s.mayBeRebound(from.host, r) {
+			return fmt.Sprintf("the page's Origin %s may be that of a stranger whose name leads to this network, where the request's Host %s "+
+				"was asked: start the server with --allow-origin=%s if the name is yours", quoted(origin), quoted(r.Host), clipped(origin))
+		}
 		return ""
 	}
 	reason := fmt.Sprintf("the page's Origin %s is not the server's own, to which the request's Host %s belongs", quoted(origin), quoted(r.Host))
@@ -95,6 +104,35 @@ func (s *Sites) judge(r *http.Request) string {
 	}
 	return fmt.Sprintf("%s: let the proxy pass the Host header on as it is, or start the server with --allow-origin=%s", reason, clipped(origin))
 }
+
+// mayBeRebound reports whether a request that no proxy passed on reached a private address under a name that somebody out there
+// may own, and without TLS, which would tell. A page can lead its own name into the network of whoever looks at it (DNS
+// rebinding), and is then of the server's origin. A proxy shows itself by headers that a page cannot set on a WebSocket.
+func (s *Sites) mayBeRebound(host string, r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if s.Secure || !ok || !strings.Contains(host, ".") || s.isOurs(r.Host) {
+		return false
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return false
+	}
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "Via"} {
+		if r.Header.Get(name) != "" {
+			return false
+		}
+	}
+	addr := local.AddrPort().Addr().Unmap()
+	if !addr.IsPrivate() && !addr.IsLoopback() && !addr.IsLinkLocalUnicast() {
+		return false
+	}
+	return !slices.Contains(homeNames, host[strings.LastIndexByte(host, '.')+1:])
+}
+
+// homeNames are the top-level domains under which nobody can register a name (RFC 6761, 6762 and 8375, and ICANN's internal), and
+// the one that routers like to make up.
+//
+//nolint:gochecknoglobals // a constant in all but the language
+var homeNames = []string{"local", "localhost", "test", "arpa", "internal", "lan"}
 
 // isOwn reports whether a page comes from where the request goes to.
 func (s *Sites) isOwn(from site, r *http.Request) bool {

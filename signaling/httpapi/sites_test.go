@@ -1,11 +1,14 @@
 package httpapi
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -140,6 +143,51 @@ func TestSitesLoopbackOnly(t *testing.T) {
 	// The Origin is judged as well.
 	require.NotEmpty(t, s.judge(ask(t, s, "http://evil.example", "localhost:8080")))
 	require.Empty(t, s.judge(ask(t, s, "http://localhost:8080", "localhost:8080")))
+}
+
+// A page that led its own name into a private network is refused, and nobody else.
+func TestSitesRebinding(t *testing.T) {
+	t.Parallel()
+	s := &Sites{Names: []string{"voice.example.org"}, AllowOrigin: []string{"http://friend.example:8080"}}
+	for _, test := range []struct {
+		host, local string
+		header      []string
+		fine        bool
+	}{
+		{"evil.example:8080", "192.168.1.5:8080", nil, false},
+		{"evil.example:8080", "127.0.0.1:8080", nil, false},
+		{"evil.example:8080", "[fe80::1]:8080", nil, false},
+		{"evil.example:8080", "[fd00::1]:8080", nil, false},
+		{"evil.example:8080", "[::ffff:10.0.0.1]:8080", nil, false},
+		{"local.evil.example", "192.168.1.5:80", nil, false},
+		{"evil.example.", "192.168.1.5:80", nil, false},
+		// On a public address it could do so without.
+		{"evil.example:8080", "203.0.113.7:8080", nil, true},
+		// Nobody can own these.
+		{"192.168.1.5:8080", "192.168.1.5:8080", nil, true},
+		{"[fd00::1]:8080", "[fd00::1]:8080", nil, true},
+		{"localhost:8080", "127.0.0.1:8080", nil, true},
+		{"nas:8080", "192.168.1.5:8080", nil, true},
+		{"nas.local:8080", "192.168.1.5:8080", nil, true},
+		{"NAS.home.arpa:8080", "192.168.1.5:8080", nil, true},
+		// These are ours.
+		{"voice.example.org", "192.168.1.5:80", nil, true},
+		{"friend.example:8080", "192.168.1.5:8080", nil, true},
+		// A proxy is in front.
+		{"talk.example.org", "172.18.0.5:8080", []string{"X-Forwarded-For", "192.0.2.1"}, true},
+		{"talk.example.org", "127.0.0.1:8080", []string{"Forwarded", "for=192.0.2.1"}, true},
+	} {
+		r := ask(t, s, "http://"+test.host, test.host, test.header...)
+		local := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(test.local))
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, local))
+		reason := s.judge(r)
+		require.Equal(t, test.fine, reason == "", "%+v: %s", test, reason)
+		if !test.fine {
+			require.Contains(t, reason, "--allow-origin=http://"+test.host)
+		}
+		r.Header.Del("Origin")
+		require.Empty(t, s.judge(r), "programs are no pages")
+	}
 }
 
 // A refusal has its words in the answer and, the first of a kind, in the log.
