@@ -1,0 +1,209 @@
+package people
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/names"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
+)
+
+const (
+	// secretBytes is the randomness of an invite: nobody guesses it. idBytes is what of its hash names the invite.
+	secretBytes, idBytes = 16, 9
+	// MaxInviteUses bounds how often an invite may be used that is not for any number of times.
+	MaxInviteUses = 100_000
+	// MaxInviteTTL bounds how long an invite lasts that is not for good.
+	MaxInviteTTL = 10 * 365 * 24 * time.Hour
+	// maxInvites is how many invites there may be by one person, and how many are listed.
+	maxInvites = 500
+)
+
+// Operator is who runs the server, who may do everything.
+func Operator() auth.Identity { return auth.Identity{Role: auth.RoleAdmin} }
+
+// InviteSpec is what an invite shall be.
+type InviteSpec struct {
+	Role auth.Role
+	// ChannelID is the channel that it leads to and lets in; or empty. That there is one is for the caller to know.
+	ChannelID string
+	// Uses is how often it may be used; 0: any number of times.
+	Uses int
+	// TTL is how long it lasts; 0: for good.
+	TTL time.Duration
+}
+
+// Invite makes an invite and returns the secret of its link. Who makes it gives less than they have, and an admin anything; whether
+// they may invite to the channel is for the caller to know. The error wraps ErrNotAllowed or ErrBadRequest.
+func (p *People) Invite(ctx context.Context, by auth.Identity, spec InviteSpec, now time.Time) (_ store.Invite, secret string, err error) {
+	switch {
+	case by.Role != auth.RoleAdmin && spec.Role >= by.Role:
+		return store.Invite{}, "", fmt.Errorf("%w: a %s can invite people to be less than that, an admin to be anything", ErrNotAllowed, by.Role)
+	case spec.Uses < 0 || spec.Uses > MaxInviteUses:
+		return store.Invite{}, "", fmt.Errorf("%w: uses is %d; it must be 1 to %d, or 0 for any number of times", ErrBadRequest, spec.Uses, MaxInviteUses)
+	case spec.TTL != 0 && (spec.TTL < time.Minute || spec.TTL > MaxInviteTTL):
+		return store.Invite{}, "", fmt.Errorf("%w: the invite would last %s; it must be a minute to ten years, or 0 for good", ErrBadRequest, spec.TTL)
+	}
+	if by.UserID != "" {
+		mine, failed := p.store.Invites(ctx, by.UserID, maxInvites)
+		if failed != nil {
+			return store.Invite{}, "", failed
+		}
+		if len(mine) >= maxInvites {
+			return store.Invite{}, "", fmt.Errorf("%w: you have made %d invites; revoke some first", ErrBadRequest, maxInvites)
+		}
+	}
+	secret = newSecret()
+	invite := store.Invite{
+		ID: inviteID(secret), Role: spec.Role.String(), ChannelID: spec.ChannelID, Uses: spec.Uses,
+		ByID: by.UserID, ByName: by.Name, CreatedAt: now,
+	}
+	if spec.TTL > 0 {
+		invite.Until = now.Add(spec.TTL)
+	}
+	if err = p.write(ctx, now, store.InviteMade{Invite: invite}); err != nil {
+		return store.Invite{}, "", err
+	}
+	return invite, secret, nil
+}
+
+func newSecret() string {
+	var random [secretBytes]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(random[:])
+}
+
+// inviteID is the name of the invite with a secret; what is remembered of it gives the secret away to nobody.
+func inviteID(secret string) string {
+	hash := sha256.Sum256([]byte("invite:" + secret))
+	return base64.RawURLEncoding.EncodeToString(hash[:idBytes])
+}
+
+// Look returns the invite with a secret as long as it can be used; else the error wraps ErrInvite.
+func (p *People) Look(ctx context.Context, secret string, now time.Time) (store.Invite, error) {
+	invite, err := p.store.Invite(ctx, inviteID(secret))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return invite, fmt.Errorf("%w: there is no such invite; perhaps the link is not complete, or it was revoked", ErrInvite)
+	case err != nil:
+		return invite, err
+	case invite.Expired(now):
+		return invite, fmt.Errorf("%w: it expired on %s; ask for another one", ErrInvite, invite.Until.UTC().Format(time.DateOnly))
+	case invite.UsedUp():
+		return invite, fmt.Errorf("%w: it has been used by as many people as it was for; ask for another one", ErrInvite)
+	}
+	return invite, nil
+}
+
+// Accept makes somebody new with this name a person, by the invite with a secret. The error wraps ErrInvite, auth.ErrName or
+// ErrNameTaken, and then nothing was used.
+func (p *People) Accept(ctx context.Context, secret, name string, now time.Time) (Signing, error) {
+	invite, err := p.Look(ctx, secret, now)
+	if err != nil {
+		return Signing{}, err
+	}
+	if name, err = auth.CleanName(name); err != nil {
+		return Signing{}, err
+	}
+	user := store.User{ID: userPrefix + strings.ToLower(ulid.Make().String()), Name: name, Role: invite.Role, CreatedAt: now}
+	facts := []store.Fact{store.InviteUsed{InviteID: invite.ID, At: now}, store.UserMade{User: user, NameKeys: names.Keys(name)}}
+	if invite.ChannelID != "" {
+		facts = append(facts, store.Admitted{ChannelID: invite.ChannelID, UserID: user.ID})
+	}
+	signing, err := p.login(ctx, user, now, facts...)
+	if errors.Is(err, store.ErrNotFound) { // somebody was faster
+		err = fmt.Errorf("%w: it was just used by somebody else; ask for another one", ErrInvite)
+	}
+	signing.ChannelID = invite.ChannelID
+	return signing, err
+}
+
+// AcceptAs gives somebody who is known what an invite gives, as far as they do not have it; an invite that gives them nothing is not
+// used. by is who a verified token says it is, a person's and no guest's; else the error wraps ErrUnknown.
+func (p *People) AcceptAs(ctx context.Context, secret string, by auth.Identity, now time.Time) (Signing, error) {
+	invite, err := p.Look(ctx, secret, now)
+	if err != nil {
+		return Signing{}, err
+	}
+	by, _, err = p.Enter(ctx, by, now)
+	if err != nil {
+		return Signing{}, err
+	}
+	user, err := p.user(ctx, by.UserID)
+	if err != nil {
+		return Signing{}, err
+	}
+	role, _ := auth.ParseRole(invite.Role)
+	facts := []store.Fact{store.InviteUsed{InviteID: invite.ID, At: now}}
+	if role > roleOf(user) {
+		user.Role = role.String()
+		facts = append(facts, store.RoleGiven{UserID: user.ID, Role: user.Role})
+	}
+	if invite.ChannelID != "" {
+		let, failed := p.store.IsAdmitted(ctx, invite.ChannelID, user.ID)
+		if failed != nil {
+			return Signing{}, failed
+		}
+		if !let {
+			facts = append(facts, store.Admitted{ChannelID: invite.ChannelID, UserID: user.ID})
+		}
+	}
+	if len(facts) > 1 {
+		if err = p.write(ctx, now, facts...); errors.Is(err, store.ErrNotFound) {
+			err = fmt.Errorf("%w: it was just used by somebody else; ask for another one", ErrInvite)
+		}
+		if err != nil {
+			return Signing{}, err
+		}
+		p.tell(Change{UserID: user.ID, Role: roleOf(user)})
+	}
+	return Signing{User: user, ChannelID: invite.ChannelID}, nil
+}
+
+// Invites returns the invites that somebody made, an admin's all there are, the newest first.
+func (p *People) Invites(ctx context.Context, by auth.Identity) ([]store.Invite, error) {
+	of := by.UserID
+	if by.Role == auth.RoleAdmin {
+		of = ""
+	}
+	return p.store.Invites(ctx, of, maxInvites)
+}
+
+// Revoke ends an invite, of one's own or, by an admin, of anybody. The error wraps ErrInvite.
+func (p *People) Revoke(ctx context.Context, by auth.Identity, inviteID string, now time.Time) error {
+	invite, err := p.store.Invite(ctx, inviteID)
+	if err == nil && by.Role != auth.RoleAdmin && invite.ByID != by.UserID {
+		err = store.ErrNotFound
+	}
+	if err == nil {
+		err = p.write(ctx, now, store.InviteRevoked{InviteID: inviteID})
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		err = fmt.Errorf("%w: there is none of yours with the id %q", ErrInvite, inviteID)
+	}
+	return err
+}
+
+// FirstInvite makes an invite for an admin, for a day, when nobody was ever known or invited; else it returns "".
+func (p *People) FirstInvite(ctx context.Context, now time.Time) (secret string, err error) {
+	untouched, err := p.store.Untouched(ctx)
+	if err != nil || !untouched {
+		return "", err
+	}
+	_, secret, err = p.Invite(ctx, Operator(), InviteSpec{Role: auth.RoleAdmin, Uses: 1, TTL: 24 * time.Hour}, now)
+	return secret, err
+}
+
+// Admitted reports whether somebody was let into a channel whose access is invited.
+func (p *People) Admitted(ctx context.Context, channelID, userID string) (bool, error) {
+	return p.store.IsAdmitted(ctx, channelID, userID)
+}
