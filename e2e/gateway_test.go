@@ -65,9 +65,9 @@ func TestGatewayChannelsFromCreateToDelete(t *testing.T) {
 	require.Equal(t, protocol.ChannelEventUpdate, event.Event)
 	require.Equal(t, "Cave", event.Channel.ChannelName)
 
-	bob.fails(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "cave", ChannelName: "C\u0430ve"}, protocol.CodeNameTaken)
-	bob.fails(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "Lobby"}, protocol.CodeNameTaken)
-	ada.fails(protocol.OpChannelUpdate, protocol.ChannelUpdate{ChannelID: "den", ChannelName: new("LOBBY")}, protocol.CodeNameTaken)
+	bob.fails(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "cave", ChannelName: "C\u0430ve"}, protocol.CodeChannelNameTaken)
+	bob.fails(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "Lobby"}, protocol.CodeChannelNameTaken)
+	ada.fails(protocol.OpChannelUpdate, protocol.ChannelUpdate{ChannelID: "den", ChannelName: new("LOBBY")}, protocol.CodeChannelNameTaken)
 	ada.ack(protocol.OpChannelUpdate, protocol.ChannelUpdate{ChannelID: "den", ChannelName: new("CAVE")}, &made)
 	bob.event(protocol.OpChannelEvent, &event)
 	require.Equal(t, "CAVE", event.Channel.ChannelName)

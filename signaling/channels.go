@@ -73,6 +73,15 @@ func (g *Gateway) restoreChannels(ctx context.Context, now time.Time) error {
 	return nil
 }
 
+// ChannelName returns what a channel is called, or "" when there is none.
+func (g *Gateway) ChannelName(id string) string {
+	c, err := g.channels.Get(id)
+	if err != nil {
+		return ""
+	}
+	return c.Info().Name
+}
+
 // What a change that everybody on the server is told of costs, and a channel.
 //
 //nolint:gochecknoglobals // constants in all but the language

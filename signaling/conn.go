@@ -274,7 +274,7 @@ func (c *Conn) hello() {
 
 // features are what HELLO names beside the protocol's version.
 func (g *Gateway) features() []string {
-	features := []string{protocol.FeaturePresence, protocol.FeatureHistory}
+	features := []string{protocol.FeaturePresence, protocol.FeatureHistory, protocol.FeatureInvites}
 	if g.cfg.ResumeWindow > 0 {
 		features = append(features, protocol.FeatureResume)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
@@ -58,6 +59,11 @@ var errorCodes = []struct {
 	{errInvalidOpcode, protocol.CodeInvalidOpcode},
 	{protocol.ErrPayload, protocol.CodeInvalidPayload},
 	{errDraining, protocol.CodeDraining},
+	{people.ErrNameTaken, protocol.CodeNameTaken},
+	{people.ErrInvite, protocol.CodeInvite},
+	{people.ErrUnknown, protocol.CodeUserNotFound},
+	{people.ErrNotAllowed, protocol.CodeAccessDenied},
+	{people.ErrBadRequest, protocol.CodeInvalidPayload},
 	{errUnsupportedVersion, protocol.CodeUnsupportedVersion},
 	{sfu.ErrChannelNotFound, protocol.CodeChannelNotFound},
 	{sfu.ErrChannelFull, protocol.CodeChannelFull},
@@ -67,7 +73,7 @@ var errorCodes = []struct {
 	{sfu.ErrNotInChannel, protocol.CodeNotInChannel},
 	{sfu.ErrEnded, protocol.CodeNotInChannel},
 	{sfu.ErrChannelExists, protocol.CodeChannelExists},
-	{sfu.ErrNameTaken, protocol.CodeNameTaken},
+	{sfu.ErrNameTaken, protocol.CodeChannelNameTaken},
 	{sfu.ErrNegotiating, protocol.CodeNegotiating},
 	{sfu.ErrOwnsTooMany, protocol.CodeOwnsTooMany},
 	{store.ErrTrouble, protocol.CodeStorage},

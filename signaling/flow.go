@@ -26,7 +26,7 @@ func (e *floodError) Error() string { return "too many " + e.what }
 func (c *Conn) caller() admission.Caller {
 	who := admission.Caller{Network: c.via.Network, Meter: c.meter}
 	if c.session != nil {
-		who.User, who.Standing = c.session.userID, standing(c.session.role)
+		who.User, who.Standing = c.session.userID, standing(c.session.Role())
 	}
 	return who
 }

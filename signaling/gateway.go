@@ -18,6 +18,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/names"
+	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 	"github.com/mini-livechat/mini-livechat/signaling/tally"
@@ -81,6 +82,8 @@ type Config struct {
 	Relay Relay
 	// Store is what outlives the process.
 	Store *store.Store
+	// People are those whom the store remembers.
+	People *people.People
 	// Keep says how much of a channel's chat is kept where the channel does not say so itself.
 	Keep store.Limits
 	// Revoked reports whether a token that is good otherwise was revoked. It may be called from any goroutine, and must not wait.
@@ -111,6 +114,8 @@ type Gateway struct {
 	relayed relayed
 	// strangers are the connections that have not identified.
 	strangers *bounded.Line[*Conn]
+	// seen remembers that somebody was here until now.
+	seen func(userID string)
 
 	// draining: nobody new is let in; see Drain.
 	draining atomic.Bool
@@ -152,6 +157,8 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 	if err := g.restoreChannels(context.Background(), time.Now()); err != nil {
 		return nil, err
 	}
+	g.seen = remembering(cfg.People)
+	cfg.People.Watch(g.follow)
 	return g, nil
 }
 

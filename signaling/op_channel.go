@@ -46,7 +46,7 @@ func channelCreate(ctx context.Context, s *Session, r *request) error {
 
 // channelsMost is how many channels the user may have made; 0 is any number.
 func (s *Session) channelsMost() int {
-	switch standing(s.role) {
+	switch standing(s.Role()) {
 	case admission.Admin:
 		return 0
 	case admission.Member:
@@ -201,7 +201,7 @@ func (s *Session) ownChannel(id string) (*sfu.Channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.role < auth.RoleAdmin && channel.OwnerID() != s.userID {
+	if s.Role() < auth.RoleAdmin && channel.OwnerID() != s.userID {
 		return nil, fmt.Errorf("%w: only the owner of %s or an admin may do this", errAccessDenied, id)
 	}
 	return channel, nil
@@ -209,7 +209,7 @@ func (s *Session) ownChannel(id string) (*sfu.Channel, error) {
 
 // mayEnter reports whether this user may come into a channel.
 func (s *Session) mayEnter(c *sfu.Channel) error {
-	if s.role > auth.RoleGuest || c.OwnerID() == s.userID || c.Info().Access != string(protocol.AccessMembers) {
+	if s.Role() > auth.RoleGuest || c.OwnerID() == s.userID || c.Info().Access != string(protocol.AccessMembers) {
 		return nil
 	}
 	return fmt.Errorf("%w: %s is for members, and you are a guest", errAccessDenied, c.ID())

@@ -71,6 +71,10 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	if wait := c.gw.cfg.Admission.Allow(now, user, admission.Charge{Kind: admission.Identify, Cost: 1}); wait > 0 {
 		return &rateLimitError{retryAfter: wait}
 	}
+	identity, renewed, err := c.gw.cfg.People.Enter(ctx, identity, now)
+	if err != nil {
+		return &closeError{err, protocol.CloseAuthFailed}
+	}
 	s := newSession(c, identity)
 	entered := false
 	defer func() {
@@ -78,12 +82,16 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 			c.gw.cfg.Relay.Revoke(s.id)
 		}
 	}()
-	if entered = c.enter(ctx, s, r, now); !entered {
+	if entered = c.enter(ctx, s, r, now, renewed); !entered {
 		return errDetached
 	}
 	c.serve(s)
 	// Who revoked the token meanwhile did not find the session yet.
-	if err := c.gw.stillGood(identity, now); err != nil {
+	err = c.gw.stillGood(identity, now)
+	if err == nil {
+		_, _, err = c.gw.cfg.People.Enter(ctx, identity, now)
+	}
+	if err != nil {
 		s.refuse(err)
 	}
 	c.log.Debug("identified", zap.String("user", s.userID),
@@ -91,14 +99,14 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	return nil
 }
 
-// enter registers a new session and queues its READY. It reports false when the
+// enter registers a new session and queues its READY, with the token that takes the place of its own. It reports false when the
 // connection ends first.
-func (c *Conn) enter(ctx context.Context, s *Session, r *request, now time.Time) bool {
+func (c *Conn) enter(ctx context.Context, s *Session, r *request, now time.Time, renewed string) bool {
 	if !c.evictHolder(ctx, s.userID) {
 		return false
 	}
 	c.gw.cfg.Relay.Admit(s.id, s.via)
-	body, err := protocol.EncodeBody(protocol.OpReady, s.ready(now))
+	body, err := protocol.EncodeBody(protocol.OpReady, s.ready(now, renewed))
 	if err != nil {
 		c.log.Error("reply lost", zap.Error(err))
 		return false
@@ -138,14 +146,14 @@ func (c *Conn) evictHolder(ctx context.Context, userID string) bool {
 }
 
 // ready is what a session that is in no hub yet begins with.
-func (s *Session) ready(now time.Time) protocol.Ready {
+func (s *Session) ready(now time.Time, renewed string) protocol.Ready {
 	cfg := &s.gw.cfg
 	token := ""
 	if cfg.ResumeWindow > 0 {
 		token, s.tokens.current = newResumeToken()
 	}
 	return protocol.Ready{
-		V: protocol.Version, SessionID: s.id, UserID: s.userID, Name: s.name, Role: s.role.String(),
+		V: protocol.Version, SessionID: s.id, UserID: s.userID, Name: s.name, Role: s.Role().String(), LoginToken: renewed,
 		ResumeToken: token, ResumeWindowMS: cfg.ResumeWindow.Milliseconds(),
 		ICEServers: s.iceServers(now),
 		Limits: protocol.Limits{

@@ -262,7 +262,7 @@ func checkMessageID(field, id string) error {
 
 // mayModerate reports whether this user may take back what others said in a channel.
 func (s *Session) mayModerate(channel *sfu.Channel) bool {
-	return s.role >= auth.RoleModerator || channel.OwnerID() == s.userID
+	return s.Role() >= auth.RoleModerator || channel.OwnerID() == s.userID
 }
 
 func wireMessage(m store.Message) protocol.MessageEvent {

@@ -73,4 +73,7 @@ var ops = map[protocol.Op]op{
 	protocol.OpVoiceState:    {handle: voiceState, charges: costs(1, admission.Voice)},
 	protocol.OpSubscribe:     {handle: subscribe, charges: costs(1)},
 	protocol.OpPresence:      {handle: presence, charges: costs(heavy, admission.Presence), reads: true},
+	protocol.OpInviteCreate:  {handle: inviteCreate, charges: costs(heavy)},
+	protocol.OpInviteList:    {handle: inviteList, charges: costs(heavy, admission.List), reads: true},
+	protocol.OpInviteRevoke:  {handle: inviteRevoke, charges: costs(heavy)},
 }

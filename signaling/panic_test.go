@@ -17,6 +17,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 	"github.com/mini-livechat/mini-livechat/signaling/tally"
@@ -39,6 +40,7 @@ func startGateway(tb testing.TB, answer sfu.Answer, configure ...func(*Config)) 
 	require.NoError(tb, err)
 	cfg := Config{
 		Store:             memory,
+		People:            people.New(memory, authority, 0),
 		HeartbeatInterval: time.Second, ZombieTimeout: time.Minute, ReaperInterval: time.Second, IdentifyTimeout: time.Minute,
 		WriteTimeout: time.Second, EgressQueue: 100, EgressBytes: 1 << 20, MaxSessions: 10, Admission: generous(),
 		ChannelCapacity: 10, MaxChannels: 10, Presets: []sfu.ChannelSpec{{ID: "lobby", Settings: sfu.Settings{Name: "lobby"}}},

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
@@ -81,7 +82,7 @@ func TestSweepEndsOldProbes(t *testing.T) {
 	memory, err := store.Open("")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, memory.Close()) })
-	g, err := NewGateway(Config{Store: memory, HeartbeatInterval: time.Second, ZombieTimeout: time.Minute, MaxSessions: 1, Admission: generous()}, nil, nil, zap.NewNop())
+	g, err := NewGateway(Config{Store: memory, People: people.New(memory, nil, 0), HeartbeatInterval: time.Second, ZombieTimeout: time.Minute, MaxSessions: 1, Admission: generous()}, nil, nil, zap.NewNop())
 	require.NoError(t, err)
 	s := newUser("ada", 1)
 	register(t, g.users, s)

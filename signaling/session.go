@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -20,7 +21,7 @@ import (
 type Session struct {
 	id           string
 	userID, name string
-	role         auth.Role
+	role         atomic.Uint32 // an auth.Role, as it is now
 	identity     auth.Identity // of the token that the session was begun with, and lives no longer than
 	gw           *Gateway
 	log          *zap.Logger
@@ -50,11 +51,12 @@ type Session struct {
 // newSession returns a session with c attached, not yet in any hub.
 func newSession(c *Conn, identity auth.Identity) *Session {
 	s := &Session{
-		id: ulid.Make().String(), userID: identity.UserID, name: identity.Name, role: identity.Role, identity: identity,
+		id: ulid.Make().String(), userID: identity.UserID, name: identity.Name, identity: identity,
 		gw: c.gw, gone: make(chan struct{}), conn: c, via: c.via,
 		out: newOutbox(c.gw.cfg.EgressQueue, c.gw.cfg.EgressBytes, c.gw.cfg.ResumeWindow > 0),
 	}
 	s.log = c.log.With(zap.String("session", s.id))
+	s.role.Store(uint32(identity.Role))
 	s.out.attach(c)
 	return s
 }
@@ -69,6 +71,11 @@ func standing(role auth.Role) admission.Standing {
 	default:
 		return admission.Guest
 	}
+}
+
+// Role returns what the user may do now.
+func (s *Session) Role() auth.Role {
+	return auth.Role(s.role.Load()) //nolint:gosec // nothing else was stored
 }
 
 // end asks the session to end; the Conn, if there is one, is closed with this code. It
@@ -96,6 +103,7 @@ func (s *Session) endBecause(code protocol.CloseCode, reason string) {
 // finish takes the session, which has ended, out of every hub; the others are told.
 func (s *Session) finish() {
 	defer s.gw.running.Done()
+	defer s.gw.seen(s.userID)
 	defer close(s.gone)
 	defer s.gw.users.Unregister(s)
 	s.gw.contain(s.log, "end of session", s.depart)

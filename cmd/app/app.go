@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -20,6 +21,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/httpapi"
+	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 	"github.com/mini-livechat/mini-livechat/signaling/tally"
@@ -42,6 +44,7 @@ type App struct {
 	announcer *announcer
 	relay     *relay // nil: no TURN
 	memory    *store.Store
+	people    *people.People
 	// tally counts refusals; see runSummary.
 	tally   tally.Tally
 	gateway *signaling.Gateway
@@ -56,6 +59,9 @@ type App struct {
 	secrets *secretFile   // nil: the secret stays what it was at the start
 	// webs are the HTTP servers on the ports.
 	webs []web
+	// control is how commands reach the server; nil: there is no data directory.
+	control    *http.Server
+	controlled sync.WaitGroup
 }
 
 // New validates cfg and opens the server's sockets; clients are served from Run on. An
@@ -92,6 +98,7 @@ func (a *App) open(authority *auth.Authority) error {
 	if a.memory, err = openMemory(a.cfg.Data); err != nil {
 		return err
 	}
+	a.people = people.New(a.memory, authority, a.cfg.LoginTTL)
 	a.media, err = peer.NewFactory(peer.Config{
 		Listen: listen, MaxSlots: a.cfg.Slots, MaxSDPBytes: protocol.MaxSDPBytes,
 		OnPanic: func(value any, stack []byte) {
@@ -124,6 +131,7 @@ func (a *App) open(authority *auth.Authority) error {
 		return err
 	}
 	a.serve(a.routes(authority))
+	a.serveControl()
 	return nil
 }
 
@@ -185,6 +193,7 @@ func (a *App) openGateway(authority *auth.Authority) error {
 		Slots:             a.cfg.Slots,
 		MediaAddrs:        a.announcer.mediaAddrs,
 		Store:             a.memory,
+		People:            a.people,
 		Keep:              store.Limits{Count: a.cfg.KeepMessages, For: a.cfg.KeepFor},
 		Tally:             &a.tally,
 	}
@@ -223,8 +232,12 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/ws", sites.Guard(a.gateway))
 	mux.Handle("/api/guest", a.door.Guard(sites.Guard(&httpapi.Guest{
-		Authority: authority, Allowed: a.cfg.GuestsAllowed(), TTL: a.cfg.GuestTTL, Door: a.door, Log: a.log,
+		Authority: authority, Allowed: a.cfg.GuestsAllowed(), TTL: a.cfg.GuestTTL, People: a.people, Door: a.door, Log: a.log,
 	})))
+	mux.Handle("/api/invite", a.door.Guard(sites.Guard(&httpapi.Invites{
+		Authority: authority, People: a.people, ChannelName: a.gateway.ChannelName, Log: a.log,
+	})))
+	mux.Handle("/api/signout", a.door.Guard(sites.Guard(&httpapi.SignOut{Authority: authority, People: a.people, Log: a.log})))
 	state := http.NewServeMux()
 	state.HandleFunc("/healthz", httpapi.Health)
 	state.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.trouble.Trouble, a.memory.Trouble))
@@ -362,7 +375,7 @@ func (a *App) Close() error { return a.close(closeTimeout) }
 // Sessions are told at once, whatever HTTP requests are under way. The ports close after them, so
 // that until then who asks is told how things are.
 func (a *App) close(within time.Duration) error {
-	var errs []error
+	errs := []error{a.closeControl()}
 	if a.gateway != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), within/2)
 		errs = append(errs, a.gateway.Shutdown(ctx))

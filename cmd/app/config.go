@@ -97,6 +97,8 @@ type Config struct {
 	AllowOrigin []string `group:"people" placeholder:"ORIGIN" help:"Web origin, such as https://example.org, whose pages may connect too."`
 	// GuestTTL is how long a guest's token is good for.
 	GuestTTL time.Duration `name:"guest-ttl" group:"people" placeholder:"TIME" help:"How long a guest may stay on one token."`
+	// LoginTTL is how long people stay signed in who do not come.
+	LoginTTL time.Duration `name:"login-ttl" group:"people" placeholder:"TIME" help:"How long people who came by an invite stay signed in without coming back."`
 
 	// Channels are the channels that always exist, as "id" or "id=Name". Empty means none.
 	Channels []string `group:"channels" placeholder:"ID[=NAME]" help:"Channels that always exist."`
@@ -443,6 +445,7 @@ func (c Config) checkPeople(v *mistakes) {
 			"give --secret or --allow-guests (with --secret people need a token, with --allow-guests anybody may)")
 	}
 	v.duration("guest-ttl", c.GuestTTL, auth.MinTTL, maxGuestTTL)
+	v.duration("login-ttl", c.LoginTTL, minLoginTTL, maxLoginTTL)
 }
 
 // onLoopback reports whether the page is served where only this machine can connect.

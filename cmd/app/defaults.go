@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/mini-livechat/mini-livechat/signaling/people"
 )
 
 // The embedded defaults. Every port, timeout, size and capacity of the server has its
@@ -109,6 +111,9 @@ const (
 	// maxGuestTTL bounds how long a guest stays without asking again; there is no way to
 	// revoke a single token.
 	maxGuestTTL = 30 * 24 * time.Hour
+	// minLoginTTL is longer than what passes between two renewals of a login, maxLoginTTL is as good as for ever.
+	minLoginTTL = 48 * time.Hour
+	maxLoginTTL = 10 * 365 * 24 * time.Hour
 	// minDrain leaves time to cut off who does not read, maxDrain catches a slip of the finger:
 	// nobody waits for a restart that long.
 	minDrain, maxDrain = time.Second, 10 * time.Minute
@@ -160,6 +165,7 @@ func Default() Config {
 		WriteTimeout:      DefaultWriteTimeout,
 		ChannelIdle:       DefaultChannelIdle,
 		GuestTTL:          DefaultGuestTTL,
+		LoginTTL:          people.DefaultLoginTTL,
 		Drain:             DefaultDrain,
 		ChannelCapacity:   DefaultChannelCapacity,
 		MaxChannels:       DefaultMaxChannels,

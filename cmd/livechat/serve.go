@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 
+	"go.uber.org/zap"
+
 	"github.com/mini-livechat/mini-livechat/cmd/app"
 )
 
@@ -47,6 +49,12 @@ func (c *serveCommand) Run() error {
 	_, _ = fmt.Fprintf(os.Stdout, "Mini LiveChat is at %s\n", server.URL())
 	if urls := server.OtherURLs(); len(urls) > 0 {
 		_, _ = fmt.Fprintf(os.Stdout, "Others reach it at %s\n", strings.Join(urls, " "))
+	}
+	switch invite, err := server.FirstInvite(ctx); {
+	case err != nil:
+		log.Warn("nobody runs this server yet, and no invite can be made", zap.Error(err))
+	case invite != "":
+		_, _ = fmt.Fprintf(os.Stdout, "Nobody runs this server yet. Who opens this link within a day becomes its admin:\n  %s\n", invite)
 	}
 	var reloading sync.WaitGroup
 	reloading.Go(func() { reloadOn(ctx, hangups, server) })

@@ -73,7 +73,7 @@ func TestEverySettingFromEverySource(t *testing.T) {
 		TURNURL:  []string{"turn:a.example:1?transport=udp", "turns:b.example"},
 		Announce: []string{"203.0.113.7", "198.51.100.7"},
 		Secret:   "00000000000000000000000000000042", AllowGuests: &yes,
-		AllowOrigin: []string{"https://a.example", "https://b.example"}, GuestTTL: time.Hour,
+		AllowOrigin: []string{"https://a.example", "https://b.example"}, GuestTTL: time.Hour, LoginTTL: 72 * time.Hour,
 		Channels: []string{"lobby", "ops=Ops: all"}, Slots: 4, ChannelCapacity: 20, MaxChannels: 30,
 		ChannelsPerUser: 3, ChannelsPerGuest: 2, PerAddress: 7, TrustedProxy: []string{"10.0.0.0/8", "2001:db8::1"},
 		ChannelIdle: time.Minute, MessageLength: 100, KeepMessages: 200, KeepFor: 48 * time.Hour,
@@ -102,6 +102,7 @@ allow-origin:
   - https://a.example
   - https://b.example
 guest-ttl: 1h
+login-ttl: 72h
 channels: ["lobby", "ops=Ops: all"]
 slots: 4
 channel-capacity: 20
@@ -136,7 +137,7 @@ log-level: warn
 		"LIVECHAT_TURN_TCP": "192.0.2.1:3480", "LIVECHAT_TURN_TTL": "1m", "LIVECHAT_TURN_URL": "turn:a.example:1?transport=udp,turns:b.example",
 		"LIVECHAT_HTTP": "0.0.0.0:80", "LIVECHAT_UDP": "192.0.2.1:3478", "LIVECHAT_ANNOUNCE": "203.0.113.7,198.51.100.7",
 		"LIVECHAT_SECRET": "00000000000000000000000000000042", "LIVECHAT_ALLOW_GUESTS": "true",
-		"LIVECHAT_ALLOW_ORIGIN": "https://a.example,https://b.example", "LIVECHAT_GUEST_TTL": "1h",
+		"LIVECHAT_ALLOW_ORIGIN": "https://a.example,https://b.example", "LIVECHAT_GUEST_TTL": "1h", "LIVECHAT_LOGIN_TTL": "72h",
 		"LIVECHAT_CHANNELS": "lobby,ops=Ops: all", "LIVECHAT_SLOTS": "4", "LIVECHAT_CHANNEL_CAPACITY": "20",
 		"LIVECHAT_MAX_CHANNELS": "30", "LIVECHAT_CHANNELS_PER_USER": "3", "LIVECHAT_CHANNELS_PER_GUEST": "2", "LIVECHAT_PER_ADDRESS": "7", "LIVECHAT_TRUSTED_PROXY": "10.0.0.0/8,2001:db8::1", "LIVECHAT_CHANNEL_IDLE": "1m", "LIVECHAT_MESSAGE_LENGTH": "100", "LIVECHAT_KEEP_MESSAGES": "200", "LIVECHAT_KEEP_FOR": "48h",
 		"LIVECHAT_HEARTBEAT_INTERVAL": "5s", "LIVECHAT_ZOMBIE_TIMEOUT": "20s", "LIVECHAT_REAPER_INTERVAL": "1s",

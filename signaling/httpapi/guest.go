@@ -18,11 +18,12 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-// maxGuestBody is the largest request body read, in bytes; a name takes 300.
-const maxGuestBody = 4 << 10
+// maxBody is the largest request body read, in bytes; a name takes 300, a token some more.
+const maxBody = 4 << 10
 
 // Guest answers POST /api/guest. Which web pages may ask is for [Sites] to decide, before.
 type Guest struct {
@@ -32,6 +33,8 @@ type Guest struct {
 	Allowed bool
 	// TTL is how long a token is valid.
 	TTL time.Duration
+	// People know which names are taken.
+	People *people.People
 	// Door bounds how many guests one address makes.
 	Door *Door
 	Log  *zap.Logger
@@ -52,6 +55,13 @@ type Problem struct {
 
 // ServeHTTP implements http.Handler.
 func (g *Guest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if posted(w, r, g.Log) {
+		g.create(w, r)
+	}
+}
+
+// posted reports whether a page posts something; else it has answered.
+func posted(w http.ResponseWriter, r *http.Request, log *zap.Logger) bool {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Add("Vary", "Origin")
 	if origin := r.Header.Get("Origin"); origin != "" {
@@ -59,15 +69,16 @@ func (g *Guest) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.Method {
 	case http.MethodPost:
-		g.create(w, r)
+		return true
 	case http.MethodOptions: // a browser asking before a request from another origin
 		w.Header().Set("Access-Control-Allow-Methods", http.MethodPost)
 		w.Header().Set("Access-Control-Allow-Headers", "Content-Type")
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		w.Header().Set("Allow", strings.Join([]string{http.MethodPost, http.MethodOptions}, ", "))
-		g.refuse(w, http.StatusMethodNotAllowed, protocol.CodeInvalidPayload, "use POST")
+		refuse(w, log, http.StatusMethodNotAllowed, protocol.CodeInvalidPayload, "use POST")
 	}
+	return false
 }
 
 func (g *Guest) create(w http.ResponseWriter, r *http.Request) {
@@ -75,9 +86,24 @@ func (g *Guest) create(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, http.StatusForbidden, protocol.CodeAccessDenied, "guests are not allowed here; ask for an access token")
 		return
 	}
-	name, status, err := readName(w, r)
-	if err != nil {
+	var body struct {
+		Name *string `json:"name"`
+	}
+	if status, err := readBody(w, r, &body, `{"name":"Ada"}`); err != nil {
 		g.refuse(w, status, protocol.CodeInvalidPayload, err.Error())
+		return
+	}
+	if body.Name == nil {
+		g.refuse(w, http.StatusBadRequest, protocol.CodeInvalidPayload, "name is missing")
+		return
+	}
+	name, err := g.People.CheckGuestName(r.Context(), *body.Name)
+	switch {
+	case errors.Is(err, people.ErrNameTaken):
+		g.refuse(w, http.StatusConflict, protocol.CodeNameTaken, err.Error())
+		return
+	case err != nil:
+		g.refuse(w, http.StatusBadRequest, protocol.CodeInvalidPayload, err.Error())
 		return
 	}
 	if !g.Door.admit(w, r, admission.MakeGuest) {
@@ -93,33 +119,23 @@ func (g *Guest) create(w http.ResponseWriter, r *http.Request) {
 	answer(w, g.Log, http.StatusOK, GuestToken{Token: token, UserID: id.UserID, Name: id.Name})
 }
 
-// readName reads the request's body; status goes with the error.
-func readName(w http.ResponseWriter, r *http.Request) (name string, status int, err error) {
+// readBody reads the request's body; status goes with the error, which shows an example.
+func readBody(w http.ResponseWriter, r *http.Request, into any, example string) (status int, err error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || !slices.Contains([]string{"application/json", "text/json"}, kind) {
-		return "", http.StatusUnsupportedMediaType, errors.New("Content-Type must be application/json")
+		return http.StatusUnsupportedMediaType, errors.New("Content-Type must be application/json")
 	}
-	var body struct {
-		Name *string `json:"name"`
-	}
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxGuestBody))
-	if err = decoder.Decode(&body); err != nil {
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	if err = decoder.Decode(into); err != nil {
 		if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return "", http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", tooLarge.Limit)
+			return http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", tooLarge.Limit)
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return "", http.StatusRequestTimeout, errors.New("the body did not come in time")
+			return http.StatusRequestTimeout, errors.New("the body did not come in time")
 		}
-		return "", http.StatusBadRequest, errors.New(`the body must be a JSON object such as {"name":"Ada"}`)
+		return http.StatusBadRequest, errors.New("the body must be a JSON object such as " + example)
 	}
-	if body.Name == nil {
-		return "", http.StatusBadRequest, errors.New("name is missing")
-	}
-	name, err = auth.CleanName(*body.Name)
-	if err != nil {
-		return "", http.StatusBadRequest, err
-	}
-	return name, http.StatusOK, nil
+	return http.StatusOK, nil
 }
 
 func (g *Guest) refuse(w http.ResponseWriter, status int, code protocol.ErrorCode, reason string) {

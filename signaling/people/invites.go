@@ -14,6 +14,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/names"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
@@ -40,6 +41,43 @@ type InviteSpec struct {
 	Uses int
 	// TTL is how long it lasts; 0: for good.
 	TTL time.Duration
+}
+
+// DefaultInviteTTL is how long an invite lasts that is not said to last otherwise.
+const DefaultInviteTTL = 7 * 24 * time.Hour
+
+// SpecOf reads a request for an invite. The error wraps ErrBadRequest.
+func SpecOf(d protocol.InviteCreate) (InviteSpec, error) {
+	spec := InviteSpec{Role: auth.RoleMember, ChannelID: d.ChannelID, Uses: 1, TTL: DefaultInviteTTL}
+	if d.Role != "" {
+		role, err := auth.ParseRole(d.Role)
+		if err != nil {
+			return spec, fmt.Errorf("%w: role: %w", ErrBadRequest, err)
+		}
+		spec.Role = role
+	}
+	if d.Uses != nil {
+		spec.Uses = *d.Uses
+	}
+	if d.TTLMS != nil {
+		if *d.TTLMS < 0 || *d.TTLMS > MaxInviteTTL.Milliseconds() {
+			return spec, fmt.Errorf("%w: ttl_ms is %d; it must be 60000 to %d, or 0 for good", ErrBadRequest, *d.TTLMS, MaxInviteTTL.Milliseconds())
+		}
+		spec.TTL = time.Duration(*d.TTLMS) * time.Millisecond
+	}
+	return spec, nil
+}
+
+// Wire returns an invite as those see it who may revoke it.
+func Wire(i store.Invite) protocol.Invite {
+	wire := protocol.Invite{
+		InviteID: i.ID, Role: i.Role, ChannelID: i.ChannelID, Uses: i.Uses, Used: i.Used,
+		CreatedAt: i.CreatedAt.UnixMilli(), ByID: i.ByID, ByName: i.ByName,
+	}
+	if !i.Until.IsZero() {
+		wire.ExpiresAt = i.Until.UnixMilli()
+	}
+	return wire
 }
 
 // Invite makes an invite and returns the secret of its link. Who makes it gives less than they have, and an admin anything; whether

@@ -140,8 +140,12 @@ func (p *People) enterAgain(ctx context.Context, id auth.Identity, now time.Time
 	}
 	// What cannot be renewed now is the next time.
 	if _, err = p.store.Append(ctx, now, store.LoginUsed{LoginID: login.ID, Until: now.Add(p.loginTTL)}); err == nil {
-		if renewed, err = p.mint(login.ID, user, now); err == nil {
-			id.ExpiresAt = now.Add(p.loginTTL)
+		renewed, err = p.mint(login.ID, user, now)
+	}
+	if err == nil {
+		var next auth.Identity
+		if next, err = p.authority.Verify(renewed, now); err == nil {
+			id.KeyID, id.IssuedAt, id.ExpiresAt = next.KeyID, next.IssuedAt, next.ExpiresAt
 		}
 	}
 	return id, renewed, ctx.Err()

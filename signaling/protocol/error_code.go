@@ -16,6 +16,9 @@ const (
 	CodeUnsupportedVersion ErrorCode = 1009
 	CodeSiteRefused        ErrorCode = 1011
 	CodeDraining           ErrorCode = 1012
+	CodeNameTaken          ErrorCode = 1013
+	CodeInvite             ErrorCode = 1014
+	CodeUserNotFound       ErrorCode = 1015
 
 	CodeChannelNotFound  ErrorCode = 2000
 	CodeChannelFull      ErrorCode = 2001
@@ -23,8 +26,8 @@ const (
 	CodeAlreadyInChannel ErrorCode = 2003
 	CodeNotInChannel     ErrorCode = 2004
 	CodeChannelExists    ErrorCode = 2005
-	CodeNameTaken        ErrorCode = 2006
 	CodeOwnsTooMany      ErrorCode = 2007
+	CodeChannelNameTaken ErrorCode = 2008
 	CodeNegotiating      ErrorCode = 2010
 
 	CodeEmptyMessage     ErrorCode = 3000
@@ -61,6 +64,12 @@ func (c ErrorCode) String() string {
 		return "site refused"
 	case CodeDraining:
 		return "server is about to go"
+	case CodeNameTaken:
+		return "name taken"
+	case CodeInvite:
+		return "invite cannot be used"
+	case CodeUserNotFound:
+		return "no such person"
 	case CodeChannelNotFound:
 		return "channel not found"
 	case CodeChannelFull:
@@ -73,7 +82,7 @@ func (c ErrorCode) String() string {
 		return "not in the channel"
 	case CodeChannelExists:
 		return "channel exists"
-	case CodeNameTaken:
+	case CodeChannelNameTaken:
 		return "channel name taken"
 	case CodeOwnsTooMany:
 		return "too many channels of your own"

@@ -30,6 +30,9 @@ const (
 	OpVoiceState    Op = 40 // → OpAck
 	OpSubscribe     Op = 41 // → OpAck
 	OpPresence      Op = 42 // → OpAck
+	OpInviteCreate  Op = 55 // → OpAck
+	OpInviteList    Op = 56 // → OpAck
+	OpInviteRevoke  Op = 57 // → OpAck
 )
 
 // Opcodes the server sends: replies, which carry the request's id, and events.
@@ -110,6 +113,12 @@ func (o Op) String() string { //nolint:funlen // a table
 		return "VOICE_STATE"
 	case OpSubscribe:
 		return "SUBSCRIBE"
+	case OpInviteCreate:
+		return "INVITE_CREATE"
+	case OpInviteList:
+		return "INVITE_LIST"
+	case OpInviteRevoke:
+		return "INVITE_REVOKE"
 	case OpPresence:
 		return "PRESENCE"
 	case OpChannelEvent:

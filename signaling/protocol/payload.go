@@ -201,6 +201,8 @@ type Ready struct {
 	Name      string `json:"name"`
 	// Role is what the user may do: admin, moderator, member or guest.
 	Role string `json:"role"`
+	// LoginToken, unless empty, takes the place of the token that the client came with.
+	LoginToken string `json:"login_token,omitempty"`
 	// ResumeToken is what RESUME needs; empty when sessions cannot be resumed.
 	ResumeToken string `json:"resume_token,omitempty"`
 	// ResumeWindowMS is how long a dropped session can be resumed, in milliseconds;

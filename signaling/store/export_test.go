@@ -85,7 +85,9 @@ func TestExportHasEveryTable(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), FileName))
 	tables, err := s.strings(t.Context(), "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'words_%' ORDER BY name")
 	require.NoError(t, err)
-	require.Equal(t, []string{"channels", "messages", "meta", "reads", "words"}, tables)
+	require.Equal(t, []string{
+		"admissions", "channels", "invites", "logins", "messages", "meta", "name_keys", "reads", "users", "words",
+	}, tables)
 	// No fact writes here yet.
 	reads, err := s.strings(t.Context(), "SELECT user_id FROM reads")
 	require.NoError(t, err)

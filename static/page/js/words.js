@@ -106,7 +106,7 @@ export function messageFailed(err) {
  */
 export function createFailed(err) {
   const code = err instanceof RequestError ? err.code : 0;
-  if (code === ErrorCode.NAME_TAKEN) {
+  if (code === ErrorCode.CHANNEL_NAME_TAKEN) {
     return 'There is a channel with this name already, or with one that looks the same. Choose another name.';
   }
   if (code === ErrorCode.OWNS_TOO_MANY) {

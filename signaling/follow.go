@@ -1,0 +1,36 @@
+package signaling
+
+import (
+	"context"
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/people"
+)
+
+// follow carries out on who is here what was decided about a person.
+func (g *Gateway) follow(c people.Change) {
+	s := g.users.Get(c.UserID)
+	switch {
+	case s == nil:
+	case !c.SignedOut:
+		s.role.Store(uint32(c.Role))
+	case c.TokenID == "" || c.TokenID == s.identity.TokenID:
+		s.refuse(people.ErrSignedOut)
+	}
+}
+
+// seenTimeout bounds how long the end of a session waits for the memory.
+const seenTimeout = 2 * time.Second
+
+// remembering returns what remembers that somebody was here until now.
+func remembering(p *people.People) func(userID string) {
+	return func(userID string) {
+		if auth.IsGuest(userID) {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), seenTimeout)
+		defer cancel()
+		p.Seen(ctx, userID, time.Now())
+	}
+}

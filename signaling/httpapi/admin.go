@@ -1,0 +1,219 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/people"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
+)
+
+// Admin answers /api/admin/…, by which an operator's commands do what they do. It asks nobody who they are: it is served where only
+// the operator gets to.
+type Admin struct {
+	People *people.People
+	// ChannelName returns what a channel is called, or "" when there is none.
+	ChannelName func(channelID string) string
+	Log         *zap.Logger
+}
+
+// The bodies of requests and answers.
+type (
+	// AdminUser is a person.
+	AdminUser struct {
+		UserID    string     `json:"user_id"`
+		Name      string     `json:"name"`
+		Role      string     `json:"role"`
+		CreatedAt time.Time  `json:"created_at"`
+		SeenAt    *time.Time `json:"seen_at,omitempty"`
+		// Logins is on how many browsers they are signed in, and Channels are those they were let into; only where one person is asked for.
+		Logins   *int     `json:"logins,omitempty"`
+		Channels []string `json:"channels,omitempty"`
+	}
+	// AdminUsers is a list of people; More says that there are more after the last.
+	AdminUsers struct {
+		Users []AdminUser `json:"users"`
+		More  bool        `json:"more"`
+	}
+	// AdminUserChange is what is to be changed of somebody; absent: nothing.
+	AdminUserChange struct {
+		Role *string `json:"role,omitempty"`
+		Name *string `json:"name,omitempty"`
+	}
+)
+
+// Handler returns the handler of all of it.
+func (a *Admin) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, do := range map[string]func(r *http.Request, w http.ResponseWriter) (any, error){
+		"GET /api/admin/invites":            a.invites,
+		"POST /api/admin/invites":           a.invite,
+		"DELETE /api/admin/invites/{id}":    a.revoke,
+		"GET /api/admin/users":              a.users,
+		"GET /api/admin/users/{id}":         a.user,
+		"PATCH /api/admin/users/{id}":       a.change,
+		"DELETE /api/admin/users/{id}":      a.remove,
+		"POST /api/admin/users/{id}/logout": a.logout,
+	} {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "no-store")
+			made, err := do(r, w)
+			if err != nil {
+				status, code := a.explain(err)
+				refuse(w, a.Log, status, code, err.Error())
+				return
+			}
+			answer(w, a.Log, http.StatusOK, made)
+		})
+	}
+	return mux
+}
+
+// badRequestError is what is wrong with a request, and the status that says so.
+type badRequestError struct {
+	status int
+	error
+}
+
+func (a *Admin) explain(err error) (int, protocol.ErrorCode) {
+	bad, isBad := errors.AsType[*badRequestError](err)
+	switch {
+	case isBad:
+		return bad.status, protocol.CodeInvalidPayload
+	case errors.Is(err, people.ErrUnknown):
+		return http.StatusNotFound, protocol.CodeUserNotFound
+	case errors.Is(err, people.ErrInvite):
+		return http.StatusNotFound, protocol.CodeInvite
+	case errors.Is(err, people.ErrNameTaken):
+		return http.StatusConflict, protocol.CodeNameTaken
+	case errors.Is(err, errNoChannel):
+		return http.StatusNotFound, protocol.CodeChannelNotFound
+	case errors.Is(err, people.ErrBadRequest), errors.Is(err, auth.ErrName), errors.Is(err, auth.ErrRole):
+		return http.StatusBadRequest, protocol.CodeInvalidPayload
+	case errors.Is(err, store.ErrTrouble), errors.Is(err, store.ErrClosed):
+		return http.StatusServiceUnavailable, protocol.CodeStorage
+	default:
+		return http.StatusInternalServerError, protocol.CodeInternal
+	}
+}
+
+var errNoChannel = errors.New("there is no such channel")
+
+func (a *Admin) body(w http.ResponseWriter, r *http.Request, into any, example string) error {
+	if status, err := readBody(w, r, into, example); err != nil {
+		return &badRequestError{status, err}
+	}
+	return nil
+}
+
+func (a *Admin) invites(r *http.Request, _ http.ResponseWriter) (any, error) {
+	invites, err := a.People.Invites(r.Context(), people.Operator())
+	list := protocol.InviteList{Invites: make([]protocol.Invite, len(invites))}
+	for i, invite := range invites {
+		list.Invites[i] = people.Wire(invite)
+	}
+	return list, err
+}
+
+func (a *Admin) invite(r *http.Request, w http.ResponseWriter) (any, error) {
+	var d protocol.InviteCreate
+	if err := a.body(w, r, &d, `{"role":"member","uses":5,"ttl_ms":86400000}`); err != nil {
+		return nil, err
+	}
+	spec, err := people.SpecOf(d)
+	if err != nil {
+		return nil, err
+	}
+	if d.ChannelID != "" && a.ChannelName(d.ChannelID) == "" {
+		return nil, errNoChannel
+	}
+	invite, secret, err := a.People.Invite(r.Context(), people.Operator(), spec, time.Now())
+	return protocol.InviteCreated{Invite: people.Wire(invite), Secret: secret}, err
+}
+
+func (a *Admin) revoke(r *http.Request, _ http.ResponseWriter) (any, error) {
+	id := r.PathValue("id")
+	return protocol.InviteRef{InviteID: id}, a.People.Revoke(r.Context(), people.Operator(), id, time.Now())
+}
+
+func (a *Admin) users(r *http.Request, _ http.ResponseWriter) (any, error) {
+	users, err := a.People.Users(r.Context(), r.URL.Query().Get("after"))
+	list := AdminUsers{Users: make([]AdminUser, len(users)), More: len(users) == people.MaxUsers}
+	for i, user := range users {
+		list.Users[i] = adminUser(user)
+	}
+	return list, err
+}
+
+func (a *Admin) user(r *http.Request, _ http.ResponseWriter) (any, error) {
+	person, err := a.People.User(r.Context(), r.PathValue("id"))
+	user := adminUser(person.User)
+	user.Logins, user.Channels = &person.Logins, person.Channels
+	return user, err
+}
+
+// named returns whom the path names, by id or name.
+func (a *Admin) named(r *http.Request) (people.Person, error) {
+	return a.People.User(r.Context(), r.PathValue("id"))
+}
+
+func (a *Admin) change(r *http.Request, w http.ResponseWriter) (any, error) {
+	var d AdminUserChange
+	if err := a.body(w, r, &d, `{"role":"moderator"}`); err != nil {
+		return nil, err
+	}
+	person, err := a.named(r)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	if d.Name != nil {
+		if err = a.People.Rename(r.Context(), person.ID, *d.Name, now); err != nil {
+			return nil, err
+		}
+	}
+	if d.Role != nil {
+		role, failed := auth.ParseRole(*d.Role)
+		if failed == nil {
+			failed = a.People.SetRole(r.Context(), people.Operator(), person.ID, role, now)
+		}
+		if failed != nil {
+			return nil, failed
+		}
+	}
+	person, err = a.People.User(r.Context(), person.ID)
+	return adminUser(person.User), err
+}
+
+func (a *Admin) remove(r *http.Request, _ http.ResponseWriter) (any, error) {
+	messages := r.URL.Query().Get("messages")
+	if messages != "erase" && messages != "keep" {
+		return nil, &badRequestError{http.StatusBadRequest, errors.New("say what becomes of the person's messages: ?messages=erase or ?messages=keep")}
+	}
+	person, err := a.named(r)
+	if err != nil {
+		return nil, err
+	}
+	return adminUser(person.User), a.People.Delete(r.Context(), person.ID, messages == "erase", time.Now())
+}
+
+func (a *Admin) logout(r *http.Request, _ http.ResponseWriter) (any, error) {
+	person, err := a.named(r)
+	if err != nil {
+		return nil, err
+	}
+	return adminUser(person.User), a.People.Logout(r.Context(), person.ID, time.Now())
+}
+
+func adminUser(u store.User) AdminUser {
+	user := AdminUser{UserID: u.ID, Name: u.Name, Role: u.Role, CreatedAt: u.CreatedAt.UTC()}
+	if !u.SeenAt.IsZero() {
+		user.SeenAt = new(u.SeenAt.UTC())
+	}
+	return user
+}

@@ -1,0 +1,85 @@
+package signaling
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/people"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// inviteCreate makes a link by which others come.
+func inviteCreate(ctx context.Context, s *Session, r *request) error {
+	var d protocol.InviteCreate
+	if err := r.frame.Bind(&d); err != nil {
+		return err
+	}
+	spec, err := people.SpecOf(d)
+	if err != nil {
+		return err
+	}
+	if err = s.mayInvite(spec); err != nil {
+		return err
+	}
+	invite, secret, err := s.gw.cfg.People.Invite(ctx, s.who(), spec, time.Now())
+	if err != nil {
+		return err
+	}
+	r.ack(protocol.InviteCreated{Invite: people.Wire(invite), Secret: secret})
+	return nil
+}
+
+// mayInvite reports whether this user may invite to where the invite leads: moderators to the server, and who may moderate a channel
+// there, to be a guest of the server.
+func (s *Session) mayInvite(spec people.InviteSpec) error {
+	if spec.ChannelID == "" {
+		if s.Role() >= auth.RoleModerator {
+			return nil
+		}
+		return fmt.Errorf("%w: only moderators and admins invite people to the server", errAccessDenied)
+	}
+	channel, err := s.visibleChannel(spec.ChannelID)
+	switch {
+	case err != nil:
+		return err
+	case !s.mayModerate(channel):
+		return fmt.Errorf("%w: only the owner of %s, a moderator or an admin invites people there", errAccessDenied, channel.ID())
+	case !kept(channel.OwnerID()):
+		return fmt.Errorf("%w: %s is a guest's and goes away with them; nobody can be invited there", errAccessDenied, channel.ID())
+	}
+	return nil
+}
+
+func inviteList(ctx context.Context, s *Session, r *request) error {
+	invites, err := s.gw.cfg.People.Invites(ctx, s.who())
+	if err != nil {
+		return err
+	}
+	list := protocol.InviteList{Invites: make([]protocol.Invite, len(invites))}
+	for i, invite := range invites {
+		list.Invites[i] = people.Wire(invite)
+	}
+	r.ack(list)
+	return nil
+}
+
+func inviteRevoke(ctx context.Context, s *Session, r *request) error {
+	var d protocol.InviteRef
+	if err := r.frame.Bind(&d); err != nil {
+		return err
+	}
+	if err := s.gw.cfg.People.Revoke(ctx, s.who(), d.InviteID, time.Now()); err != nil {
+		return err
+	}
+	r.ack(d)
+	return nil
+}
+
+// who is the session's user as they are now.
+func (s *Session) who() auth.Identity {
+	id := s.identity
+	id.Role = s.Role()
+	return id
+}
