@@ -275,7 +275,7 @@ func TestGatewayHistoryIsForThoseWhoMayEnter(t *testing.T) {
 // What people write is told and kept as it is.
 func TestGatewayOddMessages(t *testing.T) {
 	verifyNoLeaks(t)
-	s := startServer(t)
+	s := startServer(t, func(c *app.Config) { c.RequestRate, c.RequestBurst = 500, 1000 })
 	ada, _ := identify(t, s, "Ada")
 	ada.joinChannel("lobby")
 	bob, _ := identify(t, s, "Bob")
