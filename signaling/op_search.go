@@ -35,7 +35,7 @@ func search(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	found, more, err := s.gw.cfg.Store.Search(ctx, store.Query{
+	answer, err := s.gw.cfg.Store.Search(ctx, store.Query{
 		Text: d.Query, ChannelIDs: channels, AuthorID: d.AuthorID, Before: d.Before, Limit: d.Limit,
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -44,8 +44,8 @@ func search(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	page := protocol.FoundMessages{Messages: make([]protocol.FoundMessage, len(found)), More: more}
-	for i, one := range found {
+	page := protocol.FoundMessages{Messages: make([]protocol.FoundMessage, len(answer.Found)), More: answer.More, Next: answer.Next}
+	for i, one := range answer.Found {
 		page.Messages[i] = protocol.FoundMessage{MessageEvent: wireMessage(one.Message), Marks: one.Marks}
 	}
 	r.ack(page)

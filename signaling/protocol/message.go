@@ -79,8 +79,8 @@ type MessageChange struct {
 type Search struct {
 	// Query has all words that a message must have; of the last one the beginning is enough.
 	Query string `json:"query"`
-	// ChannelID, AuthorID and Before, the id of a message of which only older ones are wanted, narrow the search where they are
-	// not empty.
+	// ChannelID, AuthorID and Before, the id of a message of which only older ones are wanted, or the Next of an answer, narrow
+	// the search where they are not empty.
 	ChannelID string `json:"channel_id,omitempty"`
 	AuthorID  string `json:"author_id,omitempty"`
 	Before    string `json:"before,omitempty"`
@@ -92,8 +92,10 @@ type Search struct {
 type FoundMessages struct {
 	// Messages are the best first.
 	Messages []FoundMessage `json:"messages"`
-	// More says that there are others.
+	// More says that there are others, or may be.
 	More bool `json:"more"`
+	// Next, where it is not empty, is what to give as Before to look at messages that were not looked at.
+	Next string `json:"next,omitempty"`
 }
 
 // FoundMessage is a message that was searched for.

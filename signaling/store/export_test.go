@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,18 +81,15 @@ func TestExportAndImport(t *testing.T) {
 	require.ErrorIs(t, err, ErrInUse)
 }
 
-// Every table is in an export, or holds nothing that is not in another.
+// Every table is known to be in an export, or not to be.
 func TestExportHasEveryTable(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), FileName))
-	tables, err := s.strings(t.Context(), "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'words_%' ORDER BY name")
+	tables, err := s.strings(t.Context(), "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'words_%'")
 	require.NoError(t, err)
-	require.Equal(t, []string{
-		"admissions", "channels", "invites", "logins", "messages", "meta", "name_keys", "reads", "users", "words",
-	}, tables)
-	// No fact writes here yet.
-	reads, err := s.strings(t.Context(), "SELECT user_id FROM reads")
-	require.NoError(t, err)
-	require.Empty(t, reads)
+	exported := []string{"channels", "messages"}
+	follows := []string{"meta", "words", "gone"} // from what is exported
+	people := []string{"users", "name_keys", "logins", "invites", "admissions", "reads"}
+	require.ElementsMatch(t, slices.Concat(exported, follows, people), tables)
 }
 
 func TestImportAgain(t *testing.T) {

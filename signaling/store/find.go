@@ -4,21 +4,39 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
-	"unicode"
-
-	"golang.org/x/text/unicode/norm"
+	"time"
 )
 
 const (
 	// MaxFound is the most messages that Search returns at once.
 	MaxFound = 50
-	// maxTerms is how many words of a query are looked for.
-	maxTerms = 16
-	// maxRanked is how many messages, the newest of those found, are put into the order of their rank.
-	maxRanked = 1000
+	// maxRanked is how many messages, the newest of those that match, are put into the order of their rank, and maxRankedText
+	// of how many bytes.
+	maxRanked     = 1000
+	maxRankedText = 256 << 10
+)
+
+// A search looks at one span of messages after the other, the newest first, so that it can end anywhere and say where: words that
+// stand in every message may yet never stand in one together, or in none of who is asked for.
+const (
+	// searchTime is how long it goes on. The first span, of one block, is always finished, so that to ask again leads on.
+	searchTime = 25 * time.Millisecond
+	// quick is how long a span may take for the next to be spanGrowth times as long, up to maxSpan blocks.
+	quick      = 3 * time.Millisecond
+	spanGrowth = 4
+	maxSpan    = 64
+	// prefixTime is how long the index may take to gather all words with a beginning. It does so each time it is asked, and for all
+	// messages. A beginning for which that takes longer is so common that it is soon found without the index.
+	// It has prefixTries tries, since the machine may be busy with something else.
+	prefixTime  = quick
+	prefixTries = 2
+	// maxPlaces is how many channels are looked for by the index; of more, it finds those of other channels as well.
+	maxPlaces = 32
 )
 
 // Query says what is looked for, and where.
@@ -29,7 +47,7 @@ type Query struct {
 	ChannelIDs []string
 	// AuthorID, where it is not empty, is who wrote it.
 	AuthorID string
-	// Before, where it is not empty, is the id of a message of which only older ones are wanted.
+	// Before, where it is not empty, is the id of a message, or an Answer's Next: only older ones are wanted.
 	Before string
 	// Limit is 1 to MaxFound.
 	Limit int
@@ -40,156 +58,211 @@ type Found struct {
 	Message
 
 	Marks [][2]int
+
+	hits  hits
+	score float64
 }
 
-// term is a word that is looked for, or, pairwise, a run of characters anywhere.
-type term struct {
-	text     string
-	pairwise bool
-	// prefix: the beginning of a word is enough.
-	prefix bool
+// Answer is what Search found.
+type Answer struct {
+	// Found are the best first.
+	Found []Found
+	// More says that there are others, or may be.
+	More bool
+	// Next, where it is not empty, is what to name as Before to look at what was not looked at.
+	Next string
 }
 
-// terms cuts a query as cut does the messages. Nothing of it is taken for syntax.
-func terms(text string) []term {
-	var all []term
-	var word, run []rune
-	end := func() {
-		if slices.ContainsFunc(word, wordly) {
-			all = append(all, term{text: string(word)})
-		}
-		if len(run) > 0 {
-			all = append(all, term{text: string(run), pairwise: true, prefix: len(run) == 1})
-		}
-		word, run = nil, nil
-	}
-	for _, r := range text {
-		switch {
-		case pairwise(r):
-			if len(word) > 0 {
-				end()
-			}
-			run = append(run, r)
-		case wordly(r) || unicode.IsMark(r):
-			if len(run) > 0 {
-				end()
-			}
-			word = append(word, r)
-		default:
-			end()
-		}
-	}
-	unfinished := len(word) > 0
-	end()
-	if n := len(all); n > 0 && unfinished && !all[n-1].pairwise {
-		all[n-1].prefix = true
-	}
-	return all[:min(len(all), maxTerms)]
-}
-
-func wordly(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
-
-// expression is what FTS5 is asked for.
-func expression(all []term) string {
-	var out strings.Builder
-	for _, t := range all {
-		text := t.text
-		if runes := []rune(text); t.pairwise && len(runes) > 1 {
-			pairs := make([]string, len(runes)-1)
-			for i := range pairs {
-				pairs[i] = string(runes[i : i+2])
-			}
-			text = strings.Join(pairs, " ")
-		}
-		fmt.Fprintf(&out, `"%s"`, text)
-		if t.prefix {
-			out.WriteByte('*')
-		}
-		out.WriteByte(' ')
-	}
-	return out.String()
-}
-
-// Search returns the messages that have all words of a query, the best first, and whether there are more. Of very many the newest
-// are ranked. ErrNotFound: there is no message Before.
-func (s *Store) Search(ctx context.Context, q Query) (found []Found, more bool, err error) {
+// Search returns the messages that have all words of a query. It looks at the newest first, until it has seen all, has found as many
+// as it ranks, or has looked for long enough. ErrNotFound: there is no message Before.
+func (s *Store) Search(ctx context.Context, q Query) (Answer, error) {
 	wanted := terms(q.Text)
 	if len(wanted) == 0 || len(q.ChannelIDs) == 0 {
-		return nil, false, nil
-	}
-	before := int64(1<<63 - 1)
-	if q.Before != "" {
-		err = s.read.QueryRowContext(ctx, "SELECT seq FROM messages WHERE id = ?", q.Before).Scan(&before)
-		if err == sql.ErrNoRows { //nolint:errorlint // Scan returns it as it is
-			return nil, false, fmt.Errorf("%w: message %s", ErrNotFound, q.Before)
-		}
-		if err != nil {
-			return nil, false, s.trouble(err)
-		}
+		return Answer{}, nil
 	}
 	channels, err := json.Marshal(q.ChannelIDs)
 	if err != nil {
-		return nil, false, err
+		return Answer{}, err
 	}
-	messages, more, err := s.messages(ctx, q.Limit, `SELECT `+messageColumns+` FROM (
-			SELECT m.*, words.rank AS how FROM words CROSS JOIN messages m ON m.seq = words.rowid
-			WHERE words MATCH ?1 AND words.rowid < ?2 AND m.channel_id IN (SELECT value FROM json_each(?3))
-				AND (?4 = '' OR m.author_id = ?4) AND m.content <> ''
-			ORDER BY words.rowid DESC LIMIT ?5
-		) ORDER BY how, seq DESC LIMIT ?6`,
-		expression(wanted), before, string(channels), q.AuthorID, maxRanked, q.Limit+1)
+	l := looking{Store: s, wanted: wanted, query: q, channels: string(channels)}
+	if l.top, err = s.seqOf(ctx, q.Before); err != nil {
+		return Answer{}, err
+	}
+	var bottom int64
+	if err = s.read.QueryRowContext(ctx, "SELECT ifnull(min(seq), 0) FROM messages").Scan(&bottom); err != nil {
+		return Answer{}, s.trouble(err)
+	}
+	if err = l.look(ctx, bottom); err != nil {
+		return Answer{}, s.trouble(fmt.Errorf("search: %w", err))
+	}
+	rank(l.found)
+	var answer Answer
+	if l.top > bottom {
+		answer.More, answer.Next = true, nextPrefix+strconv.FormatInt(l.top, 10)
+	}
+	size := 0
+	for _, f := range l.found {
+		if len(answer.Found) == q.Limit || size > maxContent {
+			answer.More = true
+			break
+		}
+		size += len(f.Content)
+		answer.Found = append(answer.Found, f)
+	}
+	return answer, nil
+}
+
+// nextPrefix stands in an Answer's Next before the number of a message that was looked at. Messages' ids do not begin so.
+const nextPrefix = "@"
+
+// seqOf returns the number of a message, or of where a search ended; of neither, one that is greater than all.
+func (s *Store) seqOf(ctx context.Context, before string) (int64, error) {
+	if before == "" {
+		return int64(s.Seq()) + 1, nil //nolint:gosec // it counts what is written
+	}
+	if number, ok := strings.CutPrefix(before, nextPrefix); ok {
+		if seq, err := strconv.ParseInt(number, 10, 64); err == nil {
+			return seq, nil
+		}
+	}
+	var seq int64
+	err := s.read.QueryRowContext(ctx, "SELECT seq FROM messages WHERE id = ?", before).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("%w: message %s", ErrNotFound, before)
+	}
+	return seq, s.trouble(err)
+}
+
+// looking is a search under way.
+type looking struct {
+	*Store
+
+	wanted   []term
+	query    Query
+	channels string // in JSON
+	// prefix: the index is asked for beginnings of words, too.
+	prefix bool
+	// top: all messages from this number on are looked at.
+	top   int64
+	found []Found
+	size  int // of the texts found, in bytes
+}
+
+// look looks at the messages from bottom on, until it has found or done enough.
+func (l *looking) look(ctx context.Context, bottom int64) error {
+	end := time.Now().Add(searchTime)
+	l.prefix = slices.ContainsFunc(l.wanted, func(t term) bool { return t.prefix })
+	tries := 0
+	if l.prefix {
+		tries = prefixTries
+	}
+	for blocks, first := int64(1), true; l.top > bottom && !l.full(); {
+		begin := time.Now()
+		if !first && !begin.Before(end) {
+			return nil
+		}
+		in, cancel := context.WithCancel(ctx)
+		switch {
+		case tries > 0:
+			in, cancel = context.WithDeadline(ctx, begin.Add(prefixTime))
+		case !first:
+			in, cancel = context.WithDeadline(ctx, end)
+		}
+		err := l.span(in, max((l.top-1)/block-blocks+1, 0), bottom)
+		late := in.Err() != nil && ctx.Err() == nil
+		cancel()
+		switch {
+		case err == nil:
+			tries, first = 0, false
+		case !late:
+			return err
+		case tries > 0:
+			tries--
+			l.prefix = tries > 0
+		}
+		if time.Since(begin) < quick {
+			blocks = min(blocks*spanGrowth, maxSpan)
+		}
+	}
+	return nil
+}
+
+func (l *looking) full() bool { return len(l.found) == maxRanked || l.size >= maxRankedText }
+
+const foundColumns = "m.seq, m.id, m.channel_id, m.author_id, m.author_name, m.content, m.created_at, m.edited_at, m.reply_to" // as messageColumns
+
+// span looks at the messages from a block on, and from bottom on, up to the top, which it moves as far as it comes.
+func (l *looking) span(ctx context.Context, from, bottom int64) error {
+	low := max(from*block, bottom)
+	// Who wrote a message and where stands in an index, so that those of others cost little.
+	const wanted = ` i.channel_id IN (SELECT value FROM json_each(?3)) AND (?4 = '' OR i.author_id = ?4)`
+	const whole = ` CROSS JOIN messages m ON m.channel_id = i.channel_id AND m.seq = i.seq AND m.content <> ''`
+	query := "SELECT " + foundColumns + " FROM messages i INDEXED BY messages_by_seq" + whole +
+		" WHERE i.seq >= ?1 AND i.seq < ?2 AND" + wanted + " ORDER BY i.seq DESC"
+	args := []any{low, l.top, l.channels, l.query.AuthorID}
+	if expression := l.expression(from); expression != "" {
+		query = "SELECT " + foundColumns + " FROM words CROSS JOIN messages i INDEXED BY messages_by_seq ON i.seq = words.rowid" + whole +
+			" WHERE words MATCH ?5 AND words.rowid >= ?1 AND words.rowid < ?2 AND" + wanted + " ORDER BY words.rowid DESC"
+		args = append(args, expression)
+	}
+	rows, err := l.read.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, false, err
+		return err
 	}
-	for _, m := range messages {
-		found = append(found, Found{m, marks(m.Content, wanted)})
+	defer rows.Close() //nolint:errcheck // rows.Err says it
+	for rows.Next() {
+		m, failed := scanMessage(rows)
+		if failed != nil {
+			return failed
+		}
+		l.top = int64(m.Seq) //nolint:gosec // it was one
+		if l.take(m); l.full() {
+			return nil
+		}
 	}
-	return found, more, nil
+	if err = rows.Err(); err == nil {
+		l.top = low
+	}
+	return err
 }
 
-// folded is a text as the tokenizer compares it: without case and diacritics.
-func folded(text string) string {
-	var out strings.Builder
-	for _, r := range norm.NFD.String(text) {
-		if !unicode.Is(unicode.Mn, r) {
-			out.WriteRune(unicode.ToLower(r))
+// take adds a message to what was found, unless it has not what the index was not asked for.
+func (l *looking) take(m Message) {
+	marks, had := find(m.Content, l.wanted)
+	for i, t := range l.wanted {
+		if t.prefix && !l.prefix && had.of[i] == 0 {
+			return
 		}
 	}
-	return out.String()
+	l.found = append(l.found, Found{Message: m, Marks: marks, hits: had})
+	l.size += len(m.Content)
 }
 
-// marks finds what was looked for in a message: words, and runs of characters anywhere.
-func marks(content string, wanted []term) [][2]int {
-	runes := []rune(content)
-	found := make([][2]int, 0, len(wanted))
-	for i := 0; i < len(runes); {
-		length := 1
-		if !pairwise(runes[i]) && (wordly(runes[i]) || unicode.IsMark(runes[i])) {
-			for i+length < len(runes) && !pairwise(runes[i+length]) && (wordly(runes[i+length]) || unicode.IsMark(runes[i+length])) {
-				length++
-			}
+// expression is what FTS5 is asked for, from a block up to the top; empty: nothing.
+func (l *looking) expression(from int64) string {
+	var words, channels, blocks []string
+	for _, t := range l.wanted {
+		switch {
+		case !t.prefix:
+			words = append(words, "text : "+t.phrase())
+		case l.prefix:
+			words = append(words, "text : "+t.phrase()+" *")
 		}
-		best := 0
-		for _, t := range wanted {
-			switch {
-			case t.pairwise:
-				if text := []rune(t.text); len(runes)-i >= len(text) && slices.Equal(runes[i:i+len(text)], text) {
-					best = max(best, len(text))
-				}
-			case pairwise(runes[i]):
-			case matches(folded(string(runes[i:i+length])), folded(t.text), t.prefix):
-				best = max(best, length)
-			}
-		}
-		if best > 0 {
-			found = append(found, [2]int{i, best})
-			length = max(length, best)
-		}
-		i += length
 	}
-	return found
-}
-
-func matches(word, wanted string, prefix bool) bool {
-	return word == wanted || prefix && strings.HasPrefix(word, wanted)
+	if len(l.query.ChannelIDs) <= maxPlaces {
+		for _, id := range l.query.ChannelIDs {
+			channels = append(channels, channelWord(id))
+		}
+	}
+	if len(words) == 0 && len(channels) == 0 {
+		return ""
+	}
+	for n := (l.top - 1) / block; n >= from; n-- {
+		blocks = append(blocks, blockWord(n))
+	}
+	all := []string{"place : (" + strings.Join(blocks, " OR ") + ")"}
+	if len(channels) > 0 {
+		all = append(all, "place : ("+strings.Join(channels, " OR ")+")")
+	}
+	return strings.Join(append(all, words...), " AND ")
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"unicode/utf8"
@@ -28,10 +29,11 @@ func TestSearch(t *testing.T) {
 					q.ChannelIDs = []string{"lobby"}
 				}
 				q.Limit = MaxFound
-				found, _, err := s.Search(t.Context(), q)
+				answer, err := s.Search(t.Context(), q)
 				require.NoError(t, err)
-				ids := make([]string, 0, len(found))
-				for _, m := range found {
+				require.Empty(t, answer.Next)
+				ids := make([]string, 0, len(answer.Found))
+				for _, m := range answer.Found {
 					ids = append(ids, m.ID)
 					for _, mark := range m.Marks {
 						require.LessOrEqual(t, mark[0]+mark[1], utf8.RuneCountInString(m.Content))
@@ -54,15 +56,16 @@ func TestSearch(t *testing.T) {
 			add(t, s, MessageDeleted{"lobby-0"}, MessageEdited{"lobby-1", "nothing", noon})
 			require.Equal(t, []string{"lobby-7"}, search(Query{Text: "café"}))
 			require.Empty(t, search(Query{Text: "tomorrow"}))
-			_, _, err := s.Search(t.Context(), Query{Text: "x", ChannelIDs: []string{"lobby"}, Before: "none", Limit: 1})
+			_, err := s.Search(t.Context(), Query{Text: "x", ChannelIDs: []string{"lobby"}, Before: "none", Limit: 1})
 			require.ErrorIs(t, err, ErrNotFound)
 			for i := range 5 {
 				add(t, s, said("more", i))
 			}
-			found, more, err := s.Search(t.Context(), Query{Text: "text", ChannelIDs: []string{"more"}, Limit: 3})
+			answer, err := s.Search(t.Context(), Query{Text: "text", ChannelIDs: []string{"more"}, Limit: 3})
 			require.NoError(t, err)
-			require.True(t, more)
-			require.Len(t, found, 3)
+			require.True(t, answer.More)
+			require.Empty(t, answer.Next, "all were looked at")
+			require.Len(t, answer.Found, 3)
 		})
 	}
 }
@@ -78,7 +81,8 @@ func TestMarks(t *testing.T) {
 		{"cafeteria", "x cafe", [][2]int{{0, 9}}},
 		{"nothing", "some", [][2]int{}},
 	} {
-		require.Equal(t, test.want, marks(test.content, terms(test.query)), test.content)
+		marks, _ := find(test.content, terms(test.query))
+		require.Equal(t, test.want, marks, test.content)
 	}
 }
 
@@ -94,11 +98,11 @@ func FuzzSearch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, place string) {
 		for _, q := range []Query{{Text: text}, {Text: text, AuthorID: place}, {Text: text, Before: place}} {
 			q.ChannelIDs, q.Limit = []string{"lobby", place}, 5
-			found, _, err := s.Search(t.Context(), q)
+			answer, err := s.Search(t.Context(), q)
 			if err != nil {
 				require.ErrorIs(t, err, ErrNotFound)
 			}
-			for _, m := range found {
+			for _, m := range answer.Found {
 				for _, mark := range m.Marks {
 					require.LessOrEqual(t, mark[0]+mark[1], utf8.RuneCountInString(m.Content))
 				}
@@ -110,9 +114,99 @@ func FuzzSearch(f *testing.F) {
 				require.ErrorIs(t, err, ErrNotFound)
 			}
 		}
-		marks(place, terms(text))
+		find(place, terms(text))
 		fact := said("den", 0)
 		fact.ID, fact.Content = fmt.Sprint(len(text), "-", s.Seq()), text+"x"
 		add(t, s, fact)
 	})
+}
+
+// A search goes back as far as one wants, and finds each message once, wherever it ended in between.
+func TestSearchGoesOn(t *testing.T) {
+	s := open(t, "")
+	const size = 3 * block
+	facts := make([]Fact, size)
+	want := map[string]bool{}
+	for i := range facts {
+		fact := said([]string{"lobby", "den"}[i%2], i)
+		fact.AuthorID = []string{"ada", "bob", "cyd"}[i%3]
+		fact.Content = []string{"even", "odd"}[i%2] + " words"
+		if i%1000 == 0 {
+			fact.Content += " 회의 thousandth"
+			want[fact.ID] = true
+		}
+		facts[i] = fact
+	}
+	add(t, s, facts...)
+	all := func(q Query) map[string]bool {
+		t.Helper()
+		found := map[string]bool{}
+		last := int64(size + 2)
+		for {
+			q.Limit = MaxFound
+			answer, err := s.Search(t.Context(), q)
+			require.NoError(t, err)
+			for _, m := range answer.Found {
+				require.False(t, found[m.ID], "twice")
+				found[m.ID] = true
+			}
+			if answer.Next == "" {
+				return found
+			}
+			require.True(t, answer.More)
+			seq, err := s.seqOf(t.Context(), answer.Next)
+			require.NoError(t, err)
+			require.Less(t, seq, last, "it leads nowhere")
+			q.Before, last = answer.Next, seq
+		}
+	}
+	both := []string{"lobby", "den"}
+	for _, text := range []string{"thousandth", "thousandth words", "회의", "의", "words thous", "even thousandth"} {
+		require.Equal(t, want, all(Query{Text: text, ChannelIDs: both}), text)
+	}
+	require.Empty(t, all(Query{Text: "even odd ", ChannelIDs: both}))
+	require.Empty(t, all(Query{Text: "odd", ChannelIDs: both[:1]}))
+	require.Empty(t, all(Query{Text: "words", ChannelIDs: both, AuthorID: "eve"}))
+	many := make([]string, maxPlaces)
+	for i := range many {
+		many[i] = fmt.Sprint("empty-", i)
+	}
+	require.Empty(t, all(Query{Text: "words", ChannelIDs: append(many, "none")}))
+	require.Equal(t, want, all(Query{Text: "thous", ChannelIDs: append(many, both...)}))
+	require.Len(t, all(Query{Text: "thous", ChannelIDs: both, AuthorID: "ada"}), (len(want)+2)/3)
+
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := s.Search(gone, Query{Text: "words", ChannelIDs: both, Limit: 1})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// Words that are so common that the index is of no help are looked for in the messages.
+func TestSearchWithoutTheIndex(t *testing.T) {
+	s := open(t, "")
+	for i, content := range []string{"there they are", "the café", "아 회의", "회의 하다", "other"} {
+		fact := said("lobby", i)
+		fact.Content = content
+		add(t, s, fact)
+	}
+	for text, want := range map[string]int{"th": 2, "the": 2, "they": 1, "caf": 1, "café th": 1, "아": 1, "하": 1, "회의 하": 1, "z": 0} {
+		l := looking{Store: s, wanted: terms(text), query: Query{ChannelIDs: []string{"lobby"}}, channels: `["lobby"]`, top: 6}
+		require.NoError(t, l.span(t.Context(), 0, 1))
+		require.Len(t, l.found, want, text)
+	}
+}
+
+func TestRank(t *testing.T) {
+	contents := []string{"words and a cafe and much more that is not asked for", "cafe", "none", "cafe cafe cafe x", "cafe"}
+	all := make([]Found, 0, len(contents))
+	for i, content := range contents {
+		marks, hits := find(content, terms("cafe"))
+		all = append(all, Found{Message: Message{Seq: uint64(9 - i)}, Marks: marks, hits: hits})
+	}
+	rank(all)
+	order := make([]uint64, 0, len(all))
+	for _, f := range all {
+		order = append(order, f.Seq)
+	}
+	require.Equal(t, []uint64{6, 8, 5, 9, 7}, order)
 }

@@ -20,15 +20,37 @@ func ids(t *testing.T, s *Store, channel string) []string {
 	return found
 }
 
+// words are those that the index knows of texts.
+func words(t *testing.T, s *Store) []string {
+	t.Helper()
+	w, err := s.write.Conn(t.Context())
+	require.NoError(t, err)
+	defer w.Close()
+	_, err = w.ExecContext(t.Context(), "CREATE VIRTUAL TABLE IF NOT EXISTS temp.known USING fts5vocab (main, words, col)")
+	require.NoError(t, err)
+	rows, err := w.QueryContext(t.Context(), "SELECT term FROM temp.known WHERE col = 'text' ORDER BY term")
+	require.NoError(t, err)
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var word string
+		require.NoError(t, rows.Scan(&word))
+		all = append(all, word)
+	}
+	require.NoError(t, rows.Err())
+	return all
+}
+
 func TestOldMessagesAreForgotten(t *testing.T) {
 	for name, s := range kinds(t) {
 		t.Run(name, func(t *testing.T) {
 			limits := map[string]Limits{
 				"few": {3, time.Hour}, "never": {0, time.Hour}, "always": {100, 1000 * time.Hour}, "many": {700, time.Hour},
 			}
+			tend := tending{Store: s, limits: func(id string) Limits { return limits[id] }, clock: clock{read: noon, at: noon}}
 			forget := func(at time.Time) {
 				t.Helper()
-				require.NoError(t, s.forget(t.Context(), at, func(id string) Limits { return limits[id] }))
+				require.NoError(t, tend.forget(t.Context(), at))
 			}
 			for i := range 5 {
 				add(t, s, said("few", i), said("never", i), said("always", i), said("deleted", i))
@@ -52,7 +74,8 @@ func TestOldMessagesAreForgotten(t *testing.T) {
 			require.Empty(t, ids(t, s, "deleted"))
 			require.Equal(t, []string{"few-2", "few-3", "few-4"}, ids(t, s, "few"))
 			require.Empty(t, ids(t, s, "never"))
-			require.Equal(t, []string{"always-0", "always-1", "always-2", "always-3", "always-4", "always-5"}, ids(t, s, "always"))
+			require.Equal(t, []string{"always-0", "always-1", "always-2", "always-3", "always-4", "always-5", "always-6"}, ids(t, s, "always"),
+				"what was said last is newest, whatever the clock said")
 			require.Len(t, ids(t, s, "many"), 600, "too old before too many")
 			limits["many"] = Limits{10, time.Hour}
 			forget(noon.Add(time.Minute))
@@ -61,10 +84,53 @@ func TestOldMessagesAreForgotten(t *testing.T) {
 			forget(noon)
 			require.Empty(t, append(append(ids(t, s, "many"), ids(t, s, "few")...), ids(t, s, "always")...))
 
-			var words int
-			require.NoError(t, s.read.QueryRowContext(t.Context(), "SELECT count(*) FROM words WHERE words MATCH 'text'").Scan(&words))
-			require.Zero(t, words, "words of what is forgotten")
+			require.Empty(t, words(t, s), "words of what is forgotten")
 		})
+	}
+}
+
+// A clock that has jumped ahead makes nothing too old until it has been like that for hours, also when the server has just started.
+func TestClockIsDoubted(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	c := clock{read: noon, at: noon}
+	at := noon // the reading of the monotonic clock, which goes on as time does
+	read := func(passed, ahead time.Duration) time.Duration {
+		at = at.Add(passed)
+		c.read = at.Add(ahead - passed)
+		return c.believed(at.Add(ahead)).Sub(at)
+	}
+	require.Zero(t, read(time.Minute, 0))
+	require.Equal(t, time.Hour, read(time.Minute, time.Hour), "a machine that slept")
+	require.Equal(t, time.Hour, read(time.Minute, 3*year))
+	require.Equal(t, time.Hour, read(doubtFor-time.Hour, 3*year))
+	require.Zero(t, read(time.Minute, 0), "it was put right")
+	require.Equal(t, -year, read(time.Minute, -year), "what is behind makes nothing too old")
+	require.Equal(t, -year, read(time.Minute, 0))
+	require.Zero(t, read(doubtFor, 0))
+
+	s := open(t, "")
+	add(t, s, said("lobby", 1), said("lobby", 2))
+	tend := tending{Store: s, limits: func(string) Limits { return Limits{10, year} }}
+	require.NoError(t, tend.forget(t.Context(), noon.Add(3*year)))
+	require.NoError(t, tend.forget(t.Context(), noon.Add(3*year+time.Minute)))
+	require.Len(t, ids(t, s, "lobby"), 2)
+	require.NoError(t, tend.forget(t.Context(), noon.Add(3*year+doubtFor)))
+	require.Empty(t, ids(t, s, "lobby"))
+}
+
+// What was said while the clock was wrong is as old as what was said before and after.
+func TestOrderSaysWhatIsOld(t *testing.T) {
+	s := open(t, "")
+	for i, at := range []time.Duration{0, 9000, -9000, 1, 9000, 50, -9000, 60, 9000} {
+		fact := said("lobby", i)
+		fact.At = noon.Add(at * time.Hour)
+		add(t, s, fact)
+	}
+	tend := tending{Store: s, counted: map[string]counted{}}
+	for hours, want := range map[time.Duration]int{60: 4, 73: 4, 75: 7, 84: 8, 100: 8} {
+		until, err := tend.beyond(t.Context(), noon.Add(hours*time.Hour), "lobby", Limits{100, 24 * time.Hour})
+		require.NoError(t, err)
+		require.EqualValues(t, want, until, "after %d hours", int(hours))
 	}
 }
 
@@ -76,6 +142,18 @@ func TestClearChat(t *testing.T) {
 	require.Len(t, ids(t, s, "lobby"), 1)
 	require.NoError(t, s.ClearChat(t.Context(), noon, "den"))
 	require.Equal(t, seq+1, s.Seq(), "nothing is written where there is nothing")
+
+	// Its words go from the index, and nothing of it from a channel of that id that is made meanwhile.
+	again := said("den", 1)
+	again.Content = "again"
+	add(t, s, again)
+	tend := tending{Store: s, limits: func(string) Limits { return Limits{10, 1 << 62} }}
+	require.NoError(t, tend.forget(t.Context(), noon))
+	require.Equal(t, []string{"den-1"}, ids(t, s, "den"))
+	require.Equal(t, []string{"1", "again", "text"}, words(t, s))
+	var gone int
+	require.NoError(t, s.read.QueryRowContext(t.Context(), "SELECT count(*) FROM gone").Scan(&gone))
+	require.Zero(t, gone)
 }
 
 // It forgets by itself, and Close does not wait for more than what is being done.
@@ -117,7 +195,7 @@ func TestNonce(t *testing.T) {
 		change(&other)
 		add(t, s, other)
 	}
-	require.NoError(t, s.forgetNonces(t.Context(), noon.Add(NonceWindow+time.Millisecond)))
+	require.NoError(t, (&tending{Store: s}).forgetNonces(t.Context(), noon.Add(NonceWindow+time.Millisecond)))
 	left, err := s.strings(t.Context(), "SELECT id FROM messages WHERE nonce IS NOT NULL")
 	require.NoError(t, err)
 	require.Equal(t, []string{"later"}, left)

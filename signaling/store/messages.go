@@ -63,7 +63,7 @@ func (f MessagePosted) apply(w *writing) error {
 	if err != nil {
 		return err
 	}
-	return w.index(w.seq, f.Content)
+	return w.index(entry{w.seq, f.ChannelID, f.Content})
 }
 
 // repeated reports as an error that the message was posted before.
@@ -93,17 +93,18 @@ type MessageEdited struct {
 func (MessageEdited) Kind() string { return "message_edited" }
 
 func (f MessageEdited) apply(w *writing) error {
-	seq, err := w.message(f.MessageID)
+	e, err := w.said(f.MessageID)
 	if err != nil {
 		return err
 	}
-	if _, err = w.exec("UPDATE messages SET content = ?, edited_at = ? WHERE seq = ?", f.Content, milliseconds(f.At), seq); err != nil {
+	if _, err = w.exec("UPDATE messages SET content = ?, edited_at = ? WHERE seq = ?", f.Content, milliseconds(f.At), e.seq); err != nil {
 		return err
 	}
-	if err = w.unindex(seq); err != nil {
+	if err = w.unindex(e); err != nil {
 		return err
 	}
-	return w.index(seq, f.Content)
+	e.content = f.Content
+	return w.index(e)
 }
 
 // MessageDeleted is the fact that a message was taken back: what it said is gone.
@@ -115,23 +116,23 @@ type MessageDeleted struct {
 func (MessageDeleted) Kind() string { return "message_deleted" }
 
 func (f MessageDeleted) apply(w *writing) error {
-	seq, err := w.message(f.MessageID)
+	e, err := w.said(f.MessageID)
 	if err != nil {
 		return err
 	}
-	if _, err = w.exec("UPDATE messages SET content = '', author_name = '' WHERE seq = ?", seq); err != nil {
+	if _, err = w.exec("UPDATE messages SET content = '', author_name = '' WHERE seq = ?", e.seq); err != nil {
 		return err
 	}
-	return w.unindex(seq)
+	return w.unindex(e)
 }
 
-// message finds one that is not deleted.
-func (w *writing) message(id string) (seq int64, err error) {
-	err = w.db.one("SELECT seq FROM messages WHERE id = ? AND content <> ''", []any{id}, &seq)
-	if err == sql.ErrNoRows { //nolint:errorlint // Scan returns it as it is
+// said finds a message that is not deleted.
+func (w *writing) said(id string) (entry, error) {
+	e, err := w.message(id)
+	if err == nil && e.content == "" {
 		err = fmt.Errorf("%w: message %s", ErrNotFound, id)
 	}
-	return seq, err
+	return e, err
 }
 
 const (

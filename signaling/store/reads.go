@@ -92,7 +92,7 @@ func (s *Store) forgetReads(ctx context.Context, now time.Time) error {
 
 func (s *Store) uselessMarks(ctx context.Context) ([]Mark, error) {
 	rows, err := s.read.QueryContext(ctx, `SELECT user_id, channel_id, seq FROM reads WHERE NOT EXISTS
-		(SELECT 1 FROM messages m WHERE m.channel_id = reads.channel_id AND m.seq <= reads.seq) LIMIT ?`, maxForget)
+		(SELECT 1 FROM messages m WHERE m.channel_id = reads.channel_id AND m.seq <= reads.seq) LIMIT ?`, maxMarks)
 	if err != nil {
 		return nil, s.trouble(err)
 	}

@@ -139,13 +139,11 @@ func (f UserDeleted) apply(w *writing) error {
 		}
 	}
 	if f.Erase {
-		for _, query := range []string{
-			"DELETE FROM words WHERE rowid IN (SELECT seq FROM messages WHERE author_id = ? AND content <> '')",
-			"UPDATE messages SET content = '' WHERE author_id = ?",
-		} {
-			if _, err := w.exec(query, f.UserID); err != nil {
-				return err
-			}
+		if err := w.hide("author_id = ?", f.UserID); err != nil {
+			return err
+		}
+		if _, err := w.exec("UPDATE messages SET content = '' WHERE author_id = ?", f.UserID); err != nil {
+			return err
 		}
 	}
 	for _, query := range []string{

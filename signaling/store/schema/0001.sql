@@ -22,9 +22,10 @@ CREATE TABLE channels (
 	seq        INTEGER NOT NULL  -- of the fact that changed it last
 ) STRICT, WITHOUT ROWID;
 
--- A message that was deleted stays as an empty place, so that what refers to it finds it gone and not strange.
+-- A message that was deleted stays as an empty place, so that what refers to it finds it gone and not strange. Those of a channel
+-- lie beside each other, since they are read together.
 CREATE TABLE messages (
-	seq         INTEGER PRIMARY KEY,
+	seq         INTEGER NOT NULL,
 	id          TEXT    NOT NULL UNIQUE,
 	channel_id  TEXT    NOT NULL,
 	author_id   TEXT    NOT NULL,
@@ -33,14 +34,23 @@ CREATE TABLE messages (
 	created_at  INTEGER NOT NULL,
 	edited_at   INTEGER,
 	reply_to    TEXT,            -- the id of another one, which may be gone
-	nonce       TEXT             -- the author's own name for it, forgotten after some minutes
-) STRICT;
-CREATE INDEX messages_of_channel ON messages (channel_id, seq);
-CREATE INDEX messages_of_channel_by_age ON messages (channel_id, created_at);
+	nonce       TEXT,            -- the author's own name for it, forgotten after some minutes
+	PRIMARY KEY (channel_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX messages_by_seq ON messages (seq, author_id); -- and the channel's id, as every index here has
 CREATE INDEX messages_by_nonce ON messages (author_id, channel_id, nonce) WHERE nonce IS NOT NULL;
 
--- The words of each message, as the program cuts them (see search.go). rowid is the message's seq.
-CREATE VIRTUAL TABLE words USING fts5 (text, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2');
+-- The words of each message, and as words of their own its channel and about where its seq is, as the program cuts them (see words.go).
+-- Another way of cutting needs a new index, since words are taken out as they were put in. rowid is the message's seq.
+CREATE VIRTUAL TABLE words USING fts5 (text, place, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2');
+INSERT INTO words (words, rank) VALUES ('secure-delete', 1); -- what is taken out is gone at once, and not with some later merge
+
+-- What was deleted with many others, and is in nobody's sight. It is needed to take its words out of the index, soon and a few at a time.
+CREATE TABLE gone (
+	seq        INTEGER PRIMARY KEY,
+	channel_id TEXT    NOT NULL,
+	content    TEXT    NOT NULL
+) STRICT;
 
 -- Up to where somebody has read.
 CREATE TABLE reads (
