@@ -169,12 +169,14 @@ func (c *Channel) Join(ctx context.Context, req JoinRequest) (*Member, error) {
 	return m, nil
 }
 
+// admit reports why a user cannot enter now, as the roster does.
 func (c *Channel) admit(userID string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.roster.admit(userID)
 }
 
+// enter takes the member in, connects it and tells of it, or fails as the roster does.
 func (c *Channel) enter(m *Member, req *JoinRequest) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -214,6 +216,7 @@ func (m *Member) Leave(cause LeaveCause) bool {
 	return true
 }
 
+// depart is the part of Leave that needs the lock.
 func (m *Member) depart(cause LeaveCause) bool {
 	c := m.channel
 	c.mu.Lock()
@@ -326,10 +329,10 @@ func (c *Channel) command(do func(*roster) ([]news, error)) bool {
 }
 
 // Subscribe replaces whom the member wants to hear in any case, as many as there are slots
-// in that order, and whom never. Both are user ids, of members or not; who is in both is
-// excluded. acknowledge, if not nil, is called when it has taken effect, before anything
-// that follows from it is told; like Notifier, it must neither block nor call back. It
-// reports false, without having called, when the member is out of the channel.
+// in that order, and whom never. It reports false, and calls nothing, when the member is out
+// of the channel. Both lists are of user ids, of members or not; who is in both is excluded.
+// acknowledge, if not nil, is called when the lists have taken effect, before anything that
+// follows from them is told. Like Notifier, it must neither block nor call back.
 func (m *Member) Subscribe(pin, exclude []string, acknowledge func()) bool {
 	c := m.channel
 	c.mu.Lock()
@@ -383,18 +386,18 @@ func (c *Channel) Members() []MemberInfo {
 	return c.roster.infos()
 }
 
-// NotifyMembers tells the members of something that happened in the
-// channel but is not the channel's own business, such as a text message: tell is called
-// with their user ids, in order with the channel's events. It is called with none when the channel is
-// deleted.
+// NotifyMembers calls tell with the members' user ids, in order with the channel's events;
+// with none when the channel is deleted. Like Notifier, tell must neither block nor call
+// back. It is for what happens in the channel but is not the channel's own business, such
+// as a text message.
 func (c *Channel) NotifyMembers(tell func(userIDs []string)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	tell(c.roster.userIDs())
 }
 
-// rouse has the decider look after the channel for as long as somebody speaks. It is
-// called on the packet path, but only when somebody begins to speak.
+// rouse has the decider look after the channel for as long as somebody speaks. It does not
+// wait: it is called on the packet path, though only when somebody begins to speak.
 func (c *Channel) rouse() {
 	if c.awake.CompareAndSwap(false, true) {
 		c.hub.decider.add(c)

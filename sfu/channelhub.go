@@ -87,10 +87,10 @@ func NewChannelHub(cfg HubConfig) *ChannelHub {
 // more talkers than slots. Without it everybody is silent to that end. It may run once.
 func (h *ChannelHub) RunDecisions(ctx context.Context) { h.decider.run(ctx) }
 
-// Create adds a channel and tells everybody but its owner. On a server that is full, the
-// channel that is empty for the longest, a minute at least, is deleted for it. It fails
-// with ErrChannelExists, ErrNameTaken, ErrOwnsTooMany, ErrTooManyChannels or what allow returns, which
-// is asked when nothing else stands in the way and must not call back.
+// Create adds a channel and tells everybody but its owner. It fails with ErrChannelExists,
+// ErrNameTaken, ErrOwnsTooMany, ErrTooManyChannels or what allow returns. allow is asked
+// when nothing else stands in the way, and must not call back. On a server that is full, the
+// channel that is empty for the longest, a minute at least, is deleted for the new one.
 func (h *ChannelHub) Create(spec ChannelSpec, now time.Time, allow func() error) (ChannelInfo, error) {
 	c := h.newChannel(spec, now)
 	h.mu.Lock()
@@ -123,6 +123,7 @@ func (h *ChannelHub) Restore(spec ChannelSpec, now time.Time) error {
 	return nil
 }
 
+// newChannel makes a channel of a spec, with what the spec leaves open filled in. It is in no hub yet.
 func (h *ChannelHub) newChannel(spec ChannelSpec, now time.Time) *Channel {
 	if spec.Capacity == 0 || spec.Capacity > h.limits.Capacity {
 		spec.Capacity = h.limits.Capacity
@@ -138,7 +139,7 @@ func (h *ChannelHub) newChannel(spec ChannelSpec, now time.Time) *Channel {
 	}
 }
 
-// freeLocked reports whether an id is free.
+// freeLocked returns ErrChannelExists unless an id is free.
 func (h *ChannelHub) freeLocked(id string) error {
 	if h.channels[id] != nil {
 		return fmt.Errorf("%w: %s", ErrChannelExists, id)
@@ -146,6 +147,7 @@ func (h *ChannelHub) freeLocked(id string) error {
 	return nil
 }
 
+// addLocked adds a channel whose id is free.
 func (h *ChannelHub) addLocked(c *Channel) {
 	if c.ownerID != "" {
 		h.owners[c.ownerID]++
@@ -267,6 +269,7 @@ func (h *ChannelHub) Revert(c *Channel, before Settings) (ChannelInfo, error) {
 	})
 }
 
+// update has edit change a channel's settings, under the locks of hub and channel, and tells of it unless edit fails.
 func (h *ChannelHub) update(c *Channel, by string, edit func(*Settings) error) (ChannelInfo, error) {
 	// The hub's lock keeps what is told of this channel to everybody in order.
 	h.mu.Lock()

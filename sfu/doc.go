@@ -1,10 +1,10 @@
 // Package sfu is the media plane: which channels exist, who is in them, and who hears
 // whom on which slot.
 //
-// Three hubs hold the state: ChannelHub (channel_id → Channel), Channel (its members)
-// and MediaPeerHub ((connection, SSRC) → MediaPeer). Every exported method may be
-// called from any goroutine. Each hub and each channel has one mutex, held to decide
-// and copy; locks are taken in the order ChannelHub, Channel, MediaPeerHub.
+// ChannelHub knows the channels by id, Channel its members, MediaPeerHub the members' media
+// by connection and by channel. Every exported method may be called from any goroutine.
+// Each of the three has one mutex, held to decide and copy. Locks are taken in the order
+// ChannelHub, Channel, MediaPeerHub.
 //
 // The package never imports signaling: it tells the outside through Notifier.
 package sfu

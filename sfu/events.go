@@ -66,7 +66,7 @@ type SpeakersChanged struct {
 // ChannelCreated says that there is a new channel. Told to everybody.
 type ChannelCreated struct{ Channel ChannelInfo }
 
-// ChannelUpdated says that a channel has another name or capacity. Told to everybody.
+// ChannelUpdated says that a channel has other settings. Told to everybody.
 type ChannelUpdated struct{ Channel ChannelInfo }
 
 // ChannelDeleted says that a channel is gone, and nobody in it any more. Told to

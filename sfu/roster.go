@@ -139,8 +139,8 @@ func (r *roster) setVoice(p *occupant, selfMute, selfDeaf *bool) ([]news, error)
 	return r.tell(p.userID, VoiceStateChanged{ChannelID: r.channel.ID, Member: p.info()}), nil
 }
 
-// setDevices changes what is known of p's devices, and setUnstable whether p's connection for
-// everything but media is lost. What is no news is not told. They fail with ErrNotInChannel.
+// setDevices changes what is known of p's devices. What is no news is not told. It fails with
+// ErrNotInChannel.
 func (r *roster) setDevices(p *occupant, devices Devices) ([]news, error) {
 	if !r.has(p) {
 		return nil, r.notIn()
@@ -152,6 +152,8 @@ func (r *roster) setDevices(p *occupant, devices Devices) ([]news, error) {
 	return r.tell(p.userID, VoiceStateChanged{ChannelID: r.channel.ID, Member: p.info()}), nil
 }
 
+// setUnstable says whether p's connection for everything but media is lost. What is no news
+// is not told. It fails with ErrNotInChannel.
 func (r *roster) setUnstable(p *occupant, unstable bool) ([]news, error) {
 	if !r.has(p) {
 		return nil, r.notIn()
@@ -176,9 +178,9 @@ func (r *roster) setMediaLost(p *occupant, lost bool) ([]news, error) {
 	return r.tell("", MediaStateChanged{ChannelID: r.channel.ID, Member: p.info()}), nil
 }
 
-// update changes name and capacity, nil leaving either as it is. A capacity below the
-// number of members makes nobody leave. What makes no difference is not told; by is who
-// need not be told what they did. It fails with ErrChannelNotFound.
+// update replaces the settings. It fails with ErrChannelNotFound. by is who need not be told
+// what they did, and what makes no difference nobody is told. A capacity below the number of
+// members makes nobody leave.
 func (r *roster) update(settings Settings, by string) ([]news, error) {
 	if r.closed {
 		return nil, fmt.Errorf("%w: %s", ErrChannelNotFound, r.channel.ID)

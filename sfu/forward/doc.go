@@ -3,8 +3,9 @@
 // whatever Source it is assigned to into one continuous RTP stream.
 //
 // It does not know how packets arrive or leave. Whoever receives them calls
-// [Source.Prepare] and, at once or from other goroutines, [Fanout.Send]; whoever sends them implements [Writer]. Time is an argument: there is
-// no clock, no goroutine and no queue inside, and no allocation per packet.
+// [Source.Prepare] and, at once or from other goroutines, [Fanout.Send]. Whoever sends them
+// implements [Writer]. Time is an argument: there is no clock, no goroutine and no queue
+// inside, and no allocation per packet.
 //
 // # Why numbers are rewritten with such care
 //

@@ -8,8 +8,8 @@ type Batch = any
 
 // Fanout is one packet and the slots it is to be offered to, as they were when it came.
 // It is a value that may be kept and used from any goroutine, so that a large fan-out can
-// be sent in parts; the packet's payload is not in it, and its redundancy only until the
-// next Prepare, see Keep.
+// be sent in parts. The packet's payload is not in it. The packet's redundancy is, until
+// the next Prepare; see Keep.
 type Fanout struct {
 	source *Source
 	slots  []*Slot
@@ -28,8 +28,8 @@ func (f *Fanout) Part(from, to int) Fanout {
 	return part
 }
 
-// Keep copies the packet's redundancy to r, from where the fan-out takes it from now on. A
-// fan-out that is sent after the next Prepare of its source needs it.
+// Keep copies the packet's redundancy to r, from where the fan-out takes it from now on. It
+// is needed for a fan-out that is sent after the next Prepare of its source.
 func (f *Fanout) Keep(r *Redundancy) {
 	if f.red != nil {
 		r.copyFrom(f.red)

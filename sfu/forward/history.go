@@ -24,8 +24,8 @@ type past struct {
 }
 
 // history keeps a talker's newest packets, for those who ask for them again and for
-// slots that the talker is promoted to. The zero value is empty and holds no memory;
-// in the steady state it allocates nothing. Safe for concurrent use; the lock is held
+// slots that the talker is promoted to. Safe for concurrent use. The zero value is empty
+// and holds no memory; in the steady state a history allocates nothing. The lock is held
 // for one copy, and no two talkers share it.
 type history struct {
 	mu sync.Mutex
@@ -100,7 +100,8 @@ func (h *history) encode(index int64, n int, gate uint32, now time.Time, dst []b
 }
 
 // redundant returns how many packets just before p it can carry as redundancy and still be
-// of a size that every path carries, at most repair.MaxDepth. Caller holds mu or is the one goroutine that puts.
+// of a size that every path carries, at most repair.MaxDepth. Caller holds mu or is the one
+// goroutine that puts.
 func (h *history) redundant(p *past) int {
 	room := repair.SpaceBeside(len(p.payload))
 	for n := range repair.MaxDepth {

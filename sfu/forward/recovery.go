@@ -9,10 +9,12 @@ import (
 
 // Lost returns the packet whose payload is redundant block i of p, if the source is in want
 // of it: it was not received, and is not far behind. red is the parsed payload of p,
-// payloadType that of the codec. RFC 2198 does not number blocks; by the custom of all
-// senders they are the packets just before p, which is believed when the blocks have
-// payload type, data, and timestamps in that order. The result aliases p's buffer and is
-// for Recover, before p itself is for Prepare.
+// payloadType that of the codec. The result aliases p's buffer and is for Recover, before p
+// itself is for Prepare.
+//
+// RFC 2198 does not number blocks. By the custom of all senders they are the packets just
+// before p, which is believed when the blocks have payload type, data, and timestamps in
+// that order.
 func (s *Source) Lost(p *rtp.Packet, red *repair.RED, i int, payloadType uint8) (lost rtp.Packet, ok bool) {
 	blocks := red.Redundant()
 	block, after := blocks[i], red.Primary()
@@ -35,7 +37,7 @@ func (s *Source) Lost(p *rtp.Packet, red *repair.RED, i int, payloadType uint8) 
 }
 
 // Skip is Prepare for a packet that is here but is not to be heard, such as padding (RFC
-// 3550 §5.1): it takes its number, so that nobody waits for it or asks for it, and the
+// 3550 §5.1). Its number is taken, so that nobody waits for it or asks for it, and the
 // slots' numbers close over it.
 func (s *Source) Skip(p *rtp.Packet, now time.Time) {
 	s.arrived(p, now)
@@ -43,8 +45,8 @@ func (s *Source) Skip(p *rtp.Packet, now time.Time) {
 	s.skipped.Add(1)
 }
 
-// Recover is Prepare for a packet out of the redundancy of another, see Lost: the network
-// did not deliver it, so that it does not count as received.
+// Recover is Prepare for a packet out of the redundancy of another, see Lost. It does not
+// count as received, because the network did not deliver it.
 func (s *Source) Recover(p *rtp.Packet, now time.Time) (fanout Fanout, ok bool) {
 	s.noteGaps(p, now)
 	s.recovered.Add(1)
@@ -52,9 +54,9 @@ func (s *Source) Recover(p *rtp.Packet, now time.Time) (fanout Fanout, ok bool) 
 }
 
 // Requests appends to dst the sequence numbers of the talker's that it should be asked
-// for now (RFC 4585 §6.2.1), and takes them for asked: what is missing for less than a
-// fifth of a second, up to five times, a round trip apart. It is to be called after
-// Prepare, when the packet's redundancy is used up. There are none while muted.
+// for now (RFC 4585 §6.2.1), and takes them for asked. It is to be called after Prepare,
+// when the packet's redundancy is used up. A number is asked for while it is missing for
+// less than a fifth of a second, up to five times, a round trip apart, and not while muted.
 func (s *Source) Requests(now time.Time, dst []uint16) []uint16 {
 	if s.gaps.Complete() || !isOpen(s.gate.load()) {
 		return dst

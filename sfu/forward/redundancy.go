@@ -44,8 +44,8 @@ func (r *Redundancy) payload(depth int) (payload []byte, blocks int) {
 }
 
 // demand is the most redundancy that slots have wanted lately. Slots raise it when they
-// find less than they want, so that a source on which nobody wants any makes none, and no
-// list of slots is walked to find out.
+// find less than they want. So a source on which nobody wants any makes none, and walks no
+// list of slots to find out.
 type demand struct {
 	wanted atomic.Int32
 	former int32 // in the period before; of the goroutine in Prepare

@@ -33,13 +33,13 @@ const (
 // with errors.Is.
 var ErrSlotConfig = errors.New("forward: invalid slot configuration")
 
-// Writer sends the packets of a slot. out is what was given to [Fanout.Send], header is a complete RTP header of 16 bytes, payload
-// the talker's; both are valid only during the call, and payload must not be changed:
-// encrypt into another buffer, or copy. A Slot calls it from one goroutine at a time.
+// Writer sends the packets of a slot, which calls it from one goroutine at a time.
 //
-// WriteRTP must not block, and must not call methods of the slot. A packet keeps its
-// number when an error is returned, since it may have been encrypted under it; it is then
-// counted as dropped.
+// WriteRTP must not block, and must not call methods of the slot. out is what was given to
+// [Fanout.Send], header a complete RTP header of 16 bytes, payload the talker's. header and
+// payload are valid only during the call. payload must not be changed: encrypt into another
+// buffer, or copy. A packet for which an error is returned counts as dropped and keeps its
+// number, since it may have been encrypted under it.
 type Writer interface {
 	WriteRTP(out Batch, header, payload []byte) error
 }

@@ -75,14 +75,14 @@ func NewSource() *Source {
 	return s
 }
 
-// Prepare places one packet in the source's stream and returns the slots it is for; ok is
-// false when it goes to none. It keeps nothing of p but a copy for those who ask later. now is when the packet was received.
-// All packets must be of the codec the slots were negotiated for: payload types are
-// rewritten, payloads are not looked at.
+// Prepare places one packet, received at now, in the source's stream and returns the slots
+// it is for; ok is false when it goes to none. It must be called by one goroutine at a time,
+// and fan-outs to the same slot be sent in the order of their Prepare. It keeps nothing of
+// p but a copy for those who ask later.
 //
 // Duplicates, packets too late to be placed, and all packets while muted are dropped and
-// counted. Prepare must be called by one goroutine at a time, and fan-outs to the same
-// slot be sent in the order of their Prepare.
+// counted. All packets must be of the codec the slots were negotiated for: payload types
+// are rewritten, payloads are not looked at.
 func (s *Source) Prepare(p *rtp.Packet, now time.Time) (fanout Fanout, ok bool) {
 	s.arrived(p, now)
 	return s.place(p, now)
@@ -151,8 +151,8 @@ func (s *Source) SetSlots(slots []*Slot) {
 
 // SetMuted stops or resumes forwarding. When SetMuted(true) has returned, no packet that
 // came before is written any more to the slots last set, by whatever goroutine, and none
-// that comes later. Slots go on without a gap after the unmute. From any goroutine; it
-// waits for the packets that the slots are just writing.
+// that comes later. It waits for the packets that the slots are just writing. Slots go on
+// without a gap after the unmute. From any goroutine.
 func (s *Source) SetMuted(muted bool) {
 	s.gate.set(byMute, muted)
 	if muted {

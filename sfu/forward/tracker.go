@@ -108,8 +108,8 @@ func (t *tracker) observe(p *rtp.Packet) (frame, verdict) {
 	}
 }
 
-// skip takes the number of a packet that holds no sound, as if it had none. Only that of a
-// newer packet can be closed over; for a late one a place was left already.
+// skip takes the number of a packet that holds no sound, so that indices close over it. That
+// is possible for a newer packet only; for a late one a place was left already.
 func (t *tracker) skip(p *rtp.Packet) {
 	if !t.started || p.SSRC != t.ssrc {
 		return // a stream begins with sound

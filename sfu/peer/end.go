@@ -25,9 +25,9 @@ type ending struct {
 }
 
 // OnEnd sets what is called when the connection ends by itself: its handshake failed, the
-// client said goodbye, or it misbehaved. It is called at most once, on a goroutine of its
-// own that holds no lock, so it may block; soon, if the connection ended already; and not
-// after Close, unless that is called at the same moment.
+// client said goodbye, or it misbehaved. ended is called at most once, soon if the
+// connection ended already, and not after Close, unless that is called at the same moment.
+// It has a goroutine of its own that holds no lock, so it may block.
 func (p *Peer) OnEnd(ended func(err error)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -45,6 +45,7 @@ func (p *Peer) end(err error) {
 	p.tellEndLocked()
 }
 
+// tellEndLocked tells of the end, if there is one and somebody to be told.
 func (p *Peer) tellEndLocked() {
 	if p.closed || p.ending.err == nil || p.ending.tell == nil {
 		return

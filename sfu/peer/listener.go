@@ -122,8 +122,9 @@ func (l *listener) heard(report *repair.Feedback, ntp uint32, network *network) 
 }
 
 // advance returns how many packets the block is about that the ones before were not, and
-// how many of these were lost on the way to the client: not those that never came from the
-// talker. A client that counts a packet which was sent again as received has asked for it.
+// how many of these were lost on the way to the client. Packets that never came from the
+// talker are no loss of the client's. Packets that it asked for are, also when it counts
+// them as received because they were sent again.
 func (p *progress) advance(block *repair.ReportBlock, slot *Slot) (sent, lost int64) {
 	stats := slot.Stats()
 	former := *p

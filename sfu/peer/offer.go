@@ -164,8 +164,8 @@ func readMediaLine(m section) (line, []string, error) {
 	return l, fields[3:], nil
 }
 
-// direction returns a line's direction: its own attribute, else the session's, else sendrecv (RFC 8866, section 6.7); and
-// where it stands. Two of them on one line are none.
+// direction returns a line's direction and where it stands: its own attribute, else the session's, else sendrecv (RFC
+// 8866, section 6.7). Two different ones on one line are returned as "a and b", which is none.
 func direction(session, m section) (way string, at sdpLine) {
 	for _, s := range []section{m, session} {
 		for _, l := range s {

@@ -71,8 +71,8 @@ func (f *Factory) Answer(offer string, at ...netip.AddrPort) (*Peer, error) {
 // ID numbers the connections of a Factory from 1.
 func (p *Peer) ID() uint64 { return p.id }
 
-// Answer is the SDP answer with all candidates, to the last offer. It is written anew each
-// time: kept, it would be a good part of what a quiet connection costs.
+// Answer is the SDP answer to the last offer, with all candidates. It is written anew each
+// time, because keeping it would be a good part of what a quiet connection costs.
 func (p *Peer) Answer() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

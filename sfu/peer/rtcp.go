@@ -85,9 +85,8 @@ func (p *Peer) report(out *wire.Batch, now time.Time) {
 	_ = p.endpoint.WriteRTCP(out, raw)
 }
 
-// reports returns sender reports for the slots that sent something since the last call
-// and a receiver report for the microphone if something of it came; a client with
-// neither costs nothing.
+// reports returns sender reports for the slots that sent something since the last call,
+// and a receiver report for the microphone if something of it came.
 func (p *Peer) reports(now time.Time) []rtcp.Packet {
 	packets := p.listener.senderReports(nil, now)
 	if received, ok := p.talker.source.Reception(); ok {

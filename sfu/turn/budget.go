@@ -74,8 +74,8 @@ func newBudget() *budget {
 	return &budget{seed: maphash.MakeSeed(), sets: make([][budgetWays]account, budgetSets)}
 }
 
-// touchLocked returns the address's account, at the front of its set; the account used longest
-// ago makes room for a new one.
+// touchLocked returns the address's account, which it moves to the front of its set. Where
+// there is none, a new one takes the place of the account used longest ago.
 func (b *budget) touchLocked(addr netip.AddrPort) *account {
 	set := &b.sets[maphash.Comparable(b.seed, addr)%budgetSets]
 	at := 0
@@ -149,8 +149,8 @@ func (g *guarded) ReadFrom(p []byte) (int, net.Addr, error) {
 	}
 }
 
-// WriteTo sends relayed data, and a reply if its receiver has the credit; otherwise it is
-// dropped and counted.
+// WriteTo sends relayed data, and replies as far as their receiver has the credit. A reply
+// beyond it is dropped and counted.
 func (g *guarded) WriteTo(p []byte, addr net.Addr) (int, error) {
 	class, ok := stunClass(p)
 	if to, isUDP := addr.(*net.UDPAddr); ok && isUDP && (class == stunSuccess || class == stunError) &&

@@ -75,10 +75,10 @@ func (g *generator) AllocateConn(turn.AllocateConnConfig) (net.Conn, error) {
 	return nil, errNotRelaying
 }
 
-// permits is the turn.PermissionHandler: the media port's address and no other. IPv4
-// counts in its own form only; the mapped form of an address is another one. pion does not
-// say whose request it is; the port, and the address as that client knows it, are the
-// relay's to check.
+// permits is the turn.PermissionHandler: it permits the media port's address and no other.
+// IPv4 counts in its own form only; the mapped form of an address is another one. The port,
+// and the address as this client knows it, are the relay's to check, because pion does not
+// say here whose request it is.
 func (g *generator) permits(_ net.Addr, peer net.IP) bool {
 	if addr, ok := netip.AddrFromSlice(peer); ok && g.sessions.leadTo(addr) {
 		return true

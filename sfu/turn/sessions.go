@@ -145,6 +145,7 @@ func (s *sessions) endAll() {
 	}
 }
 
+// held returns a copy of the list of a session's relays.
 func (s *sessions) held(of *session) []*relay {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,15 +157,16 @@ func (s *sessions) held(of *session) []*relay {
 }
 
 // mayStart reports whether credentials that expire at the given time let the session
-// allocate, and mayKeep whether they let it keep what it has. Expiry alone ends no
-// allocation, because a browser goes on refreshing with the credentials it began with;
-// the end of the session does.
+// allocate.
 func (s *sessions) mayStart(id string, expires, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.live[id] != nil && now.Before(expires)
 }
 
+// mayKeep reports whether credentials that expire at the given time let the session keep
+// what it has. Expiry alone ends no allocation, because a browser goes on refreshing with
+// the credentials it began with; the end of the session does.
 func (s *sessions) mayKeep(id string, expires, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -24,8 +24,8 @@ type sourced struct {
 	v6 *ipv6.PacketConn
 
 	mu sync.Mutex
-	// asked has where each client asked last. What was not asked for long is forgotten: when now has sourcesKept, it takes
-	// the place of before.
+	// now and before have where each client asked last. When now has sourcesKept, it takes the place of before, so that who
+	// has not asked for long is forgotten. Guarded by mu.
 	now, before map[netip.AddrPort]netip.Addr
 }
 

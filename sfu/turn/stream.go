@@ -141,8 +141,8 @@ func (s *streams) close() {
 var errMessage = errors.New("no TURN message")
 
 // Read reads one whole message: STUN, or ChannelData with its padding (RFC 8656, section
-// 12.5). pion would collect what comes in pieces as well, but a call deeper for each piece, so
-// that somebody who sends a long message byte by byte could have it hold megabytes.
+// 12.5). pion would collect pieces too, but with a call deeper for each: a long message sent
+// byte by byte could have it hold megabytes.
 func (st *stream) Read(p []byte) (int, error) {
 	header, err := st.in.Peek(messageHeader)
 	if err != nil {

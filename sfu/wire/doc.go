@@ -11,7 +11,8 @@
 // An [Endpoint] is one peer. [Endpoint.Accept] gives it ICE credentials; from then on checks that prove them are answered
 // by the loop that reads them, and what else comes from their addresses is the endpoint's: DTLS records go to the one
 // handshake it has, which yields its keys, SRTP and SRTCP are decrypted on the loop and handed to its [Receiver]. The
-// pair that the peer nominates says where to send. From addresses that no check came from nothing is taken. A [Sender] is
+// pair that the peer nominates says where to send. From addresses that no check came from nothing is taken but SRTP that
+// authenticates: a NAT may have moved its sender. A [Sender] is
 // one outgoing RTP stream of an endpoint: it keeps the rollover counter and sees to it that no SRTP index is ever used
 // for two different packets.
 //

@@ -96,7 +96,7 @@ func (ep *Endpoint) shakeHands() *association {
 	return a
 }
 
-// associate gives the endpoint its association, if it may have one, and reports whether it is new.
+// associate returns the endpoint's association, nil if it may have none, and reports whether it is new.
 func (ep *Endpoint) associate() (a *association, begun bool) {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
@@ -135,7 +135,8 @@ func (ep *Endpoint) failSoon(err error) {
 	ep.engine.running.Go(func() { ep.fail(err) })
 }
 
-// run shakes hands and takes the keys. Closing the association is what ends a handshake that takes too long.
+// run shakes hands and takes the keys. It has no limit of its own: a handshake that takes too long is ended by closing the
+// association.
 func (a *association) run() {
 	ep := a.ep
 	defer ep.engine.rescue(ep)
@@ -158,6 +159,7 @@ func (a *association) cameAfterFinished() bool {
 	return a.came.Load() > a.readYet
 }
 
+// shake returns when the endpoint has its keys, or why it will have none.
 func (a *association) shake() error {
 	defer a.settle()
 	if err := a.conn.HandshakeContext(context.Background()); err != nil {
@@ -187,9 +189,9 @@ func (a *association) drainSoon() {
 	}
 }
 
-// drain takes what the peer sends inside DTLS, which is for nobody, and warnings. pion reads on only when they are taken,
-// and its goodbye (close_notify) may come behind them. It is there for drainTime after each datagram and not for ever: a
-// peer that is connected costs no goroutine of ours.
+// drain takes what the peer sends inside DTLS, which is for nobody, and warnings, until drainTime after the last datagram.
+// pion reads on only when they are taken, and the peer's goodbye (close_notify) may come behind them. A drain for ever
+// would cost a goroutine for each peer that is connected.
 func (a *association) drain() {
 	var scrap [1]byte // what is longer is dropped by pion, with an error
 	for {
@@ -205,8 +207,9 @@ func (a *association) drain() {
 	}
 }
 
-// keepBack holds on to our last flight (ChangeCipherSpec and Finished, RFC 6347 §4.2.4) while there are no keys: a peer
-// that has it may send media at once, and its first packets would be lost. pion shows us the keys only after it was sent.
+// keepBack reports whether a datagram is not to be sent yet, and keeps it then: our last flight (ChangeCipherSpec and
+// Finished, RFC 6347 §4.2.4), while there are no keys. A peer that has this flight may send media at once, and its first
+// packets would be lost. pion shows us the keys only after it has written the flight.
 func (a *association) keepBack(datagram []byte) bool {
 	const epochAt = 3 // RFC 6347 §4.1
 	if len(datagram) < epochAt+2 ||
@@ -225,8 +228,8 @@ func (a *association) keepBack(datagram []byte) bool {
 	return true
 }
 
-// settle sends what was kept back, and over a bad network again unasked. Nobody answers this flight, so that without
-// that the peer's whole flight and ours had to come through the next time, and the peer waits ever longer for that time.
+// settle sends what was kept back, and over a bad network again unasked. Nobody answers this flight. If it were lost and
+// not repeated, the peer's whole flight and ours would have to come through after the peer's next timeout, and these grow.
 func (a *association) settle() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -259,8 +262,8 @@ func (a *association) ReadFrom(b []byte) (int, net.Addr, error) {
 	return n, dtlsAddr{}, err //nolint:wrapcheck // pion tells io.EOF and timeouts apart
 }
 
-// WriteTo implements net.PacketConn for pion. It sends to where the peer is now. A datagram that cannot leave, for a route
-// or a firewall rule that is missing now or a buffer that is full, is as good as lost on the way: its flight is repeated.
+// WriteTo implements net.PacketConn for pion. It sends to where the peer is now and returns no error. A datagram that
+// cannot leave (a missing route, a firewall, a full buffer) is as good as lost on the way: its flight is repeated.
 func (a *association) WriteTo(b []byte, _ net.Addr) (int, error) {
 	if !a.keepBack(b) {
 		_ = a.send(b)
@@ -277,8 +280,8 @@ func (a *association) send(datagram []byte) error {
 	return d.group.socks[0].writeTo(datagram, d, &a.ep.engine.stat)
 }
 
-// Close implements net.PacketConn. pion calls it when the peer said goodbye, and when we did. During the handshake its
-// error says the same, and pion waits for us here.
+// Close implements net.PacketConn. pion calls it when the peer said goodbye, and when we did. A goodbye during the handshake
+// is told by the handshake's error instead: pion waits for this call, so it must not wait for the handshake.
 func (a *association) Close() error {
 	a.closed.Store(true)
 	err := a.queue.Close()

@@ -23,7 +23,7 @@ type Receiver interface {
 }
 
 // dest is a remote address with the sockets that reach it and the local address that it knows us by: both ends of a
-// candidate pair. It never changes; an endpoint that moves gets a new one.
+// candidate pair. It never changes. An endpoint that moves gets a new one.
 type dest struct {
 	ep    *Endpoint
 	group *socketGroup
@@ -32,7 +32,7 @@ type dest struct {
 	sa    sockaddr
 }
 
-// newDest makes one; ep is nil for what is no peer's. It returns ErrBadAddress when the group cannot reach it.
+// newDest makes a dest, or returns ErrBadAddress when the group cannot reach the address. ep is nil for what is no peer's.
 func newDest(ep *Endpoint, g *socketGroup, remote netip.AddrPort, local netip.Addr) (*dest, error) {
 	d := &dest{ep: ep, group: g, addr: remote, local: local}
 	if err := d.sa.set(g, remote, local); err != nil {
@@ -46,8 +46,8 @@ func (d *dest) same(g *socketGroup, remote netip.AddrPort, local netip.Addr) boo
 	return d != nil && d.addr == remote && d.group == g && d.local == local
 }
 
-// leaveToRoutes has the kernel choose the local address where it would choose the right one anyway: to be told it costs a
-// fan-out 4 %. d is not shared yet. It opens a socket for a moment, which sends nothing.
+// leaveToRoutes has the kernel choose the local address where it would choose the right one anyway. Nobody may share d
+// yet. To find out takes a socket for a moment, which sends nothing; to tell the kernel each time would cost a fan-out 4 %.
 func (d *dest) leaveToRoutes() {
 	if !d.local.IsValid() {
 		return
@@ -133,8 +133,8 @@ func (ep *Endpoint) setKeys(k Keys) error {
 	return nil
 }
 
-// Close takes the endpoint off the wire and tells the peer so: nothing is received or sent for it any more. A call of
-// its Receiver that is under way may still finish. It may be called more than once.
+// Close takes the endpoint off the wire and tells the peer so: nothing is received or sent for it any more. It may be
+// called more than once. A call of the Receiver that is under way may still finish.
 func (ep *Endpoint) Close() { ep.end(false) }
 
 // end closes the endpoint, or only one that is not connected, and reports whether it was this call that did.
@@ -148,6 +148,7 @@ func (ep *Endpoint) end(onlyHalfMade bool) bool {
 	return true
 }
 
+// takeOff is the part of end that needs the lock.
 func (ep *Endpoint) takeOff(onlyHalfMade bool) bool {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
@@ -264,6 +265,7 @@ func (ep *Endpoint) onRTP(b *Batch, packet []byte, at time.Time) bool {
 	return true
 }
 
+// count counts a packet that was dropped for this reason.
 func (ep *Endpoint) count(err error) {
 	switch {
 	case errors.Is(err, ErrNotReady):

@@ -145,8 +145,8 @@ func refusal(request *stun.Message) []stun.Setter {
 	return nil
 }
 
-// taken is what a check from an address that is another endpoint's is answered. There is no code for it in STUN; with 403
-// agents give the pair up and try others.
+// taken is what a check is answered that comes from an address which is another endpoint's. STUN has no code for it. After
+// a 403 agents give the pair up and try others.
 func taken() []stun.Setter {
 	return []stun.Setter{stun.BindingError, stun.ErrorCodeAttribute{
 		Code: stun.CodeForbidden, Reason: []byte("this address is another connection's: use a socket for each"),
@@ -175,8 +175,8 @@ var understood = [...]stun.AttrType{
 }
 
 // Accept makes the endpoint reachable: it answers the checks that use the credentials returned, follows the pair the
-// peer nominates, and completes a DTLS handshake whose certificate has one of the given fingerprints. peer are the peer's own
-// credentials, by which Ask asks it; without, it is not asked. It is called once. Restart gives new credentials later.
+// peer nominates, and completes a DTLS handshake whose certificate has one of the given fingerprints. It is called once;
+// Restart gives new credentials later. peer are the peer's own credentials, without which Ask asks nothing.
 func (ep *Endpoint) Accept(peer Credentials, certificate ...Fingerprint) (Credentials, error) {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
@@ -187,9 +187,8 @@ func (ep *Endpoint) Accept(peer Credentials, certificate ...Fingerprint) (Creden
 	return ep.loginLocked(peer)
 }
 
-// Restart gives the endpoint new credentials (RFC 8445 §9). Keys, streams and the nominated pair stay until the peer
-// has shown, by a check under the new credentials, that it goes on with these; then the old ones end. peer are the peer's
-// new ones.
+// Restart gives the endpoint new credentials (RFC 8445 §9). peer are the peer's new ones. Keys, streams and the nominated
+// pair stay. The old credentials end when the peer's first check under the new ones comes.
 func (ep *Endpoint) Restart(peer Credentials) (Credentials, error) {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()

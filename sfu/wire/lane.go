@@ -11,10 +11,11 @@ type Job interface {
 	Drop()
 }
 
-// Defer hands a job to a lane. Jobs are taken in turns, a few packets each, so a small one does not wait for a large one
-// to end. A part always goes to the same lane, and within a lane a later job never overtakes an earlier one, so a listener
-// gets a stream's deferred packets in order. To spread the work over the cores, start at a number of the stream's own,
-// its SSRC for instance, and count up with each JobShare of its listeners. A full lane drops the job and reports false.
+// Defer hands a job to a lane, or drops it and reports false when the lane is full. A part always goes to the same lane,
+// and within a lane a later job never overtakes an earlier one, so a listener gets a stream's deferred packets in order.
+// Jobs are taken in turns, a few packets each: a small one does not wait for a large one to end. To spread the work over
+// the cores, start at a number of the stream's own, its SSRC for instance, and count up with each JobShare of its
+// listeners.
 func (b *Batch) Defer(part uint32, j Job) bool {
 	l := b.engine.lanes[uint64(part)%uint64(len(b.engine.lanes))]
 	if !b.engine.closing.Load() {
@@ -74,7 +75,7 @@ func (l *lane) run(stop <-chan struct{}) {
 	}
 }
 
-// yield sends what is queued and lets packets that wait at the sockets, and other goroutines, go first.
+// yield sends what is queued and lets others go first: packets that wait at the sockets, then other goroutines.
 func (l *lane) yield() {
 	l.out.Flush()
 	for _, lp := range l.loops {
@@ -101,6 +102,7 @@ func (l *lane) fill() {
 	}
 }
 
+// dropAll drops the jobs in hand and those that wait.
 func (l *lane) dropAll() {
 	for _, j := range l.turn {
 		j.Drop()

@@ -252,8 +252,8 @@ func (s *socket) send(v *sendVec, c *engineCounters) {
 	c.sendCalls.Add(int64(calls))
 }
 
-// writeTo sends one packet to d for pion. Like the rest it does not wait, and what there is no room for is lost, as any
-// datagram may be.
+// writeTo sends one packet to d, without waiting. A packet that there is no room for is lost, as any datagram may be, and
+// no error.
 func (s *socket) writeTo(packet []byte, d *dest, c *engineCounters) error {
 	if len(packet) == 0 {
 		return nil

@@ -59,7 +59,7 @@ func (s *strays) remove(ep *Endpoint) {
 	ep.wanderer.ssrcs = nil
 }
 
-// find returns the endpoint that is worth trying with a packet, or nil.
+// find returns the endpoint whose keys are worth trying with a packet, or nil.
 func (s *strays) find(packet []byte, now time.Time) *Endpoint {
 	if len(packet) < rtp.FixedLen {
 		return nil

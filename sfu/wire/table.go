@@ -11,9 +11,9 @@ import (
 // tableShards keeps the copy that a Bind makes small: with 10,000 peers a shard has 40 entries.
 const tableShards = 256
 
-// table finds the endpoint of a source address. It is read for every packet and written once per join, so each shard is
-// a map that is never changed but replaced: readers take no lock and share no cache line that anybody writes to.
-// (sync.Map would box the key, which allocates.)
+// table finds the endpoint of a flow. Safe for concurrent use. It is read for every packet and written once per join, so
+// each shard is a map that is never changed but replaced: readers take no lock and share no cache line that anybody writes
+// to. (sync.Map would box the key, which allocates.)
 type table struct {
 	mu     sync.Mutex // serializes writers
 	shards [tableShards]atomic.Pointer[map[flow]*Endpoint]
