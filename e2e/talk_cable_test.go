@@ -16,6 +16,8 @@ import (
 // in either direction, and nobody is told.
 type cable struct {
 	webSocket, media atomic.Bool // pulled
+	// checksOnly loses all of media but STUN, as a firewall does that does not know the rest.
+	checksOnly atomic.Bool
 	// networks counts how often the person has moved to another network: sockets of the one
 	// before are dead, and new ones live.
 	networks atomic.Int32
@@ -98,7 +100,8 @@ func (c *cutUDP) ReadFrom(b []byte) (int, net.Addr, error) {
 }
 
 func (c *cutUDP) WriteTo(b []byte, addr net.Addr) (int, error) {
-	if c.dead() || c.cable.mutes.Load() != c.mutes {
+	const maxSTUN = 3 // RFC 7983 §7
+	if c.dead() || c.cable.mutes.Load() != c.mutes || c.cable.checksOnly.Load() && b[0] > maxSTUN {
 		return len(b), nil
 	}
 	return c.UDPConn.WriteTo(b, addr)

@@ -402,7 +402,13 @@ func ids(people ...*person) []string {
 // told waits for an event of the type of want's argument that it accepts, skipping others.
 func told[T any](p *person, reason string, want func(*T) bool) *T {
 	p.t.Helper()
-	deadline := time.After(patience)
+	return toldAfter(p, patience, reason, want)
+}
+
+// toldAfter is told for what takes long.
+func toldAfter[T any](p *person, long time.Duration, reason string, want func(*T) bool) *T {
+	p.t.Helper()
+	deadline := time.After(long)
 	for {
 		select {
 		case ev, open := <-p.Events():

@@ -111,6 +111,48 @@ func TestTalkRemovedMemberMayComeBack(t *testing.T) {
 	bo.check(ada)
 }
 
+// A path lets checks through and nothing else, so that media never comes up. The server takes the client out and says so to
+// everybody; the client joins anew on the same session, is heard and hears.
+func TestTalkFailedMediaMayComeBack(t *testing.T) {
+	verifyNoLeaks(t)
+	for name, test := range map[string]struct {
+		options []func(*client.Options)
+		again   func(*person)
+	}{
+		"by a new join": {nil, func(p *person) {
+			require.ErrorIs(p.t, p.callEnded(), client.ErrRemoved)
+			p.join("lobby")
+		}},
+		"by itself": {[]func(*client.Options){comesBack}, func(*person) {}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startServer(t, noRelay)
+			bo := arrive(t, s, "bo").join("lobby").talk()
+			var network cable
+			network.checksOnly.Store(true)
+			ada := arrive(t, s, "ada", append(test.options, network.plug(t))...)
+			session := ada.Ready().SessionID
+			ada.join("lobby", func(o *client.JoinOptions) { o.NoWait = true })
+
+			// The server gives a connection 30 s to be made, and looks every 2 s.
+			failed := toldAfter(ada, 32*time.Second+patience, "its media failed", func(ev *protocol.ChannelEvent) bool {
+				return ev.Event == protocol.ChannelEventLeave && ev.Member.UserID == ada.UserID()
+			})
+			require.Equal(t, protocol.LeaveMediaFailed, failed.Cause)
+			network.checksOnly.Store(false)
+			require.Equal(t, protocol.LeaveMediaFailed, bo.toldLeft(ada))
+			test.again(ada)
+			ada.hears(bo)
+			ada.talk()
+			bo.hears(ada)
+			require.NoError(t, ada.Err())
+			require.Equal(t, session, ada.Ready().SessionID)
+			require.Equal(t, ids(bo, ada), bo.memberIDs())
+		})
+	}
+}
+
 func TestTalkLeavingFreesEverything(t *testing.T) {
 	verifyNoLeaks(t)
 	s := startServer(t)
