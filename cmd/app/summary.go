@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/sfu/peer"
 )
 
 // summaryInterval is how often the log says what was refused or dropped: often enough to
@@ -53,7 +55,7 @@ func (a *App) runSummary(ctx context.Context) {
 // counts are all counts since the start: those of the tally, and of the media port and TURN
 // what strangers, networks and overload were the cause of.
 func (a *App) counts() map[string]int64 {
-	media := a.media.Stats()
+	media, dropped := a.media.Stats(), a.media.Dropped()
 	all := map[string]int64{
 		"media_no_room":         media.SendFull,
 		"media_send_failed":     media.SendFailed,
@@ -67,6 +69,7 @@ func (a *App) counts() map[string]int64 {
 		"media_read_errors":     media.ReadErrors,
 		"media_receiver_panics": media.Panics,
 	}
+	maps.Copy(all, clientCounts(&dropped))
 	if a.relay != nil {
 		turn := a.relay.Stats()
 		maps.Copy(all, map[string]int64{
@@ -80,4 +83,31 @@ func (a *App) counts() map[string]int64 {
 	}
 	maps.Copy(all, a.tally.Counts())
 	return all
+}
+
+// clientCounts are what clients, or who pretends to be one, sent in vain. What any network does to honest clients is not
+// among it: packets that come twice, late, or before there are keys.
+func clientCounts(dropped *peer.Dropped) map[string]int64 {
+	endpoints, clients := &dropped.Endpoints, &dropped.Clients
+	counts := map[string]int64{
+		"media_rtp_rate":  endpoints.RTPRate,
+		"media_rtcp_rate": endpoints.RTCPRate,
+		"media_forged":    endpoints.AuthFailed,
+		"media_ssrcs":     endpoints.Refused,
+		"media_no_rtp":    endpoints.Malformed,
+	}
+	for reason, n := range map[string]uint64{
+		"media_talker_rate":   clients.Rate,
+		"media_too_large":     clients.TooLarge,
+		"media_second_ssrc":   clients.SecondSSRC,
+		"media_payload_type":  clients.PayloadType,
+		"media_no_microphone": clients.NoMicrophone,
+		"media_bad_rtp":       clients.Malformed,
+		"media_bad_rtcp":      clients.RTCP,
+		"media_bad_nack":      clients.NACK,
+		"media_nack_rate":     clients.NACKRate,
+	} {
+		counts[reason] = int64(n) //nolint:gosec // a count of packets
+	}
+	return counts
 }

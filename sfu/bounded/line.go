@@ -1,4 +1,4 @@
-// Package bounded bounds how many may be let wait.
+// Package bounded bounds how many may be let wait, and how fast something may go on.
 package bounded
 
 import (

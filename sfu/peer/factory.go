@@ -48,6 +48,8 @@ type Factory struct {
 	mu     sync.Mutex // guards the fields below
 	peers  map[uint64]*Peer
 	closed bool
+	// dropped is of the connections that were removed.
+	dropped Dropped
 }
 
 // NewFactory opens the media port. The caller must Close
@@ -64,6 +66,7 @@ func NewFactory(cfg Config) (*Factory, error) {
 	engine, err := wire.Listen(wire.Config{
 		Addrs:          []netip.AddrPort{listen},
 		ConnectTimeout: cfg.ConnectTimeout,
+		Intake:         intake,
 		OnPanic: func(endpoint *wire.Endpoint, value any, stack []byte) {
 			f.panicked(value, stack)
 			f.endOf(endpoint)
@@ -106,8 +109,10 @@ func (f *Factory) add(p *Peer) {
 	f.peers[p.id] = p
 }
 
+// remove forgets a peer, but for what was dropped of it.
 func (f *Factory) remove(p *Peer) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.peers, p.id)
+	f.dropped.add(p)
 }

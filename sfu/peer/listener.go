@@ -7,20 +7,14 @@ import (
 
 	"github.com/pion/rtcp"
 
+	"github.com/mini-livechat/mini-livechat/sfu/bounded"
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
-const (
-	// A client may ask for a packet every nackCost: two thirds of what 32 slots carry; and
-	// for those of nackBurst at once: half a millisecond of the loop, and 160 ms of 32 slots.
-	// What it asks for beyond that is not even looked up.
-	nackCost  = time.Millisecond
-	nackBurst = 256 * nackCost
-	// leastSent is how many packets reports must be about before their loss decides anything.
-	leastSent = 10
-)
+// leastSent is how many packets reports must be about before their loss decides anything.
+const leastSent = 10
 
 // listener is the half of a Peer that goes out: the slots in which the client hears
 // others, what it reports of them, what it asks for again, and how much redundancy its
@@ -34,7 +28,7 @@ type listener struct {
 	drops listenerDrops
 
 	// The receiving loop's own.
-	asked    bucket // nackCost for each packet
+	asked    bounded.Bucket // for each packet, at nackRate
 	depth    repair.Depth
 	progress []progress // of each slot
 	// What reports have been about since the last that decided something.
@@ -86,7 +80,7 @@ func (l *listener) resend(out *wire.Batch, nack *repair.Feedback, now time.Time)
 		return
 	}
 	for number := range nack.Numbers() {
-		if !l.asked.take(nackCost, nackBurst, now) {
+		if !l.asked.Take(nackRate, 1, now) {
 			l.drops.nackRate.Add(1)
 			return
 		}

@@ -26,11 +26,10 @@ type Peer struct {
 	factory  *Factory
 	endpoint *wire.Endpoint
 
-	talker    talker
-	listener  listener
-	network   network
-	rtcp      bucket // rtcpCost for each compound; the receiving loop's own
-	rtcpDrops struct{ malformed, rate atomic.Uint64 }
+	talker   talker
+	listener listener
+	network  network
+	badRTCP  atomic.Uint64 // compounds that were dropped
 
 	mu         sync.Mutex // guards the fields below
 	closed     bool

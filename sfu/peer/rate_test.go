@@ -5,8 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pion/rtcp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu/bounded"
 )
 
 // TestTalkersRateIsBounded: whatever a talker sends, listeners get no more than Opus could be, and the best Opus whole.
@@ -75,45 +76,73 @@ func TestRedundancyIsNoWayAroundTheRate(t *testing.T) {
 	require.NotZero(t, p.dropped().Rate)
 }
 
-// TestRTCPRateIsBounded: what a client says of the network is read as often as any has something to say, and no more.
-func TestRTCPRateIsBounded(t *testing.T) {
-	const seconds = 5
-	report, err := rtcp.Marshal([]rtcp.Packet{&rtcp.SenderReport{SSRC: 1}})
-	require.NoError(t, err)
+// TestIntakeTakesEveryVoice: what is decrypted of a client is all of any voice that there is, over any network, and little
+// of what is none.
+func TestIntakeTakesEveryVoice(t *testing.T) {
+	const seconds = 10
+	const overhead = 12 + 8 + 16 // an RTP header, its extension and SRTP's tag
 	for name, test := range map[string]struct {
-		perSecond int
-		raw       []byte
-		most      uint64 // that are read
+		perSecond, size int // of Opus, with its redundancy
+		stall           time.Duration
+		again           float64 // how much of it is asked for again
+		most            int     // packets that pass; 0: all
 	}{
-		"reports and a NACK for each loss": {perSecond: 1000, raw: report, most: 1000 * seconds},
-		"a flood":                          {perSecond: 20_000, raw: report, most: 1000*seconds + 256},
-		"a flood of nonsense":              {perSecond: 20_000, raw: report[:9], most: 1000*seconds + 256},
+		"voice":                                    {perSecond: 50, size: 120},
+		"voice, after a stall":                     {perSecond: 50, size: 120, stall: 2 * time.Second},
+		"the best, 10 ms":                          {perSecond: 100, size: 638},
+		"the best, 10 ms, after a stall":           {perSecond: 100, size: 638, stall: time.Second},
+		"the best, 10 ms, RED":                     {perSecond: 100, size: 2*638 + 5},
+		"the best, 10 ms, RED, a third lost":       {perSecond: 100, size: 2*638 + 5, again: 0.5},
+		"the best, 20 ms, a third lost":            {perSecond: 50, size: 1275, again: 0.5},
+		"the best, 2.5 ms":                         {perSecond: 400, size: 160},
+		"2.5 ms at 64 kbit/s, RED, a third lost":   {perSecond: 400, size: 4*20 + 13, again: 0.5},
+		"2.5 ms at 128 kbit/s, RED of two":         {perSecond: 400, size: 3*40 + 9},
+		"2.5 ms, after a stall":                    {perSecond: 400, size: 40, stall: time.Second},
+		"20,000 packets of 1,900 bytes":            {perSecond: 20_000, size: 1900, most: intakeBytes * (seconds + 1) / 1900},
+		"20,000 small ones":                        {perSecond: 20_000, size: 20, most: intakePackets * (seconds + 1)},
+		"100 of 9,000 bytes, which wire drops all": {perSecond: 100, size: 9000, most: intakeBytes*(seconds+1)/9000 + 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := bare(&line{format: format{opus: testOpus}})
-			now := time.Unix(1e9, 0)
-			for range test.perSecond * seconds {
-				p.OnRTCP(nil, nil, test.raw, now)
-				now = now.Add(time.Second / time.Duration(test.perSecond))
+			var packets, bytes bounded.Bucket // as wire keeps them
+			began := time.Unix(1e9, 0)
+			sent, passed := 0, 0
+			for i := range test.perSecond * seconds {
+				at := began.Add(time.Duration(i) * time.Second / time.Duration(test.perSecond))
+				if at.Sub(began) < test.stall {
+					at = began.Add(test.stall)
+				}
+				for copies := 1 + int(float64(i+1)*test.again) - int(float64(i)*test.again); copies > 0; copies-- {
+					sent++
+					if packets.Empty(intake.Packets, at) || bytes.Empty(intake.Bytes, at) {
+						continue
+					}
+					packets.Spend(intake.Packets, 1, at)
+					bytes.Spend(intake.Bytes, test.size+overhead, at)
+					passed++
+				}
 			}
-			drops := p.dropped()
-			read := uint64(test.perSecond*seconds) - drops.RTCPRate
-			require.InDelta(t, test.most, read, 1)
-			if len(test.raw) < len(report) {
-				require.Equal(t, read, drops.RTCP, "what is dropped for coming too often is not looked at")
+			if test.most == 0 {
+				require.Equal(t, sent, passed)
+				return
 			}
+			require.LessOrEqual(t, passed, test.most)
 		})
 	}
 }
 
-// TestRTCPAfterAStall: what a network held back comes at once, and is read.
-func TestRTCPAfterAStall(t *testing.T) {
-	p := bare(&line{format: format{opus: testOpus}})
-	now := time.Unix(1e9, 0)
-	report, err := rtcp.Marshal([]rtcp.Packet{&rtcp.SenderReport{SSRC: 1}})
-	require.NoError(t, err)
-	for range 250 {
-		p.OnRTCP(nil, nil, report, now)
+// TestDroppedOfAll: what was dropped of a client is known when it is gone.
+func TestDroppedOfAll(t *testing.T) {
+	f := newFactory(t)
+	drop := func() *Peer {
+		_, p := connectOf(t, f, 1, lossEngine(t))
+		p.OnRTP(nil, nil, []byte{0}, time.Now())
+		p.OnRTCP(nil, nil, []byte{0}, time.Now())
+		return p
 	}
-	require.Zero(t, p.dropped())
+	gone := drop()
+	require.NoError(t, gone.Close())
+	require.NoError(t, gone.Close())
+	drop()
+	dropped := f.Dropped().Clients
+	require.Equal(t, Drops{Malformed: 2, RTCP: 2}, dropped)
 }

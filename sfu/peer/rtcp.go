@@ -18,11 +18,6 @@ const (
 	// reportShares is into how many turns an interval is cut, so that the reports of a
 	// thousand clients do not leave at once.
 	reportShares = 20
-
-	// A client's compound packets are read one every rtcpCost: as many as it may ask packets
-	// for, each on its own; and up to rtcpBurst's at once, after a stall.
-	rtcpCost  = nackCost
-	rtcpBurst = 256 * rtcpCost
 )
 
 // runReports sends every peer its reports until ctx is done, a share of them a turn.
@@ -103,13 +98,9 @@ func (p *Peer) reports(now time.Time) []rtcp.Packet {
 // OnRTCP implements wire.Receiver: it runs on the loop of the socket, for each compound
 // packet that authenticated. What it says of the network concerns both halves of the peer.
 func (p *Peer) OnRTCP(out *wire.Batch, _ *wire.Endpoint, raw []byte, now time.Time) {
-	if !p.rtcp.take(rtcpCost, rtcpBurst, now) {
-		p.rtcpDrops.rate.Add(1)
-		return
-	}
 	compound, err := repair.ParseRTCP(raw)
 	if err != nil {
-		p.rtcpDrops.malformed.Add(1)
+		p.badRTCP.Add(1)
 		return
 	}
 	for feedback := range compound.Packets() {

@@ -34,12 +34,50 @@ type Drops struct {
 	// TooLarge is Opus of more bytes than its largest frame, Rate what came faster than Opus
 	// is ever made, both also out of redundancy.
 	TooLarge, Rate uint64
-	// RTCP is compounds that are cut short, or whose parts do not fit; RTCPRate those that came
-	// faster than any client has something to say.
-	RTCP, RTCPRate uint64
+	// RTCP is compounds that are cut short, or whose parts do not fit.
+	RTCP uint64
 	// NACK is requests about a stream that is not the client's, or without having
 	// negotiated them; NACKRate those that asked for more than any network loses.
 	NACK, NACKRate uint64
+}
+
+// Dropped is what was dropped of all connections that there are and were.
+type Dropped struct {
+	// Endpoints counts what was dropped before it was decrypted, or because it could not be.
+	Endpoints wire.EndpointDrops
+	// Clients counts what authenticated and was of no use.
+	Clients Drops
+}
+
+// Dropped returns what was dropped so far, of all connections. It reads a dozen counters of
+// each, so not for each packet.
+func (f *Factory) Dropped() Dropped {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := f.dropped
+	for _, p := range f.peers {
+		all.add(p)
+	}
+	return all
+}
+
+// add adds what was dropped of a connection.
+func (d *Dropped) add(p *Peer) {
+	endpoint, client := p.endpoint.Drops(), p.dropped()
+	d.Endpoints.Add(&endpoint)
+	d.Clients.add(&client)
+}
+
+func (d *Drops) add(o *Drops) {
+	d.Malformed += o.Malformed
+	d.PayloadType += o.PayloadType
+	d.NoMicrophone += o.NoMicrophone
+	d.SecondSSRC += o.SecondSSRC
+	d.TooLarge += o.TooLarge
+	d.Rate += o.Rate
+	d.RTCP += o.RTCP
+	d.NACK += o.NACK
+	d.NACKRate += o.NACKRate
 }
 
 // Stats returns the counters so far and what is known of the client's network. From any
@@ -60,7 +98,6 @@ func (p *Peer) dropped() Drops {
 	return Drops{
 		Malformed: in.malformed.Load(), PayloadType: in.payloadType.Load(), NoMicrophone: in.noMicrophone.Load(),
 		SecondSSRC: in.secondSSRC.Load(), TooLarge: in.tooLarge.Load(), Rate: in.rate.Load(),
-		RTCP: p.rtcpDrops.malformed.Load(), RTCPRate: p.rtcpDrops.rate.Load(),
-		NACK: out.nack.Load(), NACKRate: out.nackRate.Load(),
+		RTCP: p.badRTCP.Load(), NACK: out.nack.Load(), NACKRate: out.nackRate.Load(),
 	}
 }

@@ -4,30 +4,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mini-livechat/mini-livechat/sfu/bounded"
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
 	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 	"github.com/mini-livechat/mini-livechat/sfu/speaker"
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
-)
-
-const (
-	// ssrcTakeover is how long a microphone's SSRC must be silent before another one of the
-	// same client may take its place, as after a change of the encoder. A client that sends
-	// two at once is heard on the first.
-	ssrcTakeover = time.Second
-	// maxOpus is the largest payload of Opus that is sent on, in bytes: its largest frame
-	// (RFC 6716, section 3.2.1), a datagram of 1,307 bytes. Packets of several frames that
-	// exceed it would not pass every path.
-	maxOpus = 1275
-	// A talker is heard at most as fast as packetCost and byteCost say, 500 packets and
-	// 80,000 bytes of Opus a second, a quarter more than Opus ever makes (510 kbit/s, frames
-	// of 2.5 ms; its redundancy is the network's business and not counted); and for
-	// talkerBurst at once, as after a stall of the network. What comes faster multiplies with
-	// the listeners, and would be ours to pay.
-	packetCost  = time.Second / 500
-	byteCost    = time.Second / 80_000
-	talkerBurst = time.Second
 )
 
 // talker is the half of a Peer that comes in: it takes the packets of the client's
@@ -54,10 +36,10 @@ type talker struct {
 	packet  rtp.Packet
 	red     repair.RED
 	heardAt time.Time
-	packets bucket   // packetCost for each
-	bytes   bucket   // byteCost for each
-	wanted  []uint16 // numbers to ask for, reused
-	nack    []byte   // the packet that does, reused
+	packets bounded.Bucket // at packetRate
+	bytes   bounded.Bucket // at byteRate
+	wanted  []uint16       // numbers to ask for, reused
+	nack    []byte         // the packet that does, reused
 }
 
 // talkerDrops are the counters of Drops that a talker's packets move.
@@ -154,7 +136,7 @@ func (t *talker) admit(size int, at time.Time) bool {
 	case size > maxOpus:
 		t.drops.tooLarge.Add(1)
 		return false
-	case !t.packets.take(packetCost, talkerBurst, at) || !t.bytes.take(time.Duration(size)*byteCost, talkerBurst, at):
+	case !t.packets.Take(packetRate, 1, at) || !t.bytes.Take(byteRate, size, at):
 		t.drops.rate.Add(1)
 		return false
 	}

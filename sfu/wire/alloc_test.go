@@ -8,6 +8,8 @@ import (
 	"github.com/pion/dtls/v3"
 	"github.com/pion/rtp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu/bounded"
 )
 
 // The hot path allocates nothing. The guards run without the race detector, which allocates by itself.
@@ -30,7 +32,8 @@ type hotPath struct {
 
 func newHotPath(tb testing.TB, id dtls.SRTPProtectionProfile, listeners int) *hotPath {
 	tb.Helper()
-	e := startEngine(tb, Config{})
+	ample := bounded.PerSecond(1e9, time.Second)
+	e := startEngine(tb, Config{Intake: Intake{Packets: ample, Bytes: ample, Compounds: ample}})
 	x := &hotPath{fan: &fan{}, from: netip.MustParseAddrPort("127.0.0.1:4")}
 	_, o := boundEndpoint(tb, e, x.fan, x.from, id)
 	sink, _, err := openSocket(loopback())

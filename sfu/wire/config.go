@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"runtime"
 	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/bounded"
 )
 
 // Limits of the wire. Each is a ceiling on memory or on the time one packet may hold others up.
@@ -120,12 +122,20 @@ type Config struct {
 	// ConnectTimeout is how long a peer may take from its first check until it has done DTLS and nominated a pair. It is
 	// looked at every 2 s. Zero: 30 s.
 	ConnectTimeout time.Duration
+	// Intake bounds what of a peer is decrypted.
+	Intake Intake
 	// MaxHandshakes is how many DTLS handshakes there may be at once; one more ends the oldest. Zero: 512.
 	MaxHandshakes int
 	// OnPanic is told of a panic in a Receiver or the handling of an endpoint, which has then been closed, or, with a nil
 	// endpoint, in a Job, which has then ended, or in a check, which goes unanswered. Zero: the panic goes on.
 	OnPanic func(ep *Endpoint, value any, stack []byte)
 }
+
+// Intake is how fast a peer's packets are decrypted: its SRTP, in packets and bytes, and its SRTCP, in compound packets.
+// What comes faster is dropped and counted. Zero: without bound.
+//
+// Only what authenticates counts, so that a stranger who forges a peer's address cannot use up what is the peer's.
+type Intake struct{ Packets, Bytes, Compounds bounded.Rate }
 
 // Validate reports the first thing that is wrong with the configuration.
 func (c *Config) Validate() error {

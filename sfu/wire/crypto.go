@@ -3,6 +3,8 @@ package wire
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/mini-livechat/mini-livechat/sfu/bounded"
 )
 
 // cryptoContext is the SRTP and SRTCP state of an endpoint (RFC 3711 §3.2). It has its keys once and never others: a new
@@ -14,6 +16,8 @@ type cryptoContext struct {
 	inMu sync.Mutex // held while one packet is decrypted and handed over
 	in   inbound    // guarded by inMu
 	rtcp rtcpState
+	// What was taken in lately, at the rates of Intake. Guarded by inMu.
+	packets, bytes, compounds bounded.Bucket
 }
 
 // set derives the session keys. On an error the context has none.

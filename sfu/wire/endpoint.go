@@ -103,7 +103,7 @@ type Endpoint struct {
 type counters struct {
 	packetsIn, bytesIn                       atomic.Int64
 	authFailed, replayed, refused, malformed atomic.Int64
-	notReady, sendDropped                    atomic.Int64
+	notReady, sendDropped, rtpRate, rtcpRate atomic.Int64
 }
 
 // NewEndpoint makes an endpoint whose packets go to r.
@@ -249,6 +249,11 @@ func (ep *Endpoint) onRTP(b *Batch, packet []byte, at time.Time) bool {
 	}
 	ep.srtp.inMu.Lock()
 	defer ep.srtp.inMu.Unlock()
+	rate := &ep.engine.cfg.Intake
+	if ep.srtp.packets.Empty(rate.Packets, at) || ep.srtp.bytes.Empty(rate.Bytes, at) {
+		ep.stat.rtpRate.Add(1)
+		return false
+	}
 	streams := len(ep.srtp.in.streams)
 	plain, err := ep.srtp.in.unprotect(s, packet, at)
 	if err != nil {
@@ -258,6 +263,8 @@ func (ep *Endpoint) onRTP(b *Batch, packet []byte, at time.Time) bool {
 	if len(ep.srtp.in.streams) > streams {
 		ep.engine.strays.add(ep.srtp.in.lastID, ep)
 	}
+	ep.srtp.packets.Spend(rate.Packets, 1, at)
+	ep.srtp.bytes.Spend(rate.Bytes, len(packet), at)
 	ep.stat.packetsIn.Add(1)
 	ep.stat.bytesIn.Add(int64(len(packet)))
 	ep.Touch(at)

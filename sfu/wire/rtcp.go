@@ -41,11 +41,17 @@ func (s *rtcpState) set(m *material) error {
 func (ep *Endpoint) onRTCP(b *Batch, packet []byte, at time.Time) bool {
 	ep.srtp.inMu.Lock()
 	defer ep.srtp.inMu.Unlock()
+	rate := ep.engine.cfg.Intake.Compounds
+	if ep.srtp.compounds.Empty(rate, at) {
+		ep.stat.rtcpRate.Add(1)
+		return false
+	}
 	plain, err := ep.srtp.rtcp.unprotect(packet)
 	if err != nil {
 		ep.count(err)
 		return false
 	}
+	ep.srtp.compounds.Spend(rate, 1, at)
 	ep.Touch(at)
 	ep.receiver.OnRTCP(b, ep, plain, at)
 	return true

@@ -59,25 +59,51 @@ type EndpointStats struct {
 	PacketsIn, BytesIn   int64 // authenticated SRTP
 	PacketsOut, BytesOut int64 // SRTP handed to a batch
 
-	AuthFailed  int64 // dropped: wrong tag, or SRTCP seen before
-	Replayed    int64 // dropped: seen before or too old
-	Refused     int64 // dropped: of one SSRC too many; a peer that does this should go
-	Malformed   int64 // dropped: not RTP
-	NotReady    int64 // dropped: arrived before the keys
 	SendDropped int64 // dropped: the kernel had no room or refused
 	IndexReused int64 // refused: a different packet under an SRTP index already used
+
+	EndpointDrops
+}
+
+// EndpointDrops count what came from an endpoint's addresses and was dropped, by reason.
+type EndpointDrops struct {
+	RTPRate, RTCPRate int64 // SRTP and SRTCP that came faster than Intake allows
+	AuthFailed        int64 // wrong tag, or SRTCP seen before
+	Replayed          int64 // seen before or too old
+	Refused           int64 // of one SSRC too many; a peer that does this should go
+	Malformed         int64 // not RTP
+	NotReady          int64 // arrived before the keys
+}
+
+// Add adds another endpoint's.
+func (d *EndpointDrops) Add(o *EndpointDrops) {
+	d.RTPRate += o.RTPRate
+	d.RTCPRate += o.RTCPRate
+	d.AuthFailed += o.AuthFailed
+	d.Replayed += o.Replayed
+	d.Refused += o.Refused
+	d.Malformed += o.Malformed
+	d.NotReady += o.NotReady
 }
 
 // Refused is how many packets were dropped for being of one SSRC too many.
 func (ep *Endpoint) Refused() int64 { return ep.stat.refused.Load() }
 
+// Drops returns the counters of what was dropped. It takes no lock.
+func (ep *Endpoint) Drops() EndpointDrops {
+	c := &ep.stat
+	return EndpointDrops{
+		RTPRate: c.rtpRate.Load(), RTCPRate: c.rtcpRate.Load(),
+		AuthFailed: c.authFailed.Load(), Replayed: c.replayed.Load(), Refused: c.refused.Load(),
+		Malformed: c.malformed.Load(), NotReady: c.notReady.Load(),
+	}
+}
+
 // Stats returns the counters.
 func (ep *Endpoint) Stats() EndpointStats {
 	c := &ep.stat
 	s := EndpointStats{
-		PacketsIn: c.packetsIn.Load(), BytesIn: c.bytesIn.Load(),
-		AuthFailed: c.authFailed.Load(), Replayed: c.replayed.Load(), Refused: c.refused.Load(),
-		Malformed: c.malformed.Load(), NotReady: c.notReady.Load(), SendDropped: c.sendDropped.Load(),
+		PacketsIn: c.packetsIn.Load(), BytesIn: c.bytesIn.Load(), SendDropped: c.sendDropped.Load(), EndpointDrops: ep.Drops(),
 	}
 	ep.mu.Lock()
 	defer ep.mu.Unlock()

@@ -1,0 +1,58 @@
+package peer
+
+import (
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/bounded"
+	"github.com/mini-livechat/mini-livechat/sfu/wire"
+)
+
+// What a client may send. All of it follows from what the most demanding voice and the worst network make; what goes beyond
+// is dropped and counted by reason (Dropped). A talker's packets multiply with those who hear them, so they are bounded
+// twice: all that comes, before it is decrypted, and what goes on to the listeners.
+//
+// The most demanding voice is Opus at 510 kbit/s, its highest (RFC 7587, section 7.1), which is 63,750 bytes a second; and
+// 400 packets a second, in its shortest frames of 2.5 ms (RFC 6716, section 2.1.4).
+const (
+	// intakePackets and intakeBytes are what is decrypted of a client's SRTP a second. Packets: 400, and half as many again
+	// that are asked for on a network that loses a third of them. Bytes: 63,750 of Opus, as much of redundancy (RED with one
+	// block of such; of voices at a quarter of it, four), half as much again asked for, and 50 of headers for each of 100
+	// packets.
+	intakePackets = 600
+	intakeBytes   = 200_000
+	// talkerPackets and talkerBytes are what goes on to the listeners of a talker's Opus a second, taken out of redundancy or
+	// not: a quarter more than the most demanding voice, for clocks that run fast.
+	talkerPackets = 500
+	talkerBytes   = 80_000
+	// talkerBurst is how much of these may come at once: what a network held back for a second.
+	talkerBurst = time.Second
+	// maxOpus is the largest payload of Opus that goes on, in bytes: its largest frame (RFC 6716, section 3.2.1), a datagram
+	// of 1,307 bytes. Packets of several frames that exceed it would not pass every path.
+	maxOpus = 1275
+	// ssrcTakeover is how long a microphone's SSRC must be silent before another one of the same client may take its place,
+	// as after a change of the encoder. A client that sends two at once is heard on the first. How many there may be in all
+	// is wire's to bound, since each costs a replay window; one too many ends the connection (ErrTooManyStreams).
+	ssrcTakeover = time.Second
+
+	// nacksPerSecond is how many packets a client may ask for: two thirds of what 32 slots carry at 50 packets a second.
+	// nackBurst is how many of them at once: 256, which is half a millisecond of the loop, and 160 ms of 32 slots.
+	nacksPerSecond = 1000
+	nackBurst      = 256 * time.Millisecond
+	// rtcpPerSecond is how many compound packets are decrypted of a client: as many as it may ask packets for, each on its
+	// own. rtcpBurst is how many of them at once, after a stall: 256.
+	rtcpPerSecond = nacksPerSecond
+	rtcpBurst     = nackBurst
+)
+
+//nolint:gochecknoglobals // constants
+var (
+	// intake is what of a client is decrypted.
+	intake = wire.Intake{
+		Packets:   bounded.PerSecond(intakePackets, talkerBurst),
+		Bytes:     bounded.PerSecond(intakeBytes, talkerBurst),
+		Compounds: bounded.PerSecond(rtcpPerSecond, rtcpBurst),
+	}
+	packetRate = bounded.PerSecond(talkerPackets, talkerBurst)
+	byteRate   = bounded.PerSecond(talkerBytes, talkerBurst)
+	nackRate   = bounded.PerSecond(nacksPerSecond, nackBurst)
+)
