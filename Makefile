@@ -111,6 +111,10 @@ survive: ## what calls make of cuts, blackouts, other networks, kills and restar
 soak: ## ten thousand come and go and ten thousand die, and nothing of them may stay; SOAK=1000 for fewer; takes ten minutes
 	LIVECHAT_SOAK='$(or $(SOAK),10000)' $(GO) test -v -count=1 -timeout 60m -run '^TestSoak$$' ./e2e
 
+.PHONY: hostile
+hostile: ## attacks on a server with a call of twenty: what they cost it and the call; ONLY=Junk for a part
+	LIVECHAT_HOSTILE=1 $(GO) test -v -count=1 -timeout 30m -run '^TestHostile$(ONLY)' ./e2e | grep -vE '^=== '
+
 .PHONY: crash
 crash: ## kill a process that writes to the memory, two hundred times: what was acknowledged is there; KILLS=1000 for more
 	LIVECHAT_CRASH='$(or $(KILLS),200)' $(GO) test -v -count=1 -timeout 20m -run '^TestKilledWhileWriting$$' ./signaling/store
