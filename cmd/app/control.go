@@ -98,7 +98,7 @@ func (a *App) closeControl() error {
 }
 
 func (a *App) admin() *httpapi.Admin {
-	return &httpapi.Admin{People: a.people, ChannelName: a.gateway.ChannelName, Log: a.log}
+	return &httpapi.Admin{People: a.people, ChannelName: a.gateway.ChannelName, PageURL: a.URL(), Log: a.log}
 }
 
 // FirstInvite returns the link of an invite for the first admin, as long as nobody is known and nobody was invited; else "".

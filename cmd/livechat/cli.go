@@ -19,6 +19,8 @@ type cli struct {
 
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the server."`
 	Token   tokenCommand   `cmd:"" help:"Print a token that lets a person in."`
+	Invite  inviteCommand  `cmd:"" help:"Make a link by which people come."`
+	User    userCommand    `cmd:"" help:"See and change who is known."`
 	Bench   benchCommand   `cmd:"" help:"Measure what the server costs on this machine."`
 	Doctor  doctorCommand  `cmd:"" help:"Check whether voice works with a server from here."`
 	Backup  backupCommand  `cmd:"" help:"Copy what the server remembers."`
@@ -33,7 +35,9 @@ func defaults() *cli {
 	data := serversData{Data: app.Default().Data}
 	return &cli{
 		Serve:   serveCommand{Config: app.Default()},
-		Token:   tokenCommand{serversSecret: serversSecret{Data: data.Data}, HTTP: app.DefaultHTTP, TTL: defaultTokenTTL},
+		Token:   tokenCommand{serversSecret: serversSecret{Data: data.Data}, pageAddress: pageAddress{HTTP: app.DefaultHTTP}, TTL: defaultTokenTTL},
+		Invite:  defaultInvite(data),
+		User:    defaultUser(data),
 		Bench:   defaultBench(),
 		Backup:  backupCommand{serversData: data},
 		Restore: restoreCommand{serversData: data},
@@ -68,6 +72,8 @@ func newParser(grammar *cli, lookupEnv func(string) (string, bool)) (*kong.Kong,
 			{Key: "sessions", Title: "Connections:"},
 			{Key: "running", Title: "Running:"},
 			{Key: "token", Title: "The token:"},
+			{Key: "invite", Title: "The invite:"},
+			{Key: "delete", Title: "What becomes of what they wrote:"},
 			{Key: "secret", Title: "The secret:"},
 			{Key: "bench", Title: "The measurement:"},
 			{Key: "doctor", Title: "The check:"},

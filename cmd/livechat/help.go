@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -24,6 +25,8 @@ const noBreak = "\x00"
 const overview = `Mini LiveChat: voice chat on your own machine. One program that carries its web page, its signalling gateway and its media server.
 
 Usage: livechat [flags]                    run the server
+       livechat invite [flags]             print a link by which people come
+       livechat user COMMAND               see and change who is known
        livechat token --user=ID [flags]    print a token that lets a person in
        livechat bench SCENARIO... [flags]  measure what the server costs
        livechat doctor [URL]               check whether voice works from here
@@ -65,25 +68,15 @@ func printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 	if command == nil {
 		command = commandNamed(ctx.Model, "serve")
 	}
+	for command.Parent != nil && command.Parent.Type == kong.CommandNode { // one page for all that is about the same
+		command = command.Parent
+	}
 	var page strings.Builder
-	switch command.Name {
-	case "serve":
-		writePage(&page, ctx.Model, command, wrapAll(overview), settings)
-	case "token":
-		writePage(&page, ctx.Model, command, wrapAll(mintOverview), mintExamples)
-	case "bench":
-		writePage(&page, ctx.Model, command, wrapAll(benchOverview)+"\n"+wrapAll(benchScenarios), benchExamples)
-	case "doctor":
-		writePage(&page, ctx.Model, command, wrapAll(doctorOverview), doctorExamples)
-	case "backup":
-		writePage(&page, ctx.Model, command, wrapAll(backupOverview), backupExamples)
-	case "restore":
-		writePage(&page, ctx.Model, command, wrapAll(restoreOverview), restoreExamples)
-	case "export":
-		writePage(&page, ctx.Model, command, wrapAll(exportOverview), exportExamples)
-	case "import":
-		writePage(&page, ctx.Model, command, wrapAll(importOverview), importExamples)
-	default:
+	if about, ok := pages()[command.Name]; ok {
+		page.WriteString(about.does)
+		writeFlags(&page, ctx.Model, command)
+		page.WriteString("\n" + wrapAll(about.examples))
+	} else {
 		page.WriteString("Usage: livechat " + command.Name + "\n\n" + wrapAll(command.Help))
 	}
 	if _, err := fmt.Fprint(ctx.Stdout, page.String()); err != nil {
@@ -92,11 +85,22 @@ func printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 	return nil
 }
 
-// writePage writes the flags between what a command does and how it is used.
-func writePage(page *strings.Builder, model *kong.Application, command *kong.Node, does, examples string) {
-	page.WriteString(does)
-	writeFlags(page, model, command)
-	page.WriteString("\n" + wrapAll(examples))
+// page is what stands before and behind the flags of a command.
+type page struct{ does, examples string }
+
+func pages() map[string]page {
+	return map[string]page{
+		"serve":   {wrapAll(overview), settings},
+		"token":   {wrapAll(mintOverview), mintExamples},
+		"invite":  {wrapAll(inviteOverview), inviteExamples},
+		"user":    {wrapAll(userOverview), userExamples},
+		"bench":   {wrapAll(benchOverview) + "\n" + wrapAll(benchScenarios), benchExamples},
+		"doctor":  {wrapAll(doctorOverview), doctorExamples},
+		"backup":  {wrapAll(backupOverview), backupExamples},
+		"restore": {wrapAll(restoreOverview), restoreExamples},
+		"export":  {wrapAll(exportOverview), exportExamples},
+		"import":  {wrapAll(importOverview), importExamples},
+	}
 }
 
 func commandNamed(model *kong.Application, name string) *kong.Node {
@@ -108,15 +112,21 @@ func commandNamed(model *kong.Application, name string) *kong.Node {
 	return model.Node
 }
 
-// writeFlags writes the command's flags and then the program's, group by group in the
+// writeFlags writes the command's flags, those of the commands below it, and then the program's, group by group in the
 // order in which the groups are first met.
 func writeFlags(page *strings.Builder, model *kong.Application, command *kong.Node) {
 	var titles []string
 	groups := map[string][]*kong.Flag{}
-	for _, flag := range append(append([]*kong.Flag{}, command.Flags...), model.Flags...) {
-		if flag.Hidden {
+	flags := slices.Clone(command.Flags)
+	for _, below := range command.Children {
+		flags = append(flags, below.Flags...)
+	}
+	known := map[string]bool{}
+	for _, flag := range append(flags, model.Flags...) {
+		if flag.Hidden || known[flag.Name] {
 			continue
 		}
+		known[flag.Name] = true
 		title := "More:"
 		if flag.Group != nil {
 			title = flag.Group.Title

@@ -13,6 +13,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/cmd/app"
 	"github.com/mini-livechat/mini-livechat/cmd/bench"
 	"github.com/mini-livechat/mini-livechat/cmd/doctor"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
 // Exit codes. That of bad flags is the shell's own; service managers may be told not to
@@ -36,7 +37,7 @@ func run(args []string) int {
 	}
 	about := ""
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		if err = knownCommand(parser.Model, args[0]); err != nil {
+		if err = knownCommand(parser.Model.Node, args); err != nil {
 			return complain(err, exitUsage, "")
 		}
 		if args[0] != "serve" {
@@ -59,11 +60,20 @@ func run(args []string) int {
 	case errors.Is(err, doctor.ErrURL), errors.Is(err, bench.ErrScenario), errors.Is(err, bench.ErrOption):
 		code = exitUsage
 	}
+	if refusal, ok := errors.AsType[*protocol.Error](err); ok {
+		err, code = errors.New(refusal.Reason), exitFailure
+		if refusal.Code == protocol.CodeInvalidPayload {
+			code = exitUsage
+		}
+	}
 	if memory, ok := errors.AsType[*app.MemoryError](err); ok {
 		return complain(memory, exitUsage, about)
 	}
 	if wrong, ok := errors.AsType[*app.ConfigError](err); ok {
 		// Kong put the command in front, which the flags speak for.
+		if about != "" { // it is the server that has a configuration
+			return complain(errors.Join(wrong.Mistakes...), exitUsage, about)
+		}
 		return complain(wrong, exitUsage, about)
 	}
 	return complain(explain(plain(err)), code, about)
@@ -72,18 +82,22 @@ func run(args []string) int {
 // errCommand: there is no such command.
 var errCommand = errors.New("there is no command")
 
-func knownCommand(model *kong.Application, name string) error {
-	commands := map[string]bool{}
-	for _, command := range model.Children {
-		commands[command.Name] = true
-	}
-	if commands[name] {
+// knownCommand reports that there is no command by the first of args, or none below it by the second.
+func knownCommand(node *kong.Node, args []string) error {
+	if len(node.Children) == 0 || len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return nil
 	}
-	if near := similarKey(name, commands); near != "" {
-		return fmt.Errorf("%w %q, did you mean %q?", errCommand, name, near)
+	commands := map[string]bool{}
+	for _, command := range node.Children {
+		if command.Name == args[0] {
+			return knownCommand(command, args[1:])
+		}
+		commands[command.Name] = true
 	}
-	return fmt.Errorf("%w %q", errCommand, name)
+	if near := similarKey(args[0], commands); near != "" {
+		return fmt.Errorf("%w %q, did you mean %q?", errCommand, args[0], near)
+	}
+	return fmt.Errorf("%w %q", errCommand, args[0])
 }
 
 // complain says what went wrong and, of bad flags, whose help to read: that of about, which is

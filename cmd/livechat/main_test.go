@@ -110,7 +110,11 @@ func TestEveryFlagIsExplained(t *testing.T) {
 	parser, err := newParser(defaults(), nothingSet)
 	require.NoError(t, err)
 	for _, command := range parser.Model.Children {
-		for _, flag := range append(command.Flags, parser.Model.Flags...) {
+		flags := slices.Concat(command.Flags, parser.Model.Flags)
+		for _, below := range command.Children {
+			flags = append(flags, below.Flags...)
+		}
+		for _, flag := range flags {
 			require.True(t, strings.HasSuffix(flag.Help, "."), "--%s: %q", flag.Name, flag.Help)
 			require.NotNil(t, command, flag.Name)
 			if !flag.IsBool() {

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
@@ -39,19 +37,14 @@ type tokenCommand struct {
 	Admin bool          `group:"token" help:"May change and delete any channel."`
 	TTL   time.Duration `name:"ttl" group:"token" placeholder:"TIME" help:"How long the token lets the person in."`
 
-	URL string `name:"url" group:"token" placeholder:"URL" help:"Where the page is, such as https://voice.example.org, for the link. Without it: where the server's settings say."`
-
-	// The server's settings that say where the page is, from the environment or the file.
-	Domain []string `hidden:"" group:"token" placeholder:"NAME" help:"The server's."`
-	HTTP   string   `name:"http" hidden:"" group:"token" placeholder:"HOST:PORT" help:"The server's."`
-
+	pageAddress `group:"token"`
 	serversSecret
 }
 
 // Run prints the token, and nothing else, on standard output, and the link on standard
 // error.
 func (c *tokenCommand) Run() error {
-	page, err := c.page()
+	page, err := c.check()
 	if err != nil {
 		return err
 	}
@@ -67,25 +60,18 @@ func (c *tokenCommand) Run() error {
 	return nil
 }
 
-// page is the page's address, as far as it is known, with the path's slash behind it.
-func (c *tokenCommand) page() (string, error) {
-	if c.URL == "" {
-		return app.PageURL(c.Domain, c.HTTP) + "/", nil
-	}
-	page, err := url.Parse(c.URL)
-	if err != nil || page.Scheme != "http" && page.Scheme != "https" || page.Host == "" || page.Fragment != "" || page.RawQuery != "" {
-		return "", &app.ConfigError{Mistakes: []error{fmt.Errorf("--url=%q: must be where the page is, such as https://voice.example.org", c.URL)}}
-	}
-	return strings.TrimSuffix(page.String(), "/") + "/", nil
-}
-
-func (c *tokenCommand) mint(now time.Time) (string, error) {
+// check finds what is wrong with the flags, and returns where the page is.
+func (c *tokenCommand) check() (page string, _ error) {
 	var mistakes []error
-	if err := auth.CheckUserID(c.User); err != nil {
+	page, err := c.page()
+	if err != nil {
+		mistakes = append(mistakes, err)
+	}
+	if err = auth.CheckUserID(c.User); err != nil {
 		mistakes = append(mistakes, fmt.Errorf("--user=%q: %w", c.User, err))
 	}
 	if c.Name != "" {
-		if _, err := auth.CleanName(c.Name); err != nil {
+		if _, err = auth.CleanName(c.Name); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("--name=%q: %w", c.Name, err))
 		}
 	}
@@ -93,13 +79,17 @@ func (c *tokenCommand) mint(now time.Time) (string, error) {
 		mistakes = append(mistakes, fmt.Errorf("--ttl=%s: must be %s to %s",
 			app.ShortDuration(c.TTL), app.ShortDuration(auth.MinTTL), app.ShortDuration(maxTokenTTL)))
 	}
-	cfg := c.config()
-	if err := cfg.CheckSecret(); err != nil {
+	if err = c.config().CheckSecret(); err != nil {
 		mistakes = append(mistakes, err)
 	}
 	if len(mistakes) > 0 {
 		return "", &app.ConfigError{Mistakes: mistakes}
 	}
+	return page, nil
+}
+
+func (c *tokenCommand) mint(now time.Time) (string, error) {
+	cfg := c.config()
 	_, missing := os.Stat(cfg.KeptSecret())
 	authority, err := cfg.Authority()
 	if err != nil {

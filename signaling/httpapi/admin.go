@@ -19,7 +19,9 @@ type Admin struct {
 	People *people.People
 	// ChannelName returns what a channel is called, or "" when there is none.
 	ChannelName func(channelID string) string
-	Log         *zap.Logger
+	// PageURL is where the page of the server that runs is, by its own settings; empty: none runs.
+	PageURL string
+	Log     *zap.Logger
 }
 
 // The bodies of requests and answers.
@@ -40,6 +42,10 @@ type (
 		Users []AdminUser `json:"users"`
 		More  bool        `json:"more"`
 	}
+	// AdminServer is the server; its URL is empty while it does not run.
+	AdminServer struct {
+		URL string `json:"url"`
+	}
 	// AdminUserChange is what is to be changed of somebody; absent: nothing.
 	AdminUserChange struct {
 		Role *string `json:"role,omitempty"`
@@ -51,6 +57,7 @@ type (
 func (a *Admin) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, do := range map[string]func(r *http.Request, w http.ResponseWriter) (any, error){
+		"GET /api/admin/server":             a.server,
 		"GET /api/admin/invites":            a.invites,
 		"POST /api/admin/invites":           a.invite,
 		"DELETE /api/admin/invites/{id}":    a.revoke,
@@ -109,6 +116,10 @@ func (a *Admin) body(w http.ResponseWriter, r *http.Request, into any, example s
 		return &badRequestError{status, err}
 	}
 	return nil
+}
+
+func (a *Admin) server(*http.Request, http.ResponseWriter) (any, error) {
+	return AdminServer{URL: a.PageURL}, nil
 }
 
 func (a *Admin) invites(r *http.Request, _ http.ResponseWriter) (any, error) {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -20,9 +21,11 @@ import (
 
 const (
 	// secretBytes is the randomness of an invite: nobody guesses it. idBytes is what of its hash names the invite.
-	secretBytes, idBytes = 16, 9
+	secretBytes, idBytes = 16, 8
 	// MaxInviteUses bounds how often an invite may be used that is not for any number of times.
 	MaxInviteUses = 100_000
+	// MinInviteTTL is the shortest that an invite lasts.
+	MinInviteTTL = time.Minute
 	// MaxInviteTTL bounds how long an invite lasts that is not for good.
 	MaxInviteTTL = 10 * 365 * 24 * time.Hour
 	// maxInvites is how many invites there may be by one person, and how many are listed.
@@ -88,7 +91,7 @@ func (p *People) Invite(ctx context.Context, by auth.Identity, spec InviteSpec, 
 		return store.Invite{}, "", fmt.Errorf("%w: a %s can invite people to be less than that, an admin to be anything", ErrNotAllowed, by.Role)
 	case spec.Uses < 0 || spec.Uses > MaxInviteUses:
 		return store.Invite{}, "", fmt.Errorf("%w: uses is %d; it must be 1 to %d, or 0 for any number of times", ErrBadRequest, spec.Uses, MaxInviteUses)
-	case spec.TTL != 0 && (spec.TTL < time.Minute || spec.TTL > MaxInviteTTL):
+	case spec.TTL != 0 && (spec.TTL < MinInviteTTL || spec.TTL > MaxInviteTTL):
 		return store.Invite{}, "", fmt.Errorf("%w: the invite would last %s; it must be a minute to ten years, or 0 for good", ErrBadRequest, spec.TTL)
 	}
 	if by.UserID != "" {
@@ -123,7 +126,7 @@ func newSecret() string {
 // inviteID is the name of the invite with a secret; what is remembered of it gives the secret away to nobody.
 func inviteID(secret string) string {
 	hash := sha256.Sum256([]byte("invite:" + secret))
-	return base64.RawURLEncoding.EncodeToString(hash[:idBytes])
+	return hex.EncodeToString(hash[:idBytes]) // on a command line it is no flag
 }
 
 // Look returns the invite with a secret as long as it can be used; else the error wraps ErrInvite.
