@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,30 +73,90 @@ func TestBackupWhileItIsWritten(t *testing.T) {
 	require.Equal(t, []string{"odd ?#% name.db"}, namesIn(t, copies))
 }
 
-// A text that was deleted is neither in the file, once that is closed, nor in a copy, not even as bytes that are in no use.
+// A text that is deleted, or in whatever other way not to be kept any more, is soon nowhere in the server's files, neither as it was
+// written nor as a word of the index, and not even as bytes that are in no use; nor is it in a copy.
 func TestDeletedTextIsGone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), FileName)
-	s, err := Open(path)
+	s := open(t, path)
+	add(t, s, ChannelSaved{Channel{ID: "den", Name: "Den", CreatedAt: noon}}, person("u1", "ada"))
+	long := strings.Repeat("much that fills many pages of the file ", 300)
+	for n, channel := range []string{"deleted", "edited", "old", "den", "cleared", "user"} {
+		fact := said(channel, n)
+		// The first letter is that of no other word, so that the index has the whole word, in small letters.
+		fact.Content = "Indiscretion " + string('α'+rune(n)) + "Unheard" + channel + " " + long
+		if channel == "user" {
+			fact.AuthorID = "u1"
+		}
+		for i := range 30 {
+			add(t, s, said("lobby", 2*(30*n+i)))
+		}
+		add(t, s, fact)
+		for i := range 30 {
+			add(t, s, said("lobby", 2*(30*n+i)+1))
+		}
+	}
+	// found are the channels of which a text is somewhere.
+	found := func(files ...string) (channels []string) {
+		t.Helper()
+		var all []byte
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			require.NoError(t, err)
+			all = append(all, content...)
+		}
+		for _, channel := range []string{"deleted", "edited", "old", "den", "cleared", "user"} {
+			for _, text := range []string{"Unheard" + channel, "unheard" + channel} {
+				if bytes.Contains(all, []byte(text)) {
+					channels = append(channels, text)
+				}
+			}
+		}
+		return channels
+	}
+	require.Len(t, found(path, path+"-wal"), 12)
+	add(t, s, MessageDeleted{"deleted-0"}, MessageEdited{"edited-1", "harmless", noon}, ChannelDeleted{"den"}, UserDeleted{UserID: "u1", Erase: true, Alias: "gone"})
+	require.NoError(t, s.ClearChat(t.Context(), noon, "cleared"))
+	tend := tending{Store: s, limits: func(channel string) Limits {
+		if channel == "old" {
+			return Limits{}
+		}
+		return Limits{1000, 1 << 62}
+	}}
+	require.NoError(t, tend.forget(t.Context(), noon))
+	require.Eventually(t, func() bool { return len(found(path, path+"-wal")) == 0 }, 5*retryInterval, 20*time.Millisecond)
+	to := filepath.Join(t.TempDir(), "copy.db")
+	_, err := Backup(t.Context(), path, to, false)
 	require.NoError(t, err)
-	secret := said("lobby", 1000)
-	secret.Content = "an indiscretion"
-	for i := range 50 {
+	require.Empty(t, found(to))
+	require.Len(t, ids(t, s, "lobby"), 360)
+}
+
+// Who reads for long keeps a deleted text in the log, and holds nobody up.
+func TestLogIsEmptiedAfterReading(t *testing.T) {
+	path := filepath.Join(t.TempDir(), FileName)
+	s := open(t, path)
+	for i := range 10 {
 		add(t, s, said("lobby", i))
 	}
-	add(t, s, secret)
-	for i := range 50 {
-		add(t, s, said("lobby", 50+i))
-	}
-	add(t, s, MessageDeleted{secret.ID})
-	to := filepath.Join(t.TempDir(), "copy.db")
-	_, err = Backup(t.Context(), path, to, false)
+	rows, err := s.read.QueryContext(t.Context(), "SELECT id FROM messages")
 	require.NoError(t, err)
-	require.NoError(t, s.Close())
-	for _, file := range []string{path, to} {
-		content, failed := os.ReadFile(file)
+	require.True(t, rows.Next())
+	add(t, s, MessageDeleted{"lobby-3"})
+	size := func() int64 {
+		info, failed := os.Stat(path + "-wal")
 		require.NoError(t, failed)
-		require.False(t, bytes.Contains(content, []byte(secret.Content)), file)
+		return info.Size()
 	}
+	slowest := time.Duration(0)
+	for end := time.Now().Add(retryInterval + time.Second/2); time.Now().Before(end); {
+		begin := time.Now()
+		add(t, s, MessageEdited{"lobby-4", "again", noon})
+		slowest = max(slowest, time.Since(begin))
+	}
+	require.NotZero(t, size())
+	require.Less(t, slowest, 2*time.Second, "the log is waited for")
+	require.NoError(t, rows.Close())
+	require.Eventually(t, func() bool { return size() == 0 }, 5*retryInterval, 20*time.Millisecond)
 }
 
 func TestBackupOverwritesNothing(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -40,6 +41,8 @@ func (w *writing) mustChange(what, query string, args ...any) error {
 type writer struct {
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
+	// erased: something was taken out that may still be read in the log.
+	erased bool
 }
 
 func (w *writer) exec(query string, args ...any) (int64, error) {
@@ -80,6 +83,22 @@ func (w *writer) close() error {
 		_ = stmt.Close()
 	}
 	return w.conn.Close()
+}
+
+// scrub empties the log, in which what was deleted would stay until others write over it. Who reads at the moment keeps it from doing
+// so, and another who copies the file for long; it is tried again then.
+func (w *writer) scrub() {
+	const patience = 50 // ms; everybody who writes waits
+	if !w.erased {
+		return
+	}
+	var busy, pages, done int
+	_, err := w.exec("PRAGMA busy_timeout = " + strconv.Itoa(patience))
+	if err == nil {
+		err = w.one("PRAGMA wal_checkpoint(TRUNCATE)", nil, &busy, &pages, &done)
+	}
+	w.erased = err != nil || busy != 0
+	_, _ = w.exec("PRAGMA busy_timeout = " + strconv.Itoa(busyTimeout))
 }
 
 // milliseconds is how times are kept.

@@ -21,6 +21,9 @@ const FileName = "livechat.db"
 // applicationID tells our files from those of other programs (SQLite's PRAGMA application_id): "LvCh".
 const applicationID = 0x4c764368
 
+// busyTimeout is for how many milliseconds SQLite waits for other programs.
+const busyTimeout = 5000
+
 // Open opens the file at path, or makes it; with an empty path what is written lasts until Close. It fails with ErrInUse,
 // ErrNewer, ErrForeign, ErrCorrupt or an error of the system, and then leaves the file as it was.
 func Open(path string) (*Store, error) {
@@ -90,7 +93,7 @@ func address(path string, query url.Values) string {
 }
 
 func (s *Store) open() (*writer, error) {
-	path, query := s.path, url.Values{"_pragma": {"busy_timeout(5000)", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "secure_delete(1)"}}
+	path, query := s.path, url.Values{"_pragma": {"busy_timeout(" + strconv.Itoa(busyTimeout) + ")", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "secure_delete(1)"}}
 	if path == "" {
 		path = "/livechat-" + strconv.FormatUint(memories.Add(1), 10)
 		query.Set("vfs", "memdb")

@@ -121,6 +121,7 @@ func (s *Store) run(w *writer) {
 			group = append(group, a)
 		case <-retry.C:
 			if s.Trouble() == nil {
+				w.scrub()
 				continue
 			}
 		case <-s.closing:

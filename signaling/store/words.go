@@ -48,6 +48,7 @@ func (w *writing) unindex(e entry) error {
 	if e.content == "" {
 		return nil
 	}
+	w.db.erased = true
 	_, err := w.exec("INSERT INTO words (words, rowid, text, place) VALUES ('delete', ?, ?, ?)",
 		e.seq, cut(e.content), e.place())
 	return err
