@@ -214,6 +214,10 @@ func TestGatewayMessageChanges(t *testing.T) {
 	ada.event(protocol.OpMessageChange, &told)
 	require.Equal(t, protocol.MessageChange{ChannelID: "den", MessageID: one, Content: "uno", EditedAt: change.EditedAt}, told)
 	require.Equal(t, told, change)
+	change = protocol.MessageChange{}
+	bob.ack(protocol.OpMessageUpdate, protocol.MessageUpdate{MessageID: one, Content: "uno"}, &change)
+	require.Equal(t, told, change, "what changes nothing does so whenever it is said")
+	ada.quiet()
 
 	for _, c := range []*raw{ada, root} { // who may delete may not put words into one's mouth
 		c.fails(protocol.OpMessageUpdate, protocol.MessageUpdate{MessageID: one, Content: "mine"}, protocol.CodeNotYourMessage)

@@ -126,6 +126,12 @@ func messageUpdate(ctx context.Context, s *Session, r *request) error {
 	if message.AuthorID != s.userID {
 		return fmt.Errorf("%w: only who wrote it may change what it says", errNotYourMessage)
 	}
+	if message.Content == d.Content { // asked again, perhaps, by one whom the first answer did not reach
+		r.ack(protocol.MessageChange{
+			ChannelID: message.ChannelID, MessageID: message.ID, Content: d.Content, EditedAt: wireMessage(message).EditedAt,
+		})
+		return nil
+	}
 	now := time.Now()
 	return s.change(ctx, r, channel, now, store.MessageEdited{MessageID: message.ID, Content: d.Content, At: now}, protocol.MessageChange{
 		ChannelID: message.ChannelID, MessageID: message.ID, Content: d.Content, EditedAt: now.UnixMilli(),
