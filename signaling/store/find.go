@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,10 +29,12 @@ const (
 	quick      = 3 * time.Millisecond
 	spanGrowth = 4
 	maxSpan    = 64
-	// prefixTime is how long the index may take to gather all words with a beginning. It does so each time it is asked, and for all
-	// messages. A beginning for which that takes longer is so common that it is soon found without the index.
-	// It has prefixTries tries, since the machine may be busy with something else.
-	prefixTime  = quick
+	// maxRare is in how many messages a word may stand that bounds a search by itself: then there is only one span.
+	maxRare = 2000
+	// prefixTime is how long the index may take to gather all words with a beginning, which it does each time it is asked, and for all
+	// messages. A beginning for which that takes longer is so common that it is soon found without the index. It has prefixTries
+	// tries, since the machine may be busy with something else.
+	prefixTime  = quick / 2
 	prefixTries = 2
 	// maxPlaces is how many channels are looked for by the index; of more, it finds those of other channels as well.
 	maxPlaces = 32
@@ -140,8 +141,8 @@ type looking struct {
 	wanted   []term
 	query    Query
 	channels string // in JSON
-	// prefix: the index is asked for beginnings of words, too.
-	prefix bool
+	// prefix: the index is asked for beginnings of words, too. rare: one of the words is so rare that there is little to look at.
+	prefix, rare bool
 	// top: all messages from this number on are looked at.
 	top   int64
 	found []Found
@@ -151,40 +152,67 @@ type looking struct {
 // look looks at the messages from bottom on, until it has found or done enough.
 func (l *looking) look(ctx context.Context, bottom int64) error {
 	end := time.Now().Add(searchTime)
-	l.prefix = slices.ContainsFunc(l.wanted, func(t term) bool { return t.prefix })
-	tries := 0
-	if l.prefix {
-		tries = prefixTries
+	if err := l.prepare(ctx); err != nil {
+		return err
 	}
-	for blocks, first := int64(1), true; l.top > bottom && !l.full(); {
+	for blocks, first := int64(1), true; l.top > bottom && !l.full(); first = false {
 		begin := time.Now()
-		if !first && !begin.Before(end) {
+		in, cancel := context.WithDeadline(ctx, end)
+		if first {
+			in, cancel = context.WithCancel(ctx)
+		} else if !begin.Before(end) {
+			cancel()
 			return nil
 		}
-		in, cancel := context.WithCancel(ctx)
-		switch {
-		case tries > 0:
-			in, cancel = context.WithDeadline(ctx, begin.Add(prefixTime))
-		case !first:
-			in, cancel = context.WithDeadline(ctx, end)
+		from := max((l.top-1)/block-blocks+1, 0)
+		if l.rare {
+			from = 0
 		}
-		err := l.span(in, max((l.top-1)/block-blocks+1, 0), bottom)
+		err := l.span(in, from, bottom)
 		late := in.Err() != nil && ctx.Err() == nil
 		cancel()
-		switch {
-		case err == nil:
-			tries, first = 0, false
-		case !late:
+		if err != nil && !late {
 			return err
-		case tries > 0:
-			tries--
-			l.prefix = tries > 0
 		}
 		if time.Since(begin) < quick {
 			blocks = min(blocks*spanGrowth, maxSpan)
 		}
 	}
 	return nil
+}
+
+// prepare decides how the index is asked.
+func (l *looking) prepare(ctx context.Context) error {
+	l.prefix = true
+	rare := map[bool]bool{} // by whether the rare word is a beginning
+	for _, t := range l.wanted {
+		few, err := l.few(ctx, t)
+		for tries := 1; err != nil && t.prefix && ctx.Err() == nil && tries < prefixTries; tries++ {
+			few, err = l.few(ctx, t)
+		}
+		switch {
+		case err == nil:
+			rare[t.prefix] = rare[t.prefix] || few
+		case !t.prefix || ctx.Err() != nil:
+			return err
+		default:
+			l.prefix = false
+		}
+	}
+	l.rare = rare[false] || rare[true] && l.prefix
+	return nil
+}
+
+// few reports whether no more than maxRare messages have a term.
+func (l *looking) few(ctx context.Context, t term) (bool, error) {
+	if t.prefix {
+		var cancel func()
+		ctx, cancel = context.WithTimeout(ctx, prefixTime)
+		defer cancel()
+	}
+	var n int
+	err := l.read.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)", t.phrase(), maxRare+1).Scan(&n)
+	return n <= maxRare, err
 }
 
 func (l *looking) full() bool { return len(l.found) == maxRanked || l.size >= maxRankedText }
@@ -242,11 +270,8 @@ func (l *looking) take(m Message) {
 func (l *looking) expression(from int64) string {
 	var words, channels, blocks []string
 	for _, t := range l.wanted {
-		switch {
-		case !t.prefix:
-			words = append(words, "text : "+t.phrase())
-		case l.prefix:
-			words = append(words, "text : "+t.phrase()+" *")
+		if !t.prefix || l.prefix {
+			words = append(words, t.phrase())
 		}
 	}
 	if len(l.query.ChannelIDs) <= maxPlaces {
@@ -257,12 +282,15 @@ func (l *looking) expression(from int64) string {
 	if len(words) == 0 && len(channels) == 0 {
 		return ""
 	}
-	for n := (l.top - 1) / block; n >= from; n-- {
-		blocks = append(blocks, blockWord(n))
+	all := words
+	if !l.rare {
+		for n := (l.top - 1) / block; n >= from; n-- {
+			blocks = append(blocks, blockWord(n))
+		}
+		all = append(all, "place : ("+strings.Join(blocks, " OR ")+")")
 	}
-	all := []string{"place : (" + strings.Join(blocks, " OR ") + ")"}
 	if len(channels) > 0 {
 		all = append(all, "place : ("+strings.Join(channels, " OR ")+")")
 	}
-	return strings.Join(append(all, words...), " AND ")
+	return strings.Join(all, " AND ")
 }

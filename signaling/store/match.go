@@ -70,7 +70,11 @@ func (t term) phrase() string {
 		}
 		text = strings.Join(pairs, " ")
 	}
-	return `"` + text + `"`
+	text = `text : "` + text + `"`
+	if t.prefix {
+		text += " *"
+	}
+	return text
 }
 
 // folded is a text as the tokenizer compares it: without case and diacritics.
