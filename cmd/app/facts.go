@@ -18,6 +18,10 @@ func CheckFact(fact store.Fact) error {
 		return checkChannel(f.Channel)
 	case store.MessagePosted:
 		return checkMessage(f.Message)
+	case store.ReadUpTo:
+		if err := auth.CheckUserID(f.UserID); err != nil {
+			return fmt.Errorf("user_id: %w", err)
+		}
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ func TestCheckFact(t *testing.T) {
 	message := store.Message{ID: "1", ChannelID: "ops", AuthorID: "guest-1", AuthorName: "Ada L.", Content: "\x00 anything", ReplyTo: "2"}
 	require.NoError(t, CheckFact(store.ChannelSaved{Channel: channel}))
 	require.NoError(t, CheckFact(store.MessagePosted{Message: message}))
+	require.NoError(t, CheckFact(store.ReadUpTo{UserID: "guest-1", ChannelID: "ops", MessageID: "1"}))
+	require.ErrorContains(t, CheckFact(store.ReadUpTo{UserID: "a\tb", ChannelID: "ops", MessageID: "1"}), "user_id: ")
 	deleted := message
 	deleted.Content, deleted.AuthorName = "", ""
 	require.NoError(t, CheckFact(store.MessagePosted{Message: deleted}))

@@ -13,9 +13,10 @@ import (
 )
 
 // An export is JSON Lines. Each line is a fact: its kind, and beside that its fields. There are channel_saved, then
-// message_posted, in their order; of a message that was deleted the content is empty.
+// message_posted, in their order; of a message that was deleted the content is empty. Last are read_up_to; where the last message that
+// was read is not kept any more, it is the last before that.
 
-// channelLine and messageLine are the lines of an export.
+// channelLine, messageLine and readLine are the lines of an export.
 type channelLine struct {
 	Kind string `json:"kind"`
 	Channel
@@ -24,6 +25,11 @@ type channelLine struct {
 type messageLine struct {
 	Kind string `json:"kind"`
 	Message
+}
+
+type readLine struct {
+	Kind string `json:"kind"`
+	ReadUpTo
 }
 
 // Export writes what the file at path holds, also while a server uses it, as it is at one moment. Holding.Bytes is how much it wrote.
@@ -68,6 +74,16 @@ func Export(ctx context.Context, path string, to io.Writer) (Holding, error) {
 				m.EditedAt = m.EditedAt.UTC()
 			}
 			return lines.Encode(messageLine{MessagePosted{}.Kind(), m})
+		})
+	}
+	if err == nil {
+		err = eachRow(ctx, tx, `SELECT user_id, channel_id, (SELECT id FROM messages m WHERE m.channel_id = reads.channel_id
+			AND m.seq <= reads.seq ORDER BY m.seq DESC LIMIT 1) AS last FROM reads WHERE last IS NOT NULL`, func(rows *sql.Rows) error {
+			line := readLine{Kind: ReadUpTo{}.Kind()}
+			if failed := rows.Scan(&line.UserID, &line.ChannelID, &line.MessageID); failed != nil {
+				return failed
+			}
+			return lines.Encode(line)
 		})
 	}
 	if err != nil {

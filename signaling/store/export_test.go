@@ -29,6 +29,8 @@ func lively(tb testing.TB, path string) {
 	}
 	answer := MessagePosted{Message{ID: "answer", ChannelID: "lobby", AuthorID: "bob", AuthorName: "B\tb", Content: "\x00<b>\r\n회의", At: noon, ReplyTo: "lobby-3"}, "nonce"}
 	add(tb, s, answer, MessageEdited{"lobby-4", "changed", noon.Add(time.Hour)}, MessageDeleted{"lobby-3"})
+	add(tb, s, ReadUpTo{"ada", "lobby", "lobby-6"}, ReadUpTo{"ada", "ops", "ops-9"}, ReadUpTo{"bob", "lobby", "lobby-3"}, said("ops", 10),
+		ReadUpTo{"bob", "ops", "ops-10"}, ReadUpTo{"cyd", "ops", "ops-0"}, MessagesForgotten{[]string{"ops-10", "ops-0"}})
 	require.NoError(tb, s.Close())
 }
 
@@ -48,7 +50,7 @@ func TestExportAndImport(t *testing.T) {
 	text := exported(t, first)
 	done, err := Import{}.Into(t.Context(), second, strings.NewReader(text))
 	require.NoError(t, err)
-	require.Equal(t, Imported{Channels: 2, Messages: 20}, done)
+	require.Equal(t, Imported{Channels: 2, Messages: 19}, done)
 	require.Equal(t, text, exported(t, second))
 
 	one, other := open(t, first), open(t, second)
@@ -73,6 +75,13 @@ func TestExportAndImport(t *testing.T) {
 			require.Equal(t, want, got)
 		}
 	}
+	for user, want := range map[string][2]Unread{"ada": {{"lobby-6", 1}, {"ops-9", 0}}, "bob": {{"lobby-3", 6}, {"ops-9", 0}}, "cyd": {{"", 10}, {"", 9}}} {
+		for i, channel := range []string{"lobby", "ops"} {
+			unread, failed := other.Unread(t.Context(), user, channel)
+			require.NoError(t, failed)
+			require.Equal(t, want[i], unread, "%s in %s", user, channel)
+		}
+	}
 	var found int
 	require.NoError(t, other.read.QueryRowContext(t.Context(), "SELECT count(*) FROM words WHERE words MATCH 'changed'").Scan(&found))
 	require.Equal(t, 1, found, "it can be searched")
@@ -86,9 +95,9 @@ func TestExportHasEveryTable(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), FileName))
 	tables, err := s.strings(t.Context(), "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'words_%'")
 	require.NoError(t, err)
-	exported := []string{"channels", "messages"}
+	exported := []string{"channels", "messages", "reads"}
 	follows := []string{"meta", "words", "gone"} // from what is exported
-	people := []string{"users", "name_keys", "logins", "invites", "admissions", "reads"}
+	people := []string{"users", "name_keys", "logins", "invites", "admissions"}
 	require.ElementsMatch(t, slices.Concat(exported, follows, people), tables)
 }
 
@@ -98,13 +107,13 @@ func TestImportAgain(t *testing.T) {
 	text := exported(t, path)
 	_, err := Import{}.Into(t.Context(), path, strings.NewReader(text))
 	require.ErrorIs(t, err, ErrExists)
-	require.ErrorContains(t, err, "line 1: exists already: channel lobby\nline 2: exists already: channel ops\nline 3: exists already: message ops-0\n")
+	require.ErrorContains(t, err, "line 1: exists already: channel lobby\nline 2: exists already: channel ops\nline 3: exists already: message lobby-0\n")
 	wrong, ok := errors.AsType[*LinesError](err)
 	require.True(t, ok)
 	require.Len(t, wrong.Mistakes, maxMistakes)
 	done, err := Import{SkipExisting: true}.Into(t.Context(), path, strings.NewReader(text))
 	require.NoError(t, err)
-	require.Equal(t, Imported{Skipped: 23}, done)
+	require.Equal(t, Imported{Skipped: 22}, done)
 	require.Equal(t, text, exported(t, path))
 }
 
@@ -117,28 +126,31 @@ func TestImportRefuses(t *testing.T) {
 	const at = `"at":"2026-01-01T00:00:00Z"`
 	strict := errors.New("the check says no")
 	for name, test := range map[string]struct{ text, says string }{
-		"no JSON":         {channel + "{", "line 2: it is no fact in JSON"},
-		"two values":      {channel + message(at) + "{}", "line 2: it is no fact in JSON"},
-		"a list":          {channel + "\n[]", "line 3: it is no fact in JSON"},
-		"no kind":         {channel + "{}", `line 2: "" is no kind`},
-		"another kind":    {channel + `{"kind":"channel_deleted","channel_id":"new"}`, `line 2: "channel_deleted" is no kind of line; there are channel_saved and message_posted`},
-		"unknown field":   {channel + message(at+`,"colour":"red"`), `line 2: it cannot be understood: json: unknown field "colour"`},
-		"wrong type":      {channel + message(at+`,"reply_to":7`), "line 2: it cannot be understood"},
-		"no time":         {channel + message(`"reply_to":"x"`), "line 2: at is missing"},
-		"no id":           {channel + strings.Replace(message(at), `"m"`, `""`, 1), "line 2: message_id is missing"},
-		"no author":       {channel + strings.Replace(message(at), `"ada"`, `""`, 1), "line 2: author_id is missing"},
-		"before all time": {channel + message(`"at":"1969-01-01T00:00:00Z"`), "line 2: at is missing, or not between"},
-		"edited never":    {channel + message(at+`,"edited_at":"0900-01-01T00:00:00Z"`), "line 2: edited_at is"},
-		"twice":           {channel + message(at) + "\n" + message(at), "line 3: exists already: message m"},
-		"channel twice":   {channel + channel, "line 2: exists already: channel new"},
-		"unknown channel": {message(at), "line 1: not found: channel new; its line comes before"},
-		"no UTF-8":        {channel + strings.Replace(message(at), "Ada", "\xff", 1), "line 2: it is not UTF-8"},
-		"too long":        {channel + strings.Repeat("x", maxLine+1), "line 2: it has more than 1048576 bytes"},
-		"keep":            {strings.Replace(channel, `"keep":{}`, `"keep":{"for_ms":-1}`, 1), "line 1: keep is negative"},
-		"keep forever":    {strings.Replace(channel, `"keep":{}`, `"keep":{"for_ms":9223372036854775807}`, 1), "line 1: it cannot be understood: for_ms is too long"},
-		"keep and more":   {strings.Replace(channel, `"keep":{}`, `"keep":{"sweets":1}`, 1), `unknown field "sweets"`},
-		"capacity":        {strings.Replace(channel, `"keep"`, `"capacity":-1,"keep"`, 1), "line 1: capacity is negative"},
-		"checked":         {channel + strings.Replace(message(at), `"x"`, `"bad"`, 1), "line 2: the check says no"},
+		"no JSON":          {channel + "{", "line 2: it is no fact in JSON"},
+		"two values":       {channel + message(at) + "{}", "line 2: it is no fact in JSON"},
+		"a list":           {channel + "\n[]", "line 3: it is no fact in JSON"},
+		"no kind":          {channel + "{}", `line 2: "" is no kind`},
+		"another kind":     {channel + `{"kind":"channel_deleted","channel_id":"new"}`, `line 2: "channel_deleted" is no kind of line; there are channel_saved, message_posted and read_up_to`},
+		"unknown field":    {channel + message(at+`,"colour":"red"`), `line 2: it cannot be understood: json: unknown field "colour"`},
+		"wrong type":       {channel + message(at+`,"reply_to":7`), "line 2: it cannot be understood"},
+		"no time":          {channel + message(`"reply_to":"x"`), "line 2: at is missing"},
+		"no id":            {channel + strings.Replace(message(at), `"m"`, `""`, 1), "line 2: message_id is missing"},
+		"no author":        {channel + strings.Replace(message(at), `"ada"`, `""`, 1), "line 2: author_id is missing"},
+		"before all time":  {channel + message(`"at":"1969-01-01T00:00:00Z"`), "line 2: at is missing, or not between"},
+		"edited never":     {channel + message(at+`,"edited_at":"0900-01-01T00:00:00Z"`), "line 2: edited_at is"},
+		"twice":            {channel + message(at) + "\n" + message(at), "line 3: exists already: message m"},
+		"channel twice":    {channel + channel, "line 2: exists already: channel new"},
+		"unknown channel":  {message(at), "line 1: not found: channel new; its line comes before"},
+		"no UTF-8":         {channel + strings.Replace(message(at), "Ada", "\xff", 1), "line 2: it is not UTF-8"},
+		"too long":         {channel + strings.Repeat("x", maxLine+1), "line 2: it has more than 1048576 bytes"},
+		"keep":             {strings.Replace(channel, `"keep":{}`, `"keep":{"for_ms":-1}`, 1), "line 1: keep is negative"},
+		"keep forever":     {strings.Replace(channel, `"keep":{}`, `"keep":{"for_ms":9223372036854775807}`, 1), "line 1: it cannot be understood: for_ms is too long"},
+		"keep and more":    {strings.Replace(channel, `"keep":{}`, `"keep":{"sweets":1}`, 1), `unknown field "sweets"`},
+		"capacity":         {strings.Replace(channel, `"keep"`, `"capacity":-1,"keep"`, 1), "line 1: capacity is negative"},
+		"read by nobody":   {channel + message(at) + "\n" + `{"kind":"read_up_to","channel_id":"new","message_id":"m"}`, "line 3: user_id is missing"},
+		"read what is not": {channel + message(at) + "\n" + `{"kind":"read_up_to","user_id":"ada","channel_id":"new","message_id":"x"}`, "line 3: not found: message x"},
+		"read elsewhere":   {channel + message(at) + "\n" + `{"kind":"read_up_to","user_id":"ada","channel_id":"old","message_id":"m"}`, "line 3: not found: message m"},
+		"checked":          {channel + strings.Replace(message(at), `"x"`, `"bad"`, 1), "line 2: the check says no"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), FileName)
@@ -206,6 +218,8 @@ func FuzzImport(f *testing.F) {
 				require.NoError(t, lines.Encode(channelLine{fact.Kind(), fact.Channel}))
 			case MessagePosted:
 				require.NoError(t, lines.Encode(messageLine{fact.Kind(), fact.Message}))
+			case ReadUpTo:
+				require.NoError(t, lines.Encode(readLine{fact.Kind(), fact}))
 			}
 		}
 		again, err := read(t, out.String())

@@ -187,8 +187,18 @@ func (r *importing) parse(line []byte) (Fact, error) {
 		if !r.channels[read.ChannelID] {
 			return nil, fmt.Errorf("%w: channel %s; its line comes before those of its messages", ErrNotFound, read.ChannelID)
 		}
+	case ReadUpTo{}.Kind():
+		var read readLine
+		if err := decode(line, &read); err != nil {
+			return nil, err
+		}
+		if read.UserID == "" {
+			return nil, errors.New("user_id is missing")
+		}
+		fact = read.ReadUpTo
 	default:
-		return nil, fmt.Errorf("%q is no kind of line; there are %s and %s", kind.Kind, ChannelSaved{}.Kind(), MessagePosted{}.Kind())
+		return nil, fmt.Errorf("%q is no kind of line; there are %s, %s and %s", kind.Kind,
+			ChannelSaved{}.Kind(), MessagePosted{}.Kind(), ReadUpTo{}.Kind())
 	}
 	if r.Check != nil {
 		return fact, r.Check(fact)
