@@ -37,6 +37,7 @@ func TestBrowserPage(t *testing.T) {
 		{"names that nobody can have", checkNames},
 		{"a full channel, a change, a deletion", checkChannels},
 		{"what an admin sets and takes back", checkSettings},
+		{"people come by an invite", checkInvites},
 		{"who is in channels one is not in", checkPresence},
 		{"a phone's width", checkPhone},
 		{"no microphone", checkDenied},
@@ -334,7 +335,7 @@ func checkRefused(t *testing.T, ada, _ *participant) {
 		c.Secret = secret
 	})
 	ada.enterName(s, "Ada")
-	ada.see("#start-error", "Paste the access token you were given")
+	ada.see("#start-error", "paste the access token you were given")
 	ada.fill("#token", "not a token")
 	ada.click("#token-submit")
 	ada.see("#start-error", "The access token is not valid")

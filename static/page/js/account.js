@@ -1,20 +1,22 @@
 /**
- * Who the person is: the name and token the browser keeps, the token or channel a link
- * carries, and tokens for guests.
+ * Who the person is: the name, token and login the browser keeps, the token, invite or channel a link
+ * carries, and how one comes by a token: as a guest, or by an invite.
  * @module
  */
 
 import { ErrorCode } from './protocol.js';
 
-/** How long the server may take to mint a guest token, in milliseconds. */
-const GUEST_TIMEOUT_MS = 10_000;
+/** How long the server may take to answer, in milliseconds. */
+const TIMEOUT_MS = 10_000;
 
 const NAME_KEY = 'livechat.name';
 const TOKEN_KEY = 'livechat.token';
 const GUEST_KEY = 'livechat.guest';
+const LOGIN_KEY = 'livechat.login';
+const LOGIN_NAME_KEY = 'livechat.login.name';
 
-/** POST /api/guest did not answer with a token. */
-export class GuestError extends Error {
+/** The server did not let somebody in, or was not reached. */
+export class EntryError extends Error {
   /**
    * @param {number} status HTTP status; 0 when the server was not reached
    * @param {string} reason
@@ -23,7 +25,7 @@ export class GuestError extends Error {
    */
   constructor(status, reason, retryAfterMs, code = 0) {
     super(reason);
-    this.name = 'GuestError';
+    this.name = 'EntryError';
     this.status = status;
     this.reason = reason;
     this.retryAfterMs = retryAfterMs;
@@ -41,31 +43,80 @@ export class GuestError extends Error {
   }
 }
 
+/** A login that the browser kept is good no more: it was taken back, or nobody came for long. */
+export class SignedOutError extends Error {}
+
 /**
- * @param {string} name
- * @returns {Promise<{token: string, user_id: string, name: string}>}
- * @throws {GuestError}
+ * @param {string} path
+ * @param {object} d
+ * @returns {Promise<any>}
+ * @throws {EntryError}
  */
-export async function requestGuestToken(name) {
+async function post(path, d) {
   /** @type {Response} */
   let response;
   try {
-    response = await fetch(new URL('api/guest', document.baseURI), {
+    response = await fetch(new URL(path, document.baseURI), {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ name }),
-      signal: AbortSignal.timeout(GUEST_TIMEOUT_MS),
+      body: JSON.stringify(d),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch {
-    throw new GuestError(0, 'the server was not reached', 0);
+    throw new EntryError(0, 'the server was not reached', 0);
   }
   const body = await response.json().catch(() => null);
-  if (!response.ok || typeof body?.token !== 'string') {
+  if (!response.ok || body === null) {
     const retryAfter = Number(response.headers.get('Retry-After')) || 0;
     const status = response.ok ? 500 : response.status;
-    throw new GuestError(status, String(body?.reason ?? response.statusText), retryAfter * 1000, Number(body?.code) || 0);
+    throw new EntryError(status, String(body?.reason ?? response.statusText), retryAfter * 1000, Number(body?.code) || 0);
   }
   return body;
+}
+
+/**
+ * @param {string} name
+ * @returns {Promise<{token: string, user_id: string, name: string}>}
+ * @throws {EntryError}
+ */
+export async function requestGuestToken(name) {
+  const guest = await post('api/guest', { name });
+  if (typeof guest.token !== 'string') {
+    throw new EntryError(500, 'there is no token in the answer', 0);
+  }
+  return guest;
+}
+
+/**
+ * What an invite is, and, of who accepts it, whom it makes.
+ * @typedef {object} InviteAnswer
+ * @property {import('./protocol.js').Role} role
+ * @property {string} [channel_id]
+ * @property {string} [channel_name]
+ * @property {string} [by_name]
+ * @property {number} [expires_at]
+ * @property {string} [token] absent for one who was a person already
+ * @property {string} [user_id]
+ * @property {string} [name]
+ */
+
+/**
+ * Asks what an invite is, and with a name or a token accepts it.
+ * @param {string} secret
+ * @param {{name?: string, token?: string}} [as]
+ * @returns {Promise<InviteAnswer>}
+ * @throws {EntryError}
+ */
+export function askInvite(secret, as = {}) {
+  return post('api/invite', { secret, ...as });
+}
+
+/**
+ * Takes a login back. That the server cannot be reached is no reason to stay.
+ * @param {string} token
+ */
+export async function endLogin(token) {
+  await post('api/signout', { token }).catch(() => {});
 }
 
 /**
@@ -79,7 +130,7 @@ export async function siteRefusal(gateway) {
   try {
     const response = await fetch(String(gateway).replace(/^ws/, 'http'), {
       method: 'POST',
-      signal: AbortSignal.timeout(GUEST_TIMEOUT_MS),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     const body = response.status === 403 ? await response.json() : null;
     return body?.code === ErrorCode.SITE_REFUSED ? String(body.reason) : '';
@@ -89,18 +140,19 @@ export async function siteRefusal(gateway) {
 }
 
 /**
- * Reads `#token=…&channel=…` from the address. The token is taken out of the address
- * bar and the history at once: it is a password and links get shared.
- * @returns {{token: string, channelId: string}}
+ * Reads `#token=…&channel=…` or `#invite=…` from the address. The token is taken out of the address
+ * bar and the history at once: it is a password and links get shared. An invite stays until it is accepted.
+ * @returns {{token: string, channelId: string, invite: string}}
  */
 export function takeLink() {
   const fragment = new URLSearchParams(location.hash.slice(1));
   const token = fragment.get('token') ?? '';
   const channelId = fragment.get('channel') ?? '';
+  const invite = fragment.get('invite') ?? '';
   if (token) {
     showChannelInAddress(channelId);
   }
-  return { token, channelId };
+  return { token, channelId, invite };
 }
 
 /**
@@ -122,7 +174,18 @@ export function channelLink(channelId) {
 }
 
 /**
- * What the browser keeps. The name is for the next visit; the token only for a reload
+ * @param {string} secret
+ * @returns {string}
+ */
+export function inviteLink(secret) {
+  const url = new URL(location.href);
+  url.search = '';
+  url.hash = `invite=${secret}`;
+  return url.href;
+}
+
+/**
+ * What the browser keeps. The name and the login are for the next visit; the token only for a reload
  * of this tab, so that two tabs are two people.
  */
 export const memory = {
@@ -139,6 +202,15 @@ export const memory = {
   set credentials({ token, guest }) {
     write(sessionStorageOf, TOKEN_KEY, token);
     write(sessionStorageOf, GUEST_KEY, guest ? 'yes' : '');
+  },
+  /** Who one is on this browser for good, having come by an invite; the token is '' when one is nobody. */
+  /** @returns {{token: string, name: string}} */
+  get login() {
+    return { token: read(localStorageOf, LOGIN_KEY), name: read(localStorageOf, LOGIN_NAME_KEY) };
+  },
+  set login({ token, name }) {
+    write(localStorageOf, LOGIN_KEY, token);
+    write(localStorageOf, LOGIN_NAME_KEY, name);
   },
 };
 

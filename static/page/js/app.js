@@ -4,6 +4,7 @@
  * The address may carry:
  *  - `#token=…` an access token, then no name is asked for;
  *  - `#channel=…` where to go;
+ *  - `#invite=…` an invite, by which one becomes somebody whom this browser keeps;
  *  - `?audio=raw` no echo cancellation, noise suppression or automatic gain: for music,
  *    and for measuring, since these treat a steady tone as noise.
  *
@@ -15,6 +16,7 @@
 import { memory, takeLink } from './account.js';
 import { Checkup } from './checkup.js';
 import { Client } from './client.js';
+import { Invitation } from './invitation.js';
 import { Media } from './media.js';
 import { Microphone } from './microphone.js';
 import { Session } from './session.js';
@@ -50,6 +52,7 @@ function main() {
   const processing = new URLSearchParams(location.search).get('audio') !== 'raw';
   const media = new Media(byId('audio'), new Microphone(processing));
   const session = new Session(new Client(gatewayURL()), media);
+  const invitation = new Invitation(session, link.invite);
   Object.assign(window, { livechat: { session, media } });
 
   const dialogs = { ...mountDialogs(session), checkup: mountCheckup(new Checkup(session, gatewayURL())) };
@@ -57,7 +60,7 @@ function main() {
     byId(id).addEventListener('click', dialogs.checkup);
   }
   const renders = [
-    mountStart(session, link.channelId),
+    mountStart(session, invitation, link.channelId),
     mountBanner(session, dialogs.checkup),
     mountTabs(session, link.channelId),
     mountChannels(session, dialogs),
@@ -74,6 +77,7 @@ function main() {
     renders.forEach((r) => r());
   };
   session.addEventListener('change', render);
+  invitation.addEventListener('change', render);
   setInterval(() => {
     if (session.call.retry.at !== null) {
       render();
@@ -86,9 +90,13 @@ function main() {
 
   const kept = memory.credentials;
   if (link.token) {
-    session.signInWithToken(link.token, false, null);
+    session.signInWithToken(link.token, 'token', null);
+  } else if (link.invite) {
+    // The person decides first what comes of it.
   } else if (kept.token) {
-    session.signInWithToken(kept.token, kept.guest, null);
+    session.signInWithToken(kept.token, kept.guest ? 'guest' : 'token', null);
+  } else if (memory.login.token) {
+    session.signInWithToken(memory.login.token, 'login', null);
   }
 }
 

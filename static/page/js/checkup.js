@@ -6,7 +6,7 @@
  * @module
  */
 
-import { GuestError, requestGuestToken, siteRefusal } from './account.js';
+import { EntryError, requestGuestToken, siteRefusal } from './account.js';
 import { Advice, fill } from './advice.js';
 import { identified } from './client.js';
 import { microphonePolicy } from './policy.js';
@@ -317,7 +317,7 @@ export class Checkup extends Store {
       this.#end(check, 'good', 'as a guest');
       return { client: guest, leave: () => guest.stop() };
     } catch (err) {
-      if (err instanceof GuestError && err.guestsRefused) {
+      if (err instanceof EntryError && err.guestsRefused) {
         this.#end(check, 'failed', 'guests are not allowed', `${Advice.NO_GUESTS} Sign in first, then check again.`);
       } else {
         this.#end(check, 'failed', /** @type {Error} */ (err).message, 'Try again in a moment.');

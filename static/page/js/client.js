@@ -49,6 +49,8 @@ export class Client extends EventTarget {
 
   #url;
   #token = '';
+  /** What the server has, as it said last. @type {string[]} */
+  #features = [];
   /** @type {Connection | null} */
   #connection = null;
   /** By which the session is resumed: the newest; '' when it cannot be. */
@@ -91,6 +93,21 @@ export class Client extends EventTarget {
     this.#token = token;
     this.#retry.succeeded();
     this.#connect();
+  }
+
+  /**
+   * @param {string} token by which the next session is begun
+   */
+  use(token) {
+    this.#token = token;
+  }
+
+  /**
+   * @param {string} feature
+   * @returns {boolean} whether the server has it
+   */
+  has(feature) {
+    return this.#features.includes(feature);
   }
 
   /** Tries at once instead of waiting out the back-off. Also leaves `stopped`. */
@@ -292,6 +309,7 @@ export class Client extends EventTarget {
    * @param {import('./connection.js').Hello} hello
    */
   #introduce(connection, hello) {
+    this.#features = hello.features ?? [];
     if (!hello.v.includes(VERSION)) {
       this.#broken(connection, CloseCode.VERSION, 'unsupported protocol version');
     } else if (this.ready && this.#resumeToken) {
@@ -314,7 +332,7 @@ export class Client extends EventTarget {
    */
   #refused(connection, { code, reason }) {
     const version = code === ErrorCode.UNSUPPORTED_VERSION;
-    const refused = version || code === ErrorCode.INVALID_TOKEN;
+    const refused = version || code === ErrorCode.INVALID_TOKEN || code === ErrorCode.NAME_TAKEN;
     this.#broken(connection, version ? CloseCode.VERSION : refused ? CloseCode.AUTH_FAILED : ABNORMAL, reason);
   }
 

@@ -35,6 +35,9 @@ export const PAGE = 50;
  * @property {Error} [error] why it failed
  */
 
+/** What somebody is called who is not known any more. */
+export const GONE = 'Somebody who has left';
+
 let lastKey = 0;
 
 /**
@@ -55,7 +58,7 @@ export function said(d) {
     text: d.content,
     at: d.timestamp,
     authorId: d.author_id,
-    name: d.author_name,
+    name: d.author_name || GONE,
     replyTo: d.reply_to,
     editedAt: d.edited_at,
   });

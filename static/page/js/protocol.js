@@ -11,6 +11,9 @@ export const VERSION = 1;
 /** What HELLO's `features` has when a session outlives its connection. */
 export const FEATURE_RESUME = 'resume';
 
+/** What it has when people may invite others, who then are known. */
+export const FEATURE_INVITES = 'invites';
+
 /** Opcodes, requests first. */
 export const Op = Object.freeze({
   HEARTBEAT: 1,
@@ -35,6 +38,9 @@ export const Op = Object.freeze({
   VOICE_STATE: 40,
   SUBSCRIBE: 41,
   PRESENCE: 42,
+  INVITE_CREATE: 55,
+  INVITE_LIST: 56,
+  INVITE_REVOKE: 57,
 
   HELLO: 0,
   HEARTBEAT_ACK: 2,
@@ -66,6 +72,9 @@ export const ErrorCode = Object.freeze({
   UNSUPPORTED_VERSION: 1009,
   SITE_REFUSED: 1011,
   DRAINING: 1012,
+  NAME_TAKEN: 1013,
+  INVITE: 1014,
+  USER_NOT_FOUND: 1015,
   CHANNEL_NOT_FOUND: 2000,
   CHANNEL_FULL: 2001,
   ACCESS_DENIED: 2002,
@@ -266,10 +275,23 @@ export function charCount(text) {
  * @property {string} user_id
  * @property {string} name
  * @property {Role} role what one may do here
+ * @property {string} [login_token] takes the place of the login that one has
  * @property {string} [resume_token]
  * @property {number} resume_window_ms
  * @property {RTCIceServer[]} ice_servers
  * @property {Limits} limits
+ */
+
+/**
+ * @typedef {object} Invite
+ * @property {string} invite_id
+ * @property {Role} role
+ * @property {string} [channel_id]
+ * @property {number} uses 0 for any number
+ * @property {number} used
+ * @property {number} [expires_at]
+ * @property {number} created_at
+ * @property {string} [by_name]
  */
 
 /**

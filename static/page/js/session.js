@@ -7,15 +7,18 @@
  * @module
  */
 
-import { GuestError, memory, requestGuestToken } from './account.js';
+import { EntryError, SignedOutError, endLogin, memory, requestGuestToken } from './account.js';
 import { Call } from './call.js';
 import { Chats } from './chat.js';
 import { Directory } from './directory.js';
 import { Marks } from './marks.js';
-import { CloseCode, ErrorCode, Op, RequestError } from './protocol.js';
+import { CloseCode, ErrorCode, FEATURE_INVITES, Op, RequestError } from './protocol.js';
 import { Reading } from './reading.js';
 import { Retry } from './retry.js';
 import { Store } from './store.js';
+
+/** What the user ids of guests begin with. */
+const GUEST_PREFIX = 'guest-';
 
 export class Session extends Store {
   /** @type {'out' | 'busy' | 'in'} */
@@ -27,8 +30,11 @@ export class Session extends Store {
   /** @type {import('./protocol.js').Limits | null} */
   limits = null;
 
+  /** How one came: as a guest, by a token of one's own, or as one whom this browser knows by an invite. */
+  /** @type {'guest' | 'token' | 'login'} */
+  kind = 'guest';
+
   #token = '';
-  #guest = false;
   /** The token has not worked yet, so asking for another could go on for ever. */
   #untried = false;
   /** Asks for a guest token again when the server could not give one just now. */
@@ -93,7 +99,7 @@ export class Session extends Store {
       const guest = await requestGuestToken(name);
       memory.name = guest.name;
       this.#untried = true;
-      this.#start(guest.token, true);
+      this.#start(guest.token, 'guest');
     } catch (err) {
       this.#failed(/** @type {Error} */ (err));
     }
@@ -101,19 +107,23 @@ export class Session extends Store {
 
   /**
    * @param {string} token
-   * @param {boolean} guest whether it is a guest's, and so may be replaced by another
+   * @param {Session['kind']} kind a guest's may be replaced by another
    * @param {string | null} channelId where to go at once
    */
-  signInWithToken(token, guest, channelId) {
+  signInWithToken(token, kind, channelId) {
     this.#begin(channelId);
     this.#untried = false;
-    this.#start(token, guest);
+    this.#start(token, kind);
   }
 
+  /** Leaves as who one is: who was known here by a login is so no more. */
   signOut() {
     this.#renewal.cancel();
     this.#end();
-    memory.credentials = { token: '', guest: false };
+    if (this.kind === 'login') {
+      endLogin(this.#token);
+    }
+    this.#forget();
     this.stage = 'out';
     this.signInError = null;
     this.client.stop();
@@ -166,6 +176,18 @@ export class Session extends Store {
   }
 
   /**
+   * @param {string | null} channelId null for the server
+   * @returns {boolean} whether one may invite people there
+   */
+  mayInvite(channelId) {
+    const { role } = this.me ?? {};
+    const owner = this.directory.find(channelId)?.owner_id ?? '';
+    const lasts = !owner.startsWith(GUEST_PREFIX); // a guest's channel goes away with them
+    const may = channelId === null ? role === 'moderator' || role === 'admin' : lasts && this.mayModerate(channelId);
+    return may && this.client.has(FEATURE_INVITES);
+  }
+
+  /**
    * @param {string | null} channelId
    * @returns {boolean} whether one may delete what others wrote there
    */
@@ -183,13 +205,21 @@ export class Session extends Store {
 
   /**
    * @param {string} token
-   * @param {boolean} guest
+   * @param {Session['kind']} kind
    */
-  #start(token, guest) {
+  #start(token, kind) {
     this.#token = token;
-    this.#guest = guest;
-    memory.credentials = { token, guest };
+    this.kind = kind;
+    memory.credentials = kind === 'login' ? { token: '', guest: false } : { token, guest: kind === 'guest' };
     this.client.start(token);
+  }
+
+  /** The browser keeps the token no longer. */
+  #forget() {
+    memory.credentials = { token: '', guest: false };
+    if (this.kind === 'login') {
+      memory.login = { token: '', name: '' };
+    }
   }
 
   /** What is on the screen is nobody's any more. */
@@ -214,6 +244,11 @@ export class Session extends Store {
     }
     this.me = { userId: ready.user_id, name: ready.name, role: ready.role };
     this.limits = ready.limits;
+    if (this.kind === 'login') {
+      this.#token = ready.login_token ?? this.#token;
+      this.client.use(this.#token);
+      memory.login = { token: this.#token, name: ready.name };
+    }
     this.stage = 'in';
     this.#untried = false;
     this.directory.begin();
@@ -262,11 +297,11 @@ export class Session extends Store {
    * @param {string} reason
    */
   async #onRefused(reason) {
-    memory.credentials = { token: '', guest: false };
-    if (this.#guest && !this.#untried && memory.name) {
+    this.#forget();
+    if (this.kind === 'guest' && !this.#untried && memory.name) {
       await this.#renew();
     } else {
-      this.#failed(new RequestError({ op: Op.IDENTIFY, code: ErrorCode.INVALID_TOKEN, reason }));
+      this.#failed(this.kind === 'login' ? new SignedOutError() : new RequestError({ op: Op.IDENTIFY, code: ErrorCode.INVALID_TOKEN, reason }));
     }
   }
 
@@ -275,9 +310,9 @@ export class Session extends Store {
       const guest = await requestGuestToken(memory.name);
       this.#renewal.succeeded();
       this.#untried = true;
-      this.#start(guest.token, true);
+      this.#start(guest.token, 'guest');
     } catch (err) {
-      if (err instanceof GuestError && err.passing) {
+      if (err instanceof EntryError && err.passing) {
         this.#renewal.later();
       } else {
         this.#failed(/** @type {Error} */ (err));

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { GuestError } from './account.js';
+import { EntryError, SignedOutError } from './account.js';
 import { CloseCode, ConnectionLostError, ErrorCode, RequestError } from './protocol.js';
 
 /**
@@ -259,7 +259,18 @@ export function siteRefused(reason) {
  * @returns {string}
  */
 export function signInFailed(err) {
-  if (err instanceof GuestError) {
+  if (err instanceof EntryError) {
+    switch (err.code) {
+      case ErrorCode.INVALID_TOKEN:
+      case ErrorCode.USER_NOT_FOUND:
+        return 'This browser is signed in no more. Choose a name to come by the invitation as somebody new.';
+      case ErrorCode.NAME_TAKEN:
+        return 'This name is somebody’s here, or looks like theirs. Choose another one.';
+      case ErrorCode.INVITE:
+        return `This invitation cannot be used: ${err.reason.replace(/^.*cannot be used: /, '')}.`;
+      case ErrorCode.STORAGE:
+        return 'The server cannot use its disk just now, so it lets nobody new in. Try again later.';
+    }
     switch (err.status) {
       case 0:
         return 'The server cannot be reached. Check your connection, then try again.';
@@ -270,7 +281,7 @@ export function signInFailed(err) {
           return siteRefused(err.reason);
         }
         return err.guestsRefused
-          ? 'This server admits invited people only. Paste the access token you were given.'
+          ? 'This server admits invited people only. Open the link of an invitation, or paste the access token you were given.'
           : 'Something in front of the server forbids this (403), such as a reverse proxy. Ask whoever runs the server.';
       case 429:
         return `Too many people came from your address at once. Try again in ${seconds(err.retryAfterMs)}.`;
@@ -278,8 +289,75 @@ export function signInFailed(err) {
         return `The server answered with an error (${err.status}). Try again in a moment.`;
     }
   }
+  if (err instanceof SignedOutError) {
+    return 'You are signed in here no more: the sign-in was taken back, or is too old. Another invitation lets you in.';
+  }
   if (err instanceof RequestError && err.code === ErrorCode.INVALID_TOKEN) {
     return 'The access token is not valid. It may have expired; ask for a new one.';
+  }
+  return because(err);
+}
+
+const atTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+
+/** @type {Record<import('./protocol.js').Role, string>} */
+const ROLE_WORDS = { admin: 'Admin', moderator: 'Moderator', member: 'Member', guest: 'Guest' };
+
+/**
+ * @param {import('./protocol.js').Role} role
+ * @returns {string}
+ */
+export function roleWords(role) {
+  return ROLE_WORDS[role] ?? role;
+}
+
+/**
+ * @param {import('./account.js').InviteAnswer} offer
+ * @param {string} known whom this browser knows already, or ''
+ * @returns {{title: string, lead: string, offer: string}}
+ */
+export function inviteWords({ role, channel_name, by_name, expires_at }, known) {
+  const where = channel_name ? `to talk in ${channel_name}` : 'to this server';
+  const lead = known ? `You are ${known} here already.` : 'Choose a name: it is yours from then on, and this browser keeps you signed in.';
+  const until = expires_at ? ` It holds until ${atTime.format(expires_at)}.` : '';
+  return {
+    title: by_name ? `${by_name} invites you ${where}` : `You are invited ${where}`,
+    lead,
+    offer: `The invitation makes you a ${roleWords(role).toLowerCase()}.${until}`.replace('a admin', 'an admin'),
+  };
+}
+
+/** For how many people an invite may be, and how long it may last. */
+/** @type {[number, string][]} */
+export const INVITE_USES = [[1, 'One'], [5, '5'], [10, '10'], [25, '25'], [100, '100'], [0, 'Any number']];
+/** @type {[number, string][]} */
+export const INVITE_TIMES = [
+  [3_600_000, '1 hour'],
+  [86_400_000, '1 day'],
+  [7 * 86_400_000, '7 days'],
+  [30 * 86_400_000, '30 days'],
+  [0, 'For good'],
+];
+
+/**
+ * @param {import('./protocol.js').Invite} invite
+ * @param {number} now as Date.now() counts
+ * @returns {string}
+ */
+export function inviteFacts({ uses, used, expires_at, by_name }, now) {
+  const spent = uses > 0 && used >= uses;
+  const count = uses === 0 ? `used ${used} ${used === 1 ? 'time' : 'times'}` : `used ${used} of ${uses}`;
+  const rest = !expires_at ? 'for good' : expires_at <= now ? 'expired' : `until ${atTime.format(expires_at)}`;
+  return [spent ? 'used up' : count, spent ? '' : rest, by_name ? `by ${by_name}` : 'by who runs the server'].filter(Boolean).join(' · ');
+}
+
+/**
+ * @param {Error} err why an invite was not made or revoked
+ * @returns {string}
+ */
+export function inviteFailed(err) {
+  if (err instanceof RequestError && err.code === ErrorCode.ACCESS_DENIED) {
+    return `You may not do that: ${err.reason.replace(/^access denied: /, '')}.`;
   }
   return because(err);
 }

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { people, unreadWords } from '../words.js';
+import { people, roleWords, unreadWords } from '../words.js';
 import { byId, h, renderList, setAttribute, setText } from './dom.js';
 import { icon, setIcon } from './icons.js';
 import { paintAvatar } from './people.js';
@@ -26,7 +26,8 @@ export function mountChannels(session, dialogs) {
   /** Ids of the channels of which everybody is shown. @type {Set<string>} */
   const unfolded = new Set();
   byId('create-open').addEventListener('click', () => dialogs.create());
-  byId('sign-out').addEventListener('click', () => session.signOut());
+  byId('sign-out').addEventListener('click', () => dialogs.signOut());
+  byId('invite-open').addEventListener('click', () => dialogs.invite());
 
   /** @param {ChannelInfo} info */
   const create = ({ channel_id }) => {
@@ -132,7 +133,9 @@ export function mountChannels(session, dialogs) {
     renderList(list, directory.channels, (c) => c.channel_id, create, update);
     empty.hidden = directory.channels.length > 0;
     setText(empty, directory.listed ? 'There is no channel yet. Create the first one.' : 'Loading…');
+    byId('invite-open').hidden = !session.mayInvite(null);
     setText(byId('my-name'), session.me?.name ?? '');
+    setText(byId('my-role'), session.me ? roleWords(session.me.role) : '');
     if (session.me) {
       paintAvatar(byId('my-avatar'), session.me.userId, session.me.name);
     }

@@ -6,6 +6,7 @@
 import { charCount } from '../protocol.js';
 import { createFailed, people } from '../words.js';
 import { byId, setText } from './dom.js';
+import { mountInvites } from './invites.js';
 import { mountSearch } from './search.js';
 import { mountSettings } from './settings.js';
 
@@ -13,6 +14,8 @@ import { mountSettings } from './settings.js';
  * @typedef {object} Dialogs
  * @property {() => void} create asks for a new channel's name
  * @property {(channelId: string) => void} delete asks whether to delete it
+ * @property {() => void} signOut asks whether to, where that cannot be undone
+ * @property {(channelId?: string | null) => void} invite people to a channel or to the server
  * @property {(channelId: string) => void} settings of a channel
  * @property {(channelId?: string | null) => void} search looks for what was written, in one channel or in all
  */
@@ -25,6 +28,8 @@ export function mountDialogs(session) {
   return {
     create: mountCreate(session),
     delete: mountDelete(session),
+    signOut: mountSignOut(session),
+    invite: mountInvites(session),
     settings: mountSettings(session),
     search: mountSearch(session),
   };
@@ -109,5 +114,28 @@ function mountDelete(session) {
     );
     dialog.showModal();
     byId('delete-cancel').focus();
+  };
+}
+
+/**
+ * Who came by an invite is known on this browser only by its login, so leaving is for good.
+ * @param {import('../session.js').Session} session
+ * @returns {() => void}
+ */
+function mountSignOut(session) {
+  const dialog = /** @type {HTMLDialogElement} */ (byId('signout-dialog'));
+  byId('signout-cancel').addEventListener('click', () => dialog.close());
+  byId('signout-confirm').addEventListener('click', () => {
+    dialog.close();
+    session.signOut();
+  });
+  return () => {
+    if (session.kind !== 'login') {
+      session.signOut();
+      return;
+    }
+    setText(byId('signout-title'), `Sign out ${session.me?.name ?? ''}?`);
+    dialog.showModal();
+    byId('signout-cancel').focus();
   };
 }

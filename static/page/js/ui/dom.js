@@ -92,6 +92,19 @@ export function catchFocus(element) {
 }
 
 /**
+ * @param {string} text
+ * @returns {Promise<boolean>} whether it is in the clipboard, from which browsers keep pages without HTTPS
+ */
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
  * Makes a list's elements match its items, keeping elements whose item stays: focus and
  * animations survive.
  * @template T

@@ -6,7 +6,7 @@
 
 import { channelLink } from '../account.js';
 import { lookWords, microphoneWords, people, unreadWords, voiceWords } from '../words.js';
-import { byId, h, setAttribute, setText } from './dom.js';
+import { byId, copy, h, setAttribute, setText } from './dom.js';
 import { icon, setIcon } from './icons.js';
 import { showsStage } from './people.js';
 
@@ -108,19 +108,6 @@ function showScene(stage, scene) {
 }
 
 /**
- * @param {string} text
- * @returns {Promise<boolean>} whether it is in the clipboard
- */
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/**
  * @param {import('../session.js').Session} session
  * @param {import('./dialogs.js').Dialogs} dialogs
  * @param {string} invitedTo the channel a link invites to, or ''
@@ -133,6 +120,7 @@ export function mountRoom(session, dialogs, invitedTo) {
   const link = byId('room-link');
   const remove = byId('room-delete');
   const settings = byId('room-settings');
+  const invite = byId('room-invite');
   /** @type {import('../meter.js').Quality | null} */
   let quality = null;
 
@@ -147,6 +135,7 @@ export function mountRoom(session, dialogs, invitedTo) {
     }
   });
   remove.addEventListener('click', () => call.room && dialogs.delete(call.room.channelId));
+  invite.addEventListener('click', () => call.room && dialogs.invite(call.room.channelId));
   settings.addEventListener('click', () => call.room && dialogs.settings(call.room.channelId));
 
   const renderStatus = () => {
@@ -183,6 +172,7 @@ export function mountRoom(session, dialogs, invitedTo) {
     const administers = session.mayAdminister(room?.channelId ?? null);
     remove.hidden = !administers;
     settings.hidden = !administers;
+    invite.hidden = !room || !session.mayInvite(room.channelId);
     setAttribute(stage, 'aria-busy', String(stage.dataset.key?.startsWith('joining') ?? false));
     const unread = session.marks.unread(room?.channelId ?? null);
     document.title = [unread > 0 ? `(${unreadWords(unread)})` : '', room ? `${room.name} ·` : '', 'Mini LiveChat'].filter(Boolean).join(' ');

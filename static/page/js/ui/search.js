@@ -3,6 +3,7 @@
  * @module
  */
 
+import { GONE } from '../pages.js';
 import { Op } from '../protocol.js';
 import { findings, searchFailed, searchObjection } from '../words.js';
 import { byId, h, renderList, setAttribute, setText } from './dom.js';
@@ -88,7 +89,7 @@ export function mountSearch(session) {
         h(
           'span',
           { class: 'found__head' },
-          h('span', { class: 'found__author' }, author_name),
+          h('span', { class: 'found__author' }, author_name || GONE),
           where.value ? null : h('span', { class: 'found__channel' }, `in ${directory.nameOf(channel_id)}`),
           h('time', { class: 'found__time', datetime: new Date(timestamp).toISOString(), title: moment.format(timestamp) },
             `${dayWords(timestamp)}, ${clock.format(timestamp)}`),

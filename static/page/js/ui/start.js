@@ -1,32 +1,38 @@
 /**
- * The first screen: a name, or an access token.
+ * The first screen: an invitation, a name, or an access token.
  * @module
  */
 
-import { GuestError, memory } from '../account.js';
-import { INSECURE_PAGE, connectionWords, signInFailed } from '../words.js';
+import { EntryError, memory } from '../account.js';
+import { ErrorCode } from '../protocol.js';
+import { INSECURE_PAGE, connectionWords, inviteWords, signInFailed } from '../words.js';
 import { byId, setAttribute, setText } from './dom.js';
 
 /** HTTP's answer when the name cannot be used. */
 const BAD_REQUEST = 400;
 
 /** @param {Error | null} err */
-const isAboutName = (err) => err instanceof GuestError && err.status === BAD_REQUEST;
+const isAboutName = (err) => err instanceof EntryError && (err.status === BAD_REQUEST || err.code === ErrorCode.NAME_TAKEN);
 
 /**
  * @param {import('../session.js').Session} session
- * @param {string} channelId the channel a link invites to, or ''
+ * @param {import('../invitation.js').Invitation} invitation
+ * @param {string} channelId the channel a link leads to, or ''
  * @returns {() => void} renders
  */
-export function mountStart(session, channelId) {
+export function mountStart(session, invitation, channelId) {
   const guestForm = /** @type {HTMLFormElement} */ (byId('guest-form'));
   const tokenForm = /** @type {HTMLFormElement} */ (byId('token-form'));
   const name = /** @type {HTMLInputElement} */ (byId('guest-name'));
   const token = /** @type {HTMLInputElement} */ (byId('token'));
+  const known = /** @type {HTMLButtonElement} */ (byId('start-known'));
   const other = byId('start-other');
+  const again = byId('start-again');
   const error = byId('start-error');
   const buttons = /** @type {HTMLButtonElement[]} */ ([byId('guest-submit'), byId('token-submit')]);
   let useToken = false;
+  /** Who is known here wants to come as somebody else. */
+  let asOther = false;
   /** @type {Error | null} the error that was last acted upon */
   let seenError = null;
 
@@ -35,47 +41,86 @@ export function mountStart(session, channelId) {
   name.value = memory.name;
   guestForm.addEventListener('submit', (e) => {
     e.preventDefault();
-    session.signInAsGuest(name.value.trim(), channelId || null);
+    if (invitation.state === 'open') {
+      invitation.accept(name.value.trim());
+    } else {
+      invitation.drop();
+      session.signInAsGuest(name.value.trim(), channelId || null);
+    }
   });
   tokenForm.addEventListener('submit', (e) => {
     e.preventDefault();
-    session.signInWithToken(token.value.trim(), false, channelId || null);
+    invitation.drop();
+    session.signInWithToken(token.value.trim(), 'token', channelId || null);
     token.value = '';
   });
+  known.addEventListener('click', () => {
+    if (invitation.state === 'open') {
+      invitation.acceptAsKnown();
+    } else {
+      invitation.drop();
+      session.signInWithToken(memory.login.token, 'login', channelId || null);
+    }
+  });
+  again.addEventListener('click', () => invitation.look());
   other.addEventListener('click', () => {
-    useToken = !useToken;
+    if (isKnown()) {
+      asOther = true;
+    } else {
+      useToken = !useToken;
+    }
     session.signInError = null;
     render();
     (useToken ? token : name).focus();
   });
+  const isKnown = () => memory.login.token !== '' && !asOther;
+
+  /** @param {boolean} busy */
+  const renderWords = (busy) => {
+    const { state } = invitation;
+    const open = state === 'open' && invitation.offer;
+    const words = open ? inviteWords(open, isKnown() ? memory.login.name : '') : null;
+    setText(byId('start-title'), words?.title ?? 'Mini LiveChat');
+    const lead = channelId ? 'You are invited to talk.' : 'Talk with your people on your own server.';
+    setText(byId('start-lead'), words?.lead ?? (state === 'asking' ? 'Looking at your invitation…' : lead));
+    setText(byId('start-offer'), words?.offer ?? '');
+    setText(known, busy ? 'Connecting…' : `Continue as ${memory.login.name}`);
+    const otherWay = useToken ? 'Join as a guest instead' : 'I have an access token';
+    setText(other, isKnown() ? 'Come as somebody else' : otherWay);
+    for (const button of buttons) {
+      button.disabled = busy;
+      setText(button, busy ? 'Connecting…' : channelId || open ? 'Join' : 'Continue');
+    }
+  };
 
   function render() {
-    if (session.signInError !== seenError) {
-      seenError = session.signInError;
+    const failure = invitation.error ?? session.signInError;
+    if (failure !== seenError) {
+      seenError = failure;
       if (isAboutName(seenError)) {
         name.select();
       }
-      useToken ||= seenError instanceof GuestError && seenError.guestsRefused;
+      useToken ||= seenError instanceof EntryError && seenError.guestsRefused;
     }
-    const busy = session.stage === 'busy';
-    guestForm.hidden = useToken;
-    tokenForm.hidden = !useToken;
-    setText(other, useToken ? 'Join as a guest instead' : 'I have an access token');
-    setText(byId('start-lead'), channelId ? 'You are invited to talk.' : 'Talk with your people on your own server.');
-    for (const button of buttons) {
-      button.disabled = busy;
-      setText(button, busy ? 'Connecting…' : channelId ? 'Join' : 'Continue');
-    }
+    const busy = session.stage === 'busy' || invitation.busy;
+    const asking = invitation.state === 'asking';
+    guestForm.hidden = asking || useToken || isKnown();
+    tokenForm.hidden = asking || !useToken || isKnown();
+    known.hidden = asking || !isKnown();
+    known.disabled = busy;
+    again.hidden = invitation.state !== 'refused' || !invitation.passing;
+    other.hidden = asking || (invitation.state === 'open' && !isKnown());
+    renderWords(busy);
     const { state } = session.client;
     const unreached = busy && state.name === 'waiting' ? 'The server cannot be reached. It is tried again.' : '';
     const trouble = busy ? (connectionWords(state)?.text ?? unreached) : '';
-    setAttribute(name, 'aria-invalid', isAboutName(session.signInError) ? 'true' : null);
-    setText(error, session.signInError ? signInFailed(session.signInError) : trouble);
+    setAttribute(name, 'aria-invalid', isAboutName(failure) ? 'true' : null);
+    setText(error, failure ? signInFailed(failure) : trouble);
   }
 
   if (!matchMedia('(pointer: coarse)').matches) {
     // Not on a phone: the keyboard would cover the page before it was seen.
-    queueMicrotask(() => name.focus());
+    queueMicrotask(() => (isKnown() ? known : name).focus());
   }
   return render;
 }
