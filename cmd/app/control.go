@@ -31,6 +31,8 @@ const (
 	controlTimeout = 30 * time.Second
 	// maxControlAnswer is the longest answer, in bytes: a thousand people with the longest names take less.
 	maxControlAnswer = 16 << 20
+	// maxSocketPath is the longest path of a socket, in bytes, where it is the shortest (macOS; unix(7) has 107).
+	maxSocketPath = 103
 )
 
 // openControl opens the control socket; nil without a data directory. The memory's lock is held, so that a socket that is there
@@ -46,7 +48,9 @@ func openControl(data string) (net.Listener, error) {
 	}
 	defer os.Remove(dir) //nolint:errcheck // at worst an empty directory stays
 	path := filepath.Join(dir, "s")
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	short, done := shortPath(path)
+	defer done()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: short, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +60,24 @@ func openControl(data string) (net.Listener, error) {
 		return nil, errors.Join(err, l.Close(), os.Remove(path))
 	}
 	return &controlListener{l, final}, nil
+}
+
+// shortPath returns a path to a file that is no longer than a socket's may be, where the system has one; until done is called.
+func shortPath(path string) (short string, done func()) {
+	keep := func() {}
+	if len(path) <= maxSocketPath {
+		return path, keep
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return path, keep
+	}
+	short = fmt.Sprintf("/proc/self/fd/%d", dir.Fd())
+	if _, err = os.Stat(short); err != nil {
+		_ = dir.Close()
+		return path, keep
+	}
+	return filepath.Join(short, filepath.Base(path)), func() { _ = dir.Close() }
 }
 
 // controlListener takes its socket away when it is closed.
@@ -121,11 +143,16 @@ type Admin struct {
 // be used.
 func OpenAdmin(ctx context.Context, data string) (*Admin, error) {
 	path := filepath.Join(data, store.FileName)
-	if _, err := os.Stat(path); err != nil {
+	switch _, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, &MemoryError{fmt.Errorf("%w; do this as the server's user, or as root", err)}
+	case err != nil:
 		return nil, &MemoryError{fmt.Errorf("there is no %s; is --data=%s the server's, and was it started once?", path, data)}
 	}
 	dial := func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(data, controlName))
+		socket, done := shortPath(filepath.Join(data, controlName))
+		defer done()
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}
 	if conn, err := dial(ctx); err == nil {
 		_ = conn.Close()
@@ -133,8 +160,11 @@ func OpenAdmin(ctx context.Context, data string) (*Admin, error) {
 		return &Admin{http.Client{Transport: transport, Timeout: controlTimeout}, func() error { transport.CloseIdleConnections(); return nil }}, nil
 	}
 	memory, err := store.Open(path) //nolint:contextcheck // it has none
-	if errors.Is(err, store.ErrInUse) {
-		err = fmt.Errorf("%w, but does not answer at %s; is it you who may use that?", err, filepath.Join(data, controlName))
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		err = fmt.Errorf("%w; do this as the server's user, or as root", err)
+	case errors.Is(err, store.ErrInUse):
+		err = fmt.Errorf("%w, but does not answer at %s; its log says why", err, filepath.Join(data, controlName))
 	}
 	if err != nil {
 		return nil, &MemoryError{err}
