@@ -43,8 +43,8 @@ const (
 	intruderUfrag, intruderPwd = "intruder", "an-intruder-has-no-secrets"
 )
 
-// intrude joins a channel with a microphone and no slots.
-func intrude(t *testing.T, s *server, channel string) *intruder {
+// intrude joins the lobby with a microphone and no slots.
+func intrude(t *testing.T, s *server) *intruder {
 	t.Helper()
 	c, userID := identify(t, s, "Mallory")
 	i := &intruder{raw: c, userID: userID}
@@ -52,7 +52,7 @@ func intrude(t *testing.T, s *server, channel string) *intruder {
 	require.NoError(t, err)
 	var joined protocol.Joined
 	c.ack(protocol.OpChannelJoin, protocol.ChannelJoin{
-		ChannelID: channel, SDPOffer: handmadeOffer(certificate.Certificate[0]),
+		ChannelID: "lobby", SDPOffer: handmadeOffer(certificate.Certificate[0]),
 	}, &joined)
 	i.ufrag, i.pwd = attribute(joined.SDPAnswer, "ice-ufrag"), attribute(joined.SDPAnswer, "ice-pwd")
 	i.conn, err = net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(s.media))

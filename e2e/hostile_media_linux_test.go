@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
 	"github.com/pion/stun/v4"
 	"github.com/stretchr/testify/require"
 
@@ -195,7 +196,7 @@ func TestHostileTalker(t *testing.T) {
 	}{"1,900 bytes": {1900, false}, "voice": {0, true}} {
 		t.Run(name, func(t *testing.T) {
 			s := besiege(t)
-			mallory := intrude(t, s.server, "lobby")
+			mallory := intrude(t, s.server)
 			var sealed []byte
 			payload := make([]byte, test.size)
 			rate := s.scaled(perSecond)
@@ -225,7 +226,7 @@ func TestHostileTalker(t *testing.T) {
 // A member sends each packet under another SSRC. It is out soon, and nothing of it stays.
 func TestHostileSSRCs(t *testing.T) {
 	s := besiege(t)
-	mallory := intrude(t, s.server, "lobby")
+	mallory := intrude(t, s.server)
 	n := s.scaled(100_000)
 	var sealed []byte
 	s.under(fmt.Sprintf("%d SSRCs of one member", n), 0.01, func() {
@@ -244,10 +245,49 @@ func TestHostileSSRCs(t *testing.T) {
 	}
 }
 
+// A member sends what is no voice as fast as it can: checks, which are answered, reports and requests, which are read, and
+// what is inside DTLS, which is for nobody.
+func TestHostileControl(t *testing.T) {
+	const perSecond = 20_000
+	for name, send := range map[string]func(*intruder) func(int){
+		"ICE checks": func(i *intruder) func(int) {
+			check := checkFor(i.ufrag, i.pwd, true)
+			return func(int) { _, _ = i.conn.Write(check) }
+		},
+		"RTCP": func(i *intruder) func(int) {
+			plain, err := rtcp.Marshal([]rtcp.Packet{
+				&rtcp.SenderReport{SSRC: 7}, &rtcp.TransportLayerNack{MediaSSRC: 8, Nacks: []rtcp.NackPair{{PacketID: 1, LostPackets: 0xffff}}},
+			})
+			require.NoError(t, err)
+			var sealed []byte
+			return func(int) {
+				if sealed, err = i.keys.EncryptRTCP(sealed[:0], plain, nil); err == nil {
+					_, _ = i.conn.Write(sealed)
+				}
+			}
+		},
+		"DTLS": func(i *intruder) func(int) {
+			return func(int) { _, _ = i.association.Write([]byte("for nobody")) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := besiege(t)
+			mallory := intrude(t, s.server)
+			rate := s.scaled(perSecond)
+			s.under(fmt.Sprintf("%d %s/s of one member", rate, name), 0.01, func() {
+				paced(int(float64(rate)*s.long.Seconds()), rate, send(mallory))
+			})
+			_, err := mallory.conn.Write(mallory.packet(nil, 7, 1, voiceFrame(mallory.userID, 0)))
+			require.NoError(t, err)
+			eventually(t, "the member is there", func() bool { return s.call[0].heardOfID(mallory.userID) == 1 })
+		})
+	}
+}
+
 // RTP from a stranger's address is nobody's: neither what pretends to be a talker's, nor what was a member's once before.
 func TestHostileStranger(t *testing.T) {
 	s := besiege(t)
-	mallory := intrude(t, s.server, "lobby")
+	mallory := intrude(t, s.server)
 	stranger, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(s.server.media))
 	require.NoError(t, err)
 	defer stranger.Close()

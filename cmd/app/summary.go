@@ -65,6 +65,7 @@ func (a *App) counts() map[string]int64 {
 		"media_unbound":         media.Unbound,
 		"media_stun_unknown":    media.STUNUnknown,
 		"media_stun_refused":    media.STUNRefused,
+		"media_stun_rate":       media.STUNRate,
 		"media_dtls_full":       media.DTLSFull,
 		"media_read_errors":     media.ReadErrors,
 		"media_receiver_panics": media.Panics,

@@ -42,15 +42,25 @@ const (
 	// own. rtcpBurst is how many of them at once, after a stall: 256.
 	rtcpPerSecond = nacksPerSecond
 	rtcpBurst     = nackBurst
+
+	// checksPerSecond is how many ICE checks of a client are answered, each of which costs ten times what a packet of voice
+	// does. A full agent paces them 50 ms apart (RFC 8445, section 14.2) while it connects; one that tries eight pairs five
+	// times a second makes 40, and some of these at once in a restart.
+	checksPerSecond = 250
+	// dtlsPerSecond is how many datagrams of DTLS are taken of a client once the handshake is over: a flight that was lost, and
+	// a goodbye.
+	dtlsPerSecond = 50
 )
 
 //nolint:gochecknoglobals // constants
 var (
-	// intake is what of a client is decrypted.
+	// intake is what of a client is looked at.
 	intake = wire.Intake{
 		Packets:   bounded.PerSecond(intakePackets, talkerBurst),
 		Bytes:     bounded.PerSecond(intakeBytes, talkerBurst),
 		Compounds: bounded.PerSecond(rtcpPerSecond, rtcpBurst),
+		Checks:    bounded.PerSecond(checksPerSecond, time.Second),
+		Datagrams: bounded.PerSecond(dtlsPerSecond, time.Second),
 	}
 	packetRate = bounded.PerSecond(talkerPackets, talkerBurst)
 	byteRate   = bounded.PerSecond(talkerBytes, talkerBurst)

@@ -433,7 +433,7 @@ func FuzzDTLS(f *testing.F) {
 		_, err := ep.Accept(Credentials{}, Fingerprint{})
 		require.NoError(t, err)
 		defer ep.Close()
-		ep.onDTLS(g, packet, from, netip.Addr{})
-		ep.onDTLS(g, packet, from, netip.Addr{})
+		ep.onDTLS(g, packet, from, netip.Addr{}, time.Now())
+		ep.onDTLS(g, packet, from, netip.Addr{}, time.Now())
 	})
 }

@@ -122,7 +122,7 @@ type Config struct {
 	// ConnectTimeout is how long a peer may take from its first check until it has done DTLS and nominated a pair. It is
 	// looked at every 2 s. Zero: 30 s.
 	ConnectTimeout time.Duration
-	// Intake bounds what of a peer is decrypted.
+	// Intake bounds what of a peer is looked at.
 	Intake Intake
 	// MaxHandshakes is how many DTLS handshakes there may be at once; one more ends the oldest. Zero: 512.
 	MaxHandshakes int
@@ -131,11 +131,12 @@ type Config struct {
 	OnPanic func(ep *Endpoint, value any, stack []byte)
 }
 
-// Intake is how fast a peer's packets are decrypted: its SRTP, in packets and bytes, and its SRTCP, in compound packets.
-// What comes faster is dropped and counted. Zero: without bound.
+// Intake is how fast a peer's packets are looked at: its SRTP, in packets and bytes, its SRTCP, in compound packets, its
+// checks, and its datagrams of DTLS once the handshake is over. What comes faster is dropped and counted. Zero: without bound.
 //
-// Only what authenticates counts, so that a stranger who forges a peer's address cannot use up what is the peer's.
-type Intake struct{ Packets, Bytes, Compounds bounded.Rate }
+// Only what authenticates counts, so that a stranger who forges a peer's address cannot use up what is the peer's. The
+// exception is DTLS, where all that can be kept from the server is a goodbye.
+type Intake struct{ Packets, Bytes, Compounds, Checks, Datagrams bounded.Rate }
 
 // Validate reports the first thing that is wrong with the configuration.
 func (c *Config) Validate() error {

@@ -16,6 +16,8 @@ import (
 	"github.com/pion/dtls/v3"
 	"github.com/pion/logging"
 	"github.com/pion/transport/v5/packetio"
+
+	"github.com/mini-livechat/mini-livechat/sfu/bounded"
 )
 
 const (
@@ -45,18 +47,24 @@ type association struct {
 	settled bool       // the endpoint has its keys, or will never have any
 	last    [][]byte   // our last flight, until then
 	readYet int64      // read, when pion wrote that
+	// datagrams is of those that came since the handshake.
+	datagrams bounded.Bucket
 }
 
 var _ net.PacketConn = (*association)(nil)
 
 // onDTLS queues one datagram of DTLS records of the peer, which came to local, and begins the handshake with the first.
-func (ep *Endpoint) onDTLS(g *socketGroup, packet []byte, from netip.AddrPort, local netip.Addr) {
+func (ep *Endpoint) onDTLS(g *socketGroup, packet []byte, from netip.AddrPort, local netip.Addr, now time.Time) {
 	defer ep.engine.rescue(ep)
 	a := ep.dtls.Load()
 	if a == nil {
 		if a = ep.shakeHands(); a == nil {
 			return
 		}
+	}
+	if a.shaken.Load() && !a.takes(now) {
+		ep.engine.stat.dtlsFull.Add(1)
+		return
 	}
 	if !a.via.Load().same(g, from, local) {
 		d, err := newDest(ep, g, from, local)
@@ -83,6 +91,13 @@ func (ep *Endpoint) onDTLS(g *socketGroup, packet []byte, from netip.AddrPort, l
 	if a.shaken.Load() {
 		a.drainSoon()
 	}
+}
+
+// takes reports whether another datagram may come now that the handshake is over.
+func (a *association) takes(now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.datagrams.Take(a.ep.engine.cfg.Intake.Datagrams, 1, now)
 }
 
 // shakeHands starts the handshake. It runs on a loop, so the engine's goroutines are not all gone yet.

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/bounded"
 )
 
 // Receiver takes the RTP packets of one endpoint, decrypted. It runs on a loop: packet is valid until it returns, what
@@ -96,6 +98,7 @@ type Endpoint struct {
 	nextPeer    Credentials   // and with nextUfrag
 	question    question
 	firstCheck  time.Time // zero: there was none yet
+	checks      bounded.Bucket
 	path        path
 	senders     map[uint32]*Sender
 }

@@ -289,7 +289,7 @@ func (l *loop) handle(packet []byte, from netip.AddrPort, i int, now time.Time) 
 		return
 	}
 	if k == kindDTLS {
-		ep.onDTLS(l.group, packet, from, l.in.local(i))
+		ep.onDTLS(l.group, packet, from, l.in.local(i), now)
 		return
 	}
 	l.deliver(ep, k, packet, now)

@@ -104,11 +104,16 @@ func (l *loop) check(packet []byte, from netip.AddrPort, local netip.Addr, now t
 		e.stat.stunUnknown.Add(1)
 		return
 	}
+	if !found.ep.takesChecks(now) {
+		e.stat.stunRate.Add(1)
+		return
+	}
 	request := &stun.Message{Raw: packet}
 	if request.Decode() != nil || stun.Fingerprint.Check(request) != nil || found.key.Check(request) != nil {
 		e.stat.stunRefused.Add(1)
 		return
 	}
+	found.ep.spendCheck(now)
 	d, err := newDest(found.ep, l.group, from, local)
 	if err != nil {
 		return
@@ -132,6 +137,20 @@ func (l *loop) check(packet []byte, from netip.AddrPort, local netip.Addr, now t
 	}
 	room := l.out.reserve(d, len(response.Raw))
 	l.out.commit(d, copy(room, response.Raw))
+}
+
+// takesChecks reports whether the endpoint may be checked once more by now.
+func (ep *Endpoint) takesChecks(now time.Time) bool {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	return !ep.checks.Empty(ep.engine.cfg.Intake.Checks, now)
+}
+
+// spendCheck notes that an authentic check came.
+func (ep *Endpoint) spendCheck(now time.Time) {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	ep.checks.Spend(ep.engine.cfg.Intake.Checks, 1, now)
 }
 
 // refusal is what an authenticated binding request is answered that cannot be done; nil for others.

@@ -9,6 +9,7 @@ import (
 	"github.com/pion/dtls/v3"
 	"github.com/pion/rtcp"
 	pion "github.com/pion/rtp"
+	"github.com/pion/stun/v4"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/sfu/bounded"
@@ -134,4 +135,47 @@ func TestAllocsBeyondIntake(t *testing.T) {
 	packet := r.rtp(1000)
 	require.Zero(t, testing.AllocsPerRun(500, func() { r.loop.handle(packet, r.from, 0, r.now) }))
 	require.Equal(t, before, r.passed)
+}
+
+func TestChecksAreBounded(t *testing.T) {
+	e := startEngine(t, Config{Intake: Intake{Checks: bounded.PerSecond(100, 500*time.Millisecond)}})
+	p := newRawPeer(t, e)
+	l := &loop{engine: e, group: e.groups[0], in: newRecvVec(), out: e.newBatch(0)}
+	from := netip.MustParseAddrPort("127.0.0.1:4")
+	genuine := check(t, p.credentials).Raw
+	forged := check(t, Credentials{p.credentials.Ufrag, "another password"}).Raw
+	now := e.start
+	send := func(packet []byte, n int, within time.Duration) {
+		for range n {
+			l.handle(append([]byte(nil), packet...), from, 0, now)
+			l.out.Flush()
+			now = now.Add(within / time.Duration(n))
+		}
+	}
+	send(forged, 1000, time.Second)
+	require.EqualValues(t, 1000, e.Stats().STUNRefused)
+	send(genuine, 50, 0)
+	require.Zero(t, e.Stats().STUNRate, "forged ones do not count")
+	send(genuine, 50, 0)
+	require.EqualValues(t, 50, e.Stats().STUNRate)
+	now = now.Add(time.Second)
+	send(genuine, 1000, time.Second)
+	require.InDelta(t, 50+1000-100-50, e.Stats().STUNRate, 2)
+}
+
+// What a peer sends inside DTLS once the handshake is over is bounded too, and its goodbye is heard all the same.
+func TestDTLSAfterTheHandshakeIsBounded(t *testing.T) {
+	e := startEngine(t, Config{Intake: Intake{Datagrams: bounded.PerSecond(20, time.Second)}})
+	p := newRawPeer(t, e)
+	p.check(t, attribute(stun.AttrUseCandidate))
+	conn := p.shake(t)
+	p.connects(t)
+	for range 200 {
+		_, err := conn.Write([]byte("for nobody"))
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return e.Stats().DTLSFull >= 100 }, pollTimeout, tick)
+	time.Sleep(200 * time.Millisecond) // two datagrams more
+	require.NoError(t, conn.Close())
+	p.ends(t, ErrPeerClosed)
 }

@@ -10,7 +10,7 @@ type engineCounters struct {
 	stunUnknown, stunRefused, dtlsFull atomic.Int64
 	panics, readErrors, handshakes     atomic.Int64
 	stunTaken, consentExpired          atomic.Int64
-	asked, strays                      atomic.Int64
+	asked, strays, stunRate            atomic.Int64
 	failures                           failureCounters
 }
 
@@ -28,8 +28,9 @@ type Stats struct {
 	Strays      int64 // addresses that became an endpoint's by authentic SRTP, unchecked
 	STUNUnknown int64 // dropped: checks that name no endpoint
 	STUNRefused int64 // dropped: STUN that is no authentic check
+	STUNRate    int64 // dropped: checks of an endpoint that came faster than Intake allows
 	STUNTaken   int64 // refused: checks from an address that is another endpoint's
-	DTLSFull    int64 // dropped: records that came faster than the handshake takes them
+	DTLSFull    int64 // dropped: records that came faster than the handshake takes them, or, after it, than Intake allows
 	ReadErrors  int64
 	Panics      int64 // of receivers
 
@@ -48,7 +49,7 @@ func (e *Engine) Stats() Stats {
 		SendFull: c.sendFull.Load(), SendFailed: c.sendFailed.Load(), JobsDropped: c.jobsDropped.Load(),
 		Unknown: c.unknown.Load(), Truncated: c.truncated.Load(), Unbound: c.unbound.Load(), Strays: c.strays.Load(),
 		STUNUnknown: c.stunUnknown.Load(), STUNRefused: c.stunRefused.Load(),
-		STUNTaken: c.stunTaken.Load(), ConsentExpired: c.consentExpired.Load(), Asked: c.asked.Load(), DTLSFull: c.dtlsFull.Load(),
+		STUNRate: c.stunRate.Load(), STUNTaken: c.stunTaken.Load(), ConsentExpired: c.consentExpired.Load(), Asked: c.asked.Load(), DTLSFull: c.dtlsFull.Load(),
 		ReadErrors: c.readErrors.Load(), Panics: c.panics.Load(),
 		Handshakes: c.handshakes.Load(), Failures: c.failures.stats(),
 	}
