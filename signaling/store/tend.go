@@ -18,7 +18,7 @@ const (
 	restFor = 4
 	// maxMarks is how many nonces, or marks of readers, one transaction forgets.
 	maxMarks = 200
-	// wonderFor is how long it is known of a link, or a login, that it is too old.
+	// wonderFor is how long it is known of a link, a login or a revoked token that it is too old.
 	wonderFor = 30 * 24 * time.Hour
 )
 
@@ -100,12 +100,13 @@ func (t *tending) forget(ctx context.Context, now time.Time) error {
 	return t.forgetDoors(ctx, now)
 }
 
-// forgetDoors forgets the logins and invites that ended by themselves so long ago that nobody wonders why.
+// forgetDoors forgets the logins, invites and revoked tokens that ended by themselves so long ago that nobody wonders why.
 func (s *Store) forgetDoors(ctx context.Context, now time.Time) error {
 	before := now.Add(-wonderFor)
 	for query, fact := range map[string]Fact{
-		"SELECT id FROM logins WHERE until < ? LIMIT 1":                 LoginsForgotten{before},
-		"SELECT id FROM invites WHERE until <> 0 AND until < ? LIMIT 1": InvitesForgotten{before},
+		"SELECT id FROM logins WHERE until < ? LIMIT 1":                                                                       LoginsForgotten{before},
+		"SELECT id FROM invites WHERE until <> 0 AND until < ? LIMIT 1":                                                       InvitesForgotten{before},
+		"SELECT id FROM revoked_tokens WHERE until < ?1 UNION ALL SELECT user_id FROM revoked_users WHERE until < ?1 LIMIT 1": RevocationsForgotten{before},
 	} {
 		old, err := s.strings(ctx, query, milliseconds(before))
 		if err == nil && len(old) > 0 {

@@ -87,6 +87,17 @@ CREATE TABLE logins (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX logins_of_user ON logins (user_id);
 
+-- Tokens that are good no more, and people whose tokens up to a moment are. Each is kept until the last of them has expired.
+CREATE TABLE revoked_tokens (
+	id    TEXT    PRIMARY KEY,
+	until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE revoked_users (
+	user_id TEXT    PRIMARY KEY,
+	up_to   INTEGER NOT NULL,
+	until   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Links by which somebody becomes a person. The id follows from the secret in the link, which is kept nowhere.
 CREATE TABLE invites (
 	id         TEXT    PRIMARY KEY,
