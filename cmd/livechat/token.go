@@ -38,6 +38,16 @@ type tokenCommand struct {
 	TTL   time.Duration `name:"ttl" group:"token" placeholder:"TIME" help:"How long the token lets the person in."`
 
 	pageAddress `group:"token"`
+
+	Role        string   `group:"rights" placeholder:"ROLE" help:"guest, member, moderator or admin. Without it: member, or guest where the id begins with guest-."`
+	Channel     []string `group:"rights" placeholder:"PATTERN" help:"Opens these channels and no others, such as ops-*; may be given several times."`
+	Create      *bool    `negatable:"" group:"rights" help:"May make channels, whatever the role; --no-create: may not."`
+	Publish     *bool    `negatable:"" group:"rights" help:"May talk, whatever the role; --no-publish: may listen only."`
+	Chat        *bool    `negatable:"" group:"rights" help:"May write messages, whatever the role; --no-chat: may not."`
+	Moderate    bool     `group:"rights" help:"May do what a moderator does, in the channels that the token opens."`
+	Record      bool     `group:"rights" help:"May record there."`
+	PriorityMax int      `group:"rights" placeholder:"N" help:"The highest priority with which the floor may be asked for, 0 to 255."`
+
 	serversSecret
 }
 
@@ -79,6 +89,9 @@ func (c *tokenCommand) check() (page string, _ error) {
 		mistakes = append(mistakes, fmt.Errorf("--ttl=%s: must be %s to %s",
 			app.ShortDuration(c.TTL), app.ShortDuration(auth.MinTTL), app.ShortDuration(maxTokenTTL)))
 	}
+	if _, err = c.grants(); err != nil {
+		mistakes = append(mistakes, err)
+	}
 	if err = c.config().CheckSecret(); err != nil {
 		mistakes = append(mistakes, err)
 	}
@@ -100,7 +113,11 @@ func (c *tokenCommand) mint(now time.Time) (string, error) {
 		_, _ = fmt.Fprintf(os.Stderr, "note: generated a new secret in %s; a server that runs with another --secret, --data or user refuses this token\n",
 			kept)
 	}
-	id := auth.Identity{UserID: c.User, Name: c.Name}
+	grants, err := c.grants()
+	if err != nil {
+		return "", err
+	}
+	id := auth.Identity{UserID: c.User, Name: c.Name, Grants: grants}
 	if c.Admin {
 		id.Role = auth.RoleAdmin
 	}
@@ -109,4 +126,42 @@ func (c *tokenCommand) mint(now time.Time) (string, error) {
 		return "", fmt.Errorf("mint the token: %w", err)
 	}
 	return token, nil
+}
+
+// grants are what the flags say beside the person.
+func (c *tokenCommand) grants() (auth.Grants, error) {
+	g := auth.Grants{
+		Channels: c.Channel, Create: granted(c.Create), Publish: granted(c.Publish), Chat: granted(c.Chat),
+		Moderate: c.Moderate, Record: c.Record, PriorityMax: c.PriorityMax,
+	}
+	if c.Role != "" {
+		role, err := auth.ParseRole(c.Role)
+		if err != nil {
+			return g, fmt.Errorf("--role=%s: %w", c.Role, err)
+		}
+		g.Role = &role
+	}
+	if len(g.Channels) > auth.MaxPatterns {
+		return g, fmt.Errorf("--channel: %d are too many, at most %d are allowed", len(g.Channels), auth.MaxPatterns)
+	}
+	for _, pattern := range g.Channels {
+		if err := auth.CheckPattern(pattern); err != nil {
+			return g, fmt.Errorf("--channel=%q: %w", pattern, err)
+		}
+	}
+	if g.PriorityMax < 0 || g.PriorityMax > auth.MaxPriority {
+		return g, fmt.Errorf("--priority-max=%d: must be 0 to %d", g.PriorityMax, auth.MaxPriority)
+	}
+	return g, nil
+}
+
+func granted(flag *bool) auth.Grant {
+	switch {
+	case flag == nil:
+		return auth.Unsaid
+	case *flag:
+		return auth.Granted
+	default:
+		return auth.Withheld
+	}
 }

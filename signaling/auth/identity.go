@@ -33,9 +33,11 @@ type Identity struct {
 	UserID string
 	// Name is shown to people. Empty in [Authority.Mint] means the user id.
 	Name string
-	// Role is what the bearer may do. In [Authority.Mint] only RoleAdmin is said; who is not one is a member, or a guest by
-	// the user id.
+	// Role is what the bearer may do. In [Authority.Mint] only RoleAdmin is said; who is not one has the role in Grants, or is a
+	// member, or a guest by the user id.
 	Role Role
+	// Grants are what the token says beside that.
+	Grants Grants
 	// TokenID names the token ("jti"), so that it can be taken back; it may be empty. [Authority.Mint] makes one where there is
 	// none.
 	TokenID string

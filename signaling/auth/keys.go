@@ -1,9 +1,11 @@
 package auth
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -52,12 +54,12 @@ func (k keyring) find(id string) (key, bool) {
 }
 
 // of returns the key that a token says it is signed with, or else the one that it is, or else the first, whose check will fail.
-// It is called after the algorithm and before the signature is checked. Its errors are *headerError.
+// It is called after the algorithm and before the signature is checked. Its errors are *carriedError.
 func (k keyring) of(token *jwt.Token) (key, error) {
 	// RFC 7515, section 4.1.11: extensions that are not understood must not be ignored,
 	// and none are.
 	if _, ok := token.Header["crit"]; ok {
-		return key{}, &headerError{fmt.Errorf("%w: critical header extensions are not supported", ErrTokenMalformed)}
+		return key{}, &carriedError{fmt.Errorf("%w: critical header extensions are not supported", ErrTokenMalformed)}
 	}
 	named, has := token.Header["kid"]
 	if !has {
@@ -71,16 +73,35 @@ func (k keyring) of(token *jwt.Token) (key, error) {
 	}
 	id, ok := named.(string)
 	if !ok {
-		return key{}, &headerError{fmt.Errorf("%w: kid must be a string", ErrTokenMalformed)}
+		return key{}, &carriedError{fmt.Errorf("%w: kid must be a string", ErrTokenMalformed)}
 	}
 	one, ok := k.find(id)
 	if !ok {
-		return key{}, &headerError{ErrTokenKey}
+		return key{}, &carriedError{ErrTokenKey}
 	}
 	return one, nil
 }
 
-// headerError carries a reason of ours through the library's error.
-type headerError struct{ reason error }
+// carriedError carries a reason of ours through the library's error.
+type carriedError struct{ reason error }
 
-func (e *headerError) Error() string { return e.reason.Error() }
+func (e *carriedError) Error() string { return e.reason.Error() }
+
+// Seal returns what only a server with one of these secrets can make of data, for a purpose: tokens and seals for another purpose
+// are none. It lets nobody in.
+func (a *Authority) Seal(purpose string, data []byte) []byte {
+	return (*a.keys.Load())[0].seal(purpose, data)
+}
+
+// Sealed reports whether a seal is that of data.
+func (a *Authority) Sealed(purpose string, data, seal []byte) bool {
+	return slices.ContainsFunc(*a.keys.Load(), func(one key) bool { return hmac.Equal(seal, one.seal(purpose, data)) })
+}
+
+func (k key) seal(purpose string, data []byte) []byte {
+	mac := hmac.New(sha256.New, k.secret)
+	// What a token's signature is of has no space in it (RFC 7515, section 5.1), and no purpose has a NUL.
+	mac.Write([]byte("livechat seal " + purpose + "\x00"))
+	mac.Write(data)
+	return mac.Sum(nil)
+}

@@ -207,6 +207,7 @@ func TestClaimsAreReadStrictly(t *testing.T) {
 		"aud is a list of none": fmt.Sprintf(`"exp":%d,"aud":[]`, exp),
 		"aud is null":           fmt.Sprintf(`"exp":%d,"aud":null`, exp),
 		"aud is empty":          fmt.Sprintf(`"exp":%d,"aud":""`, exp),
+		"jti is empty":          fmt.Sprintf(`"exp":%d,"jti":""`, exp),
 		"jti is a number":       fmt.Sprintf(`"exp":%d,"jti":7`, exp),
 		"jti is long":           fmt.Sprintf(`"exp":%d,"jti":"%s"`, exp, strings.Repeat("x", auth.MaxTokenIDBytes+1)),
 		"jti with a space":      fmt.Sprintf(`"exp":%d,"jti":"a b"`, exp),

@@ -75,7 +75,10 @@ func checkDir(dir string) error {
 
 func readSecret(path string) ([]byte, error) {
 	const remedy = ", or delete it to have a new one made"
-	data, err := readPrivate(path, MaxSecretBytes+2, remedy)
+	data, err := ReadPrivate(path, MaxSecretBytes+2)
+	if errors.Is(err, errOthersMayUse) {
+		return nil, fmt.Errorf("%w%s", err, remedy)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +100,7 @@ func ReadSecrets(path string) ([][]byte, error) {
 			return nil, err
 		}
 	}
-	data, err := readPrivate(path, maxSecretFileBytes+1, "")
+	data, err := ReadPrivate(path, maxSecretFileBytes+1)
 	switch {
 	case err != nil:
 		return nil, err
@@ -122,9 +125,11 @@ func ReadSecrets(path string) ([][]byte, error) {
 	return secrets, nil
 }
 
-// readPrivate returns what a file holds that nobody but its owner may use, up to a limit. The remedy is what may be done beside
-// chmod.
-func readPrivate(path string, limit int64, remedy string) ([]byte, error) {
+// errOthersMayUse: the file is not its owner's alone.
+var errOthersMayUse = fmt.Errorf("%w: others may use it", ErrSecretFile)
+
+// ReadPrivate returns what a file holds, up to a limit, if nobody but its owner may use it. Otherwise the error wraps ErrSecretFile.
+func ReadPrivate(path string, limit int64) ([]byte, error) {
 	dir := os.DirFS(filepath.Dir(path))
 	// Looked at before it is opened, since opening a pipe waits for who writes into it.
 	if info, err := fs.Stat(dir, filepath.Base(path)); err == nil && !info.Mode().IsRegular() {
@@ -140,7 +145,7 @@ func readPrivate(path string, limit int64, remedy string) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	if unixModes() && info.Mode()&othersMayUse != 0 {
-		return nil, fmt.Errorf("%w: others may use %s (mode %04o): chmod 600 it%s", ErrSecretFile, path, info.Mode().Perm(), remedy)
+		return nil, fmt.Errorf("%w, %s (mode %04o): chmod 600 it", errOthersMayUse, path, info.Mode().Perm())
 	}
 	data, err := io.ReadAll(io.LimitReader(file, limit))
 	if err != nil {

@@ -89,7 +89,7 @@ func (a *Authority) Accepts(id Identity, now time.Time) error {
 }
 
 // Mint signs a token that says its bearer is id from now until now+ttl, in whole seconds. It has a name of its own, by which it
-// can be revoked. The error wraps ErrUserID, ErrName or ErrTTL.
+// can be revoked. The error wraps ErrUserID, ErrName, ErrGrants or ErrTTL.
 func (a *Authority) Mint(id Identity, now time.Time, ttl time.Duration) (string, error) {
 	if err := CheckUserID(id.UserID); err != nil {
 		return "", err
@@ -104,7 +104,10 @@ func (a *Authority) Mint(id Identity, now time.Time, ttl time.Duration) (string,
 	if ttl < MinTTL {
 		return "", fmt.Errorf("%w: %s, at least %s is needed", ErrTTL, ttl, MinTTL)
 	}
-	token := jwt.NewWithClaims(jwt.SigningMethodHS256, &claims{
+	if err := id.Grants.check(); err != nil {
+		return "", err
+	}
+	c := claims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			ID:        cmp.Or(id.TokenID, rand.Text()),
 			Issuer:    Issuer,
@@ -114,7 +117,9 @@ func (a *Authority) Mint(id Identity, now time.Time, ttl time.Duration) (string,
 		},
 		Name:  id.Name,
 		Admin: id.Role == RoleAdmin,
-	})
+	}
+	c.grant(id.Grants)
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, &c)
 	signing := (*a.keys.Load())[0]
 	token.Header["kid"] = signing.id
 	signed, err := token.SignedString(signing.secret)
@@ -157,8 +162,12 @@ func (a *Authority) Verify(token string, now time.Time) (Identity, error) {
 	if err = c.check(now); err != nil {
 		return Identity{}, err
 	}
+	grants, err := c.grants()
+	if err != nil {
+		return Identity{}, err
+	}
 	id := Identity{
-		UserID: c.Subject, Name: c.Name, Role: roleOf(c),
+		UserID: c.Subject, Name: c.Name, Role: roleOf(c, grants), Grants: grants,
 		TokenID: c.ID, KeyID: with.id, ExpiresAt: now.Add(c.ExpiresAt.Sub(now)),
 	}
 	if c.IssuedAt != nil {
@@ -170,11 +179,13 @@ func (a *Authority) Verify(token string, now time.Time) (Identity, error) {
 	return id, nil
 }
 
-// roleOf returns the role of a token's bearer.
-func roleOf(c claims) Role {
+// roleOf returns the role of a token's bearer. Of two that it says the higher counts.
+func roleOf(c claims, g Grants) Role {
 	switch {
 	case c.Admin:
 		return RoleAdmin
+	case g.Role != nil:
+		return *g.Role
 	case IsGuest(c.Subject):
 		return RoleGuest
 	default:
@@ -196,11 +207,8 @@ func nameFor(id Identity) (string, error) {
 // explain turns the library's error into one of ours. The library joins every claim error
 // it finds; the first that a developer would mend is named.
 func explain(token *jwt.Token, c *claims, err error) error {
-	if ours, ok := errors.AsType[*headerError](err); ok {
+	if ours, ok := errors.AsType[*carriedError](err); ok {
 		return ours.reason
-	}
-	if errors.Is(err, ErrTokenClaims) {
-		return err
 	}
 	switch {
 	case token == nil:
