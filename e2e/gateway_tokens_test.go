@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/httpapi"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -154,4 +156,57 @@ func TestGatewaySessionEndsWithItsToken(t *testing.T) {
 		}
 	}
 	require.Less(t, time.Since(ends), within+time.Second, "the others are told")
+}
+
+// revoke is what livechat revoke does, beside the server or without.
+func revoke(t *testing.T, data string, what httpapi.AdminRevocation) {
+	t.Helper()
+	admin, err := app.OpenAdmin(t.Context(), data)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, admin.Close()) }()
+	require.NoError(t, admin.Do(t.Context(), http.MethodPost, "/api/admin/tokens/revoke", what, &what))
+}
+
+func TestGatewayTokensAreRevoked(t *testing.T) {
+	verifyNoLeaks(t)
+	data := t.TempDir()
+	settings := func(c *app.Config) { c.Secret, c.Data, c.AllowGuests = testSecret, data, new(true) }
+	s := startServer(t, settings)
+	token, other := mint(t, testSecret, auth.Identity{UserID: "ada"}), mint(t, testSecret, auth.Identity{UserID: "bob"})
+	id, expires, err := auth.Read(token)
+	require.NoError(t, err)
+	refused := func(token string) {
+		t.Helper()
+		c := dial(t, s)
+		require.Equal(t, "invalid token: it was revoked",
+			c.fails(protocol.OpIdentify, protocol.Identify{Token: token, V: 1}, protocol.CodeInvalidToken))
+		require.Equal(t, protocol.CloseAuthFailed, c.closed())
+	}
+
+	// One token, while its bearer talks.
+	ada, bob := with(t, s, token), with(t, s, other)
+	ada.joinChannel("lobby")
+	since := time.Now()
+	revoke(t, data, httpapi.AdminRevocation{TokenID: id, ExpiresAt: expires.UnixMilli()})
+	took, reason := ada.refused(since)
+	require.Less(t, took, within)
+	require.Equal(t, "invalid token: it was revoked", reason)
+	dial(t, s).invalid(ada.resumption(), "unknown")
+	refused(token)
+	bob.quiet()
+	ada = with(t, s, mint(t, testSecret, auth.Identity{UserID: "ada"}))
+
+	// All of somebody, who is away for a moment.
+	ada.cut()
+	revoke(t, data, httpapi.AdminRevocation{UserID: "ada"})
+	dial(t, s).invalid(ada.resumption(), "unknown")
+
+	// The server goes, and somebody is revoked meanwhile.
+	s.stop()
+	revoke(t, data, httpapi.AdminRevocation{UserID: "bob"})
+	s = startServer(t, settings)
+	refused(token)
+	refused(other)
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // tokens say in which second they were made
+	with(t, s, mint(t, testSecret, auth.Identity{UserID: "bob"})).quiet()
 }

@@ -8,8 +8,16 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/people"
 )
 
-// follow carries out on who is here what was decided about a person.
+// follow carries out on who is here what was decided about a person, or a token.
 func (g *Gateway) follow(c people.Change) {
+	if c.UserID == "" {
+		for _, s := range g.users.All() {
+			if s.identity.TokenID == c.TokenID {
+				s.refuse(auth.ErrTokenRevoked)
+			}
+		}
+		return
+	}
 	s := g.users.Get(c.UserID)
 	switch {
 	case s == nil:

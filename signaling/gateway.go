@@ -86,9 +86,6 @@ type Config struct {
 	People *people.People
 	// Keep says how much of a channel's chat is kept where the channel does not say so itself.
 	Keep store.Limits
-	// Revoked reports whether a token that is good otherwise was revoked. It may be called from any goroutine, and must not wait.
-	// Nil: none was.
-	Revoked func(auth.Identity) bool
 	// Tally counts refusals, evictions and the like. Nil: nothing is counted.
 	Tally *tally.Tally
 }

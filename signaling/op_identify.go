@@ -57,9 +57,6 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 		return &rateLimitError{retryAfter: wait}
 	}
 	identity, err := c.gw.auth.Verify(d.Token, now)
-	if err == nil {
-		err = c.gw.stillGood(identity, now)
-	}
 	if err == nil && d.UserID != "" && d.UserID != identity.UserID {
 		err = errUserMismatch
 	}
@@ -86,12 +83,8 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 		return errDetached
 	}
 	c.serve(s)
-	// Who revoked the token meanwhile did not find the session yet.
-	err = c.gw.stillGood(identity, now)
-	if err == nil {
-		_, _, err = c.gw.cfg.People.Enter(ctx, identity, now)
-	}
-	if err != nil {
+	// Who took the token back meanwhile did not find the session yet.
+	if _, _, err = c.gw.cfg.People.Enter(ctx, identity, now); err != nil {
 		s.refuse(err)
 	}
 	c.log.Debug("identified", zap.String("user", s.userID),

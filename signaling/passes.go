@@ -6,7 +6,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -40,29 +39,6 @@ func (g *Gateway) checkPasses(now time.Time) {
 	if ended > 0 {
 		g.log.Info("sessions ended with their tokens", zap.Int("sessions", ended))
 	}
-}
-
-// Revoke ends the sessions whose tokens match, and returns how many they are. So that nobody comes in with such a token
-// meanwhile or afterwards, [Config.Revoked] says so of it before Revoke is called.
-func (g *Gateway) Revoke(match func(auth.Identity) bool) (ended int) {
-	for _, s := range g.users.All() {
-		if match(s.identity) {
-			ended++
-			s.refuse(auth.ErrTokenRevoked)
-		}
-	}
-	return ended
-}
-
-// stillGood reports why a token that was good when it was verified is good no more, or nil.
-func (g *Gateway) stillGood(id auth.Identity, now time.Time) error {
-	if err := g.auth.Accepts(id, now); err != nil {
-		return err
-	}
-	if g.cfg.Revoked != nil && g.cfg.Revoked(id) {
-		return auth.ErrTokenRevoked
-	}
-	return nil
 }
 
 // refuse ends a session because of its token.

@@ -21,6 +21,7 @@ type cli struct {
 	Token   tokenCommand   `cmd:"" help:"Print a token that lets a person in."`
 	Invite  inviteCommand  `cmd:"" help:"Make a link by which people come."`
 	User    userCommand    `cmd:"" help:"See and change who is known."`
+	Revoke  revokeCommand  `cmd:"" help:"Take tokens back."`
 	Bench   benchCommand   `cmd:"" help:"Measure what the server costs on this machine."`
 	Doctor  doctorCommand  `cmd:"" help:"Check whether voice works with a server from here."`
 	Backup  backupCommand  `cmd:"" help:"Copy what the server remembers."`
@@ -38,6 +39,7 @@ func defaults() *cli {
 		Token:   tokenCommand{serversSecret: serversSecret{Data: data.Data}, pageAddress: pageAddress{HTTP: app.DefaultHTTP}, TTL: defaultTokenTTL},
 		Invite:  defaultInvite(data),
 		User:    defaultUser(data),
+		Revoke:  revokeCommand{administering: administering{serversData: data}},
 		Bench:   defaultBench(),
 		Backup:  backupCommand{serversData: data},
 		Restore: restoreCommand{serversData: data},

@@ -28,6 +28,7 @@ Usage: livechat [flags]                    run the server
        livechat invite [flags]             print a link by which people come
        livechat user COMMAND               see and change who is known
        livechat token --user=ID [flags]    print a token that lets a person in
+       livechat revoke TOKEN               take a token back
        livechat bench SCENARIO... [flags]  measure what the server costs
        livechat doctor [URL]               check whether voice works from here
        livechat backup FILE                copy what the server remembers
@@ -94,6 +95,7 @@ func pages() map[string]page {
 		"token":   {wrapAll(mintOverview), mintExamples},
 		"invite":  {wrapAll(inviteOverview), inviteExamples},
 		"user":    {wrapAll(userOverview), userExamples},
+		"revoke":  {wrapAll(revokeOverview), revokeExamples},
 		"bench":   {wrapAll(benchOverview) + "\n" + wrapAll(benchScenarios), benchExamples},
 		"doctor":  {wrapAll(doctorOverview), doctorExamples},
 		"backup":  {wrapAll(backupOverview), backupExamples},

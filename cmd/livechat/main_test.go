@@ -175,6 +175,13 @@ func TestBadConfigurationExitsWith2(t *testing.T) {
 		"token for a strange id":  {args: []string{"token", "--user= x"}, says: []string{`--user=" x": invalid user id`, "white space"}},
 		"token with a bad name":   {args: []string{"token", "--user=x", "--name=\x1b[31m"}, says: []string{`--name="\x1b[31m": invalid name`}},
 		"token that never begins": {args: []string{"token", "--user=x", "--ttl=0s"}, says: []string{"--ttl=0s: must be 1s to 3650d"}},
+		"token, a strange role":   {args: []string{"token", "--user=x", "--role=root"}, says: []string{"--role=root", "admin, moderator, member and guest"}},
+		"token, strange channels": {args: []string{"token", "--user=x", "--channel=a/b"}, says: []string{`--channel="a/b"`, "a–z A–Z 0–9 _ - and *"}},
+		"token, a high priority":  {args: []string{"token", "--user=x", "--priority-max=256"}, says: []string{"--priority-max=256: must be 0 to 255"}},
+		"revoke nothing":          {args: []string{"revoke"}, says: []string{"a token or its id, or --user=ID"}},
+		"revoke too much":         {args: []string{"revoke", "x", "--user=y"}, says: []string{"a token or its id, or --user=ID"}},
+		"revoke what is no token": {args: []string{"revoke", "a.b.c"}, says: []string{"malformed"}},
+		"revoke where none is":    {args: []string{"revoke", "x", "--data=nowhere"}, says: []string{"--data=nowhere"}},
 		"token, short secret":     {args: []string{"token", "--user=x", "--secret=hunter2"}, says: []string{"--secret=(7 bytes)"}},
 		"token, unknown key":      {args: []string{"token", "--user=x"}, file: "user: y\n", says: []string{`unknown key "user"`}},
 	} {
@@ -192,7 +199,7 @@ func TestBadConfigurationExitsWith2(t *testing.T) {
 				require.Contains(t, stderr, says)
 			}
 			about := "livechat --help"
-			if len(test.args) > 0 && slices.Contains([]string{"token", "version", "backup"}, test.args[0]) {
+			if len(test.args) > 0 && slices.Contains([]string{"token", "revoke", "version", "backup"}, test.args[0]) {
 				about = "livechat " + test.args[0] + " --help"
 			}
 			require.Contains(t, stderr, about)
@@ -212,7 +219,10 @@ func TestToken(t *testing.T) {
 	require.NoError(t, err)
 	again, stderr, code := output(t, livechat(t, nil, "token", "--user", "alice", "--data", data))
 	require.Zero(t, code, stderr)
-	require.Equal(t, "the link with it: http://127.0.0.1:8080/#token="+again, stderr, "the second time there is no more to say")
+	tokenID, _, err := auth.Read(strings.TrimSpace(again))
+	require.NoError(t, err)
+	require.Equal(t, "the link with it: http://127.0.0.1:8080/#token="+again+"to take it back: livechat revoke "+tokenID+"\n", stderr,
+		"the second time there is no more to say")
 	id := verify(t, secret, stdout, time.Now())
 	require.Equal(t, auth.Identity{UserID: "alice", Name: "Alice", Role: auth.RoleAdmin}, who(id))
 

@@ -11,13 +11,8 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 )
 
-const (
-	// defaultTokenTTL is a working day and the night before it.
-	defaultTokenTTL = 24 * time.Hour
-	// maxTokenTTL bounds a token's life: a token cannot be taken back, except by changing
-	// the secret for everybody.
-	maxTokenTTL = 10 * 365 * 24 * time.Hour
-)
+// defaultTokenTTL is a working day and the night before it.
+const defaultTokenTTL = 24 * time.Hour
 
 // serversSecret is how a command finds the secret of the server.
 type serversSecret struct {
@@ -67,6 +62,9 @@ func (c *tokenCommand) Run() error {
 		return fmt.Errorf("print the token: %w", err)
 	}
 	_, _ = fmt.Fprintf(os.Stderr, "the link with it: %s#token=%s\n", page, token)
+	if id, _, err := auth.Read(token); err == nil {
+		_, _ = fmt.Fprintf(os.Stderr, "to take it back: livechat revoke %s\n", id)
+	}
 	return nil
 }
 
@@ -85,9 +83,9 @@ func (c *tokenCommand) check() (page string, _ error) {
 			mistakes = append(mistakes, fmt.Errorf("--name=%q: %w", c.Name, err))
 		}
 	}
-	if c.TTL < auth.MinTTL || c.TTL > maxTokenTTL {
+	if c.TTL < auth.MinTTL || c.TTL > auth.MaxTTL {
 		mistakes = append(mistakes, fmt.Errorf("--ttl=%s: must be %s to %s",
-			app.ShortDuration(c.TTL), app.ShortDuration(auth.MinTTL), app.ShortDuration(maxTokenTTL)))
+			app.ShortDuration(c.TTL), app.ShortDuration(auth.MinTTL), app.ShortDuration(auth.MaxTTL)))
 	}
 	if _, err = c.grants(); err != nil {
 		mistakes = append(mistakes, err)

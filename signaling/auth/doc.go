@@ -31,6 +31,8 @@ const (
 	MaxUserIDBytes = 128
 	// MaxNameChars is the longest display name, in Unicode code points.
 	MaxNameChars = 64
+	// MaxTTL is how far ahead a token may expire: as long as it is remembered that somebody's tokens were revoked.
+	MaxTTL = 10 * 365 * 24 * time.Hour
 	// MinTTL is the shortest life of a token: "exp" counts whole seconds.
 	MinTTL = time.Second
 	// Leeway is how far the clocks of the minting and the verifying machine may differ
@@ -42,6 +44,3 @@ const (
 // keyIDBytes is how much of the secret's SHA-256 names it in "kid": enough to tell a
 // deployment's secrets apart, too little to be worth anything else.
 const keyIDBytes = 8
-
-// lastYear is the last in which a token may expire: the last that RFC 3339 can write. What follows overflows on some machines.
-const lastYear = 9999

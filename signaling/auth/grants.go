@@ -16,7 +16,7 @@ const (
 	MaxPriority = 255
 )
 
-// ErrGrants: what a token grants is not written as it must be.
+// ErrGrants means that what a token grants is not written as it must be.
 var ErrGrants = errors.New("invalid grants")
 
 // Grant is what a token says of one right.

@@ -37,8 +37,13 @@ func TestGrantsAreMintedAndVerified(t *testing.T) {
 		require.Equal(t, role, got.Role, name)
 	}
 	for _, grants := range []auth.Grants{
-		{Channels: []string{""}}, {Channels: []string{"a b"}}, {Channels: []string{"ops-?"}}, {Channels: []string{strings.Repeat("x", 65)}},
-		{Channels: make([]string, auth.MaxPatterns+1)}, {PriorityMax: -1}, {PriorityMax: 256},
+		{Channels: []string{""}},
+		{Channels: []string{"a b"}},
+		{Channels: []string{"ops-?"}},
+		{Channels: []string{strings.Repeat("x", 65)}},
+		{Channels: make([]string, auth.MaxPatterns+1)},
+		{PriorityMax: -1},
+		{PriorityMax: 256},
 	} {
 		_, err := a.Mint(auth.Identity{UserID: "ada", Grants: grants}, testNow(), time.Hour)
 		require.ErrorIs(t, err, auth.ErrGrants)

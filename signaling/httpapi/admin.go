@@ -66,6 +66,7 @@ func (a *Admin) Handler() http.Handler {
 		"PATCH /api/admin/users/{id}":       a.change,
 		"DELETE /api/admin/users/{id}":      a.remove,
 		"POST /api/admin/users/{id}/logout": a.logout,
+		"POST /api/admin/tokens/revoke":     a.revokeTokens,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-store")

@@ -101,22 +101,22 @@ func (p *People) Rename(ctx context.Context, userID, name string, now time.Time)
 	return p.write(ctx, now, store.UserRenamed{UserID: userID, Name: name, NameKeys: names.Keys(name)})
 }
 
-// Logout ends all logins of somebody, and their sessions. The error wraps ErrUnknown.
+// Logout ends all logins and other tokens of somebody, and their sessions. The error wraps ErrUnknown.
 func (p *People) Logout(ctx context.Context, userID string, now time.Time) error {
 	if _, err := p.user(ctx, userID); err != nil {
 		return err
 	}
-	if err := p.write(ctx, now, store.LoginEnded{UserID: userID}); err != nil {
-		return err
-	}
-	p.tell(Change{UserID: userID, SignedOut: true})
-	return nil
+	return p.signOut(ctx, userID, now)
 }
 
-// SignOut ends the login that a verified token is of, and its session. Of another token than a login's there is nothing to end.
+// SignOut ends the login that a verified token is of, or else the token, and its session. Guests' tokens it leaves alone: strangers
+// shall not fill the memory, and each has another for the asking.
 func (p *People) SignOut(ctx context.Context, id auth.Identity, now time.Time) error {
-	if !strings.HasPrefix(id.TokenID, loginPrefix) {
+	switch {
+	case auth.IsGuest(id.UserID) || id.TokenID == "":
 		return nil
+	case !strings.HasPrefix(id.TokenID, loginPrefix):
+		return p.RevokeToken(ctx, id.TokenID, id.ExpiresAt, now)
 	}
 	if err := p.write(ctx, now, store.LoginEnded{UserID: id.UserID, LoginID: id.TokenID}); err != nil {
 		return err
@@ -132,9 +132,5 @@ func (p *People) Delete(ctx context.Context, userID string, erase bool, now time
 		return err
 	}
 	alias := "deleted-" + strings.ToLower(ulid.Make().String())
-	if err := p.write(ctx, now, store.UserDeleted{UserID: userID, Erase: erase, Alias: alias}); err != nil {
-		return err
-	}
-	p.tell(Change{UserID: userID, SignedOut: true})
-	return nil
+	return p.signOut(ctx, userID, now, store.UserDeleted{UserID: userID, Erase: erase, Alias: alias})
 }

@@ -36,6 +36,9 @@ var (
 	ErrSignedOut = fmt.Errorf("%w: signed out", auth.ErrInvalidToken)
 )
 
+// errLoginEnded is an ErrSignedOut for who shows the token of a login.
+var errLoginEnded = fmt.Errorf("%w: this login was ended; open an invite, or ask for another one", ErrSignedOut)
+
 const (
 	// userPrefix begins the ids of people, loginPrefix those of their tokens.
 	userPrefix  = "user-"
@@ -70,7 +73,7 @@ func New(s *store.Store, authority *auth.Authority, loginTTL time.Duration) *Peo
 // Change is what was decided about somebody who may be here.
 type Change struct {
 	UserID string
-	// SignedOut: all sessions of the user are over, or, with a TokenID, those that came with that token.
+	// SignedOut: all sessions of the user are over, or, with a TokenID, those that came with that token; then UserID may be empty.
 	SignedOut bool
 	TokenID   string
 	// Role is what the user may do from now on, unless SignedOut.
@@ -100,9 +103,12 @@ type Signing struct {
 }
 
 // Enter completes what a token says of its bearer by what is remembered. renewed, unless empty, is a token that takes the place of
-// the one shown. The error is ErrSignedOut, ErrNameTaken, or a context's. When nothing can be read the token's word counts, so that
+// the one shown. The error is auth.ErrTokenRevoked, ErrSignedOut, ErrNameTaken, or a context's. When nothing can be read the token's word counts, so that
 // calls do not need the memory.
 func (p *People) Enter(ctx context.Context, id auth.Identity, now time.Time) (_ auth.Identity, renewed string, err error) {
+	if err = p.revoked(ctx, id); err != nil {
+		return id, "", err
+	}
 	switch {
 	case strings.HasPrefix(id.TokenID, loginPrefix):
 		return p.enterAgain(ctx, id, now)
@@ -130,7 +136,7 @@ func (p *People) enterAgain(ctx context.Context, id auth.Identity, now time.Time
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && login.UserID != id.UserID:
-		return id, "", fmt.Errorf("%w: this login was ended; open an invite, or ask for another one", ErrSignedOut)
+		return id, "", errLoginEnded
 	case err != nil:
 		return id, "", ctx.Err()
 	}

@@ -1,0 +1,56 @@
+package people
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
+)
+
+// RevokeToken takes a token back, whoever's it is, until which it would have been good. The error wraps auth.ErrTokenID.
+func (p *People) RevokeToken(ctx context.Context, tokenID string, until, now time.Time) error {
+	if err := auth.CheckTokenID(tokenID); err != nil {
+		return err
+	}
+	if err := p.write(ctx, now, store.TokenRevoked{TokenID: tokenID, Until: until}); err != nil {
+		return err
+	}
+	p.tell(Change{SignedOut: true, TokenID: tokenID})
+	return nil
+}
+
+// RevokeTokens takes all tokens back that somebody has now, logins among them, also of somebody who is not known. Those that were made
+// in this very second are meant too. The error wraps auth.ErrUserID.
+func (p *People) RevokeTokens(ctx context.Context, userID string, now time.Time) error {
+	if err := auth.CheckUserID(userID); err != nil {
+		return err
+	}
+	return p.signOut(ctx, userID, now)
+}
+
+// signOut ends all that lets somebody in, with more facts, and their sessions.
+func (p *People) signOut(ctx context.Context, userID string, now time.Time, facts ...store.Fact) error {
+	facts = append(facts, store.LoginEnded{UserID: userID}, store.TokensRevoked{UserID: userID, UpTo: now, Until: now.Add(auth.MaxTTL)})
+	if err := p.write(ctx, now, facts...); err != nil {
+		return err
+	}
+	p.tell(Change{UserID: userID, SignedOut: true})
+	return nil
+}
+
+// revoked reports as auth.ErrTokenRevoked, or ErrSignedOut, that a token was taken back. When that cannot be read, its word counts.
+func (p *People) revoked(ctx context.Context, id auth.Identity) error {
+	yes, err := p.store.Revoked(ctx, id.TokenID, id.UserID, id.IssuedAt)
+	switch {
+	case err == nil && yes && strings.HasPrefix(id.TokenID, loginPrefix):
+		return errLoginEnded
+	case err == nil && yes:
+		return auth.ErrTokenRevoked
+	case errors.Is(err, store.ErrTrouble), errors.Is(err, store.ErrClosed):
+		return nil
+	}
+	return err
+}
