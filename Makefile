@@ -112,7 +112,7 @@ soak: ## ten thousand come and go and ten thousand die, and nothing of them may 
 	LIVECHAT_SOAK='$(or $(SOAK),10000)' $(GO) test -v -count=1 -timeout 60m -run '^TestSoak$$' ./e2e
 
 .PHONY: hostile
-hostile: ## attacks on a server with a call of twenty: what they cost it and the call; ONLY=Junk for a part
+hostile: ## attacks on a server with people on it: what they cost it and the others; takes ten minutes; ONLY=Junk for a part
 	LIVECHAT_HOSTILE=1 $(GO) test -v -count=1 -timeout 30m -run '^TestHostile$(ONLY)' ./e2e | grep -vE '^=== '
 
 .PHONY: crash

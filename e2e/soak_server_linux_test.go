@@ -59,8 +59,15 @@ func TestRoleSoakServer(t *testing.T) {
 		cfg.HeartbeatInterval, cfg.ZombieTimeout, cfg.ReaperInterval = 5*time.Second, soakZombie, soakReaper
 		cfg.ResumeWindow = soakWindow
 		cfg.ChannelCapacity = 1000 // the dead take their places until they are found
+		cfg.PerAddress = 10_000    // and all are from one address
 	})
 	say("%s %d", s.URL, s.media.Port())
+	sayVitals(t)
+}
+
+// sayVitals answers cues until the test is over.
+func sayVitals(t *testing.T) {
+	t.Helper()
 	cues(func(cue string) {
 		path, heap := strings.CutPrefix(cue, cueHeap)
 		switch {

@@ -141,7 +141,8 @@ func (c *Conn) handle(ctx context.Context, r *request) (err error) {
 
 // patience is what is left with a client that was refused for coming too soon: who does not listen to that is closed.
 func (c *Conn) patience(err error) error {
-	if _, limited := errors.AsType[*rateLimitError](err); !limited || c.meter.Refused(time.Now()) {
+	limited, ok := errors.AsType[*rateLimitError](err)
+	if !ok || c.meter.Refused(time.Now(), limited.retryAfter) {
 		return err
 	}
 	return &closeError{err, protocol.CloseRateLimited}

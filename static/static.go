@@ -25,11 +25,11 @@ var files embed.FS
 // contentSecurityPolicy lets the page run its own files and nothing else: a chat message
 // that found a way into the markup would still not become a script, nor send anything elsewhere. The
 // page's WebSocket stands beside 'self' because not every browser counts the page's own host under it.
-func contentSecurityPolicy(r *http.Request) string {
+func contentSecurityPolicy(r *http.Request, secure bool) string {
 	socket := ""
 	if hostOnly.MatchString(r.Host) {
 		socket = " wss://" + r.Host
-		if r.TLS == nil {
+		if !secure {
 			socket += " ws://" + r.Host
 		}
 	}
@@ -48,19 +48,19 @@ type asset struct {
 	content     []byte
 }
 
-// Handler returns the page's handler. It serves "/" and the page's files, answers 404
+// Handler returns the page's handler; secure says that it is served over TLS. It serves "/" and the page's files, answers 404
 // for any other path and 405 for methods other than GET and HEAD.
 //
 // Every answer may be kept but must be validated before use, by its ETag: after an update
 // of the server a reload gets the new page, and never half of the old one.
-func Handler() http.Handler {
+func Handler(secure bool) http.Handler {
 	assets, err := load(files)
 	if err != nil {
 		// The files were embedded by the compiler; only a broken build gets here.
 		panic(fmt.Sprintf("static: %v", err))
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		serve(w, r, assets)
+		serve(w, r, assets, secure)
 	})
 }
 
@@ -110,10 +110,10 @@ func contentTypeOf(name string) (string, bool) {
 	}
 }
 
-func serve(w http.ResponseWriter, r *http.Request, assets map[string]asset) {
+func serve(w http.ResponseWriter, r *http.Request, assets map[string]asset, secure bool) {
 	header := w.Header()
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Content-Security-Policy", contentSecurityPolicy(r))
+	header.Set("Content-Security-Policy", contentSecurityPolicy(r, secure))
 	header.Set("Referrer-Policy", "no-referrer")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		header.Set("Allow", "GET, HEAD")

@@ -21,7 +21,7 @@ func get(t *testing.T, method, target string, header http.Header) *http.Response
 	request := httptest.NewRequestWithContext(t.Context(), method, target, nil)
 	maps.Copy(request.Header, header)
 	recorder := httptest.NewRecorder()
-	static.Handler().ServeHTTP(recorder, request)
+	static.Handler(false).ServeHTTP(recorder, request)
 	return recorder.Result()
 }
 

@@ -217,7 +217,7 @@ func (a *App) serve(handler http.Handler) {
 		return
 	}
 	add(handler, a.ports[0].secure)
-	elsewhere := a.certs.challenges(redirect(portOf(a.ports[0].listener)))
+	elsewhere := a.certs.challenges(httpapi.Headers(a.door.Guard(redirect(portOf(a.ports[0].listener))), false))
 	for _, p := range a.ports {
 		add(elsewhere, p.plain)
 	}
@@ -243,8 +243,8 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 	state.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.trouble.Trouble, a.memory.Trouble))
 	mux.Handle("/healthz", state)
 	mux.Handle("/readyz", state)
-	mux.Handle("/", a.door.Guard(static.Handler()))
-	return httpapi.Headers(sayLast(state, mux, a.trouble.Trouble))
+	mux.Handle("/", a.door.Guard(static.Handler(a.cfg.hasTLS())))
+	return httpapi.Headers(sayLast(state, mux, a.trouble.Trouble), a.cfg.hasTLS())
 }
 
 // Run serves until ctx is done or a part fails, then closes everything. When ctx is done everybody

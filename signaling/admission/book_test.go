@@ -247,7 +247,11 @@ func TestMeters(t *testing.T) {
 	}
 	require.Equal(t, 264, count(func() bool { return m.Frame(start) }))
 	require.Equal(t, 928, count(func() bool { return m.Bytes(start, 1<<10) }))
-	require.Equal(t, 100, count(func() bool { return m.Refused(start) }))
+	require.Equal(t, 101, count(func() bool { return m.Refused(start, time.Second) }), "the first had not been told to wait")
+	polite := b.NewMeter()
+	for now := start; now.Before(start.Add(time.Minute)); now = now.Add(20 * time.Millisecond) {
+		require.True(t, polite.Refused(now, 20*time.Millisecond), "who waits as long as it was told may be refused for ever")
+	}
 	require.Equal(t, 100, count(func() bool { return m.Frame(start.Add(time.Second)) }))
 	require.Equal(t, 400, count(func() bool { return m.Bytes(start.Add(time.Second), 1<<10) }))
 }

@@ -94,7 +94,7 @@ func newRules(c Config) rules {
 		frames:   Rule{framesPerRequest * rate, framesPerRequest*burst + spareFrames},
 		bytes:    Rule{bytesPerRequest * rate, bytesPerRequest*burst + 2*frame},
 		requests: Rule{rate, burst},
-		// Who is refused as often as it may ask does not listen.
+		// Who does not wait as often as it may ask does not listen.
 		refusals: Rule{rate / 10, burst},
 		// Two tabs each, and an old connection of which nobody knows yet that it is dead.
 		held:  3 * c.PerAddress,

@@ -10,8 +10,9 @@ const (
 	permissions = "microphone=(self), autoplay=(self), camera=(), geolocation=(), display-capture=(), payment=(), usb=(), serial=(), hid=(), midi=()"
 )
 
-// Headers returns next with the headers that have browsers be strict. Of what is served, static says more.
-func Headers(next http.Handler) http.Handler {
+// Headers returns next with the headers that have browsers be strict; secure says that it is served over TLS. Of what the page is
+// made of, package static says more.
+func Headers(next http.Handler, secure bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("X-Content-Type-Options", "nosniff")
@@ -19,7 +20,7 @@ func Headers(next http.Handler) http.Handler {
 		header.Set("Permissions-Policy", permissions)
 		header.Set("Cross-Origin-Opener-Policy", "same-origin")
 		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		if r.TLS != nil {
+		if secure {
 			header.Set("Strict-Transport-Security", strictTransport)
 		}
 		next.ServeHTTP(w, r)

@@ -1,0 +1,362 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// largest is as much as one message may say, of characters as long as they get.
+//
+//nolint:gochecknoglobals // a constant in all but the language
+var largest = strings.Repeat("\U0001f600", 2000)
+
+// chatters are people in a channel, each from an address of their own, who write and read.
+type chatters struct {
+	f      *fortress
+	people []*stranger
+	mu     sync.Mutex
+	took   []time.Duration // from being sent until somebody had it; guarded by mu
+}
+
+// chatters come into the lobby.
+func (f *fortress) chatters(n int) *chatters {
+	f.t.Helper()
+	all := &chatters{f: f}
+	offer := offer(f.t, 0, 1)
+	for i := range n {
+		c := must[*stranger](f.t)(f.guest(address(i), fmt.Sprint("Chatter ", i)))
+		require.NoError(f.t, c.join(offer))
+		all.people = append(all.people, c)
+		go all.read(c)
+	}
+	return all
+}
+
+// read notes how long messages took, which say when they were sent, until the connection ends.
+func (c *chatters) read(s *stranger) {
+	for acknowledged := time.Now(); ; {
+		_ = s.conn.SetReadDeadline(time.Time{})
+		_, data, err := s.conn.ReadMessage()
+		if err != nil {
+			return
+		}
+		now := time.Now()
+		frame, err := protocol.Decode(data)
+		if err != nil || frame.Op != protocol.OpMessageEvent {
+			continue
+		}
+		if now.Sub(acknowledged) > time.Second { // what was said is kept until then
+			acknowledged = now
+			_, _ = s.send(protocol.OpHeartbeat, protocol.Heartbeat{S: frame.S})
+		}
+		var message protocol.MessageEvent
+		var sent int64
+		if frame.Bind(&message) != nil {
+			continue
+		}
+		if _, err := fmt.Sscan(message.Content, &sent); err == nil {
+			c.mu.Lock()
+			c.took = append(c.took, now.Sub(time.Unix(0, sent)))
+			c.mu.Unlock()
+		}
+	}
+}
+
+// chat has each say so many large things, eight a second, and returns how long they took to be heard.
+func (c *chatters) chat(each int) []time.Duration {
+	c.f.t.Helper()
+	c.mu.Lock()
+	c.took = nil
+	c.mu.Unlock()
+	tick := time.NewTicker(time.Second / time.Duration(8*len(c.people)))
+	defer tick.Stop()
+	for i := range each * len(c.people) {
+		<-tick.C
+		text := fmt.Sprintf("%d %s", time.Now().UnixNano(), largest[:4*1900])
+		_, err := c.people[i%len(c.people)].send(protocol.OpMessageCreate, protocol.MessageCreate{ChannelID: "lobby", Content: text})
+		require.NoError(c.f.t, err)
+	}
+	expect := each * len(c.people) * (len(c.people) - 1)
+	require.Eventually(c.f.t, func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.took) >= expect*99/100
+	}, patience, 10*time.Millisecond, "everybody hears everything")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.took
+}
+
+// TestHostileReader: one stops reading while twenty chat. The others do not notice, and it is out soon, having held little.
+func TestHostileReader(t *testing.T) {
+	f := fortify(t, fortressPlan{})
+	all := f.chatters(20)
+	normal := all.chat(10)
+	time.Sleep(time.Duration(f.scaled(12, 0)) * time.Second) // until they may say as much again
+
+	arrive := func() *stranger {
+		c := must[*stranger](t)(f.guest(address(1000), "Deaf"))
+		require.NoError(t, c.join(offer(t, 0, 1)))
+		return c
+	}
+	watcher := must[*stranger](t)(f.guest(address(1001), "Watcher"))
+	gone := make(chan time.Time, 1)
+	deaf := arrive()
+	go func() {
+		for {
+			_ = watcher.conn.SetReadDeadline(time.Time{})
+			_, data, err := watcher.conn.ReadMessage()
+			if err != nil {
+				return
+			}
+			if frame, err := protocol.Decode(data); err == nil && frame.Op == protocol.OpPresenceEvent &&
+				strings.Contains(string(frame.D), `"gone":["`+deaf.userID) {
+				gone <- time.Now()
+				return
+			}
+		}
+	}()
+	_, err := watcher.send(protocol.OpPresence, protocol.PresenceWatch{Watch: new(true)})
+	require.NoError(t, err)
+	before := f.vitals()
+	began := time.Now()
+	if !f.full { // they may say little more by now
+		all.chat(1)
+		require.Less(t, f.vitals().Heap-before.Heap, int64(2e6), "held for one who does not read")
+		return
+	}
+	attacked := all.chat(10)
+	select {
+	case at := <-gone:
+		f.within("gone after", at.Sub(began).Seconds(), 2, "s")
+	case <-time.After(patience):
+		t.Fatal("one who does not read stays")
+	}
+	worse := p99(attacked) - p99(normal)
+	t.Logf("p99 of an event: %v, beside one who does not read %v", p99(normal), p99(attacked))
+	f.within("p99 of an event rises by", float64(worse)/1e6, 5, "ms")
+
+	time.Sleep(12 * time.Second)
+	before = f.vitals()
+	arrive()
+	all.chat(5) // as much as is kept of it, nearly
+	f.within("held for one who does not read", float64(f.vitals().Heap-before.Heap)/1e6, 2, "MB")
+}
+
+// TestHostileLists: one asks for the longest list there can be, and reads nothing.
+func TestHostileLists(t *testing.T) {
+	f := fortify(t, fortressPlan{})
+	admin := f.member("root", auth.RoleAdmin)
+	for i := range f.scaled(499, 60) {
+		name := fmt.Sprintf("%s%d", strings.Repeat("\U0001f600", protocol.MaxChannelNameChars-3), 100+i)
+		d := protocol.ChannelCreate{ChannelID: fmt.Sprint("c", i), ChannelName: name}
+		d.Topic = new(largest[:4*protocol.MaxTopicChars])
+		admin.insist(protocol.OpChannelCreate, d)
+	}
+	list := admin.insist(protocol.OpChannelList, struct{}{})
+	t.Logf("a list has %d KiB", len(list.D)>>10)
+	before := f.vitals()
+	deaf := must[*stranger](t)(f.guest(address(0), "Deaf"))
+	most := int64(0)
+	for range f.scaled(15, 3) {
+		for range 20 {
+			_, _ = deaf.send(protocol.OpChannelList, struct{}{}) // until it is closed
+			time.Sleep(50 * time.Millisecond)
+		}
+		most = max(most, f.vitals().Heap-before.Heap)
+	}
+	t.Logf("held at most: %d KiB", most>>10)
+	require.Less(t, most, int64(4e6))
+	if f.full { // less does not fill what the kernel holds
+		require.False(t, isTimeout(deaf.ends(5*time.Second)), "it is closed")
+	}
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout()
+}
+
+// TestHostileChannels: one guest makes channels, changes and deletes them as fast as it can, and comes again when it is closed.
+func TestHostileChannels(t *testing.T) {
+	f := fortify(t, fortressPlan{})
+	watcher := must[*stranger](t)(f.guest(address(1), "Watcher"))
+	events, bytes := atomic.Int64{}, atomic.Int64{}
+	go func() {
+		for {
+			_ = watcher.conn.SetReadDeadline(time.Time{})
+			_, data, err := watcher.conn.ReadMessage()
+			if err != nil {
+				return
+			}
+			events.Add(1)
+			bytes.Add(int64(len(data)))
+		}
+	}()
+	long := time.Duration(f.scaled(30, 3)) * time.Second
+	began := time.Now()
+	var attack sync.WaitGroup
+	attack.Go(func() { f.meddles(address(0), began.Add(long)) })
+	others := f.scaled(20, 5)
+	for i := range others {
+		time.Sleep(long / time.Duration(others+1))
+		c := must[*stranger](t)(f.guest(address(10+i), fmt.Sprint("Guest ", i)))
+		_, err := c.ask(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: fmt.Sprint("mine", i)})
+		require.NoError(t, err)
+		_, err = c.ask(protocol.OpChannelUpdate, protocol.ChannelUpdate{ChannelID: fmt.Sprint("mine", i), ChannelName: new(fmt.Sprint("Ours ", i))})
+		require.NoError(t, err)
+	}
+	attack.Wait()
+	ofOthers := int64(2 * others)
+	mine := events.Load() - ofOthers
+	t.Logf("in %v others were told %d things of one guest's, %d KiB of all", long, mine, bytes.Load()>>10)
+	require.LessOrEqual(t, mine, int64(8+long.Seconds()/5+2), "a guest has eight things told at once, and then one in five seconds")
+}
+
+// meddles does with channels whatever can be done to them until a time, with one token.
+func (f *fortress) meddles(ip net.IP, until time.Time) {
+	token, _, err := f.guestToken(ip, "Mallory")
+	if err != nil {
+		f.t.Error(err)
+		return
+	}
+	for n := 0; time.Now().Before(until); {
+		c, err := f.stranger(ip)
+		if err == nil {
+			err = c.identify(token)
+		}
+		if err != nil {
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		c.drain()
+		for err == nil && time.Now().Before(until) {
+			n++
+			id := fmt.Sprint("x", n%4)
+			name, topic := fmt.Sprint(largest[:4*90], n), largest[:4*protocol.MaxTopicChars]
+			_, err = c.send(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: id})
+			if err == nil {
+				change := protocol.ChannelUpdate{ChannelID: id, ChannelName: &name}
+				change.Topic = &topic
+				_, err = c.send(protocol.OpChannelUpdate, change)
+			}
+			if err == nil && n%7 == 0 {
+				_, err = c.send(protocol.OpChannelDelete, protocol.ChannelRef{ChannelID: id})
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		_ = c.conn.Close()
+	}
+}
+
+// TestHostileFloods: as many messages or pings as can be, on one socket.
+func TestHostileFloods(t *testing.T) {
+	f := fortify(t, fortressPlan{})
+	create, err := protocol.EncodeRequest(protocol.OpMessageCreate, "m", protocol.MessageCreate{ChannelID: "lobby", Content: "hello"})
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		perSecond int
+		flood     func(c *stranger) error
+	}{
+		"messages": {10_000, func(c *stranger) error { return c.conn.WriteMessage(websocket.TextMessage, create) }},
+		"pings":    {100_000, func(c *stranger) error { return c.conn.WriteControl(websocket.PingMessage, nil, time.Time{}) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := must[*stranger](t)(f.guest(address(0), "Mallory"))
+			require.NoError(t, c.join(offer(t, 0, 1)))
+			long := time.Duration(f.scaled(10, 1)) * time.Second
+			before, began := f.processorTime(), time.Now()
+			closed := make(chan error, 1)
+			go func() { closed <- c.ends(long) }()
+			sent := 0
+			for time.Since(began) < long && test.flood(c) == nil {
+				if sent++; sent%100 == 0 {
+					time.Sleep(time.Until(began.Add(time.Duration(sent) * time.Second / time.Duration(test.perSecond))))
+				}
+			}
+			why := <-closed
+			t.Logf("closed after %d in %v: %v", sent, time.Since(began).Round(time.Millisecond), why)
+			require.False(t, isTimeout(why), "it goes on")
+			time.Sleep(time.Until(began.Add(long)))
+			share := float64(f.processorTime()-before) / float64(long)
+			f.within("of a core", 100*share, 2, "%")
+		})
+	}
+}
+
+// TestHostileChat: one guest writes and changes channels as much as it can. A member behind a thin line stays, and what all are told
+// is bounded.
+func TestHostileChat(t *testing.T) {
+	f := fortify(t, fortressPlan{})
+	offer := offer(t, 0, 1)
+	const line = 1_000_000 / 8 // bytes a second
+	thin := must[*stranger](t)(f.guest(address(1), "Thin"))
+	require.NoError(t, thin.join(offer))
+	require.NoError(t, thin.conn.NetConn().(*net.TCPConn).SetReadBuffer(16<<10))
+	long := time.Duration(f.scaled(40, 4)) * time.Second
+	came, frames := 0, 0
+	began := time.Now()
+	stays := make(chan error, 1)
+	go func() {
+		for {
+			// A line carries so much and no more; what is left over waits in the server.
+			_ = thin.conn.SetReadDeadline(began.Add(long))
+			_, data, err := thin.conn.ReadMessage()
+			if err != nil {
+				stays <- err
+				return
+			}
+			came += len(data)
+			frames++
+			time.Sleep(time.Duration(len(data)) * time.Second / line)
+		}
+	}()
+	var attack sync.WaitGroup
+	attack.Go(func() { f.meddles(address(2), began.Add(long)) })
+	attack.Go(func() { f.shouts(address(0), offer, began.Add(long)) })
+	attack.Wait()
+	err := <-stays
+	require.True(t, isTimeout(err), "who has a thin line stays: %v", err)
+	t.Logf("in %v a member got %d frames of %d KiB, %.0f kbit/s", long, frames, came>>10, float64(came)*8/1000/long.Seconds())
+	require.Less(t, float64(came), 300_000+20_000*long.Seconds(), "bytes")
+	require.Less(t, float64(frames), 100+10*long.Seconds(), "frames")
+}
+
+// shouts says as much as it can in the lobby until a time, with one token.
+func (f *fortress) shouts(ip net.IP, offer string, until time.Time) {
+	token, _, err := f.guestToken(ip, "Mallory")
+	if err != nil {
+		f.t.Error(err)
+		return
+	}
+	for time.Now().Before(until) {
+		c, err := f.stranger(ip)
+		if err == nil {
+			if err = c.identify(token); err == nil {
+				err = c.join(offer)
+			}
+		}
+		if err != nil {
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		c.drain()
+		for err == nil && time.Now().Before(until) {
+			_, err = c.send(protocol.OpMessageCreate, protocol.MessageCreate{ChannelID: "lobby", Content: largest})
+			time.Sleep(20 * time.Millisecond)
+		}
+		_ = c.conn.Close()
+	}
+}
