@@ -42,6 +42,32 @@ func badge(channel string) string {
 		?.querySelector('.channels__read--unread .badge')?.innerText ?? '')`, strconv.Quote(channel))
 }
 
+// checkTrouble looks for words and reads on a server that cannot use its memory, and asks another one too often.
+func checkTrouble(t *testing.T, ada, _ *participant) {
+	t.Helper()
+	dir, _ := damagedMemory(t)
+	s := startServer(t, func(c *app.Config) { c.Data = dir })
+	ada.signIn(s)
+	ada.join("lobby")
+	ada.see("#chat-log", "Messages could not be read. The server cannot use its disk just now")
+	ada.write("Is this kept?")
+	ada.see(".message__failed", "Not sent. The server cannot use its disk just now")
+	ada.picture("trouble")
+	ada.click("#chat-search")
+	ada.fill("#search-text", "words")
+	ada.see("#search-state", "The server cannot use its disk just now")
+	ada.click("#search-close")
+
+	s = startServer(t, func(c *app.Config) { c.RequestRate = 1 })
+	ada.signIn(s)
+	ada.see(".channel", "lobby")
+	ada.click("#search-open")
+	evaluate[chromedp.Void](ada, "Promise.allSettled(Array.from({ length: 21 }, () => livechat.session.client.request(24, { query: 'words' }))).then(() => {})")
+	ada.fill("#search-text", "words")
+	ada.see("#search-state", "That was too fast for the server. Try again in ")
+	ada.noComplaints()
+}
+
 // TestBrowserReading: somebody looks for what was written long ago, reads a channel without joining it, and is told what is unread.
 func TestBrowserReading(t *testing.T) {
 	verifyNoLeaks(t)

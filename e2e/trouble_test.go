@@ -17,21 +17,27 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
-// TestTalkWithADamagedMemory: people are heard though nothing can be remembered; who wants something kept is told so (9001), and
-// nothing is written to the file.
-func TestTalkWithADamagedMemory(t *testing.T) {
-	verifyNoLeaks(t)
-	dir := t.TempDir()
+// damagedMemory makes a directory with a memory that cannot be read, and returns what is in the file.
+func damagedMemory(t *testing.T) (dir string, broken []byte) {
+	t.Helper()
+	dir = t.TempDir()
 	memory, err := store.Open(filepath.Join(dir, store.FileName))
 	require.NoError(t, err)
 	require.NoError(t, memory.Close())
-	broken, err := os.ReadFile(filepath.Join(dir, store.FileName))
+	broken, err = os.ReadFile(filepath.Join(dir, store.FileName))
 	require.NoError(t, err)
 	for i := 100; i < len(broken); i++ {
 		broken[i] ^= 0x55
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, store.FileName), broken, 0o600))
+	return dir, broken
+}
 
+// TestTalkWithADamagedMemory: people are heard though nothing can be remembered; who wants something kept is told so (9001), and
+// nothing is written to the file.
+func TestTalkWithADamagedMemory(t *testing.T) {
+	verifyNoLeaks(t)
+	dir, broken := damagedMemory(t)
 	const secret = "a secret for the tests, of forty bytes.."
 	s := startServer(t, func(c *app.Config) { c.Data, c.Secret = dir, secret })
 	authority, err := auth.New([]byte(secret))

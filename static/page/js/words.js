@@ -81,7 +81,7 @@ function because(err) {
     case ErrorCode.UNSUPPORTED_MEDIA:
       return `The server and this browser do not agree on how to carry voice (${err.reason}).`;
     case ErrorCode.STORAGE:
-      return 'The server cannot use its disk just now: nothing is kept or found. Voice goes on. Try again later.';
+      return 'The server cannot use its disk just now: nothing is kept or found. Voice goes on.';
     case ErrorCode.INTERNAL:
       return 'The server had an internal error. Whoever runs it can find more in its log.';
     default:
@@ -488,13 +488,13 @@ export function changeFailed(err) {
 
 /**
  * @param {Error} err why messages cannot be read
- * @returns {string} what a button says that tries again
+ * @returns {string}
  */
 export function readFailed(err) {
   if (err instanceof RequestError && err.code === ErrorCode.ACCESS_DENIED) {
     return `This channel is for members only. ${HOW_TO_ENTER}`;
   }
-  return `Messages could not be read. ${because(err)} Try again`;
+  return `Messages could not be read. ${because(err)}`;
 }
 
 /**
@@ -532,6 +532,15 @@ export function lookWords(mayEnter, room) {
     return `For members only. ${HOW_TO_ENTER}`;
   }
   return room ? `You are reading along; your voice is in ${room}.` : 'You are reading along, and nobody hears you.';
+}
+
+/**
+ * @param {import('./protocol.js').ChannelInfo | undefined} info
+ * @returns {string} what stands in the place of a chat without a message
+ */
+export function emptyWords(info) {
+  const kept = info?.keep_messages !== 0 && info?.keep_for_ms !== 0;
+  return kept ? 'Nothing is written here.' : 'What is written here is not kept. Join to read along.';
 }
 
 /**

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { lookWords, newMessages, notFoundWords, readFailed } from '../words.js';
+import { emptyWords, lookWords, newMessages, notFoundWords, readFailed } from '../words.js';
 import { mountActions } from './actions.js';
 import { mountComposer } from './composer.js';
 import { byId, renderList, setAttribute, setText } from './dom.js';
@@ -114,8 +114,10 @@ export function mountChat(session, dialogs) {
       }
     } else if (row.mark === 'older' || row.mark === 'later') {
       const words = row.mark === 'older' ? 'Earlier messages' : 'Later messages';
-      const button = /** @type {HTMLButtonElement} */ (item.firstElementChild);
-      setText(button, view.loading ? 'Loading…' : view.error ? readFailed(view.error) : words);
+      const [reason, button] = /** @type {HTMLCollectionOf<HTMLElement>} */ (item.children);
+      const error = view.loading ? null : view.error;
+      setText(reason, error ? `${readFailed(error)} ` : '');
+      setText(button, view.loading ? 'Loading…' : error ? 'Try again' : words);
       button.onclick = () => (row.mark === 'later' ? chat.newer() : view.more ? view.older() : chat.load());
     }
   };
@@ -236,8 +238,10 @@ function mountHead(session, dialogs) {
   join.addEventListener('click', () => reading.channelId && call.join(reading.channelId));
 
   return () => {
-    const { channelId, looking } = reading;
+    const { channelId, looking, view } = reading;
     const info = looking ? directory.find(channelId) : undefined;
+    byId('chat-empty').hidden = !view?.ready || view.error !== null || view.entries.length > 0;
+    setText(byId('chat-empty'), emptyWords(directory.find(channelId)));
     byId('chat').classList.toggle('chat--looking', looking);
     setText(byId('chat-title'), looking ? directory.nameOf(channelId) : 'Chat');
     byId('chat-state').hidden = !looking;

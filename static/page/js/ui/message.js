@@ -106,7 +106,7 @@ export function createRow(row) {
     switch (row.mark) {
       case 'older':
       case 'later':
-        return h('li', { class: 'older' }, h('button', { class: 'link-button', type: 'button' }));
+        return h('li', { class: 'older' }, h('span', {}), h('button', { class: 'link-button', type: 'button' }));
       case 'new':
         return h('li', { class: 'mark mark--new' }, h('span', {}, 'New'));
       default:
