@@ -51,6 +51,8 @@ type Keep struct {
 type MemberInfo struct {
 	UserID, Name       string
 	SelfMute, SelfDeaf bool
+	// Muted: a moderator lets nobody hear the member.
+	Muted bool
 	// Talker is false for a member without a microphone.
 	Talker bool
 	// Devices is what the member's client said of them.
@@ -119,7 +121,9 @@ type JoinRequest struct {
 	// MediaAddrs are the addresses at which the client reaches the media port.
 	MediaAddrs         []netip.AddrPort
 	SelfMute, SelfDeaf bool
-	Devices            Devices
+	// Muted: a moderator lets nobody hear the member.
+	Muted   bool
+	Devices Devices
 	// Pin and Exclude are user ids, as for Member.Subscribe.
 	Pin, Exclude []string
 	// OnJoined is called with the channel as the member finds it, before anything that
@@ -144,7 +148,7 @@ func (c *Channel) Join(ctx context.Context, req JoinRequest) (*Member, error) {
 	}
 	m := &Member{channel: c, self: &occupant{
 		userID: req.UserID, name: req.Name, talker: conn.Talker(), selfMute: req.SelfMute, selfDeaf: req.SelfDeaf,
-		devices: req.Devices,
+		muted: req.Muted, devices: req.Devices,
 	}}
 	m.peer = &MediaPeer{Conn: conn, UserID: req.UserID, ChannelID: c.id, member: m}
 	entered := false
@@ -159,14 +163,19 @@ func (c *Channel) Join(ctx context.Context, req JoinRequest) (*Member, error) {
 		return nil, err
 	}
 	entered = true
-	conn.OnEnd(func(err error) {
+	m.leaveWithMedia()
+	return m, nil
+}
+
+// leaveWithMedia has the member leave when its media connection ends by itself.
+func (m *Member) leaveWithMedia() {
+	m.peer.OnEnd(func(err error) {
 		cause := LeaveMediaFailed
 		if errors.Is(err, peer.ErrGoodbye) {
 			cause = LeaveHungUp
 		}
 		m.endMedia(cause, err)
 	})
-	return m, nil
 }
 
 // admit reports why a user cannot enter now, as the roster does.
@@ -273,10 +282,15 @@ func (m *Member) hangUp() { m.channel.hub.hangUp(m.peer) }
 // SetVoiceState changes what the member lets out and in, and tells the others. Nil
 // leaves a flag as it is. It reports false when the member is out of the channel.
 func (m *Member) SetVoiceState(selfMute, selfDeaf *bool) bool {
+	return m.voice(func(r *roster) ([]news, error) { return r.setVoice(m.self, selfMute, selfDeaf) })
+}
+
+// voice has the roster change what the member lets out and in, has the media follow, and tells of it.
+func (m *Member) voice(change func(*roster) ([]news, error)) bool {
 	c := m.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	told, err := c.roster.setVoice(m.self, selfMute, selfDeaf)
+	told, err := change(&c.roster)
 	if err != nil {
 		return false
 	}
@@ -288,6 +302,12 @@ func (m *Member) SetVoiceState(selfMute, selfDeaf *bool) bool {
 	c.rouse() // one who talked while muted may be heard now, and one who talked not any more
 	c.notifier.tell(told)
 	return true
+}
+
+// SetMuted says whether a moderator lets the member be heard: when it returns, no packet that came before is written to
+// anybody's slot. It reports false when the member is out of the channel.
+func (m *Member) SetMuted(muted bool) bool {
+	return m.voice(func(r *roster) ([]news, error) { return r.setMuted(m.self, muted) })
 }
 
 // SetDevices changes what the others know of the member's devices. It reports false when the

@@ -28,7 +28,7 @@ type MemberLeft struct {
 }
 
 // VoiceStateChanged says that a member has muted or deafened itself, or that its devices do
-// otherwise than before. Told to the other members.
+// otherwise than before. Told to the other members. One that a moderator muted, or lets be heard again, is told too.
 type VoiceStateChanged struct {
 	ChannelID string
 	Member    MemberInfo
@@ -100,6 +100,10 @@ const (
 	LeaveMediaFailed
 	// LeaveMediaTimeout: the media path showed no sign of life.
 	LeaveMediaTimeout
+	// LeaveMoved: a moderator took the member to another channel.
+	LeaveMoved
+	// LeaveKicked: a moderator put the member out.
+	LeaveKicked
 )
 
 // surprises reports whether the member learns of it by the event, for want of another way.
@@ -120,6 +124,10 @@ func (c LeaveCause) String() string {
 		return "media failed"
 	case LeaveMediaTimeout:
 		return "media timed out"
+	case LeaveMoved:
+		return "moved"
+	case LeaveKicked:
+		return "kicked"
 	default:
 		return "unknown"
 	}

@@ -22,6 +22,7 @@ type occupant struct {
 	userID, name       string
 	talker             bool // has a microphone
 	selfMute, selfDeaf bool
+	muted              bool // by a moderator
 	devices            Devices
 	unstable           bool // the connection for everything but media is lost
 	mediaLost          bool // nothing comes of the media
@@ -41,14 +42,15 @@ func newRoster(channel ChannelInfo) roster {
 
 // talks reports whether the others may hear p. Who hears nothing cannot know what it talks
 // into, so it does not. Whatever else may silence somebody belongs here.
-func (p *occupant) talks() bool { return !p.selfMute && !p.selfDeaf }
+func (p *occupant) talks() bool { return !p.selfMute && !p.selfDeaf && !p.muted }
 
 // hears reports whether p hears the others.
 func (p *occupant) hears() bool { return !p.selfDeaf }
 
 func (p *occupant) info() MemberInfo {
 	return MemberInfo{
-		UserID: p.userID, Name: p.name, Talker: p.talker, SelfMute: !p.talks(), SelfDeaf: p.selfDeaf,
+		UserID: p.userID, Name: p.name, Talker: p.talker, SelfMute: p.selfMute || p.selfDeaf, SelfDeaf: p.selfDeaf,
+		Muted:   p.muted,
 		Devices: p.devices, Unstable: p.unstable, MediaLost: p.mediaLost,
 	}
 }
@@ -137,6 +139,18 @@ func (r *roster) setVoice(p *occupant, selfMute, selfDeaf *bool) ([]news, error)
 		return nil, nil
 	}
 	return r.tell(p.userID, VoiceStateChanged{ChannelID: r.channel.ID, Member: p.info()}), nil
+}
+
+// setMuted says whether a moderator lets p be heard. Everybody is told, p too. It fails with ErrNotInChannel.
+func (r *roster) setMuted(p *occupant, muted bool) ([]news, error) {
+	if !r.has(p) {
+		return nil, r.notIn()
+	}
+	if p.muted == muted {
+		return nil, nil
+	}
+	p.muted = muted
+	return r.tell("", VoiceStateChanged{ChannelID: r.channel.ID, Member: p.info()}), nil
 }
 
 // setDevices changes what is known of p's devices. What is no news is not told. It fails with

@@ -1,6 +1,7 @@
 package speaker
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -63,6 +64,11 @@ func (l *Listener) Subscribe(pins, exclude []string) {
 		}
 	}
 	l.complete = 0
+}
+
+// Subscriptions returns whom the listener pins, in their order, and excludes, in none.
+func (l *Listener) Subscriptions() (pins, exclude []string) {
+	return slices.Clone(l.pins), slices.Collect(maps.Keys(l.exclude))
 }
 
 // Len returns how many slots there are.
