@@ -304,10 +304,10 @@ func (m *Member) voice(change func(*roster) ([]news, error)) bool {
 	return true
 }
 
-// SetMuted says whether a moderator lets the member be heard: when it returns, no packet that came before is written to
+// SetMuted says whether a moderator, by, lets the member be heard, and tells everybody but them: when it returns, no packet that came before is written to
 // anybody's slot. It reports false when the member is out of the channel.
-func (m *Member) SetMuted(muted bool) bool {
-	return m.voice(func(r *roster) ([]news, error) { return r.setMuted(m.self, muted) })
+func (m *Member) SetMuted(muted bool, by string) bool {
+	return m.voice(func(r *roster) ([]news, error) { return r.setMuted(m.self, muted, by) })
 }
 
 // SetDevices changes what the others know of the member's devices. It reports false when the

@@ -3,18 +3,25 @@ package sfu
 import "fmt"
 
 // Move takes a member to another channel with its media: no offer, the same slots and SSRCs, which go on as one stream. The others
-// are told that it left by LeaveMoved, and there that it joined. onJoined is called as JoinRequest.OnJoined is, and muted is whether a
-// moderator lets nobody hear it there.
+// are told that it left by LeaveMoved, and there that it joined. begin is called before anything of that is told, when nothing is in the
+// way that can be known; onJoined is called as JoinRequest.OnJoined is; either may be nil. muted is whether a moderator lets nobody hear
+// it there.
 //
 // It returns the member that it is from then on, nil for none, also with an error: ErrNotInChannel when it was out before, and
 // ErrChannelNotFound, ErrChannelFull or ErrAlreadyInChannel when it cannot enter and stays where it was. Should the channel fill up or
 // go away at that very moment, and its place be taken too, it is in none.
-func (m *Member) Move(to *Channel, muted bool, onJoined func(Snapshot)) (*Member, error) {
+func (m *Member) Move(to *Channel, muted bool, begin func(), onJoined func(Snapshot)) (*Member, error) {
 	if to == m.channel {
 		return m, fmt.Errorf("%w: %s", ErrAlreadyInChannel, to.id)
 	}
 	if err := to.admit(m.self.userID); err != nil {
 		return m, err
+	}
+	if !m.Active() {
+		return nil, fmt.Errorf("%w: %s", ErrNotInChannel, m.channel.id)
+	}
+	if begin != nil {
+		begin()
 	}
 	pin, exclude := m.subscriptions()
 	if !m.depart(LeaveMoved) {

@@ -57,7 +57,7 @@ func TestMoveTakesTheMediaAlong(t *testing.T) {
 	require.Equal(t, [][]uint32{{3}, nil, {1}}, [][]uint32{near, far, moved})
 
 	var found Snapshot
-	next, err := r.member.Move(r.to, false, func(s Snapshot) { found = s })
+	next, err := r.member.Move(r.to, false, nil, func(s Snapshot) { found = s })
 	require.NoError(t, err)
 	require.False(t, r.member.Active())
 	require.True(t, next.Active())
@@ -74,7 +74,7 @@ func TestMoveTakesTheMediaAlong(t *testing.T) {
 
 	// The old handle is nobody's, and the connection's end is the new one's.
 	require.False(t, r.member.Leave(LeaveLeft))
-	require.False(t, r.member.SetMuted(true))
+	require.False(t, r.member.SetMuted(true, ""))
 	(*r.moved.ended.Load())(nil)
 	require.False(t, next.Active())
 	require.EqualValues(t, 1, r.moved.closed.Load())
@@ -84,12 +84,12 @@ func TestMoveTakesTheMediaAlong(t *testing.T) {
 func TestMoveKeepsWhatOneWantsToHear(t *testing.T) {
 	r := newRooms(t, 10)
 	require.True(t, r.member.Subscribe(nil, []string{"far"}, nil))
-	next, err := r.member.Move(r.to, true, nil)
+	next, err := r.member.Move(r.to, true, nil, nil)
 	require.NoError(t, err)
 	_, far, moved := r.say()
 	require.Empty(t, moved, "far is excluded")
 	require.Empty(t, far, "muted there")
-	require.True(t, next.SetMuted(false))
+	require.True(t, next.SetMuted(false, ""))
 	_, far, _ = r.say()
 	require.Equal(t, []uint32{3}, far)
 }
@@ -97,19 +97,19 @@ func TestMoveKeepsWhatOneWantsToHear(t *testing.T) {
 func TestMoveThatCannotBe(t *testing.T) {
 	r := newRooms(t, 2)
 	join(t, r.to, "one more", newConn(t, 4, 1))
-	next, err := r.member.Move(r.to, false, nil)
+	next, err := r.member.Move(r.to, false, nil, nil)
 	require.ErrorIs(t, err, ErrChannelFull)
 	require.Same(t, r.member, next)
-	next, err = r.member.Move(r.from, false, nil)
+	next, err = r.member.Move(r.from, false, nil, nil)
 	require.ErrorIs(t, err, ErrAlreadyInChannel)
 	require.Same(t, r.member, next)
 	near, _, _ := r.say()
 	require.Equal(t, []uint32{3}, near, "as before")
 	require.True(t, r.hub.Delete(r.to, ""))
-	_, err = r.member.Move(r.to, false, nil)
+	_, err = r.member.Move(r.to, false, nil, nil)
 	require.ErrorIs(t, err, ErrChannelNotFound)
 	require.True(t, r.member.Leave(LeaveLeft))
-	next, err = r.member.Move(r.from, false, nil)
+	next, err = r.member.Move(r.from, false, nil, nil)
 	require.Error(t, err)
 	require.False(t, next.Active())
 }
@@ -117,8 +117,8 @@ func TestMoveThatCannotBe(t *testing.T) {
 // A moderator's mute holds whatever the member does, and is told apart from the member's own.
 func TestMutedByAModerator(t *testing.T) {
 	r := newRooms(t, 10)
-	require.True(t, r.member.SetMuted(true))
-	require.True(t, r.member.SetMuted(true))
+	require.True(t, r.member.SetMuted(true, ""))
+	require.True(t, r.member.SetMuted(true, ""))
 	changes := events[VoiceStateChanged](r.told.take())
 	require.Len(t, changes, 1)
 	require.True(t, changes[0].Member.Muted)
@@ -131,7 +131,7 @@ func TestMutedByAModerator(t *testing.T) {
 		near, _, _ = r.say()
 		require.Empty(t, near)
 	}
-	require.True(t, r.member.SetMuted(false))
+	require.True(t, r.member.SetMuted(false, ""))
 	near, _, _ = r.say()
 	require.Equal(t, []uint32{3}, near)
 }
@@ -141,8 +141,8 @@ func TestMovesRaceWithEverything(t *testing.T) {
 	for range 200 {
 		r := newRooms(t, 3)
 		done := make(chan *Member)
-		go func() { m, _ := r.member.Move(r.to, false, nil); done <- m }()
-		go func() { r.member.SetMuted(true); r.member.Leave(LeaveGone); done <- nil }()
+		go func() { m, _ := r.member.Move(r.to, false, nil, nil); done <- m }()
+		go func() { r.member.SetMuted(true, ""); r.member.Leave(LeaveGone); done <- nil }()
 		go func() { r.hub.Delete(r.to, ""); done <- nil }()
 		var last *Member
 		for range 3 {

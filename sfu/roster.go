@@ -141,8 +141,8 @@ func (r *roster) setVoice(p *occupant, selfMute, selfDeaf *bool) ([]news, error)
 	return r.tell(p.userID, VoiceStateChanged{ChannelID: r.channel.ID, Member: p.info()}), nil
 }
 
-// setMuted says whether a moderator lets p be heard. Everybody is told, p too. It fails with ErrNotInChannel.
-func (r *roster) setMuted(p *occupant, muted bool) ([]news, error) {
+// setMuted says whether a moderator, by, lets p be heard. Everybody but them is told, p too. It fails with ErrNotInChannel.
+func (r *roster) setMuted(p *occupant, muted bool, by string) ([]news, error) {
 	if !r.has(p) {
 		return nil, r.notIn()
 	}
@@ -150,7 +150,7 @@ func (r *roster) setMuted(p *occupant, muted bool) ([]news, error) {
 		return nil, nil
 	}
 	p.muted = muted
-	return r.tell("", VoiceStateChanged{ChannelID: r.channel.ID, Member: p.info()}), nil
+	return r.tell(by, VoiceStateChanged{ChannelID: r.channel.ID, Member: p.info()}), nil
 }
 
 // setDevices changes what is known of p's devices. What is no news is not told. It fails with

@@ -76,8 +76,8 @@ func (s *Session) stillAway(since time.Time, window time.Duration) {
 // showUnstable tells the others whether the session's connection is lost. The caller holds
 // turn.
 func (s *Session) showUnstable(unstable bool) {
-	if s.member != nil {
-		s.member.SetUnstable(unstable)
+	if m := s.member.Load(); m != nil {
+		m.SetUnstable(unstable)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -274,7 +275,7 @@ func (c *Conn) hello() {
 
 // features are what HELLO names beside the protocol's version.
 func (g *Gateway) features() []string {
-	features := []string{protocol.FeaturePresence, protocol.FeatureHistory, protocol.FeatureInvites}
+	features := []string{protocol.FeaturePresence, protocol.FeatureHistory, protocol.FeatureInvites, protocol.FeatureModeration}
 	if g.cfg.ResumeWindow > 0 {
 		features = append(features, protocol.FeatureResume)
 	}
@@ -380,7 +381,7 @@ func (c *Conn) writeEnd(out *outbox) {
 
 func (c *Conn) writeClose(deadline time.Time) {
 	if code, reason := c.ended(); code != 0 {
-		_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(int(code), reason), deadline)
+		_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(int(code), cutReason(reason)), deadline)
 	}
 }
 
@@ -395,4 +396,15 @@ func (c *Conn) linger() {
 	if err != nil && !errors.Is(err, io.EOF) {
 		c.log.Debug("linger ended", zap.Error(err))
 	}
+}
+
+// maxReason is the longest reason that a close frame holds, in bytes (RFC 6455, section 5.5).
+const maxReason = 123
+
+// cutReason returns as much of a reason as a close frame holds.
+func cutReason(reason string) string {
+	if len(reason) <= maxReason {
+		return reason
+	}
+	return strings.ToValidUTF8(reason[:maxReason], "")
 }

@@ -25,6 +25,7 @@ var (
 	errMessageElsewhere   = errors.New("not a member of that channel")
 	errMessageNotFound    = errors.New("message not found")
 	errNotYourMessage     = errors.New("not your message")
+	errMuted              = errors.New("a moderator has muted you")
 	// errDraining: the server was told to end.
 	errDraining = errors.New("server is about to go; come back later")
 	// errDetached: there is nobody to answer, the connection has ended or its session goes on
@@ -59,6 +60,7 @@ var errorCodes = []struct {
 	{errInvalidOpcode, protocol.CodeInvalidOpcode},
 	{protocol.ErrPayload, protocol.CodeInvalidPayload},
 	{errDraining, protocol.CodeDraining},
+	{errMuted, protocol.CodeMuted},
 	{people.ErrNameTaken, protocol.CodeNameTaken},
 	{people.ErrInvite, protocol.CodeInvite},
 	{people.ErrUnknown, protocol.CodeUserNotFound},
@@ -94,6 +96,9 @@ func errorPayload(op protocol.Op, err error) protocol.Error {
 			Op: op, Code: protocol.CodeRateLimited, Reason: err.Error(),
 			RetryAfterMS: limited.milliseconds(),
 		}
+	}
+	if banned, ok := errors.AsType[*people.BannedError](err); ok {
+		return protocol.Error{Op: op, Code: protocol.CodeBanned, Reason: err.Error(), RetryAfterMS: banned.Left.Milliseconds()}
 	}
 	for _, known := range errorCodes {
 		if errors.Is(err, known.err) {

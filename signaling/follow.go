@@ -6,6 +6,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/people"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
 // follow carries out on who is here what was decided about a person, or a token.
@@ -22,7 +23,9 @@ func (g *Gateway) follow(c people.Change) {
 	switch {
 	case s == nil:
 	case !c.SignedOut:
-		s.role.Store(uint32(c.Role))
+		if auth.Role(s.role.Swap(uint32(c.Role))) != c.Role { //nolint:gosec // nothing else was stored
+			g.announce(target{who: s.who(), session: s}, protocol.ModerationEvent{Action: protocol.ModerationRole, Role: c.Role.String()}, auth.Identity{})
+		}
 	case c.TokenID == "" || c.TokenID == s.identity.TokenID:
 		s.refuse(people.ErrSignedOut)
 	}

@@ -111,6 +111,7 @@ type Gateway struct {
 	relayed relayed
 	// strangers are the connections that have not identified.
 	strangers *bounded.Line[*Conn]
+	kicked    kicked
 	// seen remembers that somebody was here until now.
 	seen func(userID string)
 

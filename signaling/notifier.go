@@ -65,7 +65,7 @@ func wireEvent(event sfu.Event) (protocol.Op, any) {
 	case sfu.VoiceStateChanged:
 		return protocol.OpVoiceStateEvent, protocol.VoiceStateEvent{
 			ChannelID: e.ChannelID, UserID: e.Member.UserID,
-			SelfMute: e.Member.SelfMute, SelfDeaf: e.Member.SelfDeaf,
+			SelfMute: e.Member.SelfMute, SelfDeaf: e.Member.SelfDeaf, Muted: e.Member.Muted,
 			Mic: protocol.Mic(e.Member.Devices.Mic), Sound: protocol.Sound(e.Member.Devices.Sound),
 		}
 	case sfu.MediaStateChanged:
@@ -102,6 +102,10 @@ func wireCause(cause sfu.LeaveCause) protocol.LeaveCause {
 		return protocol.LeaveMediaFailed
 	case sfu.LeaveMediaTimeout:
 		return protocol.LeaveMediaTimeout
+	case sfu.LeaveMoved:
+		return protocol.LeaveMoved
+	case sfu.LeaveKicked:
+		return protocol.LeaveKicked
 	default:
 		return protocol.LeaveGone
 	}
@@ -114,7 +118,7 @@ func wireMember(m sfu.MemberInfo) protocol.Member {
 	}
 	return protocol.Member{
 		Connection: connection, Media: wireMedia(m),
-		UserID: m.UserID, Name: m.Name, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf, Talker: m.Talker,
+		UserID: m.UserID, Name: m.Name, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf, Muted: m.Muted, Talker: m.Talker,
 		Mic: protocol.Mic(m.Devices.Mic), Sound: protocol.Sound(m.Devices.Sound),
 	}
 }

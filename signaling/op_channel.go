@@ -152,8 +152,8 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	if s.gw.Draining() {
 		return errDraining
 	}
-	if s.member != nil && s.member.Active() {
-		return fmt.Errorf("%w: you are in %s", sfu.ErrAlreadyInChannel, s.member.Channel().ID())
+	if m := s.member.Load(); m != nil && m.Active() {
+		return fmt.Errorf("%w: you are in %s", sfu.ErrAlreadyInChannel, m.Channel().ID())
 	}
 	channel, err := s.gw.channels.Get(d.ChannelID)
 	if err != nil {
@@ -162,7 +162,13 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	if err = s.mayEnter(channel); err != nil {
 		return err
 	}
+	if wait := s.gw.kicked.wait(s.userID, s.origin(), d.ChannelID, time.Now()); wait > 0 {
+		return fmt.Errorf("%w: a moderator put you out of %s; you may come back in %d s", errAccessDenied, d.ChannelID, int(wait.Seconds())+1)
+	}
+	muted, _ := s.gw.cfg.People.MutedIn(ctx, s.userID, d.ChannelID)
+	s.muted.Store(muted)
 	member, err := channel.Join(ctx, sfu.JoinRequest{
+		Muted:      muted,
 		MediaAddrs: s.mediaAddrs(),
 		UserID:     s.userID, Name: s.name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf, Devices: s.devices,
 		Pin: s.pin, Exclude: s.exclude,
@@ -171,7 +177,8 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	s.member = member
+	s.member.Store(member)
+	s.remute(ctx, s)
 	return nil
 }
 
@@ -183,14 +190,15 @@ func channelLeave(_ context.Context, s *Session, r *request) error {
 	if _, err := s.gw.channels.Get(d.ChannelID); err != nil {
 		return err
 	}
-	if s.member == nil || s.member.Channel().ID() != d.ChannelID {
+	m := s.member.Load()
+	if m == nil || m.Channel().ID() != d.ChannelID {
 		return fmt.Errorf("%w: %s", sfu.ErrNotInChannel, d.ChannelID)
 	}
 	// A client may close its connection first, of which we may hear sooner than of this.
-	if !s.member.Leave(sfu.LeaveLeft) && !s.member.HungUp() {
+	if !m.Leave(sfu.LeaveLeft) && !m.HungUp() {
 		return fmt.Errorf("%w: %s", sfu.ErrNotInChannel, d.ChannelID)
 	}
-	s.member = nil
+	s.member.CompareAndSwap(m, nil)
 	r.ack(d)
 	return nil
 }

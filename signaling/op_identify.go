@@ -68,11 +68,18 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	if wait := c.gw.cfg.Admission.Allow(now, user, admission.Charge{Kind: admission.Identify, Cost: 1}); wait > 0 {
 		return &rateLimitError{retryAfter: wait}
 	}
+	if len(d.Device) > protocol.MaxDeviceBytes {
+		return payloadError("d.device has %d bytes; at most %d are allowed", len(d.Device), protocol.MaxDeviceBytes)
+	}
+	if err = c.gw.cfg.People.Admit(ctx, identity, originOf(c.via, d.Device), now); err != nil {
+		return &closeError{err, protocol.CloseBanned}
+	}
 	identity, renewed, err := c.gw.cfg.People.Enter(ctx, identity, now)
 	if err != nil {
 		return &closeError{err, protocol.CloseAuthFailed}
 	}
 	s := newSession(c, identity)
+	s.device = d.Device
 	entered := false
 	defer func() {
 		if !entered { // because the connection has ended, or of a panic, which goes on
@@ -86,6 +93,8 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	// Who took the token back meanwhile did not find the session yet.
 	if _, _, err = c.gw.cfg.People.Enter(ctx, identity, now); err != nil {
 		s.refuse(err)
+	} else if err = c.gw.cfg.People.Admit(ctx, identity, s.origin(), now); err != nil {
+		s.endBecause(protocol.CloseBanned, err.Error())
 	}
 	c.log.Debug("identified", zap.String("user", s.userID),
 		zap.String("client", d.Client[:min(len(d.Client), maxClientName)]))

@@ -14,10 +14,11 @@ func renegotiate(_ context.Context, s *Session, r *request) error {
 	if err := r.frame.Bind(&d); err != nil {
 		return err
 	}
-	if s.member == nil || !s.member.Active() {
+	m := s.member.Load()
+	if m == nil || !m.Active() {
 		return sfu.ErrNotInChannel
 	}
-	answer, err := s.member.Peer().Renegotiate(d.SDPOffer, time.Now(), s.mediaAddrs()...)
+	answer, err := m.Peer().Renegotiate(d.SDPOffer, time.Now(), s.mediaAddrs()...)
 	if err != nil {
 		return err
 	}
@@ -49,6 +50,11 @@ func voiceState(_ context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
+	m := s.member.Load()
+	muted := m != nil && m.Active() && s.muted.Load()
+	if muted && d.SelfMute != nil && !*d.SelfMute {
+		return errMuted
+	}
 	s.devices = devices
 	if d.SelfMute != nil {
 		s.selfMute = *d.SelfMute
@@ -57,11 +63,11 @@ func voiceState(_ context.Context, s *Session, r *request) error {
 		s.selfDeaf = *d.SelfDeaf
 	}
 	data := protocol.VoiceStateEvent{
-		UserID: s.userID, SelfMute: s.selfMute || s.selfDeaf, SelfDeaf: s.selfDeaf,
+		UserID: s.userID, SelfMute: s.selfMute || s.selfDeaf, SelfDeaf: s.selfDeaf, Muted: muted,
 		Mic: protocol.Mic(devices.Mic), Sound: protocol.Sound(devices.Sound),
 	}
-	if s.member != nil && s.member.SetDevices(devices) && s.member.SetVoiceState(d.SelfMute, d.SelfDeaf) {
-		data.ChannelID = s.member.Channel().ID()
+	if m != nil && m.SetDevices(devices) && m.SetVoiceState(d.SelfMute, d.SelfDeaf) {
+		data.ChannelID = m.Channel().ID()
 	}
 	r.ack(data)
 	return nil
@@ -105,7 +111,7 @@ func subscribe(_ context.Context, s *Session, r *request) error {
 		// Lists, not null, whatever was never set.
 		r.ack(protocol.Subscribe{Pin: append([]string{}, s.pin...), Exclude: append([]string{}, s.exclude...)})
 	}
-	if s.member == nil || !s.member.Subscribe(s.pin, s.exclude, answer) {
+	if m := s.member.Load(); m == nil || !m.Subscribe(s.pin, s.exclude, answer) {
 		answer()
 	}
 	return nil

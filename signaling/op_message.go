@@ -64,13 +64,14 @@ func (s *Session) checkMessage(d protocol.MessageCreate) (*sfu.Channel, error) {
 	if _, err := s.gw.channels.Get(d.ChannelID); err != nil {
 		return nil, err
 	}
-	if s.member == nil || s.member.Channel().ID() != d.ChannelID || !s.member.Active() {
+	m := s.member.Load()
+	if m == nil || m.Channel().ID() != d.ChannelID || !m.Active() {
 		return nil, fmt.Errorf("%w: %s", errMessageElsewhere, d.ChannelID)
 	}
 	if n := len(d.Nonce); n > protocol.MaxNonceBytes {
 		return nil, payloadError("d.nonce has %d bytes; allowed are up to %d", n, protocol.MaxNonceBytes)
 	}
-	return s.member.Channel(), s.checkContent(d.Content)
+	return m.Channel(), s.checkContent(d.Content)
 }
 
 // checkReply reports what is wrong with the message that is answered, if one is.

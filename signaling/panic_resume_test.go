@@ -121,7 +121,7 @@ func TestPanicAfterRESUME(t *testing.T) {
 	g, url, _ := startBrittle(t, nil)
 	s, resume := lost(t, g, url, "ada")
 	s.turn.Lock()
-	s.member = new(sfu.Member) // of no channel: whatever is done with it panics
+	s.member.Store(new(sfu.Member)) // of no channel: whatever is done with it panics
 	s.turn.Unlock()
 	ws := greeted(t, url)
 	ask(t, ws, protocol.OpResume, resume)

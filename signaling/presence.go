@@ -143,7 +143,7 @@ func (l *lookout) look(channelID string) []protocol.Present {
 	members := channel.Members()
 	present := make([]protocol.Present, len(members))
 	for i, m := range members {
-		present[i] = protocol.Present{UserID: m.UserID, Name: m.Name, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf}
+		present[i] = protocol.Present{UserID: m.UserID, Name: m.Name, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf, Muted: m.Muted}
 	}
 	return present
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -38,11 +39,18 @@ type Session struct {
 	tokens  resumeTokens
 	absence absence
 
+	// member is of the last channel joined; it may be out of it again. Whoever carries out a request of the session sets it, or moves
+	// it to another channel.
+	member atomic.Pointer[sfu.Member]
+	// muted: a moderator lets nobody hear the user where they are, or were.
+	muted atomic.Bool
+	// device is what the client says of itself; may be empty.
+	device string
+
 	// turn is held by who carries out a request of the session, or ends it: one at a time, also
 	// when the client comes back on another connection. It guards the fields below, and is
 	// taken before all other locks.
 	turn               sync.Mutex
-	member             *sfu.Member // of the last channel joined; may be out of it again
 	selfMute, selfDeaf bool
 	devices            sfu.Devices
 	pin, exclude       []string
@@ -116,9 +124,29 @@ func (s *Session) depart() {
 	defer s.turn.Unlock()
 	defer s.probes.close()
 	s.gw.lookout.unwatch(s)
-	if s.member != nil {
-		s.member.Leave(sfu.LeaveGone)
+	if m := s.member.Load(); m != nil {
+		m.Leave(sfu.LeaveGone)
 	}
+}
+
+// over reports whether the session has ended, or is about to.
+func (s *Session) over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
+}
+
+// origin is where the user came from, the last time. Of who comes through this machine that says nothing.
+func (s *Session) origin() people.Origin {
+	return originOf(s.arrival(), s.device)
+}
+
+func originOf(via Arrival, device string) people.Origin {
+	from := people.Origin{Device: device}
+	if via.Network.IsValid() && !via.Network.Addr().IsLoopback() {
+		from.Network = via.Network.String()
+	}
+	return from
 }
 
 // holds reports whether c is attached and the session goes on.

@@ -20,7 +20,7 @@ import (
 // goroutine.
 type Call struct {
 	client     *Client
-	channelID  string
+	in         atomic.Pointer[string] // the channel's id; a moderator may move the client to another one
 	opts       JoinOptions
 	slotBuffer int
 	mic        *microphone // nil when only listening
@@ -41,8 +41,8 @@ type Call struct {
 	err     error             // why the call ended; guarded by mu
 }
 
-// ChannelID returns the channel's id.
-func (c *Call) ChannelID() string { return c.channelID }
+// ChannelID returns the channel's id. It is another one when a moderator has moved the client, with its media.
+func (c *Call) ChannelID() string { return *c.in.Load() }
 
 // Joined returns what the server answered to the join. Members and slots in it are as
 // they were then; see Members and Slots for the present.
@@ -108,7 +108,7 @@ func (c *Call) Leave(ctx context.Context) error {
 	default:
 	}
 	// The ACK ends the call on the reading goroutine, before any later frame.
-	err := c.client.request(ctx, protocol.OpChannelLeave, protocol.ChannelRef{ChannelID: c.channelID},
+	err := c.client.request(ctx, protocol.OpChannelLeave, protocol.ChannelRef{ChannelID: c.ChannelID()},
 		func(protocol.Frame) error {
 			c.end(ErrLeft)
 			return nil
@@ -116,7 +116,7 @@ func (c *Call) Leave(ctx context.Context) error {
 	if c.Err() != nil {
 		err = nil // it ended by the ACK, or another way meanwhile
 	} else if _, refused := errors.AsType[*protocol.Error](err); !refused {
-		c.client.tellLeave(c.channelID) // the context was over before anything was sent
+		c.client.tellLeave(c.ChannelID()) // the context was over before anything was sent
 	}
 	c.end(ErrLeft)
 	<-c.torn
@@ -159,28 +159,33 @@ func (c *Call) apply(payload any) {
 	}
 	switch ev := payload.(type) {
 	case *protocol.ChannelEvent:
-		if ev.ChannelID == c.channelID {
+		if ev.ChannelID == c.ChannelID() {
 			c.applyChannelEvent(ev)
 		}
 	case *protocol.VoiceStateEvent:
-		if ev.ChannelID == c.channelID {
+		if ev.ChannelID == c.ChannelID() {
 			c.change(ev.UserID, func(m *protocol.Member) {
-				m.SelfMute, m.SelfDeaf, m.Mic, m.Sound = ev.SelfMute, ev.SelfDeaf, ev.Mic, ev.Sound
+				m.SelfMute, m.SelfDeaf, m.Muted, m.Mic, m.Sound = ev.SelfMute, ev.SelfDeaf, ev.Muted, ev.Mic, ev.Sound
 			})
 		}
 	case *protocol.MediaState:
-		if ev.ChannelID == c.channelID {
+		if ev.ChannelID == c.ChannelID() {
 			c.change(ev.UserID, func(m *protocol.Member) { m.Media = ev.State })
 			if ev.UserID == c.client.UserID() {
 				c.media.Load().heard(ev.State != protocol.MediaLost)
 			}
 		}
+	case *protocol.ModerationEvent:
+		if ev.Joined != nil {
+			c.in.Store(&ev.Joined.ChannelID)
+			c.install(*ev.Joined)
+		}
 	case *protocol.Speakers:
-		if ev.ChannelID == c.channelID {
+		if ev.ChannelID == c.ChannelID() {
 			c.media.Load().watchOver(ev.Speakers)
 		}
 	case *protocol.SlotMap:
-		if ev.ChannelID == c.channelID {
+		if ev.ChannelID == c.ChannelID() {
 			c.assign(ev.Slots)
 		}
 	}

@@ -37,6 +37,8 @@ type Options struct {
 	UserID string
 	// ClientName names the software for the server's logs, such as "recorder/1".
 	ClientName string
+	// Device is a random word that the caller keeps for this device, or empty.
+	Device string
 	// Dialer opens the WebSocket, for TLS settings, a proxy or headers of one's own;
 	// nil means the defaults. Its buffer sizes are kept where set.
 	Dialer *websocket.Dialer
@@ -162,7 +164,7 @@ func connect(ctx context.Context, gateway string, base *websocket.Dialer) (*webs
 // identify makes the link one of a new session.
 func (c *Client) identify(l *link, token string) error {
 	err := l.ask(protocol.OpIdentify, protocol.Identify{
-		Token: token, UserID: c.opts.UserID, V: protocol.Version, Client: c.opts.ClientName,
+		Token: token, UserID: c.opts.UserID, V: protocol.Version, Client: c.opts.ClientName, Device: c.opts.Device,
 	})
 	if err != nil {
 		return err

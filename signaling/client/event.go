@@ -16,7 +16,7 @@ type Event struct {
 	S uint64
 	// Payload is one of *protocol.ChannelEvent, *protocol.MessageEvent, *protocol.MessageChange,
 	// *protocol.VoiceStateEvent, *protocol.Speakers, *protocol.SlotMap,
-	// *protocol.MediaState, *protocol.ICEServers, *protocol.Reconnect, *protocol.Presence, *PresenceSnapshot, *Missed,
+	// *protocol.MediaState, *protocol.ModerationEvent, *protocol.ICEServers, *protocol.Reconnect, *protocol.Presence, *PresenceSnapshot, *Missed,
 	// *Reidentified, or a json.RawMessage for an opcode this version does not know.
 	Payload any
 }
@@ -102,6 +102,8 @@ func eventPayload(f protocol.Frame) (any, error) {
 		payload = new(protocol.ICEServers)
 	case protocol.OpReconnect:
 		payload = new(protocol.Reconnect)
+	case protocol.OpModerationEvent:
+		payload = new(protocol.ModerationEvent)
 	case protocol.OpPresenceEvent:
 		payload = new(protocol.Presence)
 	default:

@@ -63,7 +63,6 @@ func (c *Client) Join(ctx context.Context, channelID string, opts JoinOptions) (
 func (c *Client) newCall(channelID string, opts JoinOptions) (*Call, error) {
 	call := &Call{
 		client:     c,
-		channelID:  channelID,
 		opts:       opts,
 		slotBuffer: opts.SlotBuffer,
 		connected:  make(chan struct{}),
@@ -71,6 +70,7 @@ func (c *Client) newCall(channelID string, opts JoinOptions) (*Call, error) {
 		over:       make(chan struct{}),
 		torn:       make(chan struct{}),
 	}
+	call.in.Store(&channelID)
 	if call.slotBuffer <= 0 {
 		call.slotBuffer = defaultSlotBuffer
 	}
@@ -138,7 +138,7 @@ func (c *Call) negotiate(ctx context.Context, m *media) error {
 		return err
 	}
 	var joined protocol.Joined
-	request := protocol.ChannelJoin{ChannelID: c.channelID, SDPOffer: offer}
+	request := protocol.ChannelJoin{ChannelID: c.ChannelID(), SDPOffer: offer}
 	for {
 		err = c.client.request(ctx, protocol.OpChannelJoin, request, func(f protocol.Frame) error {
 			bindErr := bindReply(f, &joined)
@@ -160,12 +160,12 @@ func (c *Call) negotiate(ctx context.Context, m *media) error {
 		if _, refused := errors.AsType[*protocol.Error](err); !refused {
 			// It may have been accepted, or be yet. Requests are handled in order, so
 			// this leaves what that joined.
-			c.client.tellLeave(c.channelID)
+			c.client.tellLeave(c.ChannelID())
 		}
 		return err
 	}
 	if err = m.answer(joined.SDPAnswer); err != nil {
-		c.client.tellLeave(c.channelID)
+		c.client.tellLeave(c.ChannelID())
 		return err
 	}
 	return nil

@@ -97,7 +97,7 @@ func (m *media) close() {
 	m.negotiating.Lock() // an ICE restart that is under way notices
 	defer m.negotiating.Unlock()
 	if err := m.pc.GracefulClose(); err != nil {
-		m.call.client.log.Debug("closing the media connection", "channel", m.call.channelID, "error", err)
+		m.call.client.log.Debug("closing the media connection", "channel", m.call.ChannelID(), "error", err)
 	}
 	m.running.Wait()
 	m.vigil.stop()
@@ -284,7 +284,7 @@ func (c *Call) follow(m *media) error {
 		return err
 	case <-grace.C:
 	}
-	c.client.tellLeave(c.channelID)
+	c.client.tellLeave(c.ChannelID())
 	if c.client.opts.NoReconnect {
 		c.end(ErrMediaLost)
 	}
@@ -302,7 +302,7 @@ func (c *Call) lose(err error) {
 // rejoin joins until media flows again, and returns what carries it; nil when the call has
 // ended meanwhile.
 func (c *Call) rejoin(cause error) *media {
-	log := c.client.log.With("channel", c.channelID)
+	log := c.client.log.With("channel", c.ChannelID())
 	log.Info("joining again", "error", cause)
 	for try := 0; ; try++ {
 		m, err := c.rejoinOnce()
@@ -313,7 +313,7 @@ func (c *Call) rejoin(cause error) *media {
 		if refused, ok := errors.AsType[*protocol.Error](err); ok {
 			switch refused.Code {
 			case protocol.CodeAlreadyInChannel: // the place that was lost is not given up yet
-				c.client.tellLeave(c.channelID)
+				c.client.tellLeave(c.ChannelID())
 			case protocol.CodeRateLimited, protocol.CodeDraining, protocol.CodeChannelFull, protocol.CodeInternal:
 			default:
 				c.end(err)

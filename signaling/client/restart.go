@@ -129,7 +129,7 @@ func (m *media) findWay() (lost error) {
 		if err == nil {
 			err = m.restartICE(ctx)
 		}
-		m.call.client.log.Debug("another path is looked for", "channel", m.call.channelID, "error", err)
+		m.call.client.log.Debug("another path is looked for", "channel", m.call.ChannelID(), "error", err)
 		if refused, ok := errors.AsType[*protocol.Error](err); ok && refused.Code == protocol.CodeNotInChannel {
 			m.call.lose(ErrMediaLost) // ends ctx
 		}

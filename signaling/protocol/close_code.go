@@ -18,7 +18,9 @@ const (
 	CloseRateLimited      CloseCode = 4008
 	CloseTimedOut         CloseCode = 4009
 	CloseVersion          CloseCode = 4012
+	CloseKicked           CloseCode = 4014
 	CloseRestarting       CloseCode = 4015
+	CloseBanned           CloseCode = 4018
 	CloseReplaced         CloseCode = 4019
 	CloseSlowConsumer     CloseCode = 4023
 	CloseDraining         CloseCode = 4024
@@ -39,7 +41,8 @@ const (
 // version does not know, such as a proxy's, mean Reidentify.
 func (c CloseCode) Next() NextStep {
 	switch c {
-	case CloseTooLarge, CloseOpcode, CloseDecode, CloseAuthFailed, CloseBadSequence, CloseVersion, CloseReplaced:
+	case CloseTooLarge, CloseOpcode, CloseDecode, CloseAuthFailed, CloseBadSequence, CloseVersion, CloseReplaced,
+		CloseKicked, CloseBanned:
 		return Stop
 	default:
 		return Reidentify
@@ -68,6 +71,10 @@ func (c CloseCode) String() string {
 		return "session timed out"
 	case CloseVersion:
 		return "unsupported protocol version"
+	case CloseKicked:
+		return "removed by a moderator"
+	case CloseBanned:
+		return "banned"
 	case CloseRestarting:
 		return "server is restarting"
 	case CloseReplaced:

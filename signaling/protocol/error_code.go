@@ -14,6 +14,7 @@ const (
 	CodeInvalidPayload     ErrorCode = 1004
 	CodeRateLimited        ErrorCode = 1008
 	CodeUnsupportedVersion ErrorCode = 1009
+	CodeBanned             ErrorCode = 1010
 	CodeSiteRefused        ErrorCode = 1011
 	CodeDraining           ErrorCode = 1012
 	CodeNameTaken          ErrorCode = 1013
@@ -26,6 +27,7 @@ const (
 	CodeAlreadyInChannel ErrorCode = 2003
 	CodeNotInChannel     ErrorCode = 2004
 	CodeChannelExists    ErrorCode = 2005
+	CodeMuted            ErrorCode = 2006
 	CodeOwnsTooMany      ErrorCode = 2007
 	CodeChannelNameTaken ErrorCode = 2008
 	CodeNegotiating      ErrorCode = 2010
@@ -60,6 +62,10 @@ func (c ErrorCode) String() string {
 		return "rate limited"
 	case CodeUnsupportedVersion:
 		return "unsupported version"
+	case CodeBanned:
+		return "banned"
+	case CodeMuted:
+		return "muted by a moderator"
 	case CodeSiteRefused:
 		return "site refused"
 	case CodeDraining:

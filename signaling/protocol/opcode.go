@@ -30,9 +30,15 @@ const (
 	OpVoiceState    Op = 40 // → OpAck
 	OpSubscribe     Op = 41 // → OpAck
 	OpPresence      Op = 42 // → OpAck
+	OpMemberMute    Op = 50 // → OpAck
+	OpMemberMove    Op = 51 // → OpAck
+	OpMemberKick    Op = 52 // → OpAck
+	OpMemberBan     Op = 53 // → OpAck
+	OpBanLift       Op = 54 // → OpAck
 	OpInviteCreate  Op = 55 // → OpAck
 	OpInviteList    Op = 56 // → OpAck
 	OpInviteRevoke  Op = 57 // → OpAck
+	OpAudit         Op = 58 // → OpAck
 )
 
 // Opcodes the server sends: replies, which carry the request's id, and events.
@@ -48,6 +54,7 @@ const (
 	OpVoiceStateEvent Op = 102 // event
 	OpSpeakers        Op = 103 // event without a number, may be left out
 	OpSlotMap         Op = 104 // event
+	OpModerationEvent Op = 105 // event
 	OpMediaState      Op = 106 // event
 	OpICEServers      Op = 107 // event
 	OpPresenceEvent   Op = 108 // event
@@ -113,6 +120,20 @@ func (o Op) String() string { //nolint:funlen // a table
 		return "VOICE_STATE"
 	case OpSubscribe:
 		return "SUBSCRIBE"
+	case OpMemberMute:
+		return "MEMBER_MUTE"
+	case OpMemberMove:
+		return "MEMBER_MOVE"
+	case OpMemberKick:
+		return "MEMBER_KICK"
+	case OpMemberBan:
+		return "MEMBER_BAN"
+	case OpBanLift:
+		return "BAN_LIFT"
+	case OpAudit:
+		return "AUDIT"
+	case OpModerationEvent:
+		return "MODERATION_EVENT"
 	case OpInviteCreate:
 		return "INVITE_CREATE"
 	case OpInviteList:

@@ -22,6 +22,8 @@ type Identify struct {
 	V      int    `json:"v"`
 	// Client names the client software for the server's logs, such as "web/1".
 	Client string `json:"client,omitempty"`
+	// Device is the client's own random word for the device, the same each time; guests who were banned are known by it.
+	Device string `json:"device,omitempty"`
 }
 
 // ChannelCreate is the d of CHANNEL_CREATE.
@@ -241,6 +243,8 @@ type Member struct {
 	Name     string `json:"name"`
 	SelfMute bool   `json:"self_mute"`
 	SelfDeaf bool   `json:"self_deaf"`
+	// Muted: a moderator lets nobody hear the member.
+	Muted bool `json:"muted,omitempty"`
 	// Talker is false for a member who joined without a microphone.
 	Talker bool  `json:"talker"`
 	Mic    Mic   `json:"mic,omitempty"`
@@ -352,6 +356,7 @@ type VoiceStateEvent struct {
 	UserID    string `json:"user_id"`
 	SelfMute  bool   `json:"self_mute"`
 	SelfDeaf  bool   `json:"self_deaf"`
+	Muted     bool   `json:"muted,omitempty"`
 	Mic       Mic    `json:"mic,omitempty"`
 	Sound     Sound  `json:"sound,omitempty"`
 }
@@ -403,6 +408,10 @@ const (
 	LeaveMediaFailed LeaveCause = "media_failed"
 	// LeaveMediaTimeout: no sign of life on the media path for the zombie timeout.
 	LeaveMediaTimeout LeaveCause = "media_timeout"
+	// LeaveMoved: a moderator took the member to another channel.
+	LeaveMoved LeaveCause = "moved"
+	// LeaveKicked: a moderator put the member out.
+	LeaveKicked LeaveCause = "kicked"
 )
 
 // Error is the d of ERROR.

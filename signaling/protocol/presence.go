@@ -34,6 +34,7 @@ type Present struct {
 	Name     string `json:"name"`
 	SelfMute bool   `json:"self_mute,omitempty"`
 	SelfDeaf bool   `json:"self_deaf,omitempty"`
+	Muted    bool   `json:"muted,omitempty"`
 }
 
 // Apply brings what PRESENCE answered up to date with an event, the events being applied in their order.

@@ -97,7 +97,7 @@ func TestExportHasEveryTable(t *testing.T) {
 	require.NoError(t, err)
 	exported := []string{"channels", "messages", "reads"}
 	follows := []string{"meta", "words", "gone"} // from what is exported
-	people := []string{"users", "name_keys", "logins", "invites", "admissions", "revoked_tokens", "revoked_users"}
+	people := []string{"users", "name_keys", "logins", "invites", "admissions", "revoked_tokens", "revoked_users", "bans", "mutes", "audit"}
 	require.ElementsMatch(t, slices.Concat(exported, follows, people), tables)
 }
 

@@ -107,6 +107,7 @@ func (s *Store) forgetDoors(ctx context.Context, now time.Time) error {
 		"SELECT id FROM logins WHERE until < ? LIMIT 1":                                                                       LoginsForgotten{before},
 		"SELECT id FROM invites WHERE until <> 0 AND until < ? LIMIT 1":                                                       InvitesForgotten{before},
 		"SELECT id FROM revoked_tokens WHERE until < ?1 UNION ALL SELECT user_id FROM revoked_users WHERE until < ?1 LIMIT 1": RevocationsForgotten{before},
+		"SELECT id FROM bans WHERE until <> 0 AND until < ? LIMIT 1":                                                          BansForgotten{before},
 	} {
 		old, err := s.strings(ctx, query, milliseconds(before))
 		if err == nil && len(old) > 0 {

@@ -118,3 +118,42 @@ CREATE TABLE admissions (
 	PRIMARY KEY (channel_id, user_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX admissions_of_user ON admissions (user_id);
+
+-- Who is not let in. A guest is another one for the asking, so a guest's ban holds for where they came from too.
+CREATE TABLE bans (
+	id         TEXT    PRIMARY KEY,
+	user_id    TEXT    NOT NULL,
+	user_name  TEXT    NOT NULL,
+	network    TEXT    NOT NULL, -- the address, or the /64 of IPv6, from which guests are not let in; '': none
+	device     TEXT    NOT NULL, -- the hash of the token of the browser with which guests are not let in; '': none
+	until      INTEGER NOT NULL, -- 0: for good
+	reason     TEXT    NOT NULL,
+	by_id      TEXT    NOT NULL, -- '': the operator
+	by_name    TEXT    NOT NULL,
+	created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX bans_of_user ON bans (user_id);
+CREATE INDEX bans_of_network ON bans (network) WHERE network <> '';
+CREATE INDEX bans_of_device ON bans (device) WHERE device <> '';
+
+-- Whom a moderator lets nobody hear, in one channel or, with '', in all.
+CREATE TABLE mutes (
+	user_id    TEXT    NOT NULL,
+	channel_id TEXT    NOT NULL,
+	created_at INTEGER NOT NULL,
+	PRIMARY KEY (user_id, channel_id)
+) STRICT, WITHOUT ROWID;
+
+-- What moderators did.
+CREATE TABLE audit (
+	seq        INTEGER PRIMARY KEY,
+	at         INTEGER NOT NULL,
+	action     TEXT    NOT NULL,
+	user_id    TEXT    NOT NULL,
+	user_name  TEXT    NOT NULL,
+	channel_id TEXT    NOT NULL, -- '': none in particular
+	by_id      TEXT    NOT NULL, -- '': the operator
+	by_name    TEXT    NOT NULL,
+	reason     TEXT    NOT NULL,
+	until      INTEGER NOT NULL  -- of a ban; 0: for good
+) STRICT;

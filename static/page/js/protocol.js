@@ -105,7 +105,9 @@ export const CloseCode = Object.freeze({
   BAD_SEQUENCE: 4007,
   TIMED_OUT: 4009,
   VERSION: 4012,
+  KICKED: 4014,
   RESTARTING: 4015,
+  BANNED: 4018,
   REPLACED: 4019,
   DRAINING: 4024,
   /** Ours: the connection is dead, the session is not. */
@@ -121,6 +123,8 @@ const STOP_CODES = new Set(/** @type {number[]} */ ([
   CloseCode.BAD_SEQUENCE,
   CloseCode.VERSION,
   CloseCode.REPLACED,
+  CloseCode.KICKED,
+  CloseCode.BANNED,
 ]));
 
 /**
