@@ -31,7 +31,7 @@ Examples:
   livechat invite --role=admin --ttl=1h --url=https://voice.example.org
       for an admin, to a server behind a proxy
   livechat invite --channel=ops --uses=5 --ttl=30d | qrencode -t ANSI
-      for five people, into the channel ops, as a code that phones read
+      for five people, to the channel ops, as a code that phones read
   sudo livechat invite --data=/var/lib/livechat
       of the service`
 
@@ -80,7 +80,7 @@ type inviteCommand struct {
 
 type inviteCreateCommand struct {
 	Role    string        `group:"invite" placeholder:"ROLE" help:"What people become by it: admin, moderator, member or guest."`
-	Channel string        `group:"invite" placeholder:"ID" help:"The channel that it leads to, and lets in."`
+	Channel string        `group:"invite" placeholder:"ID" help:"The channel that it leads to."`
 	Uses    int           `group:"invite" placeholder:"N" help:"How many people may use it; 0 for any number."`
 	TTL     time.Duration `name:"ttl" group:"invite" placeholder:"TIME" help:"How long it is good for; 0 for good."`
 
@@ -174,7 +174,7 @@ func promise(i protocol.Invite) string {
 	}
 	into := ""
 	if i.ChannelID != "" {
-		into = " and lets them into " + i.ChannelID
+		into = " and leads them to " + i.ChannelID
 	}
 	return fmt.Sprintf("It makes %s %s%s, %s. \"livechat invite revoke %s\" takes it back.", who, roleNoun(i.Role, i.Uses != 1), into, until, i.InviteID)
 }

@@ -101,7 +101,7 @@ func TestPeopleAndInvites(t *testing.T) {
 
 	link, note := o.does("invite", "--role", "member", "--channel", "ops", "--uses", "5", "--ttl", "7d")
 	require.Regexp(t, "^"+regexp.QuoteMeta(o.url)+`/#invite=[\w-]+\n$`, link, "the link, and nothing else")
-	require.Contains(t, note, "It makes 5 people members and lets them into ops, until ")
+	require.Contains(t, note, "It makes 5 people members and leads them to ops, until ")
 	bob, asBob := o.comes(link, "Bob B.")
 	_, err := bob.CreateInvite(t.Context(), protocol.InviteCreate{})
 	require.Error(t, err, "members do not invite")
@@ -110,7 +110,7 @@ func TestPeopleAndInvites(t *testing.T) {
 	require.Regexp(t, `(?m)^user-\w+ +admin +\S.* Ada$`, everybody)
 	require.Regexp(t, `(?m)^`+asBob.UserID+` +member +\S.* Bob B\.$`, everybody)
 	shown, _ := o.does("user", "show", "bob b.")
-	require.Regexp(t, `(?m)^let into +ops$`, shown)
+	require.Regexp(t, `(?m)^invited to +ops$`, shown)
 	require.Regexp(t, `(?m)^signed in on +1 browser$`, shown)
 
 	said, _ := o.does("user", "role", "Bob B.", "moderator")

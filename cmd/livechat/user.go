@@ -149,7 +149,7 @@ func (c *userShowCommand) Run() error {
 			{"known since", moment(u.CreatedAt)},
 			{"here last", seen(u)},
 			{"signed in on", count(logins, "browser")},
-			{"let into", orDash(strings.Join(u.Channels, ", "))},
+			{"invited to", orDash(strings.Join(u.Channels, ", "))},
 		})
 	})
 }
