@@ -329,7 +329,14 @@ export function inviteWords({ role, channel_name, by_name, expires_at }, known) 
 
 /** For how many people an invite may be, and how long it may last. */
 /** @type {[number, string][]} */
-export const INVITE_USES = [[1, 'One'], [5, '5'], [10, '10'], [25, '25'], [100, '100'], [0, 'Any number']];
+export const INVITE_USES = [
+  [1, '1 person'],
+  [5, '5 people'],
+  [10, '10 people'],
+  [25, '25 people'],
+  [100, '100 people'],
+  [0, 'Everybody who has it'],
+];
 /** @type {[number, string][]} */
 export const INVITE_TIMES = [
   [3_600_000, '1 hour'],
