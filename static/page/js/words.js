@@ -568,18 +568,18 @@ export function searchObjection(query) {
 /**
  * @param {number} n how many messages were found
  * @param {boolean} more whether there are others
- * @param {boolean} most whether no more can be asked for
+ * @param {boolean} goesOn whether they can be asked for
  * @returns {string}
  */
-export function findings(n, more, most) {
+export function findings(n, more, goesOn) {
   if (n === 0) {
-    return 'No message has all of these words.';
+    return goesOn ? 'None of the newer messages has all of these words.' : 'No message has all of these words.';
   }
   const found = n === 1 ? '1 message' : `${n} messages`;
   if (!more) {
     return found;
   }
-  return most ? `The best ${found}. One more word narrows it down.` : `The best ${found}`;
+  return goesOn ? `The best ${found}` : `The best ${found}. One more word narrows it down.`;
 }
 
 /**

@@ -34,43 +34,56 @@ export function mountSearch(session) {
   const more = /** @type {HTMLButtonElement} */ (byId('search-more'));
   let asked = 0;
   let timer = 0;
+  /** @type {FoundMessage[]} */
+  let found = [];
+  /** How more are found: what is asked for then, and whether that comes behind what is there. */
+  /** @type {{ask: {limit: number, before?: string}, behind: boolean} | null} */
+  let rest = null;
 
-  /**
-   * @param {FoundMessage[]} messages
-   * @param {string} words
-   * @param {boolean} [others] whether there are more
-   */
-  const show = (messages, words, others = false) => {
+  /** @param {string} words */
+  const show = (words) => {
     setText(state, words);
-    list.hidden = messages.length === 0;
-    more.hidden = !others || messages.length >= MANY;
-    renderList(list, messages, (m) => `${m.message_id} ${m.edited_at ?? ''} ${JSON.stringify(m.marks)} ${where.value}`, create, () => {});
+    list.hidden = found.length === 0;
+    more.hidden = rest === null;
+    setText(more, rest?.behind ? 'Look further back' : 'Show more');
+    renderList(list, found, (m) => `${m.message_id} ${m.edited_at ?? ''} ${JSON.stringify(m.marks)} ${where.value}`, create, () => {});
   };
 
-  /** @param {number} limit */
-  const search = async (limit) => {
+  /**
+   * @param {{limit: number, before?: string}} ask
+   * @param {boolean} behind whether what is found comes behind what is there
+   */
+  const search = async (ask, behind) => {
     clearTimeout(timer);
     const turn = ++asked;
     const query = text.value.trim();
     const objection = searchObjection(query);
     if (objection !== null) {
-      show([], objection);
+      found = [];
+      rest = null;
+      show(objection);
       return;
     }
     setAttribute(list, 'aria-busy', 'true');
     try {
-      const page = await client.request(Op.SEARCH, { query, channel_id: where.value || undefined, limit });
+      const page = await client.request(Op.SEARCH, { query, channel_id: where.value || undefined, ...ask });
       if (turn === asked) {
-        show(page.messages, findings(page.messages.length, page.more, limit === MANY), page.more);
+        found = behind ? [...found, ...page.messages] : page.messages;
+        const widens = page.more && ask.limit === FEW && page.messages.length === FEW;
+        const further = page.next ? { ask: { limit: MANY, before: page.next }, behind: true } : null;
+        rest = widens ? { ask: { limit: MANY }, behind: false } : further;
+        show(findings(found.length, page.more, rest !== null));
       }
     } catch (err) {
       if (turn === asked) {
-        show([], searchFailed(/** @type {Error} */ (err)));
+        found = behind ? found : [];
+        show(searchFailed(/** @type {Error} */ (err)));
       }
     } finally {
       setAttribute(list, 'aria-busy', turn === asked ? null : 'true');
     }
   };
+  const begin = () => search({ limit: FEW }, false);
 
   /** @param {FoundMessage} message */
   const create = (message) => {
@@ -101,17 +114,19 @@ export function mountSearch(session) {
 
   text.addEventListener('input', () => {
     clearTimeout(timer);
-    timer = setTimeout(() => search(FEW), PAUSE_MS);
+    timer = setTimeout(begin, PAUSE_MS);
   });
-  where.addEventListener('change', () => search(FEW));
+  where.addEventListener('change', begin);
   more.addEventListener('click', async () => {
-    const had = list.children.length;
-    await search(MANY);
+    const had = found.length;
+    if (rest) {
+      await search(rest.ask, rest.behind);
+    }
     /** @type {HTMLElement | null | undefined} */ (list.children[had]?.querySelector('button'))?.focus();
   });
   byId('search-form').addEventListener('submit', (e) => {
     e.preventDefault();
-    search(FEW);
+    begin();
   });
   byId('search-close').addEventListener('click', () => dialog.close());
   dialog.addEventListener('click', (e) => e.target === dialog && dialog.close()); // beside it
@@ -136,7 +151,7 @@ export function mountSearch(session) {
     where.value = scope;
     dialog.showModal();
     text.select();
-    search(FEW);
+    begin();
   };
   document.addEventListener('keydown', (e) => {
     const writes = /** @type {HTMLElement} */ (e.target).closest?.('input, textarea, select, [contenteditable]');
