@@ -148,28 +148,14 @@ func (s *Store) run(w *writer) {
 // anything can be written.
 func (s *Store) commit(w *writer, group []*appending) {
 	errs := make([]error, len(group))
-	seq := s.last.Load()
-	err := func() error {
-		if damage := s.damage.Load(); damage != nil {
-			return *damage
+	seq, err := s.last.Load(), error(nil)
+	if damage := s.damage.Load(); damage != nil {
+		err = *damage
+	} else if seq, err = w.commit(group, errs, seq, false); refused(err) {
+		if _, err = w.exec("ROLLBACK"); err == nil {
+			seq, err = w.commit(group, errs, s.last.Load(), true)
 		}
-		if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
-			return err
-		}
-		for i, a := range group {
-			n, err := w.appendOne(a, seq)
-			if err != nil && !refused(err) {
-				return err
-			}
-			errs[i] = err
-			seq += n
-		}
-		if _, err := w.exec("UPDATE meta SET seq = ?", seq); err != nil {
-			return err
-		}
-		_, err := w.exec("COMMIT")
-		return err
-	}()
+	}
 	switch {
 	case err == nil:
 		s.last.Store(seq)
@@ -190,34 +176,62 @@ func (s *Store) commit(w *writer, group []*appending) {
 	}
 }
 
-// appendOne writes the facts of one call after the fact seq, and returns how many there are now. Refused, it leaves nothing.
-func (w *writer) appendOne(a *appending, seq uint64) (uint64, error) {
-	if _, err := w.exec("SAVEPOINT one"); err != nil {
+// commit writes a group after the fact seq, and returns how many facts there are then. With careful, what is refused is left out, and
+// errs say so; else it ends the group, with a transaction that is still open. Being careful costs more than all the rest, since at each
+// savepoint FTS5 writes what it has gathered.
+func (w *writer) commit(group []*appending, errs []error, seq uint64, careful bool) (uint64, error) {
+	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
 		return 0, err
 	}
-	var refusal error
-	for i, fact := range a.facts {
-		err := fact.apply(&writing{seq: seq + uint64(i) + 1, at: a.at, db: w})
-		if err != nil && !refused(err) {
-			return 0, fmt.Errorf("%s: %w", fact.Kind(), err)
+	for i, a := range group {
+		err := w.append(a, seq, careful)
+		if err != nil && (!careful || !refused(err)) {
+			return 0, err
 		}
-		if err != nil {
-			refusal = err
-			break
+		if errs[i] = err; err == nil {
+			seq += uint64(len(a.facts))
+			a.seq = seq
 		}
 	}
+	if _, err := w.exec("UPDATE meta SET seq = ?", seq); err != nil {
+		return 0, err
+	}
+	_, err := w.exec("COMMIT")
+	return seq, err
+}
+
+// append writes the facts of one call after the fact seq. Refused, it leaves nothing if it is careful.
+func (w *writer) append(a *appending, seq uint64, careful bool) error {
+	if !careful {
+		return w.apply(a, seq)
+	}
+	if _, err := w.exec("SAVEPOINT one"); err != nil {
+		return err
+	}
+	refusal := w.apply(a, seq)
 	if refusal != nil {
+		if !refused(refusal) {
+			return refusal
+		}
 		if _, err := w.exec("ROLLBACK TO one"); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	if _, err := w.exec("RELEASE one"); err != nil {
-		return 0, err
+		return err
 	}
-	if refusal != nil {
-		return 0, refusal
+	return refusal
+}
+
+func (w *writer) apply(a *appending, seq uint64) error {
+	for i, fact := range a.facts {
+		err := fact.apply(&writing{seq: seq + uint64(i) + 1, at: a.at, db: w})
+		if err != nil && !refused(err) {
+			err = fmt.Errorf("%s: %w", fact.Kind(), err)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	n := uint64(len(a.facts))
-	a.seq = seq + n
-	return n, nil
+	return nil
 }
