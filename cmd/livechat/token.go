@@ -102,12 +102,15 @@ func (c *tokenCommand) check() (page string, _ error) {
 func (c *tokenCommand) mint(now time.Time) (string, error) {
 	cfg := c.config()
 	_, missing := os.Stat(cfg.KeptSecret())
+	if _, none := os.Stat(c.Data); cfg.KeptSecret() != "" && c.Data != "" && errors.Is(none, fs.ErrNotExist) {
+		return "", fmt.Errorf("there is no directory %s, so no server has its secret there: name the server's with --data, or start the server first", c.Data)
+	}
 	authority, err := cfg.Authority()
 	if err != nil {
 		return "", err
 	}
 	if kept := cfg.KeptSecret(); kept != "" && errors.Is(missing, fs.ErrNotExist) {
-		// Said, not refused: minting the first token before the first start is fine.
+		// Said, not refused: minting the first token before the first start is fine where there is a place for the server.
 		_, _ = fmt.Fprintf(os.Stderr, "note: generated a new secret in %s; a server that runs with another --secret, --data or user refuses this token\n",
 			kept)
 	}
