@@ -135,6 +135,26 @@ func TestUnreadListsAreBoundedInBytes(t *testing.T) {
 	owner.quietBut(protocol.OpChannelEvent)
 }
 
+// Whoever only opens connections keeps nobody out: of those that have not identified the oldest gives way.
+func TestStrangersGiveWay(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t, func(c *app.Config) { c.MaxSessions = 64 })
+	ada, _ := identify(t, s, "Ada")
+	strangers := make([]*raw, 0, 31)
+	for range 16 {
+		strangers = append(strangers, dial(t, s))
+	}
+	ben, _ := identify(t, s, "Ben")
+	require.Equal(t, protocol.CloseNotAuthenticated, strangers[0].closed())
+	strangers[1].reply(protocol.OpHeartbeat, protocol.Heartbeat{}, protocol.OpHeartbeatAck, nil)
+	for range 15 {
+		strangers = append(strangers, dial(t, s))
+	}
+	require.Equal(t, protocol.CloseNotAuthenticated, strangers[1].closed())
+	ada.quiet() // who is in stays
+	ben.quiet()
+}
+
 // quietBut is quiet, except for events of these kinds.
 func (c *raw) quietBut(ops ...protocol.Op) {
 	c.t.Helper()

@@ -76,6 +76,7 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	}
 	identity, renewed, err := c.gw.cfg.People.Enter(ctx, identity, now)
 	if err != nil {
+		c.gw.cfg.Admission.Failed(now, c.via.Network)
 		return &closeError{err, protocol.CloseAuthFailed}
 	}
 	s := newSession(c, identity)

@@ -235,7 +235,7 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 		Authority: authority, Allowed: a.cfg.GuestsAllowed(), TTL: a.cfg.GuestTTL, People: a.people, Door: a.door, Log: a.log,
 	})))
 	mux.Handle("/api/invite", a.door.Guard(sites.Guard(&httpapi.Invites{
-		Authority: authority, People: a.people, ChannelName: a.gateway.ChannelName, Log: a.log,
+		Authority: authority, People: a.people, ChannelName: a.gateway.ChannelName, Door: a.door, Log: a.log,
 	})))
 	mux.Handle("/api/signout", a.door.Guard(sites.Guard(&httpapi.SignOut{Authority: authority, People: a.people, Log: a.log})))
 	state := http.NewServeMux()

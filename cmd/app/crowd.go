@@ -18,7 +18,7 @@ type crowd struct {
 	share   int
 	proxies admission.Proxies
 
-	mu       sync.Mutex // guards the map and every emptying of a line in it
+	mu       sync.Mutex // held by every method, so that a connection is in both lines or in none
 	networks map[netip.Prefix]*bounded.Line[net.Conn]
 }
 
@@ -29,35 +29,34 @@ func newCrowd(most, share int, proxies admission.Proxies) *crowd {
 	}
 }
 
-// Enter, Touch and Leave are as those of a bounded.Line.
+// Enter, Touch and Leave are as those of a bounded.Line. giveWay must not call back.
 func (c *crowd) Enter(conn net.Conn, giveWay func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.all.Enter(conn, func() {
-		c.leaveNetwork(conn)
+		c.leaveNetworkLocked(conn)
 		giveWay()
 	})
 	network := c.networkOf(conn)
 	if !network.IsValid() {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	line := c.networks[network]
 	if line == nil {
 		line = bounded.NewLine[net.Conn](c.share)
 		c.networks[network] = line
 	}
 	line.Enter(conn, func() {
-		if c.all.Leave(conn) {
-			giveWay()
-		}
+		c.all.Leave(conn)
+		giveWay()
 	})
 }
 
 // Touch is described at Enter.
 func (c *crowd) Touch(conn net.Conn) {
-	c.all.Touch(conn)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.all.Touch(conn)
 	if line := c.networks[c.networkOf(conn)]; line != nil {
 		line.Touch(conn)
 	}
@@ -65,13 +64,13 @@ func (c *crowd) Touch(conn net.Conn) {
 
 // Leave is described at Enter.
 func (c *crowd) Leave(conn net.Conn) {
-	c.all.Leave(conn)
-	c.leaveNetwork(conn)
-}
-
-func (c *crowd) leaveNetwork(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.all.Leave(conn)
+	c.leaveNetworkLocked(conn)
+}
+
+func (c *crowd) leaveNetworkLocked(conn net.Conn) {
 	network := c.networkOf(conn)
 	if line := c.networks[network]; line != nil && line.Leave(conn) && line.Len() == 0 {
 		delete(c.networks, network)

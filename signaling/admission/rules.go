@@ -13,7 +13,7 @@ const (
 	Connect
 	// Identify is an IDENTIFY or a RESUME. By address, and by the user that it turned out to be.
 	Identify
-	// MakeGuest is a guest's token. By address.
+	// MakeGuest is somebody new: a guest's token, or a person made by an invite. By address.
 	MakeGuest
 	// Request is a request over the WebSocket, in units of the cheapest.
 	Request

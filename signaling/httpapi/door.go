@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/netip"
 	"strconv"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -20,11 +22,15 @@ type Door struct {
 	Proxies admission.Proxies
 	Tally   *tally.Tally
 	Log     *zap.Logger
+
+	// told has the log say once that there is a proxy of which it was not said whether to believe it.
+	told sync.Once
 }
 
 // Guard returns next behind the door.
 func (d *Door) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.lookAtProxy(r)
 		if d.admit(w, r, admission.HTTP) {
 			next.ServeHTTP(w, r)
 		}
@@ -33,8 +39,35 @@ func (d *Door) Guard(next http.Handler) http.Handler {
 
 // admit notes something that a request asks for, or refuses it.
 func (d *Door) admit(w http.ResponseWriter, r *http.Request, kind admission.Kind) bool {
-	from := admission.Caller{Network: admission.Network(d.Proxies.Client(r))}
-	wait := d.Book.Allow(time.Now(), from, admission.Charge{Kind: kind, Cost: 1})
+	from := admission.Caller{Network: d.network(r)}
+	return d.welcome(w, d.Book.Allow(time.Now(), from, admission.Charge{Kind: kind, Cost: 1}))
+}
+
+// mayTry refuses a request of an address that has guessed too often, see failed.
+func (d *Door) mayTry(w http.ResponseWriter, r *http.Request) bool {
+	return d.welcome(w, d.Book.FailedWait(time.Now(), d.network(r)))
+}
+
+// failed notes that a secret in a request was none.
+func (d *Door) failed(r *http.Request) { d.Book.Failed(time.Now(), d.network(r)) }
+
+func (d *Door) network(r *http.Request) netip.Prefix { return admission.Network(d.Proxies.Client(r)) }
+
+// lookAtProxy has the log say that a proxy in our own network, where strangers are none, is not believed.
+func (d *Door) lookAtProxy(r *http.Request) {
+	if r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("Forwarded") == "" {
+		return
+	}
+	if peer := admission.Peer(r); (peer.IsPrivate() || peer.IsLoopback()) && !d.Proxies.Trusts(peer) {
+		d.told.Do(func() {
+			d.Log.Warn("a proxy says where requests come from and is not believed, so that all its clients count as one address; "+
+				"if it is yours, name it with --trusted-proxy", zap.Stringer("proxy", peer))
+		})
+	}
+}
+
+// welcome refuses a request that has to wait.
+func (d *Door) welcome(w http.ResponseWriter, wait time.Duration) bool {
 	if wait == 0 {
 		return true
 	}

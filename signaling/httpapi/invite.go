@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -21,7 +22,9 @@ type Invites struct {
 	People    *people.People
 	// ChannelName returns what a channel is called, or "" when there is none.
 	ChannelName func(channelID string) string
-	Log         *zap.Logger
+	// Door bounds how many people one address makes, and how often it guesses.
+	Door *Door
+	Log  *zap.Logger
 }
 
 // ServeHTTP implements http.Handler.
@@ -34,7 +37,13 @@ func (i *Invites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, i.Log, status, protocol.CodeInvalidPayload, err.Error())
 		return
 	}
+	if !i.Door.mayTry(w, r) || body.Name != "" && !i.Door.admit(w, r, admission.MakeGuest) {
+		return
+	}
 	made, err := i.answer(r, body)
+	if errors.Is(err, people.ErrInvite) || errors.Is(err, auth.ErrInvalidToken) {
+		i.Door.failed(r)
+	}
 	if err != nil {
 		status, code, reason := i.explain(err)
 		refuse(w, i.Log, status, code, reason)
