@@ -64,7 +64,7 @@ func checkMessage(m store.Message) error {
 	if err := auth.CheckUserID(m.AuthorID); err != nil {
 		return fmt.Errorf("author_id: %w", err)
 	}
-	if m.Content == "" { // deleted, and its author's name with it
+	if m.Content == "" || m.AuthorName == "" { // it was deleted, or its author was
 		return nil
 	}
 	return checkText("author_name", m.AuthorName, auth.MaxUserIDBytes)

@@ -20,6 +20,9 @@ func TestCheckFact(t *testing.T) {
 	deleted := message
 	deleted.Content, deleted.AuthorName = "", ""
 	require.NoError(t, CheckFact(store.MessagePosted{Message: deleted}))
+	orphaned := message
+	orphaned.AuthorID, orphaned.AuthorName = "deleted-01jd9zqk2w4m8x1b7c5v3n6t0r", ""
+	require.NoError(t, CheckFact(store.MessagePosted{Message: orphaned}))
 	for says, change := range map[string]func(c *store.Channel, m *store.Message){
 		`channel_id "a b"`:             func(c *store.Channel, _ *store.Message) { c.ID = "a b" },
 		"name: ":                       func(c *store.Channel, _ *store.Message) { c.Name = "" },

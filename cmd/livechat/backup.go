@@ -19,7 +19,7 @@ const backupOverview = `Copy what the server remembers, livechat.db, into a file
 
 Usage: livechat backup [flags] FILE`
 
-const backupExamples = `A copy holds all channels and all that was said, so only its owner may read it. It does not hold the secret.
+const backupExamples = `A copy holds all channels, all that was said, and all people, so only its owner may read it. It does not hold the secret.
 
 Examples:
   livechat backup /backup/livechat.db
