@@ -228,42 +228,38 @@ func memberBan(ctx context.Context, s *Session, r *request) error {
 		return err
 	}
 	lasts := time.Duration(*d.DurationS) * time.Second
-	if err = s.gw.Ban(ctx, s.who(), d.UserID, lasts, reason); err != nil {
+	if _, err = s.gw.Ban(ctx, s.who(), d.UserID, lasts, reason); err != nil {
 		return err
 	}
 	r.ack(protocol.MemberBan{UserID: d.UserID, DurationS: d.DurationS, Reason: reason})
 	return nil
 }
 
-// Ban keeps somebody out, who may be here or not, and ends their session. by must be more than they are, or the operator. The error
-// wraps people.ErrUnknown when nobody is known by that id.
-func (g *Gateway) Ban(ctx context.Context, by auth.Identity, userID string, lasts time.Duration, reason string) error {
-	t := target{session: g.users.Get(userID)}
+// Ban keeps somebody out, who may be here or not, by their id or, if they are known, their name, and ends their session. by must be
+// more than they are, or the operator. It returns their id; the error wraps people.ErrUnknown when there is none.
+func (g *Gateway) Ban(ctx context.Context, by auth.Identity, idOrName string, lasts time.Duration, reason string) (userID string, err error) {
+	t := target{session: g.users.Get(idOrName)}
+	if t.session == nil {
+		if t.who, err = g.cfg.People.Whom(ctx, idOrName); err != nil {
+			return "", err
+		}
+		t.session = g.users.Get(t.who.UserID)
+	}
 	var from people.Origin
 	if t.session != nil {
 		t.who, from = t.session.who(), t.session.origin()
 		if m := t.session.member.Load(); m != nil && m.Active() {
 			t.member = m
 		}
-	} else {
-		person, err := g.cfg.People.User(ctx, userID)
-		if err != nil && !auth.IsGuest(userID) {
-			return err
-		}
-		t.who = auth.Identity{UserID: userID, Name: person.Name}
-		if err == nil {
-			t.who.UserID = person.ID
-			t.who.Role, _ = auth.ParseRole(person.Role)
-		}
 	}
 	if by.UserID != "" {
-		if err := mayAct(by, t.who, nil); err != nil {
-			return err
+		if err = mayAct(by, t.who, nil); err != nil {
+			return "", err
 		}
 	}
 	ban, err := g.cfg.People.Ban(ctx, by, t.who, from, lasts, reason, time.Now())
 	if err != nil || t.session == nil {
-		return err
+		return t.who.UserID, err
 	}
 	event := protocol.ModerationEvent{Action: protocol.ModerationBan, Reason: reason, DurationS: int64(lasts / time.Second)}
 	if t.member != nil {
@@ -271,7 +267,7 @@ func (g *Gateway) Ban(ctx context.Context, by auth.Identity, userID string, last
 	}
 	g.announce(t, event, by)
 	t.putOut(protocol.CloseBanned, (&people.BannedError{Ban: ban, Left: lasts}).Error())
-	return nil
+	return t.who.UserID, nil
 }
 
 // banLift ends a ban, or all of somebody.

@@ -120,7 +120,7 @@ func (a *App) closeControl() error {
 }
 
 func (a *App) admin() *httpapi.Admin {
-	return &httpapi.Admin{People: a.people, ChannelName: a.gateway.ChannelName, PageURL: a.URL(), Log: a.log}
+	return &httpapi.Admin{People: a.people, ChannelName: a.gateway.ChannelName, Ban: a.gateway.Ban, PageURL: a.URL(), Log: a.log}
 }
 
 // FirstInvite returns the link of an invite for the first admin, as long as nobody is known and nobody was invited; else "".
@@ -169,7 +169,8 @@ func OpenAdmin(ctx context.Context, data string) (*Admin, error) {
 	if err != nil {
 		return nil, &MemoryError{err}
 	}
-	admin := httpapi.Admin{People: people.New(memory, nil, 0), Log: zap.NewNop(), ChannelName: func(id string) string {
+	known := people.New(memory, nil, 0)
+	admin := httpapi.Admin{People: known, Ban: known.BanWhom, Log: zap.NewNop(), ChannelName: func(id string) string {
 		channels, failed := memory.Channels(context.WithoutCancel(ctx))
 		for _, c := range channels {
 			if failed == nil && c.ID == id {

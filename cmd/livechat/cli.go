@@ -21,6 +21,8 @@ type cli struct {
 	Token   tokenCommand   `cmd:"" help:"Print a token that lets a person in."`
 	Invite  inviteCommand  `cmd:"" help:"Make a link by which people come."`
 	User    userCommand    `cmd:"" help:"See and change who is known."`
+	Ban     banCommand     `cmd:"" help:"Keep somebody out."`
+	Audit   auditCommand   `cmd:"" help:"See what moderators did."`
 	Revoke  revokeCommand  `cmd:"" help:"Take tokens back."`
 	Bench   benchCommand   `cmd:"" help:"Measure what the server costs on this machine."`
 	Doctor  doctorCommand  `cmd:"" help:"Check whether voice works with a server from here."`
@@ -39,6 +41,8 @@ func defaults() *cli {
 		Token:   tokenCommand{serversSecret: serversSecret{Data: data.Data}, pageAddress: pageAddress{HTTP: app.DefaultHTTP}, TTL: defaultTokenTTL},
 		Invite:  defaultInvite(data),
 		User:    defaultUser(data),
+		Ban:     defaultBan(data),
+		Audit:   auditCommand{Limit: defaultAudit, administering: administering{serversData: data}},
 		Revoke:  revokeCommand{administering: administering{serversData: data}},
 		Bench:   defaultBench(),
 		Backup:  backupCommand{serversData: data},
@@ -75,6 +79,7 @@ func newParser(grammar *cli, lookupEnv func(string) (string, bool)) (*kong.Kong,
 			{Key: "running", Title: "Running:"},
 			{Key: "token", Title: "The token:"},
 			{Key: "invite", Title: "The invite:"},
+			{Key: "ban", Title: "What:"},
 			{Key: "delete", Title: "What becomes of what they wrote:"},
 			{Key: "rights", Title: "What it lets the person do, beside what the role says:"},
 			{Key: "secret", Title: "The secret:"},

@@ -95,6 +95,8 @@ func pages() map[string]page {
 		"token":   {wrapAll(mintOverview), mintExamples},
 		"invite":  {wrapAll(inviteOverview), inviteExamples},
 		"user":    {wrapAll(userOverview), userExamples},
+		"ban":     {wrapAll(banOverview), banExamples},
+		"audit":   {wrapAll(auditOverview), auditExamples},
 		"revoke":  {wrapAll(revokeOverview), revokeExamples},
 		"bench":   {wrapAll(benchOverview) + "\n" + wrapAll(benchScenarios), benchExamples},
 		"doctor":  {wrapAll(doctorOverview), doctorExamples},

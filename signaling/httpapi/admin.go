@@ -1,9 +1,13 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 
@@ -19,6 +23,8 @@ type Admin struct {
 	People *people.People
 	// ChannelName returns what a channel is called, or "" when there is none.
 	ChannelName func(channelID string) string
+	// Ban keeps somebody out, by id or name, and returns their id.
+	Ban func(ctx context.Context, by auth.Identity, idOrName string, lasts time.Duration, reason string) (userID string, err error)
 	// PageURL is where the page of the server that runs is, by its own settings; empty: none runs.
 	PageURL string
 	Log     *zap.Logger
@@ -67,6 +73,10 @@ func (a *Admin) Handler() http.Handler {
 		"DELETE /api/admin/users/{id}":      a.remove,
 		"POST /api/admin/users/{id}/logout": a.logout,
 		"POST /api/admin/tokens/revoke":     a.revokeTokens,
+		"GET /api/admin/audit":              a.audit,
+		"GET /api/admin/bans":               a.bans,
+		"POST /api/admin/bans":              a.ban,
+		"DELETE /api/admin/bans/{id}":       a.liftBan,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-store")
@@ -220,6 +230,42 @@ func (a *Admin) logout(r *http.Request, _ http.ResponseWriter) (any, error) {
 		return nil, err
 	}
 	return adminUser(person.User), a.People.Logout(r.Context(), person.ID, time.Now())
+}
+
+func (a *Admin) audit(r *http.Request, _ http.ResponseWriter) (any, error) {
+	d := protocol.AuditRequest{Limit: people.MaxAudit}
+	if before := r.URL.Query().Get("before"); before != "" {
+		var err error
+		if d.Before, err = strconv.ParseUint(before, 10, 63); err != nil {
+			return nil, &badRequestError{http.StatusBadRequest, errors.New("before must be the seq of a deed")}
+		}
+	}
+	return a.People.AuditPage(r.Context(), d, time.Now())
+}
+
+func (a *Admin) bans(r *http.Request, _ http.ResponseWriter) (any, error) {
+	return a.People.AuditPage(r.Context(), protocol.AuditRequest{Bans: true}, time.Now())
+}
+
+func (a *Admin) ban(r *http.Request, w http.ResponseWriter) (any, error) {
+	var d protocol.MemberBan
+	if err := a.body(w, r, &d, `{"user_id":"user-…","duration_s":3600}`); err != nil {
+		return nil, err
+	}
+	switch {
+	case d.DurationS == nil || *d.DurationS < 0 || *d.DurationS > int64(people.MaxBan/time.Second):
+		return nil, &badRequestError{http.StatusBadRequest, errors.New("a ban lasts up to a hundred years, or 0 for good")}
+	case utf8.RuneCountInString(d.Reason) > protocol.MaxReasonChars:
+		return nil, &badRequestError{http.StatusBadRequest, fmt.Errorf("the reason has more than %d characters", protocol.MaxReasonChars)}
+	}
+	userID, err := a.Ban(r.Context(), people.Operator(), d.UserID, time.Duration(*d.DurationS)*time.Second, d.Reason)
+	d.UserID = userID
+	return d, err
+}
+
+func (a *Admin) liftBan(r *http.Request, _ http.ResponseWriter) (any, error) {
+	id := r.PathValue("id")
+	return protocol.BanLift{BanID: id}, a.People.LiftBan(r.Context(), people.Operator(), id, time.Now())
 }
 
 func adminUser(u store.User) AdminUser {

@@ -108,6 +108,26 @@ func (p *People) Ban(ctx context.Context, by, who auth.Identity, from Origin, la
 	return ban, p.write(ctx, now, store.BanMade{Ban: ban}, did(by, who, deed, now))
 }
 
+// Whom returns somebody who may not be here, by their id or, if they are known, their name. The error wraps ErrUnknown.
+func (p *People) Whom(ctx context.Context, idOrName string) (auth.Identity, error) {
+	person, err := p.User(ctx, idOrName)
+	if errors.Is(err, ErrUnknown) && auth.IsGuest(idOrName) {
+		return auth.Identity{UserID: idOrName}, nil
+	}
+	return auth.Identity{UserID: person.ID, Name: person.Name, Role: roleOf(person.User)}, err
+}
+
+// BanWhom is Ban of somebody who is not here, by their id or name.
+func (p *People) BanWhom(
+	ctx context.Context, by auth.Identity, idOrName string, lasts time.Duration, reason string,
+) (userID string, err error) {
+	who, err := p.Whom(ctx, idOrName)
+	if err == nil {
+		_, err = p.Ban(ctx, by, who, Origin{}, lasts, reason, time.Now())
+	}
+	return who.UserID, err
+}
+
 // LiftBan ends the bans of a user, or a ban by its id. The error wraps ErrUnknown when there is none.
 func (p *People) LiftBan(ctx context.Context, by auth.Identity, banOrUserID string, now time.Time) error {
 	bans, err := p.store.Bans(ctx, now, maxBans)
