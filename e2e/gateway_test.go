@@ -46,11 +46,14 @@ func TestGatewayChannelsFromCreateToDelete(t *testing.T) {
 	require.Equal(t, protocol.ChannelInfo{
 		ChannelID: "den", ChannelName: "The Den", Mode: protocol.ModeConference, Capacity: 2,
 		CreatedAt: made.CreatedAt, OwnerID: adaID, Access: protocol.AccessOpen,
+		May: []protocol.Right{"enter", "publish", "chat", "moderate", "change"},
 	}, made)
 	require.InDelta(t, time.Now().UnixMilli(), made.CreatedAt, 60_000)
 	var event protocol.ChannelEvent
 	bob.event(protocol.OpChannelEvent, &event)
-	require.Equal(t, protocol.ChannelEvent{Event: protocol.ChannelEventCreate, ChannelID: "den", Channel: &made}, event)
+	told := made
+	told.May = []protocol.Right{"enter", "publish", "chat"} // Bob
+	require.Equal(t, protocol.ChannelEvent{Event: protocol.ChannelEventCreate, ChannelID: "den", Channel: &told}, event)
 	ada.quiet()
 	ada.fails(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "den"}, protocol.CodeChannelExists)
 

@@ -126,6 +126,8 @@ type JoinRequest struct {
 	Devices Devices
 	// Pin and Exclude are user ids, as for Member.Subscribe.
 	Pin, Exclude []string
+	// ListenOnly: the offer may have no microphone.
+	ListenOnly bool
 	// OnJoined is called with the channel as the member finds it, before anything that
 	// happens later is told to anybody. Like Notifier, it must neither block nor call back.
 	OnJoined func(Snapshot)
@@ -159,6 +161,9 @@ func (c *Channel) Join(ctx context.Context, req JoinRequest) (*Member, error) {
 			}
 		}
 	}()
+	if req.ListenOnly && m.self.talker {
+		return nil, ErrListenOnly
+	}
 	if err := c.enter(m, &req); err != nil {
 		return nil, err
 	}

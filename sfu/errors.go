@@ -16,7 +16,9 @@ var (
 	ErrTooManyChannels  = errors.New("the server holds no more channels")
 	ErrOwnsTooMany      = errors.New("you own as many channels as one person may")
 	ErrAlreadyInChannel = errors.New("already in a channel")
-	ErrNotInChannel     = errors.New("not in the channel")
+	// ErrListenOnly: the offer has a microphone of somebody who may not talk.
+	ErrListenOnly   = errors.New("you may only listen: offer no sendonly line")
+	ErrNotInChannel = errors.New("not in the channel")
 
 	ErrBadSDP           = peer.ErrBadSDP
 	ErrUnsupportedMedia = peer.ErrUnsupportedMedia

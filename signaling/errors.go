@@ -71,6 +71,7 @@ var errorCodes = []struct {
 	{sfu.ErrChannelFull, protocol.CodeChannelFull},
 	{sfu.ErrTooManyChannels, protocol.CodeChannelFull},
 	{errAccessDenied, protocol.CodeAccessDenied},
+	{sfu.ErrListenOnly, protocol.CodeAccessDenied},
 	{sfu.ErrAlreadyInChannel, protocol.CodeAlreadyInChannel},
 	{sfu.ErrNotInChannel, protocol.CodeNotInChannel},
 	{sfu.ErrEnded, protocol.CodeNotInChannel},

@@ -31,14 +31,45 @@ func (n *notifier) NotifyAll(except string, event sfu.Event) {
 	}
 	n.gw.guard("notifier", func() {
 		n.gw.lookout.note(event)
+		switch e := event.(type) {
+		case sfu.ChannelCreated:
+			n.tellOf(protocol.ChannelEventCreate, e.Channel, except)
+			return
+		case sfu.ChannelUpdated:
+			n.tellOf(protocol.ChannelEventUpdate, e.Channel, except)
+			return
+		}
 		if encoded := n.encode(event); encoded != nil {
 			n.gw.users.BroadcastAll(encoded, except)
 		}
 	})
 }
 
+// tellOf tells everybody but one of a channel, and each what they may do there. It is encoded once for all who may do the same.
+func (n *notifier) tellOf(event protocol.ChannelEventKind, c sfu.ChannelInfo, except string) {
+	told := make(map[rights][]*outbox)
+	for _, s := range n.gw.users.All() {
+		if s.userID != except {
+			may := s.rightsIn(&c)
+			told[may] = append(told[may], s.out)
+		}
+	}
+	for may, outboxes := range told {
+		encoded := n.encodeAs(protocol.OpChannelEvent, protocol.ChannelEvent{
+			Event: event, ChannelID: c.ID, Channel: new(wireChannel(c, may)),
+		})
+		if encoded != nil {
+			tell(outboxes, encoded)
+		}
+	}
+}
+
 func (n *notifier) encode(event sfu.Event) *protocol.Body {
 	op, payload := wireEvent(event)
+	return n.encodeAs(op, payload)
+}
+
+func (n *notifier) encodeAs(op protocol.Op, payload any) *protocol.Body {
 	encoded, err := protocol.EncodeBody(op, payload)
 	if err != nil {
 		n.gw.log.Error("event lost", zap.Error(err))
@@ -76,14 +107,6 @@ func wireEvent(event sfu.Event) (protocol.Op, any) {
 		return protocol.OpSlotMap, protocol.SlotMap{ChannelID: e.ChannelID, Slots: wireSlots(e.Slots)}
 	case sfu.SpeakersChanged:
 		return protocol.OpSpeakers, protocol.Speakers{ChannelID: e.ChannelID, Speakers: wireSpeakers(e.Speakers)}
-	case sfu.ChannelCreated:
-		return protocol.OpChannelEvent, protocol.ChannelEvent{
-			Event: protocol.ChannelEventCreate, ChannelID: e.Channel.ID, Channel: new(wireChannel(e.Channel)),
-		}
-	case sfu.ChannelUpdated:
-		return protocol.OpChannelEvent, protocol.ChannelEvent{
-			Event: protocol.ChannelEventUpdate, ChannelID: e.Channel.ID, Channel: new(wireChannel(e.Channel)),
-		}
 	case sfu.ChannelDeleted:
 		return protocol.OpChannelEvent, protocol.ChannelEvent{
 			Event: protocol.ChannelEventDelete, ChannelID: e.ChannelID,
@@ -157,8 +180,14 @@ func wireSpeakers(speakers []sfu.SpeakerInfo) []protocol.Speaker {
 	return wire
 }
 
-func wireChannel(c sfu.ChannelInfo) protocol.ChannelInfo {
+// wireChannel is a channel as the session's client is told of it.
+func (s *Session) wireChannel(c sfu.ChannelInfo) protocol.ChannelInfo {
+	return wireChannel(c, s.rightsIn(&c))
+}
+
+func wireChannel(c sfu.ChannelInfo, may rights) protocol.ChannelInfo {
 	wire := protocol.ChannelInfo{
+		May:       may.wire(),
 		ChannelID: c.ID, ChannelName: c.Name, Mode: protocol.Mode(c.Mode), OwnerID: c.OwnerID,
 		Capacity: c.Capacity, MemberCount: c.MemberCount, CreatedAt: c.CreatedAt.UnixMilli(),
 		Topic: c.Topic, Access: protocol.Access(c.Access), Position: c.Position,

@@ -25,6 +25,9 @@ func channelCreate(ctx context.Context, s *Session, r *request) error {
 	if d.ChannelName == "" {
 		d.ChannelName = d.ChannelID
 	}
+	if err := s.mayMake(d.ChannelID); err != nil {
+		return err
+	}
 	spec := sfu.ChannelSpec{ID: d.ChannelID, OwnerID: s.userID, OwnerMost: s.channelsMost()}
 	change := protocol.ChannelUpdate{ChannelName: &d.ChannelName, Capacity: &d.Capacity, ChannelSettings: d.ChannelSettings}
 	if d.Mode != "" {
@@ -40,7 +43,7 @@ func channelCreate(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	r.ack(wireChannel(info))
+	r.ack(s.wireChannel(info))
 	return nil
 }
 
@@ -73,7 +76,7 @@ func channelUpdate(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	r.ack(wireChannel(info))
+	r.ack(s.wireChannel(info))
 	return nil
 }
 
@@ -94,7 +97,7 @@ func channelDelete(ctx context.Context, s *Session, r *request) error {
 }
 
 func channelList(_ context.Context, s *Session, r *request) error {
-	body, err := s.gw.list.encode(s.gw.channels.List())
+	body, err := s.gw.list.encode(s, s.gw.channels.List())
 	if err != nil {
 		return err
 	}
@@ -102,29 +105,42 @@ func channelList(_ context.Context, s *Session, r *request) error {
 	return nil
 }
 
-// channelLists is the answer to CHANNEL_LIST, encoded once for each change and shared by
-// all the outboxes that it waits in. The zero value is ready. Safe for concurrent use.
+// maxLists is how many answers to CHANNEL_LIST are kept: as many as there are ways in which what people may do differs, but for
+// those who own channels.
+const maxLists = 32
+
+// channelLists are the answers to CHANNEL_LIST, each encoded once for each change and shared by
+// all the outboxes that it waits in whose sessions may do the same. The zero value is ready. Safe for concurrent use.
 type channelLists struct {
-	mu    sync.Mutex // guards the fields below
-	infos []sfu.ChannelInfo
-	body  *protocol.Body
+	mu     sync.Mutex // guards the fields below
+	infos  []sfu.ChannelInfo
+	bodies map[string]*protocol.Body // by what one may do in each
 }
 
-func (l *channelLists) encode(infos []sfu.ChannelInfo) (*protocol.Body, error) {
+func (l *channelLists) encode(s *Session, infos []sfu.ChannelInfo) (*protocol.Body, error) {
+	may := make([]byte, len(infos))
+	for i := range infos {
+		may[i] = byte(s.rightsIn(&infos[i]))
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.body != nil && slices.Equal(infos, l.infos) {
-		return l.body, nil
+	if l.bodies == nil || !slices.Equal(infos, l.infos) {
+		l.infos, l.bodies = infos, make(map[string]*protocol.Body)
+	}
+	if body := l.bodies[string(may)]; body != nil {
+		return body, nil
 	}
 	list := protocol.ChannelList{Channels: make([]protocol.ChannelInfo, len(infos))}
 	for i, info := range infos {
-		list.Channels[i] = wireChannel(info)
+		list.Channels[i] = wireChannel(info, rights(may[i]))
 	}
 	body, err := protocol.EncodeBody(protocol.OpAck, protocol.Ack{Op: protocol.OpChannelList, Data: list})
 	if err != nil {
 		return nil, err
 	}
-	l.infos, l.body = infos, body
+	if len(l.bodies) < maxLists {
+		l.bodies[string(may)] = body
+	}
 	return body, nil
 }
 
@@ -138,7 +154,7 @@ func channelInfo(_ context.Context, s *Session, r *request) error {
 		return err
 	}
 	r.ack(protocol.ChannelDetail{
-		ChannelInfo: wireChannel(channel.Info()), ActiveMembers: wireMembers(channel.Members()),
+		ChannelInfo: s.wireChannel(channel.Info()), ActiveMembers: wireMembers(channel.Members()),
 	})
 	return nil
 }
@@ -171,7 +187,7 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 		Muted:      muted,
 		MediaAddrs: s.mediaAddrs(),
 		UserID:     s.userID, Name: s.name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf, Devices: s.devices,
-		Pin: s.pin, Exclude: s.exclude,
+		Pin: s.pin, Exclude: s.exclude, ListenOnly: s.may(mayPublish, channel) != nil,
 		OnJoined: r.joined,
 	})
 	if err != nil {
@@ -213,14 +229,6 @@ func (s *Session) ownChannel(id string) (*sfu.Channel, error) {
 		return nil, fmt.Errorf("%w: only the owner of %s or an admin may do this", errAccessDenied, id)
 	}
 	return channel, nil
-}
-
-// mayEnter reports whether this user may come into a channel.
-func (s *Session) mayEnter(c *sfu.Channel) error {
-	if s.Role() > auth.RoleGuest || c.OwnerID() == s.userID || c.Info().Access != string(protocol.AccessMembers) {
-		return nil
-	}
-	return fmt.Errorf("%w: %s is for members, and you are a guest", errAccessDenied, c.ID())
 }
 
 // checkChange returns what makes a change, or what is wrong with it.

@@ -156,7 +156,7 @@ func (s *Session) ready(now time.Time, renewed string) protocol.Ready {
 		token, s.tokens.current = newResumeToken()
 	}
 	return protocol.Ready{
-		V: protocol.Version, SessionID: s.id, UserID: s.userID, Name: s.name, Role: s.Role().String(), LoginToken: renewed,
+		V: protocol.Version, SessionID: s.id, UserID: s.userID, Name: s.name, Role: s.Role().String(), May: s.rights().wire(), LoginToken: renewed,
 		ResumeToken: token, ResumeWindowMS: cfg.ResumeWindow.Milliseconds(),
 		ICEServers: s.iceServers(now),
 		Limits: protocol.Limits{

@@ -11,7 +11,6 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
-	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
@@ -70,6 +69,9 @@ func (s *Session) checkMessage(d protocol.MessageCreate) (*sfu.Channel, error) {
 	}
 	if n := len(d.Nonce); n > protocol.MaxNonceBytes {
 		return nil, payloadError("d.nonce has %d bytes; allowed are up to %d", n, protocol.MaxNonceBytes)
+	}
+	if err := s.may(mayChat, m.Channel()); err != nil {
+		return nil, err
 	}
 	return m.Channel(), s.checkContent(d.Content)
 }
@@ -265,11 +267,6 @@ func checkMessageID(field, id string) error {
 		return payloadError("d.%s has %d bytes; a message's id has at most %d", field, len(id), protocol.MaxMessageIDBytes)
 	}
 	return nil
-}
-
-// mayModerate reports whether this user may take back what others said in a channel.
-func (s *Session) mayModerate(channel *sfu.Channel) bool {
-	return s.Role() >= auth.RoleModerator || channel.OwnerID() == s.userID
 }
 
 func wireMessage(m store.Message) protocol.MessageEvent {

@@ -28,9 +28,10 @@ type target struct {
 	member  *sfu.Member
 }
 
-// rank is what somebody may do in a channel, nil for none: its owner moderates there.
+// rank is what somebody may do in a channel, nil for none: its owner moderates there, and whose token says so.
 func rank(id auth.Identity, channel *sfu.Channel) auth.Role {
-	if channel != nil && channel.OwnerID() == id.UserID && id.UserID != "" {
+	granted := channel != nil && id.Grants.Moderate && id.Grants.Reaches(channel.ID())
+	if granted || channel != nil && channel.OwnerID() == id.UserID && id.UserID != "" {
 		return max(id.Role, auth.RoleModerator)
 	}
 	return id.Role

@@ -62,6 +62,8 @@ type Grants struct {
 	// Channels are patterns of the channels that the token opens, whatever their access, and no others; * stands for any
 	// characters, none too. Nil: it says nothing of channels.
 	Channels []string
+	// Others: the channels that are not named are as the role has them. No token says so.
+	Others bool
 	// Create, Publish and Chat are the rights to make channels, to be heard, and to write messages.
 	Create, Publish, Chat Grant
 	// Moderate is the right to do what a moderator does, in the channels that the token opens; Record that to record there.
@@ -70,25 +72,25 @@ type Grants struct {
 	PriorityMax int
 }
 
-// Narrow reports whether something is withheld that the role may have.
-func (g Grants) Narrow() bool {
-	return g.Channels != nil || g.Create == Withheld || g.Publish == Withheld || g.Chat == Withheld
-}
-
-// Widened returns what is granted, without what is withheld: for who has the rights of a role beside those of the token. The channels
-// that are named stay open whatever their access; Narrow is then for the caller to forget.
+// Widened returns what is granted, without what is withheld: for who has the rights of a role beside those of the token.
 func (g Grants) Widened() Grants {
 	for _, right := range []*Grant{&g.Create, &g.Publish, &g.Chat} {
 		if *right == Withheld {
 			*right = Unsaid
 		}
 	}
+	g.Others = true
 	return g
 }
 
 // Opens reports whether the token names a channel among those that it opens.
 func (g Grants) Opens(channelID string) bool {
 	return slices.ContainsFunc(g.Channels, func(pattern string) bool { return matches(pattern, channelID) })
+}
+
+// Reaches reports whether what the token grants holds in a channel: one that it opens, or any where it says nothing of channels.
+func (g Grants) Reaches(channelID string) bool {
+	return g.Channels == nil || g.Others || g.Opens(channelID)
 }
 
 // check reports what cannot stand in a token; the error wraps ErrGrants.

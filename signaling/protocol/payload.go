@@ -203,6 +203,8 @@ type Ready struct {
 	Name      string `json:"name"`
 	// Role is what the user may do: admin, moderator, member or guest.
 	Role string `json:"role"`
+	// May is what the user may do, where the channel's May does not say otherwise.
+	May []Right `json:"may"`
 	// LoginToken, unless empty, takes the place of the token that the client came with.
 	LoginToken string `json:"login_token,omitempty"`
 	// ResumeToken is what RESUME needs; empty when sessions cannot be resumed.
@@ -292,7 +294,30 @@ type ChannelInfo struct {
 	// KeepMessages and KeepForMS are nil where the server's default holds.
 	KeepMessages *int   `json:"keep_messages,omitempty"`
 	KeepForMS    *int64 `json:"keep_for_ms,omitempty"`
+	// May is what the one who is told of the channel may do there; empty: not even enter.
+	May []Right `json:"may"`
 }
+
+// Right is something that somebody may do, or not.
+type Right string
+
+// The rights.
+const (
+	// RightEnter is to join the channel and see what was said there.
+	RightEnter Right = "enter"
+	// RightCreate is to make channels.
+	RightCreate Right = "create"
+	// RightPublish is to offer a microphone.
+	RightPublish Right = "publish"
+	// RightChat is to write messages.
+	RightChat Right = "chat"
+	// RightModerate is to delete what others wrote.
+	RightModerate Right = "moderate"
+	// RightChange is to change and delete the channel.
+	RightChange Right = "change"
+	// RightRecord is to record.
+	RightRecord Right = "record"
+)
 
 // ChannelList is the data of the ACK to CHANNEL_LIST, sorted by position, then the oldest first.
 type ChannelList struct {

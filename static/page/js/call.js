@@ -316,6 +316,10 @@ export class Call extends Store {
   async #enter(channelId) {
     this.#again = false;
     this.retry.cancel();
+    const may = this.#directory.find(channelId)?.may ?? this.#client.ready?.may;
+    if (may?.includes('publish') === false) {
+      this.talk.listenOnly = true; // the server takes no microphone of ours there
+    }
     if (!this.talk.listenOnly && !(await this.talk.open(channelId, false)) && !this.#returnsWithout(channelId)) {
       return;
     }

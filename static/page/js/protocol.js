@@ -280,6 +280,7 @@ export function charCount(text) {
  * @property {string} name
  * @property {Role} role what one may do here
  * @property {string} [login_token] takes the place of the login that one has
+ * @property {string[]} [may] what one may do on the server: create, publish, chat, moderate, record
  * @property {string} [resume_token]
  * @property {number} resume_window_ms
  * @property {RTCIceServer[]} ice_servers
@@ -312,6 +313,7 @@ export function charCount(text) {
  * @property {number} [position]
  * @property {number} [keep_messages] absent: as many as the server keeps by default
  * @property {number} [keep_for_ms]
+ * @property {string[]} [may] what one may do there: enter, publish, chat, moderate, change, record
  */
 
 /**
