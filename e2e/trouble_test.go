@@ -72,6 +72,49 @@ func TestTalkWithADamagedMemory(t *testing.T) {
 	require.True(t, bytes.Equal(broken, after), "the file was written to")
 }
 
+// TestMemoryComesBack: a server whose disk is not there when it starts has its channels and what was said in them as soon as it is.
+func TestMemoryComesBack(t *testing.T) {
+	verifyNoLeaks(t)
+	dir := t.TempDir()
+	disk := filepath.Join(dir, "disk")
+	require.NoError(t, os.Mkdir(disk, 0o700))
+	memory, err := store.Open(filepath.Join(disk, store.FileName))
+	require.NoError(t, err)
+	now := time.Now()
+	_, err = memory.Append(t.Context(), now,
+		store.ChannelSaved{Channel: store.Channel{ID: "ops", Name: "Ops", Mode: "conference", Access: "open", OwnerID: "ada", CreatedAt: now}},
+		store.ChannelSaved{Channel: store.Channel{ID: "lobby", Name: "Hall", Topic: "of old", Mode: "conference", Access: "open", CreatedAt: now}},
+		store.MessagePosted{Message: store.Message{ID: "m", ChannelID: "ops", AuthorID: "ada", AuthorName: "Ada", Content: "I was here", At: now}})
+	require.NoError(t, err)
+	require.NoError(t, memory.Close())
+	require.NoError(t, os.Rename(disk, disk+"-away"))
+	require.NoError(t, os.Symlink(filepath.Join(disk, store.FileName), filepath.Join(dir, store.FileName)))
+
+	const secret = "a secret for the tests, of forty bytes.."
+	s := startServer(t, func(c *app.Config) { c.Data, c.Secret = dir, secret })
+	bob := arrive(t, s, "bob").join("lobby")
+	_, err = bob.CreateChannel(soon(t), protocol.ChannelCreate{ChannelID: "ops"})
+	refusedFor(t, dir, err)
+	require.NoError(t, os.Rename(disk+"-away", disk))
+	require.Eventually(t, func() bool {
+		channels, failed := bob.Channels(soon(t))
+		require.NoError(t, failed)
+		return len(channels) == 2
+	}, 20*time.Second, 250*time.Millisecond)
+	_, err = bob.CreateChannel(soon(t), protocol.ChannelCreate{ChannelID: "ops"})
+	var refused *protocol.Error
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, protocol.CodeChannelExists, refused.Code)
+	lobby, err := bob.Channel(soon(t), "lobby")
+	require.NoError(t, err)
+	require.Equal(t, "of old", lobby.Topic)
+	said, err := bob.History(soon(t), protocol.History{ChannelID: "ops"})
+	require.NoError(t, err)
+	require.Len(t, said.Messages, 1)
+	_, err = bob.SendMessage(soon(t), "lobby", "Now it is kept")
+	require.NoError(t, err)
+}
+
 // refusedFor makes sure that an error is storage trouble, and says nothing of the server's files.
 func refusedFor(t *testing.T, dir string, err error) {
 	t.Helper()

@@ -111,8 +111,8 @@ func (h *ChannelHub) Create(spec ChannelSpec, now time.Time, allow func() error)
 }
 
 // Restore adds a channel that there was before the server started: limits do not hold it up, nor that another's name looks the
-// same, and nobody is told. It fails with ErrChannelExists.
-func (h *ChannelHub) Restore(spec ChannelSpec, now time.Time) error {
+// same. Everybody is told if tell says so. It fails with ErrChannelExists.
+func (h *ChannelHub) Restore(spec ChannelSpec, now time.Time, tell bool) error {
 	c := h.newChannel(spec, now)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -120,6 +120,9 @@ func (h *ChannelHub) Restore(spec ChannelSpec, now time.Time) error {
 		return err
 	}
 	h.addLocked(c)
+	if tell {
+		h.notifier.NotifyAll("", ChannelCreated{Channel: c.Info()})
+	}
 	return nil
 }
 

@@ -104,7 +104,7 @@ func TestChannelsOfOneNameAreRestored(t *testing.T) {
 	hub, _, _ := newHub(t, 10)
 	now := time.Now()
 	for _, id := range []string{"a", "b"} {
-		require.NoError(t, hub.Restore(ChannelSpec{ID: id, Settings: Settings{Name: "Ada"}}, now))
+		require.NoError(t, hub.Restore(ChannelSpec{ID: id, Settings: Settings{Name: "Ada"}}, now, false))
 	}
 	a, err := hub.Get("a")
 	require.NoError(t, err)

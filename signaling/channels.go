@@ -30,8 +30,45 @@ func (g *Gateway) restoreChannels(ctx context.Context, now time.Time) error {
 	if err != nil {
 		// Voice goes on without.
 		g.log.Error("what channels there were cannot be read", zap.Error(err))
-		g.amnesia = true
+		g.amnesia.Store(true)
 	}
+	for _, spec := range g.specs(ctx, remembered, now) {
+		if err := g.channels.Restore(spec, now, false); err != nil {
+			return fmt.Errorf("channel %s: %w", spec.ID, err)
+		}
+	}
+	return nil
+}
+
+// Recall makes the channels that could not be read when the server started, once they can. Until then none is made, and none that
+// there is changes, so that nothing contradicts them.
+func (g *Gateway) Recall(ctx context.Context, now time.Time) {
+	if !g.amnesia.Load() {
+		return
+	}
+	g.administering.Lock()
+	defer g.administering.Unlock()
+	remembered, err := g.cfg.Store.Channels(ctx)
+	if err != nil {
+		return
+	}
+	g.amnesia.Store(false)
+	for _, spec := range g.specs(ctx, remembered, now) {
+		err := g.channels.Restore(spec, now, true)
+		if c, missing := g.channels.Get(spec.ID); err != nil && missing == nil { // a preset
+			if spec.Capacity == 0 {
+				spec.Capacity = g.cfg.ChannelCapacity
+			}
+			_, err = g.channels.Revert(c, spec.Settings)
+		}
+		if err != nil {
+			g.log.Error("a channel cannot be made again", zap.String("channel", spec.ID), zap.Error(err))
+		}
+	}
+}
+
+// specs are the channels that are remembered, and the presets, which it has remembered.
+func (g *Gateway) specs(ctx context.Context, remembered []store.Channel, now time.Time) map[string]sfu.ChannelSpec {
 	known := make(map[string]sfu.ChannelSpec, len(remembered))
 	for _, c := range remembered {
 		known[c.ID] = specOf(c)
@@ -53,7 +90,7 @@ func (g *Gateway) restoreChannels(ctx context.Context, now time.Time) error {
 			spec.OwnerID = "" // the configuration's, whoever made it before
 		}
 		known[preset.ID] = spec
-		if g.amnesia {
+		if g.amnesia.Load() {
 			continue // it may be remembered otherwise
 		}
 		if _, err := g.cfg.Store.Append(ctx, now, store.ChannelSaved{Channel: g.channelOf(sfu.ChannelInfo{
@@ -66,12 +103,12 @@ func (g *Gateway) restoreChannels(ctx context.Context, now time.Time) error {
 		if spec.OwnerID == "" && !slices.ContainsFunc(g.cfg.Presets, func(p sfu.ChannelSpec) bool { return p.ID == spec.ID }) {
 			g.log.Info("a channel of an earlier configuration is still there; an admin can delete it", zap.String("channel", spec.ID))
 		}
-		if err := g.channels.Restore(spec, now); err != nil {
-			return fmt.Errorf("channel %s: %w", spec.ID, err)
-		}
 	}
-	return nil
+	return known
 }
+
+// errAmnesia: there may be a channel that is remembered otherwise.
+var errAmnesia = fmt.Errorf("%w: what channels there were cannot be read yet", store.ErrTrouble)
 
 // ChannelName returns what a channel is called, or "" when there is none.
 func (g *Gateway) ChannelName(id string) string {
@@ -95,6 +132,9 @@ var (
 func (g *Gateway) createChannel(ctx context.Context, by *Conn, spec sfu.ChannelSpec, now time.Time) (sfu.ChannelInfo, error) {
 	g.administering.Lock()
 	defer g.administering.Unlock()
+	if g.amnesia.Load() {
+		return sfu.ChannelInfo{}, errAmnesia
+	}
 	if _, gone := g.channels.Get(spec.ID); gone != nil {
 		// What was said in an earlier channel of this id is none of this one's business.
 		if err := g.cfg.Store.ClearChat(context.WithoutCancel(ctx), now, spec.ID); err != nil {
@@ -120,6 +160,9 @@ func (g *Gateway) updateChannel(
 ) (sfu.ChannelInfo, error) {
 	g.administering.Lock()
 	defer g.administering.Unlock()
+	if g.amnesia.Load() {
+		return sfu.ChannelInfo{}, errAmnesia
+	}
 	before := c.Info().Settings
 	info, err := g.channels.Update(c, edit, by.session.userID, func() error { return by.admit(tellAll...) })
 	if err != nil || !kept(c.OwnerID()) || info.Settings == before {
@@ -154,7 +197,7 @@ func (g *Gateway) deleteChannel(ctx context.Context, by *Conn, c *sfu.Channel, n
 func (g *Gateway) Keeps(channelID string) store.Limits {
 	c, err := g.channels.Get(channelID)
 	switch {
-	case g.amnesia: // it may be there, or keep more, when the server starts the next time
+	case g.amnesia.Load(): // it may be there, or keep more, when the server starts the next time
 		return store.Limits{Count: math.MaxInt, For: math.MaxInt64}
 	case err == nil:
 		return g.limits(c)

@@ -106,8 +106,8 @@ type Gateway struct {
 	lookout  *lookout
 	// administering is held while a channel is made, changed or deleted and the store told; before ChannelHub.mu.
 	administering sync.Mutex
-	// amnesia: the channels that were remembered could not be read.
-	amnesia bool
+	// amnesia: the channels that are remembered could not be read yet.
+	amnesia atomic.Bool
 	relayed relayed
 	// strangers are the connections that have not identified.
 	strangers *bounded.Line[*Conn]

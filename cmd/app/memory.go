@@ -57,7 +57,11 @@ func (a *App) runMemory(ctx context.Context) {
 	defer ticker.Stop()
 	var w memoryWatch
 	for {
-		w.look(time.Now(), a.memory.Trouble() != nil, a.memory.Diagnosis, a.log)
+		ill := a.memory.Trouble() != nil
+		if !ill {
+			a.gateway.Recall(ctx, time.Now())
+		}
+		w.look(time.Now(), ill, a.memory.Diagnosis, a.log)
 		select {
 		case <-ctx.Done():
 			return

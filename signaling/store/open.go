@@ -37,22 +37,31 @@ func Open(path string) (*Store, error) {
 }
 
 // acquire locks and opens the file. Who has closed the writer abandons the rest.
-func (s *Store) acquire() (*writer, error) {
+func (s *Store) acquire() (w *writer, err error) {
 	if s.path != "" {
-		if err := regular(s.path); err != nil {
+		if err = regular(s.path); err != nil {
 			return nil, err
 		}
-		var err error
 		if s.lock, err = lock(s.path + ".lock"); err != nil {
 			return nil, fmt.Errorf("%s: %w", s.path, err)
 		}
-		if err = private(s.path); err != nil {
-			return nil, errors.Join(err, s.abandon())
+	}
+	if w, err = s.openLocked(); err != nil {
+		return nil, errors.Join(err, s.abandon())
+	}
+	return w, nil
+}
+
+// openLocked opens the file, which is locked, or leaves only the lock to be abandoned.
+func (s *Store) openLocked() (*writer, error) {
+	if s.path != "" {
+		if err := errors.Join(regular(s.path), private(s.path)); err != nil {
+			return nil, err
 		}
 	}
 	w, err := s.open()
 	if err != nil {
-		return nil, errors.Join(explain(s.path, err), s.abandon())
+		return nil, errors.Join(explain(s.path, err), s.disconnect())
 	}
 	return w, nil
 }
@@ -92,18 +101,24 @@ func address(path string, query url.Values) string {
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: query.Encode()}).String()
 }
 
-func (s *Store) open() (*writer, error) {
+// addresses are the file for the writer, and for readers.
+func (s *Store) addresses() (write, read string) {
 	path, query := s.path, url.Values{"_pragma": {"busy_timeout(" + strconv.Itoa(busyTimeout) + ")", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "secure_delete(1)"}}
 	if path == "" {
 		path = "/livechat-" + strconv.FormatUint(memories.Add(1), 10)
 		query.Set("vfs", "memdb")
 	}
-	at := address(path, query)
+	write = address(path, query)
+	return write, write + "&_pragma=query_only(1)"
+}
+
+func (s *Store) open() (*writer, error) {
+	write, read := s.addresses()
 	var err error
-	if s.write, err = sql.Open("sqlite", at); err != nil {
+	if s.write, err = sql.Open("sqlite", write); err != nil {
 		return nil, err
 	}
-	if s.read, err = sql.Open("sqlite", at+"&_pragma=query_only(1)"); err != nil {
+	if s.read, err = sql.Open("sqlite", read); err != nil {
 		return nil, err
 	}
 	s.read.SetMaxOpenConns(readers)
@@ -151,14 +166,21 @@ func (s *Store) prepare(w *writer) error {
 
 // abandon closes what was opened.
 func (s *Store) abandon() error {
-	var errs []error
-	for _, db := range []*sql.DB{s.read, s.write} {
-		if db != nil {
-			errs = append(errs, db.Close())
-		}
-	}
+	err := s.disconnect()
 	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
+		err = errors.Join(err, s.lock.Close())
+	}
+	return err
+}
+
+// disconnect is abandon that keeps the lock.
+func (s *Store) disconnect() error {
+	var errs []error
+	for _, db := range []**sql.DB{&s.read, &s.write} {
+		if *db != nil {
+			errs = append(errs, (*db).Close())
+			*db = nil
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -36,9 +36,11 @@ type Store struct {
 	last    atomic.Uint64  // seq of the last fact
 	// ill is what went wrong when something was last written; nil: it went well.
 	ill atomic.Pointer[error]
-	// damage is why nothing shall be written any more, or nil. unopened is why the file could not be opened, or nil.
+	// damage is why nothing shall be written any more, or nil. unopened is why the file could not be opened, or nil; gate is then
+	// what readers wait behind, until it is opened again.
 	damage   atomic.Pointer[error]
-	unopened error
+	unopened atomic.Pointer[error]
+	gate     *gate
 }
 
 // appending is one call of Append.
@@ -108,9 +110,11 @@ func (s *Store) Close() error {
 // run writes what is appended, one group after the other.
 func (s *Store) run(w *writer) {
 	defer close(s.ended)
-	if w != nil {
-		defer func() { _ = w.close() }()
-	}
+	defer func() {
+		if w != nil {
+			_ = w.close()
+		}
+	}()
 	retry := time.NewTicker(retryInterval)
 	defer retry.Stop()
 	group := make([]*appending, 0, maxGroup)
@@ -120,6 +124,10 @@ func (s *Store) run(w *writer) {
 		case a := <-s.queue:
 			group = append(group, a)
 		case <-retry.C:
+			if w == nil {
+				w = s.reopen()
+				continue
+			}
 			if s.Trouble() == nil {
 				w.scrub()
 				continue

@@ -11,8 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -33,24 +35,24 @@ func (s *Store) Trouble() error {
 
 // Diagnosis says the same to the operator, with the file's name and what to do; "" when all is well.
 func (s *Store) Diagnosis() string {
-	err := s.Trouble()
+	err, unopened := s.Trouble(), s.unopened.Load()
 	switch {
 	case err == nil:
 		return ""
-	case errors.Is(s.unopened, ErrCorrupt):
-		return s.unopened.Error()
-	case s.unopened != nil:
-		return s.unopened.Error() + "; mend that, and start the server again"
+	case unopened != nil && hopeless(*unopened):
+		return (*unopened).Error()
+	case unopened != nil:
+		return (*unopened).Error() + "; it is tried again every " + retryInterval.String()
 	}
 	return explain(s.path, err).Error()
 }
 
 // OpenAiling makes a store of a file that Open has failed to open, in which nothing can be read or written: every call fails with
-// ErrTrouble until the end, so that the rest of the server goes on without it. It keeps other servers away from the file, and fails
-// with ErrInUse when there is one.
+// ErrTrouble, so that the rest of the server goes on without it. The file is tried again until it can be opened, unless it is damaged.
+// It keeps other servers away from the file, and fails with ErrInUse when there is one.
 func OpenAiling(path string, why error) (*Store, error) {
 	s := newStore(path)
-	s.unopened = why
+	s.unopened.Store(&why)
 	cause := errors.New("it cannot be opened")
 	if errors.Is(why, ErrCorrupt) {
 		cause = ErrCorrupt
@@ -61,19 +63,68 @@ func OpenAiling(path string, why error) (*Store, error) {
 	if s.lock, locking = lock(path + ".lock"); errors.Is(locking, ErrInUse) {
 		return nil, fmt.Errorf("%s: %w", path, locking)
 	}
-	s.read, s.write = sql.OpenDB(unusable{err}), sql.OpenDB(unusable{err})
+	s.gate = &gate{err: err}
+	s.read, s.write = sql.OpenDB(s.gate), sql.OpenDB(s.gate)
+	s.read.SetMaxOpenConns(readers)
+	s.read.SetMaxIdleConns(readers)
 	s.writing.Go(func() { s.run(nil) })
 	return s, nil
 }
 
-// unusable is a driver.Connector that only says why there is no connection.
-type unusable struct{ err error }
+// hopeless reports whether a file that cannot be opened is not to be tried again.
+func hopeless(why error) bool {
+	return errors.Is(why, ErrCorrupt) || errors.Is(why, ErrForeign) || errors.Is(why, ErrNewer)
+}
+
+// reopen tries the file of OpenAiling again. It returns nil while it cannot be opened.
+func (s *Store) reopen() *writer {
+	if unopened := s.unopened.Load(); unopened == nil || hopeless(*unopened) {
+		return nil
+	}
+	var err error
+	if s.lock == nil {
+		s.lock, err = lock(s.path + ".lock")
+	}
+	again := newStore(s.path)
+	var w *writer
+	if err == nil {
+		w, err = again.openLocked()
+	}
+	if err != nil {
+		s.unopened.Store(&err)
+		return nil
+	}
+	_, read := again.addresses()
+	s.gate.address.Store(&read)
+	_, _ = s.write.Close(), again.read.Close()
+	s.write = again.write
+	s.last.Store(again.last.Load())
+	s.damage.Store(nil)
+	s.unopened.Store(nil)
+	return w
+}
+
+// gate is a driver.Connector that says why there is no connection, until it has an address.
+type gate struct {
+	err     error
+	address atomic.Pointer[string]
+}
 
 // Connect implements driver.Connector.
-func (u unusable) Connect(context.Context) (driver.Conn, error) { return nil, u.err }
+func (g *gate) Connect(ctx context.Context) (driver.Conn, error) {
+	address := g.address.Load()
+	if address == nil {
+		return nil, g.err
+	}
+	connector, err := sqlite.NewConnector(*address)
+	if err != nil {
+		return nil, err
+	}
+	return connector.Connect(ctx)
+}
 
 // Driver implements driver.Connector.
-func (u unusable) Driver() driver.Driver { return nil }
+func (g *gate) Driver() driver.Driver { return nil }
 
 // trouble makes an error of SQLite one of ours. When it says that the file is damaged, nothing is written to it any more: what is
 // still good in it is not put at risk, and what would be acknowledged might be lost.

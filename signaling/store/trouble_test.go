@@ -175,3 +175,60 @@ func TestDiskFullAtTheStart(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(before, after))
 }
+
+// A file that cannot be opened, as on a disk that is full or not there yet, is used as soon as it can be.
+func TestOpenedLater(t *testing.T) {
+	dir := t.TempDir()
+	path, disk := filepath.Join(dir, FileName), filepath.Join(dir, "disk")
+	require.NoError(t, os.Mkdir(disk, 0o700))
+	s, err := Open(filepath.Join(disk, FileName))
+	require.NoError(t, err)
+	seq := add(t, s, said("lobby", 1))
+	require.NoError(t, s.Close())
+	require.NoError(t, os.Rename(disk, disk+"-away"))
+	require.NoError(t, os.Symlink(filepath.Join(disk, FileName), path))
+
+	_, why := Open(path)
+	require.Error(t, why)
+	s, err = OpenAiling(path, why)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	require.Contains(t, s.Diagnosis(), "it is tried again every 2s")
+	time.Sleep(retryInterval + retryInterval/4)
+	_, err = s.Append(t.Context(), noon, said("lobby", 2))
+	require.ErrorIs(t, err, ErrTrouble)
+	_, _, err = s.History(t.Context(), Page{ChannelID: "lobby", Limit: 9})
+	require.ErrorIs(t, err, ErrTrouble)
+	_, err = Open(path)
+	require.ErrorIs(t, err, ErrInUse)
+
+	require.NoError(t, os.Rename(disk+"-away", disk))
+	require.Eventually(t, func() bool { return s.Trouble() == nil }, patience, 50*time.Millisecond)
+	require.Empty(t, s.Diagnosis())
+	require.Equal(t, seq, s.Seq())
+	require.Equal(t, seq+1, add(t, s, said("lobby", 2)))
+	require.Equal(t, []string{"lobby-1", "lobby-2"}, ids(t, s, "lobby"))
+	_, err = s.read.ExecContext(t.Context(), "DELETE FROM messages")
+	require.Error(t, err, "readers only read")
+	_, err = Open(path)
+	require.ErrorIs(t, err, ErrInUse)
+}
+
+// One that is damaged when it can be reached again is left alone.
+func TestOpenedLaterDamaged(t *testing.T) {
+	dir := t.TempDir()
+	path, disk := filepath.Join(dir, FileName), filepath.Join(dir, "disk")
+	require.NoError(t, os.Symlink(filepath.Join(disk, FileName), path))
+	_, why := Open(path)
+	s, err := OpenAiling(path, why)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	require.NoError(t, os.Mkdir(disk, 0o700))
+	letter := []byte("a letter, which is no database of ours, and long enough to be none")
+	require.NoError(t, os.WriteFile(filepath.Join(disk, FileName), letter, 0o600))
+	require.Eventually(t, func() bool { return strings.Contains(s.Diagnosis(), "not a database of this program") }, patience, 50*time.Millisecond)
+	require.ErrorIs(t, s.Trouble(), ErrTrouble)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, letter, content)
+}
