@@ -38,6 +38,7 @@ func TestBrowserPage(t *testing.T) {
 		{"a full channel, a change, a deletion", checkChannels},
 		{"what an admin sets and takes back", checkSettings},
 		{"people come by an invite", checkInvites},
+		{"moderators", checkModeration},
 		{"reading when the server cannot", checkTrouble},
 		{"who is in channels one is not in", checkPresence},
 		{"a phone's width", checkPhone},

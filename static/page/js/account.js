@@ -12,6 +12,7 @@ const TIMEOUT_MS = 10_000;
 const NAME_KEY = 'livechat.name';
 const TOKEN_KEY = 'livechat.token';
 const GUEST_KEY = 'livechat.guest';
+const DEVICE_KEY = 'livechat.device';
 const LOGIN_KEY = 'livechat.login';
 const LOGIN_NAME_KEY = 'livechat.login.name';
 
@@ -203,6 +204,12 @@ export const memory = {
     write(sessionStorageOf, TOKEN_KEY, token);
     write(sessionStorageOf, GUEST_KEY, guest ? 'yes' : '');
   },
+  /** A word at random by which the server knows this browser again. */
+  get device() {
+    const kept = read(localStorageOf, DEVICE_KEY) || randomWord();
+    write(localStorageOf, DEVICE_KEY, kept);
+    return kept;
+  },
   /** Who one is on this browser for good, having come by an invite; the token is '' when one is nobody. */
   /** @returns {{token: string, name: string}} */
   get login() {
@@ -213,6 +220,11 @@ export const memory = {
     write(localStorageOf, LOGIN_NAME_KEY, name);
   },
 };
+
+/** @returns {string} */
+export function randomWord() {
+  return [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join('-');
+}
 
 const localStorageOf = () => window.localStorage;
 const sessionStorageOf = () => window.sessionStorage;

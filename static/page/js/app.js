@@ -65,7 +65,7 @@ function main() {
     mountTabs(session, link.channelId),
     mountChannels(session, dialogs),
     mountRoom(session, dialogs, link.channelId),
-    mountPeople(session),
+    mountPeople(session, dialogs),
     mountChat(session, dialogs),
     mountControls(session),
     mountLine(session),

@@ -23,7 +23,7 @@ import { Voice } from './voice.js';
 /**
  * What went wrong, for the screen to put into words.
  * @typedef {object} Problem
- * @property {'join' | 'delete' | 'voice' | 'deleted' | 'microphone-changed'} doing
+ * @property {'join' | 'delete' | 'voice' | 'deleted' | 'moved' | 'microphone-changed'} doing
  * @property {string} name the channel's, or the microphone's
  * @property {Error | null} error
  */
@@ -176,6 +176,19 @@ export class Call extends Store {
     this.changed();
   }
 
+  /**
+   * One has muted somebody as a moderator, or let them be heard.
+   * @param {string} userId
+   * @param {boolean} muted
+   */
+  noteMuted(userId, muted) {
+    const member = this.room?.members.get(userId);
+    if (member) {
+      this.room?.applyVoiceState({ ...member, muted });
+      this.changed();
+    }
+  }
+
   // What the server says.
 
   /** @param {string} myId */
@@ -228,7 +241,12 @@ export class Call extends Store {
       this.#onExpelled(d);
       return;
     }
+    if (op === Op.MODERATION_EVENT && d.joined) {
+      this.#onMoved(d.joined);
+      return;
+    }
     room.apply(op, d);
+    this.voice.hold(room.members.get(this.#myId)?.muted ?? false);
     switch (op) {
       case Op.SPEAKERS:
         // Ten times a second in a lively channel: nothing else on the screen depends on it.
@@ -255,6 +273,15 @@ export class Call extends Store {
     this.#hangUp();
     this.retry.later();
     this.changed();
+  }
+
+  /** @param {import('./protocol.js').Joined} joined where a moderator has put us, with the voice we have */
+  #onMoved(joined) {
+    this.wanted = this.wanted === this.here ? joined.channel_id : this.wanted;
+    this.room?.chat.leave();
+    this.#arrive(joined);
+    this.report('moved', joined.channel_name, null);
+    this.#settle();
   }
 
   // The loop between what is wanted and what is.
@@ -288,6 +315,7 @@ export class Call extends Store {
   #quit() {
     this.room?.chat.leave();
     this.room = null;
+    this.voice.hold(false);
   }
 
   #showAddress() {
@@ -345,6 +373,7 @@ export class Call extends Store {
     const chat = this.#chats.of(channelId);
     chat.note(this.room?.channelId === channelId ? 'back' : 'here', joined.channel_name);
     this.room = new Room(joined, chat);
+    this.voice.hold(this.room.members.get(this.#myId)?.muted ?? false);
     chat.arrive();
     chat.load();
     this.media.assign(joined.slots);

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { randomWord } from './account.js';
 import { Passage } from './passage.js';
 import { Pages, entryOf, said } from './pages.js';
 import { ConnectionLostError, Op } from './protocol.js';
@@ -200,7 +201,7 @@ export class Chat extends Pages {
    * @param {string} [replyTo] the id of the message that it answers
    */
   async send(text, me, replyTo) {
-    const nonce = [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join('-');
+    const nonce = randomWord();
     const entry = this.#add({ text, at: Date.now(), authorId: me.userId, name: me.name, replyTo, nonce, delivery: 'sending' });
     await this.sendAgain(entry);
   }

@@ -11,7 +11,7 @@
  * @module
  */
 
-import { siteRefusal } from './account.js';
+import { memory, siteRefusal } from './account.js';
 import { ABNORMAL, Connection } from './connection.js';
 import { CloseCode, ConnectionLostError, ErrorCode, Op, VERSION, endsSession, mayReconnect } from './protocol.js';
 import { Requests } from './requests.js';
@@ -322,7 +322,7 @@ export class Client extends EventTarget {
 
   /** @param {Connection} connection */
   #identify(connection) {
-    connection.send(Op.IDENTIFY, { token: this.#token, v: VERSION, client: 'web/1' });
+    connection.send(Op.IDENTIFY, { token: this.#token, v: VERSION, client: 'web/1', device: memory.device });
   }
 
   /**
@@ -332,8 +332,10 @@ export class Client extends EventTarget {
    */
   #refused(connection, { code, reason }) {
     const version = code === ErrorCode.UNSUPPORTED_VERSION;
-    const refused = version || code === ErrorCode.INVALID_TOKEN || code === ErrorCode.NAME_TAKEN;
-    this.#broken(connection, version ? CloseCode.VERSION : refused ? CloseCode.AUTH_FAILED : ABNORMAL, reason);
+    const refused = code === ErrorCode.INVALID_TOKEN || code === ErrorCode.NAME_TAKEN;
+    const banned = code === ErrorCode.BANNED;
+    const close = version ? CloseCode.VERSION : banned ? CloseCode.BANNED : refused ? CloseCode.AUTH_FAILED : ABNORMAL;
+    this.#broken(connection, close, reason);
   }
 
   /**

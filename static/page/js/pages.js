@@ -10,9 +10,9 @@ import { Store } from './store.js';
 export const PAGE = 50;
 
 /**
- * What a note tells of: someone came, left, was lost, or could not be connected with; oneself
- * arrived, or is back.
- * @typedef {'join' | 'leave' | 'gone' | 'unreached' | 'here' | 'back'} Note
+ * What a note tells of: someone came, left, was lost, could not be connected with, or was moved, put out, muted or let be heard
+ * by a moderator; oneself arrived, or is back.
+ * @typedef {'join' | 'leave' | 'gone' | 'unreached' | 'moved' | 'kicked' | 'mute' | 'unmute' | 'here' | 'back'} Note
  */
 
 /**

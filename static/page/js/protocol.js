@@ -11,6 +11,9 @@ export const VERSION = 1;
 /** What HELLO's `features` has when a session outlives its connection. */
 export const FEATURE_RESUME = 'resume';
 
+/** What it has when moderators may mute, move, put out and ban. */
+export const FEATURE_MODERATION = 'moderation';
+
 /** What it has when people may invite others, who then are known. */
 export const FEATURE_INVITES = 'invites';
 
@@ -38,9 +41,15 @@ export const Op = Object.freeze({
   VOICE_STATE: 40,
   SUBSCRIBE: 41,
   PRESENCE: 42,
+  MEMBER_MUTE: 50,
+  MEMBER_MOVE: 51,
+  MEMBER_KICK: 52,
+  MEMBER_BAN: 53,
+  BAN_LIFT: 54,
   INVITE_CREATE: 55,
   INVITE_LIST: 56,
   INVITE_REVOKE: 57,
+  AUDIT: 58,
 
   HELLO: 0,
   HEARTBEAT_ACK: 2,
@@ -53,6 +62,7 @@ export const Op = Object.freeze({
   VOICE_STATE_EVENT: 102,
   SPEAKERS: 103,
   SLOT_MAP: 104,
+  MODERATION_EVENT: 105,
   MEDIA_STATE: 106,
   ICE_SERVERS: 107,
   PRESENCE_EVENT: 108,
@@ -70,6 +80,7 @@ export const ErrorCode = Object.freeze({
   INVALID_PAYLOAD: 1004,
   RATE_LIMITED: 1008,
   UNSUPPORTED_VERSION: 1009,
+  BANNED: 1010,
   SITE_REFUSED: 1011,
   DRAINING: 1012,
   NAME_TAKEN: 1013,
@@ -81,6 +92,7 @@ export const ErrorCode = Object.freeze({
   ALREADY_IN_CHANNEL: 2003,
   NOT_IN_CHANNEL: 2004,
   CHANNEL_EXISTS: 2005,
+  MUTED: 2006,
   CHANNEL_NAME_TAKEN: 2008,
   OWNS_TOO_MANY: 2007,
   NEGOTIATING: 2010,
@@ -179,6 +191,16 @@ export class RequestError extends Error {
     this.code = d.code;
     this.reason = d.reason;
     this.retryAfterMs = d.retry_after_ms ?? 0;
+  }
+}
+
+/** The server ended the connection for good before anything was done. */
+export class StoppedError extends Error {
+  /** @param {import('./client.js').ClientState} state */
+  constructor(state) {
+    super(state.reason);
+    this.name = 'StoppedError';
+    this.state = state;
   }
 }
 
@@ -323,6 +345,7 @@ export function charCount(text) {
  * @property {string} name
  * @property {boolean} [self_mute]
  * @property {boolean} [self_deaf]
+ * @property {boolean} [muted] a moderator lets nobody hear them
  */
 
 /**
@@ -337,6 +360,7 @@ export function charCount(text) {
  * @property {string} name
  * @property {boolean} self_mute
  * @property {boolean} self_deaf
+ * @property {boolean} [muted] a moderator lets nobody hear them
  * @property {boolean} talker
  * @property {'ok' | 'unstable'} connection
  * @property {'ok' | 'lost'} media
@@ -373,7 +397,7 @@ export function charCount(text) {
  * @property {'join' | 'leave' | 'connection' | 'create' | 'update' | 'delete'} event
  * @property {string} channel_id
  * @property {Member} [member]
- * @property {'left' | 'gone' | 'media_failed' | 'media_timeout'} [cause]
+ * @property {'left' | 'gone' | 'media_failed' | 'media_timeout' | 'moved' | 'kicked'} [cause]
  * @property {ChannelInfo} [channel]
  */
 
@@ -404,11 +428,49 @@ export function charCount(text) {
  */
 
 /**
+ * @typedef {object} ModerationEvent
+ * @property {'mute' | 'unmute' | 'move' | 'kick' | 'ban' | 'role'} action
+ * @property {string} [channel_id]
+ * @property {string} user_id
+ * @property {string} [name]
+ * @property {string} [by_name]
+ * @property {string} [reason]
+ * @property {Role} [role]
+ * @property {string} [to_channel_id]
+ * @property {Joined} [joined] to the one who was moved
+ */
+
+/**
+ * @typedef {object} Ban
+ * @property {string} ban_id
+ * @property {string} user_id
+ * @property {string} [name]
+ * @property {number} [until]
+ * @property {string} [reason]
+ * @property {string} [by_name]
+ * @property {number} created_at
+ */
+
+/**
+ * @typedef {object} Deed what a moderator did
+ * @property {number} seq
+ * @property {number} at
+ * @property {ModerationEvent['action'] | 'unban'} action
+ * @property {string} user_id
+ * @property {string} [name]
+ * @property {string} [channel_id]
+ * @property {string} [by_name]
+ * @property {string} [reason]
+ * @property {number} [until]
+ */
+
+/**
  * @typedef {object} VoiceState
  * @property {string} [channel_id]
  * @property {string} user_id
  * @property {boolean} self_mute
  * @property {boolean} self_deaf
+ * @property {boolean} [muted]
  * @property {import('./microphone.js').Condition} [mic]
  * @property {import('./playback.js').Sound} [sound]
  */

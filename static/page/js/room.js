@@ -10,6 +10,8 @@ const LEAVE_NOTES = new Map(
   /** @type {[string, import('./chat.js').Note][]} */ ([
     ['left', 'leave'],
     ['media_failed', 'unreached'],
+    ['moved', 'moved'],
+    ['kicked', 'kicked'],
   ]),
 );
 
@@ -57,6 +59,11 @@ export class Room {
       case Op.MEDIA_STATE:
         this.#change(d.user_id, { media: d.state });
         break;
+      case Op.MODERATION_EVENT:
+        if (d.action === 'mute' || d.action === 'unmute') {
+          this.chat.note(d.action, d.name ?? '');
+        }
+        break;
       case Op.SPEAKERS: // everyone who speaks
         this.speaking = new Set(d.speakers.map((/** @type {import('./protocol.js').Speaker} */ s) => s.user_id));
         break;
@@ -64,8 +71,8 @@ export class Room {
   }
 
   /** @param {import('./protocol.js').VoiceState} state */
-  applyVoiceState({ user_id, self_mute, self_deaf, mic, sound }) {
-    this.#change(user_id, { self_mute, self_deaf, mic, sound });
+  applyVoiceState({ user_id, self_mute, self_deaf, muted, mic, sound }) {
+    this.#change(user_id, { self_mute, self_deaf, muted, mic, sound });
   }
 
   /** @param {import('./protocol.js').ChannelEvent} d */

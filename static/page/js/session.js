@@ -12,7 +12,7 @@ import { Call } from './call.js';
 import { Chats } from './chat.js';
 import { Directory } from './directory.js';
 import { Marks } from './marks.js';
-import { CloseCode, ErrorCode, FEATURE_INVITES, Op, RequestError } from './protocol.js';
+import { CloseCode, ErrorCode, FEATURE_INVITES, FEATURE_MODERATION, Op, RequestError, StoppedError } from './protocol.js';
 import { Reading } from './reading.js';
 import { Retry } from './retry.js';
 import { Store } from './store.js';
@@ -175,6 +175,19 @@ export class Session extends Store {
     return this.directory.find(channelId)?.access !== 'members' || this.me?.role !== 'guest' || this.mayAdminister(channelId);
   }
 
+  /** Whether one may ban people, and see who is and what moderators did. */
+  get moderates() {
+    return (this.me?.role === 'moderator' || this.me?.role === 'admin') && this.client.has(FEATURE_MODERATION);
+  }
+
+  /**
+   * @param {string} userId
+   * @returns {boolean} whether one may mute, move and put out somebody in one's channel, unless they are as much
+   */
+  mayAct(userId) {
+    return userId !== this.me?.userId && this.client.has(FEATURE_MODERATION) && this.mayModerate(this.call.here);
+  }
+
   /**
    * @param {string | null} channelId null for the server
    * @returns {boolean} whether one may invite people there
@@ -284,7 +297,12 @@ export class Session extends Store {
     }
     if (name === 'stopped' && code === CloseCode.AUTH_FAILED) {
       this.#onRefused(reason ?? '');
+    } else if (name === 'stopped' && this.stage === 'busy') {
+      this.#failed(new StoppedError(this.client.state));
     } else if (name === 'stopped') {
+      if (code === CloseCode.KICKED || code === CloseCode.BANNED) {
+        this.call.leave();
+      }
       // Nobody listens until a person does something: the recording light goes out.
       this.call.microphone.close();
     }
@@ -332,6 +350,9 @@ export class Session extends Store {
     } else if (op === Op.CHANNEL_EVENT && d.event === 'delete') {
       this.#onDeleted(d.channel_id, this.directory.nameOf(d.channel_id));
       this.directory.remove(d.channel_id);
+    } else if (op === Op.MODERATION_EVENT && d.action === 'role' && this.me) {
+      this.me = { ...this.me, role: d.role };
+      this.changed();
     } else if (op === Op.PRESENCE_EVENT) {
       this.directory.applyPresence(d);
     }

@@ -17,6 +17,8 @@ export class Voice extends Store {
   /** Chosen by the person. Deafening mutes too, without touching this choice. */
   muted = false;
   deaf = false;
+  /** A moderator lets nobody hear the person, whatever they choose. */
+  held = false;
 
   #client;
   #media;
@@ -53,6 +55,14 @@ export class Voice extends Store {
     this.#set(this.muted, deaf);
   }
 
+  /** @param {boolean} held */
+  hold(held) {
+    if (held !== this.held) {
+      this.held = held;
+      this.#set(this.muted, this.deaf);
+    }
+  }
+
   /**
    * Here at once, at the server as soon as it can be told.
    * @param {boolean} muted
@@ -63,7 +73,7 @@ export class Voice extends Store {
     this.deaf = deaf;
     // The server stops a silent person's audio whatever arrives; this keeps it from
     // leaving the machine in the first place.
-    this.#media.microphone.enable(!this.silent);
+    this.#media.microphone.enable(!this.silent && !this.held);
     this.#media.playback.setDeaf(deaf);
     this.changed();
     this.#tellSoon();
@@ -100,7 +110,9 @@ export class Voice extends Store {
   async #tellAll() {
     for (;;) {
       const { microphone, playback } = this.#media;
-      const wish = { self_mute: this.silent, self_deaf: this.deaf, mic: microphone.condition, sound: playback.sound };
+      // To be heard again is refused while a moderator does not let one be.
+      const self_mute = this.held && !this.silent ? undefined : this.silent;
+      const wish = { self_mute, self_deaf: this.deaf, mic: microphone.condition, sound: playback.sound };
       const text = JSON.stringify(wish);
       if (text === this.#told) {
         return;

@@ -4,7 +4,7 @@
  */
 
 import { EntryError, SignedOutError } from './account.js';
-import { CloseCode, ConnectionLostError, ErrorCode, RequestError } from './protocol.js';
+import { CloseCode, ConnectionLostError, ErrorCode, RequestError, StoppedError } from './protocol.js';
 
 /**
  * @param {number} ms
@@ -50,6 +50,14 @@ export function people(n) {
 }
 
 /**
+ * @param {string} text the server's
+ * @returns {string} with a capital letter and a full stop
+ */
+function sentence(text) {
+  return text ? `${text[0].toUpperCase()}${text.slice(1).replace(/\.$/, '')}.` : '';
+}
+
+/**
  * @param {Error | null} err
  * @returns {string} a whole sentence
  */
@@ -73,6 +81,8 @@ function because(err) {
     case ErrorCode.NOT_IN_CHANNEL:
     case ErrorCode.MESSAGE_ELSEWHERE:
       return 'You are not in this channel any more.';
+    case ErrorCode.MUTED:
+      return 'A moderator has muted you.';
     case ErrorCode.EMPTY_MESSAGE:
       return 'The message is empty.';
     case ErrorCode.MESSAGE_TOO_LONG:
@@ -121,6 +131,15 @@ export function createFailed(err) {
   return because(err);
 }
 
+/**
+ * @param {RequestError} err
+ * @returns {string} why one may not enter a channel
+ */
+function noEntry({ reason }) {
+  const why = reason.replace(/^access denied: /, '');
+  return why.includes('for members') ? `It is for members only. ${HOW_TO_ENTER}` : sentence(why);
+}
+
 /** What helps a guest who stands before a channel for members. */
 const HOW_TO_ENTER = 'Ask whoever runs the server for an invitation.';
 
@@ -138,9 +157,11 @@ export function problemWords({ doing, name, error }) {
       if (code === ErrorCode.CHANNEL_NOT_FOUND) {
         return `${name} does not exist any more.`;
       }
-      return code === ErrorCode.ACCESS_DENIED ? `${name} is for members only. ${HOW_TO_ENTER}` : `You could not join ${name}. ${because(error)}`;
+      return `You could not join ${name}. ${code === ErrorCode.ACCESS_DENIED ? noEntry(/** @type {RequestError} */ (error)) : because(error)}`;
     case 'delete':
       return `${name} was not deleted. ${because(error)}`;
+    case 'moved':
+      return `A moderator has moved you to ${name}.`;
     case 'deleted':
       return `${name} was deleted.`;
     case 'voice':
@@ -289,6 +310,9 @@ export function signInFailed(err) {
         return `The server answered with an error (${err.status}). Try again in a moment.`;
     }
   }
+  if (err instanceof StoppedError) {
+    return connectionWords(err.state)?.text ?? because(err);
+  }
   if (err instanceof SignedOutError) {
     return 'You are signed in here no more: the sign-in was taken back, or is too old. Another invitation lets you in.';
   }
@@ -370,9 +394,55 @@ export function inviteFailed(err) {
 }
 
 /**
+ * @param {Error} err why something was not done to somebody
+ * @returns {string}
+ */
+export function moderationFailed(err) {
+  if (err instanceof RequestError && err.code === ErrorCode.ACCESS_DENIED) {
+    return `You may not do that: ${err.reason.replace(/^access denied: /, '')}.`;
+  }
+  return err instanceof RequestError && err.code === ErrorCode.USER_NOT_FOUND ? 'They are not here any more.' : because(err);
+}
+
+/** How long people may be kept out, in seconds. */
+/** @type {[number, string][]} */
+export const BAN_TIMES = [
+  [3_600, 'for an hour'],
+  [86_400, 'for a day'],
+  [7 * 86_400, 'for a week'],
+  [30 * 86_400, 'for a month'],
+  [0, 'for good'],
+];
+
+/** @type {Record<string, string>} */
+const DEED_WORDS = { mute: 'muted', unmute: 'let be heard', move: 'moved', kick: 'put out', ban: 'banned', unban: 'let in again', role: 'given another role' };
+
+/**
+ * @param {import('./protocol.js').Deed} deed
+ * @param {string} where the channel's name, or ''
+ * @returns {{what: string, facts: string}}
+ */
+export function deedWords({ at, action, user_id, name, by_name, reason, until }, where) {
+  const place = where && `${action === 'move' ? 'to' : 'in'} ${where}`;
+  const end = until ? `until ${atTime.format(until)}` : '';
+  return {
+    what: [name || user_id, DEED_WORDS[action] ?? action, place].filter(Boolean).join(' '),
+    facts: [atTime.format(at), `by ${by_name || 'who runs the server'}`, end, reason].filter(Boolean).join(' · '),
+  };
+}
+
+/**
+ * @param {import('./protocol.js').Ban} ban
+ * @returns {string}
+ */
+export function banFacts({ until, reason, by_name }) {
+  return [until ? `until ${atTime.format(until)}` : 'for good', `by ${by_name || 'who runs the server'}`, reason].filter(Boolean).join(' · ');
+}
+
+/**
  * What keeps the page from the server, where a person has to do something about it, or waits for it at the door.
  * @param {import('./client.js').ClientState} state
- * @returns {{text: string, action: 'retry' | 'take-over' | 'reload'} | null}
+ * @returns {{text: string, action: 'retry' | 'take-over' | 'return' | 'reload'} | null}
  */
 export function connectionWords(state) {
   if (state.name === 'waiting' && state.refusal) {
@@ -384,6 +454,10 @@ export function connectionWords(state) {
   switch (state.code) {
     case CloseCode.REPLACED:
       return { text: 'You opened Mini LiveChat somewhere else. This page is on hold.', action: 'take-over' };
+    case CloseCode.KICKED:
+      return { text: `A moderator has put you out${state.reason ? `: ${state.reason}` : ''}.`, action: 'return' };
+    case CloseCode.BANNED:
+      return { text: sentence(state.reason ?? ''), action: 'return' };
     case CloseCode.AUTH_FAILED:
       return null; // a guest, who gets another token without being asked: anybody else is out
     case CloseCode.VERSION:
@@ -439,6 +513,9 @@ export function voiceWords(call, quality, now) {
  * @returns {{text: string, tone: 'poor'} | null}
  */
 function silenceWords(call) {
+  if (call.voice.held) {
+    return { text: 'A moderator has muted you', tone: 'poor' };
+  }
   if (call.talk.unheard !== 'ok') {
     return { text: 'Nobody hears you', tone: 'poor' };
   }
@@ -637,6 +714,14 @@ export function noteWords({ note, name }) {
       return `${name} lost the connection`;
     case 'unreached':
       return `${name} left: no voice connection`;
+    case 'moved':
+      return `${name} was moved to another channel`;
+    case 'kicked':
+      return `${name} was put out by a moderator`;
+    case 'mute':
+      return `${name} was muted by a moderator`;
+    case 'unmute':
+      return `${name} may be heard again`;
     case 'back':
       return 'You are back';
     default:

@@ -37,6 +37,8 @@ function connectionNotice({ client }) {
       return { text: words.text, label: 'Retry now', run: () => client.retryNow() };
     case 'take-over':
       return { text: words.text, label: 'Take over', run: () => client.retryNow() };
+    case 'return':
+      return { text: words.text, label: 'Come back', run: () => client.retryNow() };
     case 'reload':
       return { text: words.text, label: 'Reload', run: () => location.reload() };
   }

@@ -27,6 +27,7 @@ export function mountChannels(session, dialogs) {
   const unfolded = new Set();
   byId('create-open').addEventListener('click', () => dialogs.create());
   byId('sign-out').addEventListener('click', () => dialogs.signOut());
+  byId('audit-open').addEventListener('click', () => dialogs.audit());
   byId('invite-open').addEventListener('click', () => dialogs.invite());
 
   /** @param {ChannelInfo} info */
@@ -134,6 +135,7 @@ export function mountChannels(session, dialogs) {
     empty.hidden = directory.channels.length > 0;
     setText(empty, directory.listed ? 'There is no channel yet. Create the first one.' : 'Loading…');
     byId('invite-open').hidden = !session.mayInvite(null);
+    byId('audit-open').hidden = !session.moderates;
     setText(byId('my-name'), session.me?.name ?? '');
     setText(byId('my-role'), session.me ? roleWords(session.me.role) : '');
     if (session.me) {
@@ -160,15 +162,15 @@ function createPerson({ user_id, name }) {
  * @param {HTMLElement} item
  * @param {Present} person
  */
-function updatePerson(item, { name, self_mute, self_deaf }) {
+function updatePerson(item, { name, self_mute, self_deaf, muted }) {
   const [, label, mark] = /** @type {HTMLCollectionOf<HTMLElement>} */ (item.children);
   setText(label, name);
   setAttribute(label, 'title', name);
-  mark.hidden = !self_mute;
-  const silence = self_deaf ? 'deafened' : 'muted';
-  if (self_mute && mark.title !== silence) {
+  mark.hidden = !self_mute && !muted;
+  const silence = muted ? 'muted by a moderator' : self_deaf ? 'deafened' : 'muted';
+  if (!mark.hidden && mark.title !== silence) {
     mark.title = silence;
     setAttribute(mark, 'aria-label', silence);
-    setIcon(mark, self_deaf ? 'headphones-off' : 'mic-off');
+    setIcon(mark, self_deaf && !muted ? 'headphones-off' : 'mic-off');
   }
 }

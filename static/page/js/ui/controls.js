@@ -24,12 +24,15 @@ function renderControl(button, icon, label, pressed) {
  */
 export function mountControls(session) {
   const { call } = session;
-  const mute = byId('mute');
+  const mute = /** @type {HTMLButtonElement} */ (byId('mute'));
   const deafen = byId('deafen');
 
   /** There is nothing to mute. */
   const without = () => call.talk.listenOnly || call.microphone.condition === 'lost';
   const toggleMute = () => {
+    if (call.voice.held) {
+      return;
+    }
     if (without()) {
       call.useMicrophone();
     } else {
@@ -55,7 +58,11 @@ export function mountControls(session) {
       inRoom = room !== null;
       catchFocus(inRoom ? mute : document.querySelector('.channel'));
     }
-    if (without()) {
+    mute.disabled = voice.held;
+    if (voice.held) {
+      renderControl(mute, 'mic-off', 'Muted', true);
+      setAttribute(mute, 'title', 'A moderator has muted you');
+    } else if (without()) {
       renderControl(mute, 'mic', 'Use microphone', null);
       setAttribute(mute, 'title', call.talk.listenOnly ? 'You are listening only' : 'Your microphone was disconnected');
     } else {

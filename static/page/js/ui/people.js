@@ -36,6 +36,9 @@ export function paintAvatar(avatar, userId, name) {
  *   member from talking or hearing
  */
 function mark(member) {
+  if (member.muted) {
+    return { icon: 'mic-off', text: 'Muted by a moderator' };
+  }
   if (member.self_deaf) {
     return { icon: 'headphones-off', text: 'Deafened' };
   }
@@ -66,9 +69,10 @@ function condition(member) {
 
 /**
  * @param {import('../session.js').Session} session
+ * @param {import('./dialogs.js').Dialogs} dialogs
  * @returns {() => void} renders
  */
-export function mountPeople(session) {
+export function mountPeople(session, dialogs) {
   const { call } = session;
   const { hearing, media } = call;
   const list = byId('people');
@@ -92,6 +96,7 @@ export function mountPeople(session) {
           { class: 'person__action', type: 'button', click: () => hearing.toggleExclusion(member.user_id) },
           icon('sound-off'),
         ),
+        h('button', { class: 'person__action', type: 'button', click: () => dialogs.moderate(member.user_id) }, icon('shield')),
       ),
     );
   };
@@ -137,8 +142,14 @@ export function mountPeople(session) {
     item.classList.toggle('person--unstable', broken !== '');
     item.dataset.userId = member.user_id;
 
-    /** @type {HTMLElement} */ (actions).hidden = mine || !member.talker;
-    const [pin, exclude] = actions.children;
+    const acts = session.mayAct(member.user_id);
+    /** @type {HTMLElement} */ (actions).hidden = mine || !(member.talker || acts);
+    const [pin, exclude, moderate] = /** @type {HTMLCollectionOf<HTMLElement>} */ (actions.children);
+    pin.hidden = !member.talker;
+    exclude.hidden = !member.talker;
+    moderate.hidden = !acts;
+    setAttribute(moderate, 'title', `Moderate ${member.name}`);
+    setAttribute(moderate, 'aria-label', `Moderate ${member.name}`);
     label(pin, `Always hear ${member.name}`, hearing.pinned.has(member.user_id));
     label(exclude, `Mute ${member.name} for me`, hearing.excluded.has(member.user_id));
   };
