@@ -296,6 +296,40 @@ func TestHostileFloods(t *testing.T) {
 	}
 }
 
+// TestHostileReturns: one who floods comes again as soon as it was closed, as often as its address may.
+func TestHostileReturns(t *testing.T) {
+	f := fortify(t, fortressPlan{})
+	token, _, err := f.guestToken(address(0), "Mallory")
+	require.NoError(t, err)
+	frame, err := protocol.EncodeRequest(protocol.OpChannelList, "m", struct{}{})
+	require.NoError(t, err)
+	long := time.Duration(f.scaled(30, 2)) * time.Second
+	before, began := f.processorTime(), time.Now()
+	came, refused := 0, 0
+	for time.Since(began) < long {
+		c, none := f.stranger(address(0))
+		if none != nil {
+			refused++
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		came++
+		_ = c.identify(token)
+		for range 1000 {
+			if c.conn.WriteMessage(websocket.TextMessage, frame) != nil {
+				break
+			}
+		}
+		_ = c.conn.Close()
+	}
+	spent := f.processorTime() - before
+	t.Logf("in %v it came %d times, and was kept out %d times", long, came, refused)
+	require.LessOrEqual(t, float64(came), 400+25*long.Seconds()+10)
+	f.within("of a core", 100*float64(spent)/float64(long), 15, "%")
+	_, err = f.guest(address(1), "Ada")
+	require.NoError(t, err)
+}
+
 // TestHostileChat: one guest writes and changes channels as much as it can. A member behind a thin line stays, and what all are told
 // is bounded.
 func TestHostileChat(t *testing.T) {

@@ -39,7 +39,7 @@ type benchCommand struct {
 	Warmup      int    `group:"bench" placeholder:"N" help:"Seconds before it in which everybody is there already."`
 	Runs        int    `group:"bench" placeholder:"N" help:"How often everything is measured."`
 	Slots       int    `group:"bench" placeholder:"N" help:"How many others one hears at once, 1 to 32; 0 is what suits the scenario."`
-	URL         string `name:"url" group:"bench" placeholder:"URL" help:"A server that is running already, in place of one of its own."`
+	URL         string `name:"url" group:"bench" placeholder:"URL" help:"A server that is running already, in place of one of its own; for more than some hundred, with a larger --per-address."`
 	NoFloor     bool   `group:"bench" help:"Do not measure the floor."`
 	NoReference bool   `group:"bench" help:"Do not measure the textbook SFU."`
 	JSON        bool   `name:"json" group:"bench" help:"Print JSON, not a table."`

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// maxAccounts is how many addresses, and how many users, a Book remembers: of each more than a server has sessions, at
-// some 300 bytes.
+// maxAccounts is how many addresses, and how many users, a Book remembers: of each more than a server has sessions. At
+// 440 bytes each that is 28 MiB at most.
 const maxAccounts = 1 << 15
 
 // Caller is who does something. What is not known of it is left out, and not counted by.
