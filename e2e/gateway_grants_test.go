@@ -130,7 +130,7 @@ func TestGatewayGrantsAddUp(t *testing.T) {
 	var invite protocol.InviteCreated
 	require.NoError(t, admin.Do(t.Context(), http.MethodPost, "/api/admin/invites", protocol.InviteCreate{}, &invite))
 	require.NoError(t, admin.Close())
-	person := invited(t, s, invite.Secret, "Ada").UserID
+	person := invitedBy(t, s, invite.Secret, "Ada").UserID
 	narrow := auth.Grants{Channels: []string{"ops-*"}, Publish: auth.Withheld, Record: true}
 	stranger := granted(t, s, "stranger", narrow)
 	require.Equal(t, rightsOf(protocol.RightCreate, protocol.RightChat, protocol.RightRecord), stranger.ready.May)

@@ -35,7 +35,7 @@ func administer(tb testing.TB, data string) *app.Admin {
 }
 
 // invited makes somebody a person by an invite, and returns their token.
-func invited(t *testing.T, s *server, secret, name string) protocol.InviteAnswer {
+func invitedBy(t *testing.T, s *server, secret, name string) protocol.InviteAnswer {
 	t.Helper()
 	made, err := client.UseInvite(t.Context(), nil, s.URL, protocol.InviteRequest{Secret: secret, Name: name})
 	require.NoError(t, err)
@@ -60,7 +60,7 @@ func TestGatewayPeopleComeByInvites(t *testing.T) {
 	admin := administer(t, data)
 	var first, second protocol.InviteCreated
 	require.NoError(t, admin.Do(t.Context(), http.MethodPost, "/api/admin/invites", protocol.InviteCreate{Role: "admin"}, &first))
-	adaIs := invited(t, s, first.Secret, "Ada")
+	adaIs := invitedBy(t, s, first.Secret, "Ada")
 	ada := entered(t, s, adaIs.Token)
 	require.Equal(t, "admin", ada.ready.Role)
 	require.Equal(t, "Ada", ada.ready.Name)
@@ -73,7 +73,7 @@ func TestGatewayPeopleComeByInvites(t *testing.T) {
 	looked, err := client.UseInvite(t.Context(), nil, s.URL, protocol.InviteRequest{Secret: second.Secret})
 	require.NoError(t, err)
 	require.Equal(t, protocol.InviteAnswer{Role: "member", ChannelID: "ops", ChannelName: "Operations", ByName: "Ada", ExpiresAt: second.ExpiresAt}, looked)
-	bobIs := invited(t, s, second.Secret, "Bob")
+	bobIs := invitedBy(t, s, second.Secret, "Bob")
 	bob := entered(t, s, bobIs.Token)
 	require.Equal(t, "member", bob.ready.Role)
 	bob.fails(protocol.OpInviteCreate, protocol.InviteCreate{}, protocol.CodeAccessDenied)
@@ -124,7 +124,7 @@ func TestPeopleAreAdministeredWithoutAServer(t *testing.T) {
 	var invite protocol.InviteCreated
 	require.NoError(t, running.Do(t.Context(), http.MethodPost, "/api/admin/invites", protocol.InviteCreate{}, &invite))
 	require.NoError(t, running.Close())
-	invited(t, s, invite.Secret, "Ada")
+	invitedBy(t, s, invite.Secret, "Ada")
 	s.stop()
 	require.NoFileExists(t, filepath.Join(data, "livechat.sock"))
 
@@ -154,7 +154,7 @@ func TestPeopleAreSeen(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, admin.Close()) })
 	var invite protocol.InviteCreated
 	require.NoError(t, admin.Do(t.Context(), http.MethodPost, "/api/admin/invites", protocol.InviteCreate{}, &invite))
-	ada := entered(t, s, invited(t, s, invite.Secret, "Ada").Token)
+	ada := entered(t, s, invitedBy(t, s, invite.Secret, "Ada").Token)
 	ada.farewell()
 	require.Eventually(t, func() bool {
 		var user httpapi.AdminUser

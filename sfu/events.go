@@ -71,7 +71,11 @@ type ChannelUpdated struct{ Channel ChannelInfo }
 
 // ChannelDeleted says that a channel is gone, and nobody in it any more. Told to
 // everybody.
-type ChannelDeleted struct{ ChannelID string }
+type ChannelDeleted struct {
+	ChannelID string
+	// OwnerID and Access are what they were.
+	OwnerID, Access string
+}
 
 func (MemberJoined) isEvent()      {}
 func (MemberLeft) isEvent()        {}

@@ -214,7 +214,9 @@ func (r *roster) close(by string) ([]news, error) {
 	r.closed = true
 	r.order = nil
 	clear(r.members)
-	return []news{{everyone: true, except: by, event: ChannelDeleted{ChannelID: r.channel.ID}}}, nil
+	return []news{{everyone: true, except: by, event: ChannelDeleted{
+		ChannelID: r.channel.ID, OwnerID: r.channel.OwnerID, Access: r.channel.Access,
+	}}}, nil
 }
 
 // tell addresses an event to everybody who is in, without except.

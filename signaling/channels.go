@@ -163,15 +163,20 @@ func (g *Gateway) updateChannel(
 	if g.amnesia.Load() {
 		return sfu.ChannelInfo{}, errAmnesia
 	}
-	before := c.Info().Settings
+	was := c.Info()
+	before := was.Settings
 	info, err := g.channels.Update(c, edit, by.session.userID, func() error { return by.admit(tellAll...) })
-	if err != nil || !kept(c.OwnerID()) || info.Settings == before {
+	if err != nil || info.Settings == before {
 		return info, err
 	}
-	if err = g.remember(ctx, now, info); err != nil {
-		_, _ = g.channels.Revert(c, before) // it may have been deleted meanwhile
+	if kept(c.OwnerID()) {
+		if err = g.remember(ctx, now, info); err != nil {
+			_, _ = g.channels.Revert(c, before) // it may have been deleted meanwhile
+			return info, err
+		}
 	}
-	return info, err
+	g.rehide(c, was, info)
+	return info, nil
 }
 
 // deleteChannel deletes a channel with all that is remembered of it.

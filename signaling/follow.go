@@ -2,8 +2,12 @@ package signaling
 
 import (
 	"context"
+	"maps"
 	"time"
 
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -23,9 +27,12 @@ func (g *Gateway) follow(c people.Change) {
 	switch {
 	case s == nil:
 	case !c.SignedOut:
+		unknown := s.unseen()
+		s.letInto(c.ChannelID)
 		if auth.Role(s.role.Swap(uint32(c.Role))) != c.Role { //nolint:gosec // nothing else was stored
 			g.announce(target{who: s.who(), session: s}, protocol.ModerationEvent{Action: protocol.ModerationRole, Role: c.Role.String()}, auth.Identity{})
 		}
+		g.show(s, unknown)
 	case c.TokenID == "" || c.TokenID == s.identity.TokenID:
 		s.refuse(people.ErrSignedOut)
 	}
@@ -44,4 +51,80 @@ func remembering(p *people.People) func(userID string) {
 		defer cancel()
 		p.Seen(ctx, userID, time.Now())
 	}
+}
+
+// unseen are the channels of which the user may not know.
+func (s *Session) unseen() []sfu.ChannelInfo {
+	var hidden []sfu.ChannelInfo
+	for _, info := range s.gw.channels.List() {
+		if !s.sees(&info) {
+			hidden = append(hidden, info)
+		}
+	}
+	return hidden
+}
+
+// show tells a session of those of the channels that it may know of by now.
+func (g *Gateway) show(s *Session, channels []sfu.ChannelInfo) {
+	for _, info := range channels {
+		if !s.sees(&info) {
+			continue
+		}
+		body, err := protocol.EncodeBody(protocol.OpChannelEvent, protocol.ChannelEvent{
+			Event: protocol.ChannelEventCreate, ChannelID: info.ID, Channel: new(s.wireChannel(info)),
+		})
+		if err != nil {
+			s.log.Error("event lost", zap.Error(err))
+			continue
+		}
+		s.out.event(body)
+		g.lookout.reveal(info.ID)
+	}
+}
+
+// rehide tells those who may know of a channel no more that it is gone, and has those who may now see who is in it.
+func (g *Gateway) rehide(c *sfu.Channel, before, after sfu.ChannelInfo) {
+	wasHidden, isHidden := before.Access == string(protocol.AccessInvited), after.Access == string(protocol.AccessInvited)
+	switch {
+	case isHidden && !wasHidden:
+		body, err := protocol.EncodeBody(protocol.OpChannelEvent, protocol.ChannelEvent{Event: protocol.ChannelEventDelete, ChannelID: c.ID()})
+		if err != nil {
+			g.log.Error("event lost", zap.Error(err))
+			return
+		}
+		for _, s := range g.users.All() {
+			if !s.sees(&after) {
+				s.out.event(body)
+			}
+		}
+	case wasHidden && !isHidden:
+		g.lookout.reveal(c.ID())
+	}
+}
+
+// letInto lets the user into channels for the invited.
+func (s *Session) letInto(channelIDs ...string) {
+	for {
+		before := s.admitted.Load()
+		after := make(map[string]struct{}, len(channelIDs))
+		if before != nil {
+			maps.Copy(after, *before)
+		}
+		for _, id := range channelIDs {
+			after[id] = struct{}{}
+		}
+		if s.admitted.CompareAndSwap(before, &after) {
+			return
+		}
+	}
+}
+
+// wasLetInto reports whether the user was let into a channel for the invited.
+func (s *Session) wasLetInto(channelID string) bool {
+	admitted := s.admitted.Load()
+	if admitted == nil {
+		return false
+	}
+	_, in := (*admitted)[channelID]
+	return in
 }

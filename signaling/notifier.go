@@ -38,6 +38,9 @@ func (n *notifier) NotifyAll(except string, event sfu.Event) {
 		case sfu.ChannelUpdated:
 			n.tellOf(protocol.ChannelEventUpdate, e.Channel, except)
 			return
+		case sfu.ChannelDeleted:
+			n.tellGone(sfu.ChannelInfo{ID: e.ChannelID, OwnerID: e.OwnerID, Settings: sfu.Settings{Access: e.Access}}, event, except)
+			return
 		}
 		if encoded := n.encode(event); encoded != nil {
 			n.gw.users.BroadcastAll(encoded, except)
@@ -49,7 +52,7 @@ func (n *notifier) NotifyAll(except string, event sfu.Event) {
 func (n *notifier) tellOf(event protocol.ChannelEventKind, c sfu.ChannelInfo, except string) {
 	told := make(map[rights][]*outbox)
 	for _, s := range n.gw.users.All() {
-		if s.userID != except {
+		if s.userID != except && s.sees(&c) {
 			may := s.rightsIn(&c)
 			told[may] = append(told[may], s.out)
 		}
@@ -62,6 +65,21 @@ func (n *notifier) tellOf(event protocol.ChannelEventKind, c sfu.ChannelInfo, ex
 			tell(outboxes, encoded)
 		}
 	}
+}
+
+// tellGone tells everybody who could know of a channel, but one, that it is there no more.
+func (n *notifier) tellGone(c sfu.ChannelInfo, event sfu.Event, except string) {
+	encoded := n.encode(event)
+	if encoded == nil {
+		return
+	}
+	var outboxes []*outbox
+	for _, s := range n.gw.users.All() {
+		if s.userID != except && s.sees(&c) {
+			outboxes = append(outboxes, s.out)
+		}
+	}
+	tell(outboxes, encoded)
 }
 
 func (n *notifier) encode(event sfu.Event) *protocol.Body {

@@ -118,9 +118,13 @@ type channelLists struct {
 }
 
 func (l *channelLists) encode(s *Session, infos []sfu.ChannelInfo) (*protocol.Body, error) {
+	const unseen = 0xff // more rights than there are
 	may := make([]byte, len(infos))
 	for i := range infos {
 		may[i] = byte(s.rightsIn(&infos[i]))
+		if !s.sees(&infos[i]) {
+			may[i] = unseen
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -130,9 +134,11 @@ func (l *channelLists) encode(s *Session, infos []sfu.ChannelInfo) (*protocol.Bo
 	if body := l.bodies[string(may)]; body != nil {
 		return body, nil
 	}
-	list := protocol.ChannelList{Channels: make([]protocol.ChannelInfo, len(infos))}
+	list := protocol.ChannelList{Channels: make([]protocol.ChannelInfo, 0, len(infos))}
 	for i, info := range infos {
-		list.Channels[i] = wireChannel(info, rights(may[i]))
+		if may[i] != unseen {
+			list.Channels = append(list.Channels, wireChannel(info, rights(may[i])))
+		}
 	}
 	body, err := protocol.EncodeBody(protocol.OpAck, protocol.Ack{Op: protocol.OpChannelList, Data: list})
 	if err != nil {
@@ -149,7 +155,7 @@ func channelInfo(_ context.Context, s *Session, r *request) error {
 	if err := r.frame.Bind(&d); err != nil {
 		return err
 	}
-	channel, err := s.gw.channels.Get(d.ChannelID)
+	channel, err := s.channel(d.ChannelID)
 	if err != nil {
 		return err
 	}
@@ -171,7 +177,7 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	if m := s.member.Load(); m != nil && m.Active() {
 		return fmt.Errorf("%w: you are in %s", sfu.ErrAlreadyInChannel, m.Channel().ID())
 	}
-	channel, err := s.gw.channels.Get(d.ChannelID)
+	channel, err := s.channel(d.ChannelID)
 	if err != nil {
 		return err
 	}
@@ -221,7 +227,7 @@ func channelLeave(_ context.Context, s *Session, r *request) error {
 
 // ownChannel returns a channel that this user may change.
 func (s *Session) ownChannel(id string) (*sfu.Channel, error) {
-	channel, err := s.gw.channels.Get(id)
+	channel, err := s.channel(id)
 	if err != nil {
 		return nil, err
 	}
@@ -251,8 +257,9 @@ func (s *Session) checkChange(d protocol.ChannelUpdate) (func(*sfu.Settings), er
 	switch {
 	case d.Mode != nil && *d.Mode != protocol.ModeConference:
 		return nil, payloadError("d.mode %q is not known; this server has %q", *d.Mode, protocol.ModeConference)
-	case d.Access != nil && *d.Access != protocol.AccessOpen && *d.Access != protocol.AccessMembers:
-		return nil, payloadError("d.access %q is not known; this server has %q and %q", *d.Access, protocol.AccessOpen, protocol.AccessMembers)
+	case d.Access != nil && *d.Access != protocol.AccessOpen && *d.Access != protocol.AccessMembers && *d.Access != protocol.AccessInvited:
+		return nil, payloadError("d.access %q is not known; this server has %q, %q and %q",
+			*d.Access, protocol.AccessOpen, protocol.AccessMembers, protocol.AccessInvited)
 	case d.Capacity != nil && (*d.Capacity < 0 || *d.Capacity > most):
 		return nil, payloadError("d.capacity is %d; allowed are 1 to %d, or 0 for the most", *d.Capacity, most)
 	case d.Position != nil && (*d.Position < -protocol.MaxPosition || *d.Position > protocol.MaxPosition):

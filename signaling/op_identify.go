@@ -81,6 +81,7 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	}
 	s := newSession(c, identity)
 	s.device = d.Device
+	s.letInto(c.gw.cfg.People.AdmittedTo(ctx, s.userID)...)
 	entered := false
 	defer func() {
 		if !entered { // because the connection has ended, or of a panic, which goes on

@@ -59,11 +59,34 @@ type bulletin struct {
 
 func newLookout(gw *Gateway) *lookout {
 	l := &lookout{
-		gw: gw, maySee: func(*Session, string) bool { return true }, // there are no rights to channels
+		gw: gw, maySee: gw.mayKnow,
 		watchers: make(map[*Session]uint64), channels: make(map[string]knownChannel),
 	}
 	l.marks.due = func() { gw.guard("presence", l.tick) }
 	return l
+}
+
+// mayKnow reports whether a session may know who is in a channel. That one is there no more anybody may.
+func (g *Gateway) mayKnow(s *Session, channelID string) bool {
+	channel, err := g.channels.Get(channelID)
+	if err != nil {
+		return true
+	}
+	info := channel.Info()
+	return s.sees(&info)
+}
+
+// reveal has everybody who may know of a channel told again who is in it, since some of them may not have known.
+func (l *lookout) reveal(channelID string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.watchers) == 0 {
+		return
+	}
+	l.version++
+	l.channels[channelID] = knownChannel{l.look(channelID), l.version}
+	l.snapshot = nil
+	l.marks.again()
 }
 
 // note marks the channel in which the event happened, if it is of a kind that watchers are told of.

@@ -63,7 +63,14 @@ func (s *Session) rightsIn(c *sfu.ChannelInfo) rights {
 	own := c.OwnerID == s.userID
 	enters := role >= auth.RoleAdmin || own || g.Opens(c.ID)
 	if !enters && g.Reaches(c.ID) {
-		enters = role > auth.RoleGuest || c.Access != string(protocol.AccessMembers)
+		switch protocol.Access(c.Access) {
+		case protocol.AccessInvited:
+			enters = s.wasLetInto(c.ID)
+		case protocol.AccessMembers:
+			enters = role > auth.RoleGuest
+		case protocol.AccessOpen:
+			enters = true
+		}
 	}
 	if !enters {
 		return 0
@@ -75,12 +82,38 @@ func (s *Session) rightsIn(c *sfu.ChannelInfo) rights {
 	return in
 }
 
+// sees reports whether this user may know that there is a channel: one for the invited is nobody else's business, but for those who
+// are in it. It takes no lock.
+func (s *Session) sees(c *sfu.ChannelInfo) bool {
+	if c.Access != string(protocol.AccessInvited) || s.rightsIn(c) != 0 {
+		return true
+	}
+	m := s.member.Load()
+	return m != nil && m.Channel().ID() == c.ID
+}
+
+// channel returns a channel, if there is one that this user may know of.
+func (s *Session) channel(id string) (*sfu.Channel, error) {
+	channel, err := s.gw.channels.Get(id)
+	if err != nil {
+		return nil, err
+	}
+	if info := channel.Info(); !s.sees(&info) {
+		return nil, fmt.Errorf("%w: %s", sfu.ErrChannelNotFound, id)
+	}
+	return channel, nil
+}
+
 // mayEnter reports why this user may not come into a channel.
 func (s *Session) mayEnter(c *sfu.Channel) error {
 	info := c.Info()
 	switch {
 	case s.rightsIn(&info)&mayEnter != 0:
 		return nil
+	case !s.sees(&info):
+		return fmt.Errorf("%w: %s", sfu.ErrChannelNotFound, c.ID())
+	case info.Access == string(protocol.AccessInvited):
+		return fmt.Errorf("%w: %s is for those who are invited", errAccessDenied, c.ID())
 	case !s.identity.Grants.Reaches(c.ID()):
 		return fmt.Errorf("%w: %s is none of the channels that your token opens", errAccessDenied, c.ID())
 	default:

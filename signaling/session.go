@@ -42,6 +42,8 @@ type Session struct {
 	// member is of the last channel joined; it may be out of it again. Whoever carries out a request of the session sets it, or moves
 	// it to another channel.
 	member atomic.Pointer[sfu.Member]
+	// admitted are the channels for the invited into which the user was let; never changed in place.
+	admitted atomic.Pointer[map[string]struct{}]
 	// muted: a moderator lets nobody hear the user where they are, or were.
 	muted atomic.Bool
 	// device is what the client says of itself; may be empty.

@@ -78,6 +78,8 @@ type Change struct {
 	TokenID   string
 	// Role is what the user may do from now on, unless SignedOut.
 	Role auth.Role
+	// ChannelID is a channel into which the user was let; or empty.
+	ChannelID string
 }
 
 // Watch has a function called for every change, when it is remembered. There is one watcher at a time.

@@ -80,9 +80,7 @@ func TestWhoOpensAnInviteIsAPerson(t *testing.T) {
 	require.Empty(t, renewed)
 	require.Equal(t, ada.User.ID, id.UserID)
 	require.Equal(t, auth.RoleModerator, id.Role)
-	let, err := p.Admitted(t.Context(), "ops", id.UserID)
-	require.NoError(t, err)
-	require.True(t, let)
+	require.Equal(t, []string{"ops"}, p.AdmittedTo(t.Context(), id.UserID))
 
 	for _, now := range []time.Time{noon, noon.Add(2 * time.Hour)} {
 		_, err = p.Look(t.Context(), secret, now)
@@ -251,7 +249,7 @@ func TestAcceptAs(t *testing.T) {
 	require.Equal(t, ada.User.ID, signing.User.ID)
 	require.Equal(t, "moderator", signing.User.Role)
 	require.Equal(t, "ops", signing.ChannelID)
-	require.Equal(t, []Change{{UserID: ada.User.ID, Role: auth.RoleModerator}}, p.told)
+	require.Equal(t, []Change{{UserID: ada.User.ID, Role: auth.RoleModerator, ChannelID: "ops"}}, p.told)
 	_, err = p.AcceptAs(t.Context(), secret, id, noon)
 	require.ErrorIs(t, err, ErrInvite, "used up")
 

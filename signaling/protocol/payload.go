@@ -46,6 +46,8 @@ const (
 	AccessOpen Access = "open"
 	// AccessMembers lets all but guests in.
 	AccessMembers Access = "members"
+	// AccessInvited lets in whom an invite let in, the owner and admins; nobody else knows of the channel.
+	AccessInvited Access = "invited"
 )
 
 const (

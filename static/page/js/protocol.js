@@ -331,7 +331,7 @@ export function charCount(text) {
  * @property {number} created_at
  * @property {string} [owner_id]
  * @property {string} [topic]
- * @property {'open' | 'members'} access
+ * @property {'open' | 'members' | 'invited'} access
  * @property {number} [position]
  * @property {number} [keep_messages] absent: as many as the server keeps by default
  * @property {number} [keep_for_ms]
