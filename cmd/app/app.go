@@ -23,6 +23,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/httpapi"
 	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/signin"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 	"github.com/mini-livechat/mini-livechat/signaling/tally"
 	"github.com/mini-livechat/mini-livechat/static"
@@ -55,8 +56,9 @@ type App struct {
 	// ports are the TCP ports of the page: one, and with TLS perhaps another in the clear,
 	// the last.
 	ports   []*port
-	certs   *certificates // nil: no TLS
-	secrets *secretFile   // nil: the secret stays what it was at the start
+	certs   *certificates   // nil: no TLS
+	secrets *secretFile     // nil: the secret stays what it was at the start
+	signin  *signin.Handler // nil: there is no provider
 	// webs are the HTTP servers on the ports.
 	webs []web
 	// control is how commands reach the server; nil: there is no data directory.
@@ -128,6 +130,9 @@ func (a *App) open(authority *auth.Authority) error {
 		}
 	}
 	if err := a.openGateway(authority); err != nil {
+		return err
+	}
+	if err := a.openSignIn(authority); err != nil {
 		return err
 	}
 	a.serve(a.routes(authority))
@@ -238,6 +243,14 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 		Authority: authority, People: a.people, ChannelName: a.gateway.ChannelName, Door: a.door, Log: a.log,
 	})))
 	mux.Handle("/api/signout", a.door.Guard(sites.Guard(&httpapi.SignOut{Authority: authority, People: a.people, Log: a.log})))
+	doors := httpapi.Doors{Guests: a.cfg.GuestsAllowed()}
+	if a.signin != nil {
+		doors.SignIn = &httpapi.SignIn{Name: a.cfg.OIDC.name()}
+		entrance := a.door.Guard(sites.Guard(a.signin))
+		mux.Handle(signin.Path, entrance)
+		mux.Handle(signin.CallbackPath, entrance)
+	}
+	mux.Handle("/api/config", a.door.Guard(sites.Guard(httpapi.Config(doors, a.log))))
 	state := http.NewServeMux()
 	state.HandleFunc("/healthz", httpapi.Health)
 	state.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.trouble.Trouble, a.memory.Trouble))
@@ -270,47 +283,9 @@ func (a *App) Run(ctx context.Context) error {
 			return nil
 		})
 	}
-	running.Go(func() error {
-		a.gateway.RunReaper(parts)
-		return nil
-	})
-	running.Go(func() error {
-		a.gateway.RunRefresh(parts)
-		return nil
-	})
-	running.Go(func() error {
-		a.gateway.RunDecisions(parts)
-		return nil
-	})
-	running.Go(func() error {
-		a.gateway.RunWatch(parts)
-		return nil
-	})
-	running.Go(func() error {
-		a.gateway.RunPasses(parts)
-		return nil
-	})
-	if a.secrets != nil {
+	for _, run := range a.parts() {
 		running.Go(func() error {
-			a.secrets.run(parts)
-			return nil
-		})
-	}
-	running.Go(func() error {
-		a.runSummary(parts)
-		return nil
-	})
-	running.Go(func() error {
-		a.runMemory(parts)
-		return nil
-	})
-	running.Go(func() error {
-		a.announcer.keepDiscovering(parts, a.media, a.log)
-		return nil
-	})
-	if a.certs != nil && a.certs.obtain != nil {
-		running.Go(func() error {
-			tryCertificates(parts, a.certs, a.cfg.Domain, a.log)
+			run(parts)
 			return nil
 		})
 	}
@@ -327,6 +302,25 @@ func (a *App) Run(ctx context.Context) error {
 		return a.close(within) //nolint:contextcheck // what ends must not depend on what has ended
 	})
 	return running.Wait()
+}
+
+// parts are what runs beside the ports, each until its context is done.
+func (a *App) parts() []func(context.Context) {
+	parts := []func(context.Context){
+		a.gateway.RunReaper, a.gateway.RunRefresh, a.gateway.RunDecisions, a.gateway.RunWatch, a.gateway.RunPasses,
+		a.runSummary, a.runMemory,
+		func(ctx context.Context) { a.announcer.keepDiscovering(ctx, a.media, a.log) },
+	}
+	if a.signin != nil {
+		parts = append(parts, func(ctx context.Context) { tryProvider(ctx, a.signin, a.cfg.OIDC.Issuer, a.log) })
+	}
+	if a.secrets != nil {
+		parts = append(parts, a.secrets.run)
+	}
+	if a.certs != nil && a.certs.obtain != nil {
+		parts = append(parts, func(ctx context.Context) { tryCertificates(ctx, a.certs, a.cfg.Domain, a.log) })
+	}
+	return parts
 }
 
 // drain sees everybody off, and returns how long closing may take then.

@@ -100,6 +100,9 @@ type Config struct {
 	// LoginTTL is how long people stay signed in who do not come.
 	LoginTTL time.Duration `name:"login-ttl" group:"people" placeholder:"TIME" help:"How long people who came by an invite stay signed in without coming back."`
 
+	// OIDC is who else vouches for people.
+	OIDC OIDC `embed:"" prefix:"oidc-"`
+
 	// Channels are the channels that always exist, as "id" or "id=Name". Empty means none.
 	Channels []string `group:"channels" placeholder:"ID[=NAME]" help:"Channels that always exist."`
 	// Slots is how many people a listener hears at once.
@@ -436,7 +439,7 @@ func (c Config) checkPeople(v *mistakes) {
 	}
 	// Who may come in has to be said before strangers can: a server that somebody forgot
 	// on a public address must not be an open house.
-	if c.AllowGuests == nil && !c.givesSecret() && !c.onLoopback() {
+	if c.AllowGuests == nil && !c.givesSecret() && c.OIDC.Issuer == "" && !c.onLoopback() {
 		key, value := "http", c.HTTP
 		if isLoopback(c.HTTP) {
 			key, value = "https", cmp.Or(c.HTTPS, DefaultHTTPS)
@@ -445,6 +448,7 @@ func (c Config) checkPeople(v *mistakes) {
 			"give --secret or --allow-guests (with --secret people need a token, with --allow-guests anybody may)")
 	}
 	v.duration("guest-ttl", c.GuestTTL, auth.MinTTL, maxGuestTTL)
+	c.OIDC.check(v)
 	v.duration("login-ttl", c.LoginTTL, minLoginTTL, maxLoginTTL)
 }
 

@@ -36,10 +36,28 @@ func TestValidate(t *testing.T) {
 		change func(*Config)
 		says   []string // none: valid
 	}{
-		"http on another port":    {change: func(c *Config) { c.HTTP = "127.0.0.1:0" }},
-		"http by name":            {change: func(c *Config) { c.HTTP = "localhost:80" }},
-		"http on IPv6 loopback":   {change: func(c *Config) { c.HTTP = "[::1]:8080" }},
-		"public with a secret":    {change: func(c *Config) { c.HTTP, c.Secret = ":8080", testSecret }},
+		"http on another port":   {change: func(c *Config) { c.HTTP = "127.0.0.1:0" }},
+		"http by name":           {change: func(c *Config) { c.HTTP = "localhost:80" }},
+		"http on IPv6 loopback":  {change: func(c *Config) { c.HTTP = "[::1]:8080" }},
+		"public with a secret":   {change: func(c *Config) { c.HTTP, c.Secret = ":8080", testSecret }},
+		"public with a provider": {change: func(c *Config) { c.HTTP = ":8080"; c.OIDC.Issuer, c.OIDC.ClientID = "https://login.example.org", "x" }},
+		"provider, no client":    {change: func(c *Config) { c.OIDC.Issuer = "https://login.example.org" }, says: []string{"--oidc-client-id"}},
+		"provider in the clear":  {change: func(c *Config) { c.OIDC.Issuer, c.OIDC.ClientID = "http://login.example.org", "x" }, says: []string{"--oidc-issuer=http://login.example.org", "https"}},
+		"provider on loopback":   {change: func(c *Config) { c.OIDC.Issuer, c.OIDC.ClientID = "http://127.0.0.1:9998", "x" }},
+		"client, no provider":    {change: func(c *Config) { c.OIDC.ClientID = "x" }, says: []string{"--oidc-client-id", "needs --oidc-issuer"}},
+		"odd roles": {change: func(c *Config) {
+			c.OIDC.Issuer, c.OIDC.ClientID, c.OIDC.RoleClaim, c.OIDC.Role = "https://a.example", "x", "g", []string{"staff=root"}
+		}, says: []string{"--oidc-role=staff=root", "unknown role"}},
+		"roles of no claim": {change: func(c *Config) {
+			c.OIDC.Issuer, c.OIDC.ClientID, c.OIDC.Role = "https://a.example", "x", []string{"staff=admin"}
+		}, says: []string{"--oidc-role-claim"}},
+		"everybody a guest": {change: func(c *Config) {
+			c.OIDC.Issuer, c.OIDC.ClientID, c.OIDC.Role = "https://a.example", "x", []string{"*=guest"}
+		}},
+		"sent back elsewhere": {change: func(c *Config) {
+			c.OIDC.Issuer, c.OIDC.ClientID, c.OIDC.RedirectURL = "https://a.example", "x", "https://b.example/"
+		}, says: []string{"--oidc-redirect-url", "/api/signin/callback"}},
+		"a sign-in for a second":  {change: func(c *Config) { c.OIDC.Issuer, c.OIDC.ClientID, c.OIDC.TTL = "https://a.example", "x", 1 }, says: []string{"--oidc-ttl"}},
 		"public with guests":      {change: func(c *Config) { c.HTTP, c.AllowGuests = "0.0.0.0:8080", &yes }},
 		"public, tokens only":     {change: func(c *Config) { c.HTTP, c.AllowGuests = "192.0.2.1:8080", &no }},
 		"public and nothing said": {change: func(c *Config) { c.HTTP = "0.0.0.0:8080" }, says: []string{"--http=0.0.0.0:8080: ", "--secret or --allow-guests"}},

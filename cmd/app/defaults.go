@@ -165,6 +165,7 @@ func Default() Config {
 		WriteTimeout:      DefaultWriteTimeout,
 		ChannelIdle:       DefaultChannelIdle,
 		GuestTTL:          DefaultGuestTTL,
+		OIDC:              OIDC{Scope: []string{"profile"}, TTL: DefaultSignInTTL},
 		LoginTTL:          people.DefaultLoginTTL,
 		Drain:             DefaultDrain,
 		ChannelCapacity:   DefaultChannelCapacity,

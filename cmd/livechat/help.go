@@ -16,7 +16,7 @@ const (
 	helpIndent = 2
 	// helpColumn is where the explanations begin, in characters: behind the longest flag
 	// and its placeholder.
-	helpColumn = 31
+	helpColumn = 33
 )
 
 // noBreak stands for a space at which a line is not broken.

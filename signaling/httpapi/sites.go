@@ -136,7 +136,7 @@ var homeNames = []string{"local", "localhost", "test", "arpa", "internal", "lan"
 
 // isOwn reports whether a page comes from where the request goes to.
 func (s *Sites) isOwn(from site, r *http.Request) bool {
-	if from.scheme != "https" && (s.Secure || forwardedSecure(r.Header)) {
+	if from.scheme != "https" && (s.Secure || ForwardedSecure(r.Header)) {
 		return false
 	}
 	to, ok := parseHost(from.scheme, r.Host)
@@ -223,10 +223,10 @@ func parseHost(scheme, hostPort string) (site, bool) {
 	return site{scheme, host, port}, ok
 }
 
-// forwardedSecure reports whether a proxy says that its client came over TLS (RFC 7239,
+// ForwardedSecure reports whether a proxy says that its client came over TLS (RFC 7239,
 // section 5.4; common practice). Of several proxies the first is the one that the client met;
 // Traefik says wss of a WebSocket.
-func forwardedSecure(h http.Header) bool {
+func ForwardedSecure(h http.Header) bool {
 	first, _, _ := strings.Cut(h.Get("Forwarded"), ",")
 	for pair := range strings.SplitSeq(first, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")

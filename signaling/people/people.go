@@ -189,53 +189,6 @@ func (p *People) nameFree(ctx context.Context, name, userID string) error {
 	return err
 }
 
-// SignIn signs somebody in whom an issuer vouches for, under that issuer's id for them. Who was not known is from now on; the role
-// is as it was before, or this one if that is more. A name that is taken gets a number.
-func (p *People) SignIn(ctx context.Context, userID, name string, role auth.Role, now time.Time) (Signing, error) {
-	if err := auth.CheckUserID(userID); err != nil {
-		return Signing{}, err
-	}
-	name, err := auth.CleanName(name)
-	if err != nil {
-		return Signing{}, err
-	}
-	user, err := p.store.User(ctx, userID)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return p.signInFirst(ctx, store.User{ID: userID, Name: name, Role: role.String(), CreatedAt: now}, now)
-	case err != nil:
-		return Signing{}, err
-	}
-	var facts []store.Fact
-	if role > roleOf(user) {
-		user.Role = role.String()
-		facts = append(facts, store.RoleGiven{UserID: userID, Role: user.Role})
-	}
-	return p.login(ctx, user, now, facts...)
-}
-
-// maxNumber is the greatest number that is put behind a taken name.
-const maxNumber = 99
-
-func (p *People) signInFirst(ctx context.Context, user store.User, now time.Time) (Signing, error) {
-	name := user.Name
-	for i := 2; ; i++ {
-		signing, err := p.login(ctx, user, now, store.UserMade{User: user, NameKeys: names.Keys(user.Name)})
-		if !errors.Is(err, ErrNameTaken) || i > maxNumber {
-			return signing, err
-		}
-		if user.Name, err = auth.CleanName(fmt.Sprintf("%s %d", cut(name), i)); err != nil {
-			return Signing{}, err
-		}
-	}
-}
-
-// cut leaves room for a number.
-func cut(name string) string {
-	runes := []rune(name)
-	return string(runes[:min(len(runes), auth.MaxNameChars-3)])
-}
-
 // login writes facts and a new login, all or nothing.
 func (p *People) login(ctx context.Context, user store.User, now time.Time, facts ...store.Fact) (Signing, error) {
 	id := loginPrefix + strings.ToLower(ulid.Make().String())

@@ -162,7 +162,7 @@ func TestLoginsAreRenewedWhileUsed(t *testing.T) {
 func TestLoginsAreTakenBack(t *testing.T) {
 	p := newTown(t)
 	ada := p.join("Ada", auth.RoleMember)
-	second, err := p.SignIn(t.Context(), ada.User.ID, "Whatever", auth.RoleGuest, noon)
+	second, err := p.login(t.Context(), ada.User, noon)
 	require.NoError(t, err)
 	first, _, err := p.come(ada.Token, noon)
 	require.NoError(t, err)
@@ -196,7 +196,7 @@ func TestRolesAreLookedUp(t *testing.T) {
 	id, _, err = p.come(minted, noon)
 	require.NoError(t, err)
 	require.Equal(t, auth.RoleAdmin, id.Role)
-	_, err = p.SignIn(t.Context(), "ldap:bob", "Bob", auth.RoleMember, noon)
+	_, err = p.SignIn(t.Context(), "ldap:bob", "Bob", auth.RoleMember, time.Hour, noon)
 	require.NoError(t, err)
 	require.NoError(t, p.SetRole(t.Context(), Operator(), "ldap:bob", auth.RoleModerator, noon))
 	minted, err = p.authority.Mint(auth.Identity{UserID: "ldap:bob"}, noon, time.Hour)
@@ -304,19 +304,37 @@ func TestPeopleAreFoundByName(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnknown)
 }
 
-// An issuer's people are known from the first time on; a name that is taken gets a number.
+// An issuer's people are known from the first time on; a name that is taken gets a number. The role is the token's.
 func TestSignIn(t *testing.T) {
 	p := newTown(t)
 	p.join("Ada", auth.RoleMember)
-	ada, err := p.SignIn(t.Context(), "oidc:1", "Ada", auth.RoleModerator, noon)
+	ada, err := p.SignIn(t.Context(), "oidc-1", "Ada", auth.RoleModerator, time.Hour, noon)
 	require.NoError(t, err)
 	require.Equal(t, "Ada 2", ada.User.Name)
-	again, err := p.SignIn(t.Context(), "oidc:1", "Ada", auth.RoleMember, noon)
+	require.Equal(t, "member", ada.User.Role)
+	id, renewed, err := p.come(ada.Token, noon)
 	require.NoError(t, err)
-	require.Equal(t, ada.User, again.User, "the role is not taken away")
-	id, _, err := p.come(again.Token, noon)
-	require.NoError(t, err)
+	require.Empty(t, renewed, "it ends, and the issuer is asked again")
 	require.Equal(t, auth.RoleModerator, id.Role)
+	_, _, err = p.come(ada.Token, noon.Add(time.Hour))
+	require.ErrorIs(t, err, auth.ErrTokenExpired)
+
+	again, err := p.SignIn(t.Context(), "oidc-1", "Ada L.", auth.RoleMember, time.Hour, noon)
+	require.NoError(t, err)
+	require.Equal(t, ada.User, again.User, "who is known is called as before")
+	id, _, err = p.come(again.Token, noon)
+	require.NoError(t, err)
+	require.Equal(t, auth.RoleMember, id.Role, "the issuer took it back")
+	require.NoError(t, p.SetRole(t.Context(), Operator(), "oidc-1", auth.RoleAdmin, noon))
+	id, _, err = p.come(again.Token, noon)
+	require.NoError(t, err)
+	require.Equal(t, auth.RoleAdmin, id.Role, "what is given here adds up with it")
+
+	for _, odd := range []string{"", "Admin", "a\u202eb"} {
+		odd, err := p.SignIn(t.Context(), fmt.Sprintf("oidc-%x", odd), odd, auth.RoleMember, time.Hour, noon)
+		require.NoError(t, err)
+		require.Contains(t, odd.User.Name, "Somebody")
+	}
 }
 
 // Calls go on when nothing can be read: then a token's own word counts.

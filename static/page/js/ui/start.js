@@ -7,6 +7,7 @@ import { EntryError, memory } from '../account.js';
 import { ErrorCode } from '../protocol.js';
 import { INSECURE_PAGE, connectionWords, inviteWords, signInFailed } from '../words.js';
 import { byId, setAttribute, setText } from './dom.js';
+import { mountSignIn } from './signin.js';
 
 /** HTTP's answer when the name cannot be used. */
 const BAD_REQUEST = 400;
@@ -35,6 +36,7 @@ export function mountStart(session, invitation, channelId) {
   let asOther = false;
   /** @type {Error | null} the error that was last acted upon */
   let seenError = null;
+  const doors = mountSignIn(channelId, () => render());
 
   setText(byId('start-insecure'), window.isSecureContext ? '' : INSECURE_PAGE);
   byId('start-insecure').hidden = window.isSecureContext;
@@ -85,7 +87,8 @@ export function mountStart(session, invitation, channelId) {
     setText(byId('start-lead'), words?.lead ?? (state === 'asking' ? 'Looking at your invitation…' : lead));
     setText(byId('start-offer'), words?.offer ?? '');
     setText(known, busy ? 'Connecting…' : `Continue as ${memory.login.name}`);
-    const otherWay = useToken ? 'Join as a guest instead' : 'I have an access token';
+    const instead = doors.guests ? 'Join as a guest instead' : 'I have no access token';
+    const otherWay = useToken ? instead : 'I have an access token';
     setText(other, isKnown() ? 'Come as somebody else' : otherWay);
     for (const button of buttons) {
       button.disabled = busy;
@@ -104,18 +107,23 @@ export function mountStart(session, invitation, channelId) {
     }
     const busy = session.stage === 'busy' || invitation.busy;
     const asking = invitation.state === 'asking';
-    guestForm.hidden = asking || useToken || isKnown();
+    const invited = invitation.state === 'open';
+    doors.show(!asking && !invited && !isKnown());
+    if (busy) {
+      doors.failure = '';
+    }
+    guestForm.hidden = asking || useToken || isKnown() || !(doors.guests || invited);
     tokenForm.hidden = asking || !useToken || isKnown();
     known.hidden = asking || !isKnown();
     known.disabled = busy;
     again.hidden = invitation.state !== 'refused' || !invitation.passing;
-    other.hidden = asking || (invitation.state === 'open' && !isKnown());
+    other.hidden = asking || (invited && !isKnown());
     renderWords(busy);
     const { state } = session.client;
     const unreached = busy && state.name === 'waiting' ? 'The server cannot be reached. It is tried again.' : '';
     const trouble = busy ? (connectionWords(state)?.text ?? unreached) : '';
     setAttribute(name, 'aria-invalid', isAboutName(failure) ? 'true' : null);
-    setText(error, failure ? signInFailed(failure) : trouble);
+    setText(error, failure ? signInFailed(failure) : trouble || doors.failure);
   }
 
   if (!matchMedia('(pointer: coarse)').matches) {

@@ -1,0 +1,40 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// Doors are the ways in: the answer to GET /api/config.
+type Doors struct {
+	// Guests may come in by name alone.
+	Guests bool `json:"guests"`
+	// SignIn is the provider with which people may sign in. Nil: there is none.
+	SignIn *SignIn `json:"signin,omitempty"`
+}
+
+// SignIn is a provider with which people may sign in.
+type SignIn struct {
+	// Name is what people call it.
+	Name string `json:"name"`
+}
+
+// Config answers GET /api/config: what a page needs to know before it knows who is there.
+func Config(doors Doors, log *zap.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Add("Vary", "Origin")
+		if origin := r.Header.Get("Origin"); origin != "" {
+			w.Header().Set("Access-Control-Allow-Origin", origin)
+		}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			refuse(w, log, http.StatusMethodNotAllowed, protocol.CodeInvalidPayload, "use GET")
+			return
+		}
+		answer(w, log, http.StatusOK, doors)
+	})
+}

@@ -1,0 +1,77 @@
+/**
+ * The ways in that the server has beside a name and a token: signing in with the provider of a team.
+ * @module
+ */
+
+import { byId, setText } from './dom.js';
+
+/** How long the server may take to say which ways in there are, in milliseconds. */
+const CONFIG_TIMEOUT_MS = 10_000;
+
+/** What went wrong at the provider, by the word in `#signin-failed=…`. */
+const FAILED = {
+  unreachable: 'The sign-in service cannot be reached just now. Try again in a moment.',
+  denied: 'You were not signed in: the sign-in service said no, or you turned back there.',
+  expired: 'That sign-in is over: it took too long, or was begun in another window. Try again.',
+  busy: 'Too many people are signing in just now. Try again in a moment.',
+};
+const FAILED_OTHERWISE = 'The sign-in service gave an answer that the server does not accept. Tell whoever runs the server.';
+
+/**
+ * @typedef {object} Doors
+ * @property {boolean} guests whether a name alone lets one in
+ * @property {string} failure why signing in did not work, or ''
+ * @property {(wanted: boolean) => void} show shows the button where it is wanted, if there is a provider
+ */
+
+/**
+ * Takes from the address what went wrong when the person was at the provider.
+ * @returns {string} in words, or ''
+ */
+function takeFailure() {
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  const word = fragment.get('signin-failed');
+  if (word === null) {
+    return '';
+  }
+  history.replaceState(null, '', location.pathname + location.search);
+  return Object.hasOwn(FAILED, word) ? FAILED[/** @type {keyof FAILED} */ (word)] : FAILED_OTHERWISE;
+}
+
+/**
+ * Shows the button, once it is known that there is to be one.
+ * @param {string} channelId the channel a link invites to, or ''
+ * @param {() => void} changed what is returned has changed
+ * @returns {Doors}
+ */
+export function mountSignIn(channelId, changed) {
+  const button = /** @type {HTMLAnchorElement} */ (byId('signin'));
+  let provider = '';
+  const doors = {
+    guests: true,
+    failure: takeFailure(),
+    /** @param {boolean} wanted */
+    show(wanted) {
+      byId('start-signin').hidden = !provider || !wanted;
+    },
+  };
+  const to = new URL('api/signin', document.baseURI);
+  if (channelId) {
+    to.searchParams.set('channel', channelId);
+  }
+  button.href = to.href;
+  fetch(new URL('api/config', document.baseURI), { signal: AbortSignal.timeout(CONFIG_TIMEOUT_MS) })
+    .then((response) => response.json())
+    .then((config) => {
+      if (config.signin) {
+        provider = String(config.signin.name);
+        setText(button, `Sign in with ${provider}`);
+        doors.guests = config.guests;
+        changed();
+      }
+    })
+    .catch(() => {
+      // Then a name or a token is what there is; whether the server can be reached is said when they are used.
+    });
+  return doors;
+}
