@@ -14,7 +14,9 @@ import { probe } from './probe.js';
 import { Op } from './protocol.js';
 import { Store } from './store.js';
 import { directWords, portOf, relayWords, relaysOf } from './ways.js';
-import { conditionWords, microphoneWords, milliseconds, siteRefused, span } from './words.js';
+import { milliseconds, span } from './words/common.js';
+import { siteRefused } from './words/entry.js';
+import { conditionWords, microphoneWords } from './words/voice.js';
 
 /** How long the server may take to answer, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 5_000;

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { changeFailed } from '../words.js';
+import { changeFailed } from '../words/chat.js';
 import { h } from './dom.js';
 import { icon } from './icons.js';
 

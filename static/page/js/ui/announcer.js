@@ -3,7 +3,7 @@
  * @module
  */
 
-import { noteWords } from '../words.js';
+import { noteWords } from '../words/chat.js';
 import { byId } from './dom.js';
 
 /**

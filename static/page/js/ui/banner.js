@@ -3,15 +3,9 @@
  * @module
  */
 
-import {
-  INSECURE_PAGE,
-  PATH_BLOCKED,
-  conditionWords,
-  connectionWords,
-  microphoneWords,
-  problemWords,
-  soundWords,
-} from '../words.js';
+import { problemWords } from '../words/channels.js';
+import { connectionWords } from '../words/entry.js';
+import { INSECURE_PAGE, PATH_BLOCKED, conditionWords, microphoneWords, soundWords } from '../words/voice.js';
 import { byId, setText } from './dom.js';
 
 /**

@@ -3,7 +3,9 @@
  * @module
  */
 
-import { people, roleWords, unreadWords } from '../words.js';
+import { unreadWords } from '../words/chat.js';
+import { people } from '../words/common.js';
+import { roleWords } from '../words/moderation.js';
 import { byId, h, renderList, setAttribute, setText } from './dom.js';
 import { icon, setIcon } from './icons.js';
 import { paintAvatar } from './people.js';

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { emptyWords, lookWords, newMessages, notFoundWords, readFailed } from '../words.js';
+import { emptyWords, lookWords, newMessages, notFoundWords, readFailed } from '../words/chat.js';
 import { mountActions } from './actions.js';
 import { mountComposer } from './composer.js';
 import { byId, renderList, setAttribute, setText } from './dom.js';

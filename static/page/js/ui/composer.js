@@ -4,7 +4,7 @@
  */
 
 import { charCount } from '../protocol.js';
-import { changeFailed } from '../words.js';
+import { changeFailed } from '../words/chat.js';
 import { byId, setText } from './dom.js';
 import { quote } from './message.js';
 

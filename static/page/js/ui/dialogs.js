@@ -4,7 +4,8 @@
  */
 
 import { charCount } from '../protocol.js';
-import { createFailed, people } from '../words.js';
+import { createFailed } from '../words/channels.js';
+import { people } from '../words/common.js';
 import { byId, setText } from './dom.js';
 import { mountInvites } from './invites.js';
 import { mountAudit, mountModeration } from './moderation.js';

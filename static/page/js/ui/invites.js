@@ -5,7 +5,7 @@
 
 import { inviteLink } from '../account.js';
 import { Op } from '../protocol.js';
-import { INVITE_TIMES, INVITE_USES, inviteFailed, inviteFacts, roleWords } from '../words.js';
+import { INVITE_TIMES, INVITE_USES, inviteFailed, inviteFacts, roleWords } from '../words/moderation.js';
 import { byId, copy, h, renderList, setText } from './dom.js';
 import { setIcon } from './icons.js';
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { mendingWords } from '../words.js';
+import { mendingWords } from '../words/voice.js';
 import { byId, setText } from './dom.js';
 
 /** What is over in this time is not told, in milliseconds. */

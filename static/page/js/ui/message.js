@@ -3,7 +3,7 @@
  * @module
  */
 
-import { messageFailed, noteWords } from '../words.js';
+import { messageFailed, noteWords } from '../words/chat.js';
 import { h, setText } from './dom.js';
 import { icon } from './icons.js';
 import { paintAvatar } from './people.js';

@@ -4,7 +4,7 @@
  */
 
 import { Op } from '../protocol.js';
-import { BAN_TIMES, banFacts, deedWords, moderationFailed } from '../words.js';
+import { BAN_TIMES, banFacts, deedWords, moderationFailed } from '../words/moderation.js';
 import { byId, h, renderList, setText } from './dom.js';
 
 /** @typedef {import('../protocol.js').Deed} Deed */

@@ -4,7 +4,7 @@
  */
 
 import { hash } from '../protocol.js';
-import { conditionWords, soundWords } from '../words.js';
+import { conditionWords, soundWords } from '../words/voice.js';
 import { byId, h, renderList, setAttribute, setText } from './dom.js';
 import { icon } from './icons.js';
 

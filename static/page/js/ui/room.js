@@ -5,7 +5,9 @@
  */
 
 import { channelLink } from '../account.js';
-import { lookWords, microphoneWords, people, unreadWords, voiceWords } from '../words.js';
+import { lookWords, unreadWords } from '../words/chat.js';
+import { people } from '../words/common.js';
+import { microphoneWords, voiceWords } from '../words/voice.js';
 import { byId, copy, h, setAttribute, setText } from './dom.js';
 import { icon, setIcon } from './icons.js';
 import { showsStage } from './people.js';

@@ -5,7 +5,7 @@
 
 import { GONE } from '../pages.js';
 import { Op } from '../protocol.js';
-import { findings, searchFailed, searchObjection } from '../words.js';
+import { findings, searchFailed, searchObjection } from '../words/chat.js';
 import { byId, h, renderList, setAttribute, setText } from './dom.js';
 import { clock, dayWords, moment } from './message.js';
 

@@ -4,7 +4,7 @@
  */
 
 import { Op, charCount } from '../protocol.js';
-import { keepTimes, updateFailed } from '../words.js';
+import { keepTimes, updateFailed } from '../words/channels.js';
 import { byId, h, setText } from './dom.js';
 
 /** What CHANNEL_UPDATE calls the server's own default. */

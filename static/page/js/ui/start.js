@@ -5,7 +5,8 @@
 
 import { EntryError, memory } from '../account.js';
 import { ErrorCode } from '../protocol.js';
-import { INSECURE_PAGE, connectionWords, inviteWords, signInFailed } from '../words.js';
+import { connectionWords, inviteWords, signInFailed } from '../words/entry.js';
+import { INSECURE_PAGE } from '../words/voice.js';
 import { byId, setAttribute, setText } from './dom.js';
 import { mountSignIn } from './signin.js';
 

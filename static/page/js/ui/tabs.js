@@ -3,7 +3,7 @@
  * @module
  */
 
-import { unreadWords } from '../words.js';
+import { unreadWords } from '../words/chat.js';
 import { byId, setAttribute, setText } from './dom.js';
 
 /**
