@@ -31,6 +31,7 @@ func checkModeration(t *testing.T, ada, ben *participant) {
 	ada.hears(both, ben)
 	require.False(t, evaluate[bool](ben, `[...document.querySelectorAll('[aria-label^=Moderate]')].some((e) => e.checkVisibility())`))
 
+	checkButtons(t, ada)
 	moderate()
 	ada.picture("moderate")
 	ada.click("#moderate-mute")

@@ -74,7 +74,7 @@ func checkSettings(t *testing.T, ada, ben *participant) {
 	ben.click("#leave")
 	ben.see("#stage", "Pick a channel")
 	ben.clickChannel("Parlour")
-	ben.see("#banner", "Parlour is for members only. Ask whoever runs the server for an invitation.")
+	ben.see("#banner", "You could not join Parlour. It is for members only. Ask whoever runs the server for an invitation.")
 	ben.picture("members-only")
 	require.Equal(t, "Parlour, 1 person, for members only", evaluate[string](ben, "document.querySelector('.channel').getAttribute('aria-label')"))
 	ada.noComplaints()

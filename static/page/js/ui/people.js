@@ -148,6 +148,7 @@ export function mountPeople(session, dialogs) {
     pin.hidden = !member.talker;
     exclude.hidden = !member.talker;
     moderate.hidden = !acts;
+    item.classList.toggle('person--moderated', acts);
     setAttribute(moderate, 'title', `Moderate ${member.name}`);
     setAttribute(moderate, 'aria-label', `Moderate ${member.name}`);
     label(pin, `Always hear ${member.name}`, hearing.pinned.has(member.user_id));
