@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
@@ -18,6 +19,11 @@ func CheckFact(fact store.Fact) error {
 		return checkChannel(f.Channel)
 	case store.MessagePosted:
 		return checkMessage(f.Message)
+	case store.UserMade:
+		return checkUser(f)
+	case store.InviteMade:
+		_, err := auth.ParseRole(f.Role)
+		return err
 	case store.ReadUpTo:
 		if err := auth.CheckUserID(f.UserID); err != nil {
 			return fmt.Errorf("user_id: %w", err)
@@ -47,11 +53,29 @@ func checkChannel(c store.Channel) error {
 		return fmt.Errorf("mode is %q; there is %s", c.Mode, protocol.ModeConference)
 	}
 	switch access := protocol.Access(c.Access); access {
-	case protocol.AccessOpen, protocol.AccessMembers:
+	case protocol.AccessOpen, protocol.AccessMembers, protocol.AccessInvited:
 		return nil
 	default:
-		return fmt.Errorf("access is %q; there are %s and %s", access, protocol.AccessOpen, protocol.AccessMembers)
+		return fmt.Errorf("access is %q; there are %s, %s and %s", access, protocol.AccessOpen, protocol.AccessMembers, protocol.AccessInvited)
 	}
+}
+
+func checkUser(f store.UserMade) error {
+	if err := auth.CheckUserID(f.ID); err != nil {
+		return fmt.Errorf("user_id: %w", err)
+	}
+	if _, err := auth.ParseRole(f.Role); err != nil {
+		return err
+	}
+	if err := checkText("name", f.Name, auth.MaxNameChars); err != nil {
+		return err
+	}
+	keys := names.Keys(f.Name)
+	slices.Sort(keys)
+	if !slices.Equal(keys, slices.Sorted(slices.Values(f.NameKeys))) {
+		return fmt.Errorf("name_keys are %q; those of the name are %q", f.NameKeys, keys)
+	}
+	return nil
 }
 
 func checkMessage(m store.Message) error {

@@ -153,7 +153,19 @@ func tell(format string, args ...any) error {
 
 // holds says what a file holds.
 func holds(h store.Holding) string {
-	return fmt.Sprintf("%s, %s, %s", count(h.Channels, "channel"), count(h.Messages, "message"), size(h.Bytes))
+	return fmt.Sprintf("%s, %s%s, %s", count(h.Channels, "channel"), count(h.Messages, "message"), persons(h.Users), size(h.Bytes))
+}
+
+// persons says how many people there are, if any.
+func persons(n int64) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return ", 1 person"
+	default:
+		return fmt.Sprintf(", %d people", n)
+	}
 }
 
 func count(n int64, what string) string {

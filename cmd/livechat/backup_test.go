@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -59,6 +61,10 @@ func TestExportAndImport(t *testing.T) {
 	data, file := "--data="+filepath.Join(dir, "data"), filepath.Join(dir, "all.jsonl")
 	server := livechat(t, nil, data, "--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--no-turn", "--channels=lobby,ops")
 	started(t, server)
+	require.Eventually(t, func() bool { // the admin's
+		invites, _, _ := output(t, livechat(t, nil, "invite", "list", data))
+		return strings.Contains(invites, "admin")
+	}, patience, 10*time.Millisecond)
 	stdout, stderr, code := output(t, livechat(t, nil, "export", data, file))
 	require.Zero(t, code, stderr)
 	require.Contains(t, stdout, file+": 2 channels, 0 messages, ")
@@ -83,7 +89,7 @@ func TestExportAndImport(t *testing.T) {
 	require.Contains(t, stderr, "--skip-existing")
 	stdout, stderr, code = output(t, livechat(t, nil, "import", "--skip-existing", data, file))
 	require.Zero(t, code, stderr)
-	require.Contains(t, stdout, "0 channels, 0 messages; 2 lines were about what is there already")
+	require.Contains(t, stdout, "0 channels, 0 messages; 3 lines were about what is there already")
 	elsewhere := "--data=" + filepath.Join(dir, "new")
 	from := livechat(t, nil, "import", elsewhere, "-")
 	from.Stdin = bytes.NewReader(written)

@@ -119,6 +119,6 @@ func (c *importCommand) Run() error {
 		default:
 			skipped = fmt.Sprintf("; %d lines were about what is there already", done.Skipped)
 		}
-		return tell("%s is imported into %s: %s, %s%s", name, path, count(done.Channels, "channel"), count(done.Messages, "message"), skipped)
+		return tell("%s is imported into %s: %s, %s%s", name, path, count(done.Channels, "channel"), count(done.Messages, "message")+persons(done.Users), skipped)
 	})
 }

@@ -15,8 +15,8 @@ import (
 
 // Holding is what a file holds.
 type Holding struct {
-	Channels, Messages int64
-	Bytes              int64 // of the file
+	Channels, Messages, Users int64
+	Bytes                     int64 // of the file
 }
 
 // Backup copies the file at path, also while a server uses it, as it is at one moment. The copy has its name when it is
@@ -185,6 +185,6 @@ func holding(ctx context.Context, path string) (Holding, error) {
 		return h, err
 	}
 	defer db.Close() //nolint:errcheck // nothing was written
-	return h, db.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM channels), (SELECT count(*) FROM messages WHERE content <> '')").
-		Scan(&h.Channels, &h.Messages)
+	return h, db.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM channels), (SELECT count(*) FROM messages WHERE content <> ''), (SELECT count(*) FROM users)").
+		Scan(&h.Channels, &h.Messages, &h.Users)
 }

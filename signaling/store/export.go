@@ -14,7 +14,7 @@ import (
 
 // An export is JSON Lines. Each line is a fact: its kind, and beside that its fields. There are channel_saved, then
 // message_posted, in their order; of a message that was deleted the content is empty. Last are read_up_to; where the last message that
-// was read is not kept any more, it is the last before that.
+// was read is not kept any more, it is the last before that. Then come people, see export_people.go.
 
 // channelLine, messageLine and readLine are the lines of an export.
 type channelLine struct {
@@ -85,6 +85,9 @@ func Export(ctx context.Context, path string, to io.Writer) (Holding, error) {
 			}
 			return lines.Encode(line)
 		})
+	}
+	if err == nil {
+		held.Users, err = exportPeople(ctx, tx, lines)
 	}
 	if err != nil {
 		return held, fmt.Errorf("%s: %w", path, classify(err))

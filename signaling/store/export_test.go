@@ -31,6 +31,11 @@ func lively(tb testing.TB, path string) {
 	add(tb, s, answer, MessageEdited{"lobby-4", "changed", noon.Add(time.Hour)}, MessageDeleted{"lobby-3"})
 	add(tb, s, ReadUpTo{"ada", "lobby", "lobby-6"}, ReadUpTo{"ada", "ops", "ops-9"}, ReadUpTo{"bob", "lobby", "lobby-3"}, said("ops", 10),
 		ReadUpTo{"bob", "ops", "ops-10"}, ReadUpTo{"cyd", "ops", "ops-0"}, MessagesForgotten{[]string{"ops-10", "ops-0"}})
+	ada := person("ada", "Ada <&>")
+	ada.SeenAt = noon.Add(time.Minute)
+	add(tb, s, ada, person("bob", "Bob"), LoginMade{"l1", "ada", noon}, Admitted{"ops", "bob"}, Muted{"bob", "", true}, Muted{"bob", "ops", true},
+		BanMade{Ban{ID: "ban-1", UserID: "guest-1", UserName: "G", Network: "192.0.2.0/32", Device: "d", Until: noon.Add(time.Hour), Reason: "x", CreatedAt: noon}},
+		InviteMade{Invite{ID: "i1", Role: "member", ChannelID: "ops", Uses: 3, Used: 1, ByID: "ada", ByName: "Ada", CreatedAt: noon}})
 	require.NoError(tb, s.Close())
 }
 
@@ -50,7 +55,7 @@ func TestExportAndImport(t *testing.T) {
 	text := exported(t, first)
 	done, err := Import{}.Into(t.Context(), second, strings.NewReader(text))
 	require.NoError(t, err)
-	require.Equal(t, Imported{Channels: 2, Messages: 19}, done)
+	require.Equal(t, Imported{Channels: 2, Messages: 19, Users: 2}, done)
 	require.Equal(t, text, exported(t, second))
 
 	one, other := open(t, first), open(t, second)
@@ -95,10 +100,10 @@ func TestExportHasEveryTable(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), FileName))
 	tables, err := s.strings(t.Context(), "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'words_%'")
 	require.NoError(t, err)
-	exported := []string{"channels", "messages", "reads"}
-	follows := []string{"meta", "words", "gone"} // from what is exported
-	people := []string{"users", "name_keys", "logins", "invites", "admissions", "revoked_tokens", "revoked_users", "bans", "mutes", "audit"}
-	require.ElementsMatch(t, slices.Concat(exported, follows, people), tables)
+	exported := []string{"channels", "messages", "reads", "users", "name_keys", "invites", "admissions", "bans", "mutes"}
+	follows := []string{"meta", "words", "gone"}                            // from what is exported
+	never := []string{"logins", "revoked_tokens", "revoked_users", "audit"} // keys, and history
+	require.ElementsMatch(t, slices.Concat(exported, follows, never), tables)
 }
 
 func TestImportAgain(t *testing.T) {
@@ -113,7 +118,7 @@ func TestImportAgain(t *testing.T) {
 	require.Len(t, wrong.Mistakes, maxMistakes)
 	done, err := Import{SkipExisting: true}.Into(t.Context(), path, strings.NewReader(text))
 	require.NoError(t, err)
-	require.Equal(t, Imported{Skipped: 22}, done)
+	require.Equal(t, Imported{Skipped: 26}, done)
 	require.Equal(t, text, exported(t, path))
 }
 
@@ -130,7 +135,7 @@ func TestImportRefuses(t *testing.T) {
 		"two values":       {channel + message(at) + "{}", "line 2: it is no fact in JSON"},
 		"a list":           {channel + "\n[]", "line 3: it is no fact in JSON"},
 		"no kind":          {channel + "{}", `line 2: "" is no kind`},
-		"another kind":     {channel + `{"kind":"channel_deleted","channel_id":"new"}`, `line 2: "channel_deleted" is no kind of line; there are channel_saved, message_posted and read_up_to`},
+		"another kind":     {channel + `{"kind":"channel_deleted","channel_id":"new"}`, `line 2: "channel_deleted" is no kind of line`},
 		"unknown field":    {channel + message(at+`,"colour":"red"`), `line 2: it cannot be understood: json: unknown field "colour"`},
 		"wrong type":       {channel + message(at+`,"reply_to":7`), "line 2: it cannot be understood"},
 		"no time":          {channel + message(`"reply_to":"x"`), "line 2: at is missing"},
@@ -220,6 +225,8 @@ func FuzzImport(f *testing.F) {
 				require.NoError(t, lines.Encode(messageLine{fact.Kind(), fact.Message}))
 			case ReadUpTo:
 				require.NoError(t, lines.Encode(readLine{fact.Kind(), fact}))
+			default:
+				require.NoError(t, writeFact(lines, fact))
 			}
 		}
 		again, err := read(t, out.String())

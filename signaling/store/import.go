@@ -28,7 +28,7 @@ type Import struct {
 }
 
 // Imported is what came of an import.
-type Imported struct{ Channels, Messages, Skipped int64 }
+type Imported struct{ Channels, Messages, Users, Skipped int64 }
 
 // LinesError are the mistakes in an export, each with its line; at most ten.
 type LinesError struct{ Mistakes []error }
@@ -119,7 +119,7 @@ func (r *importing) lines(ctx context.Context, from io.Reader) error {
 		switch {
 		case err == nil:
 			r.count(fact)
-		case errors.Is(err, ErrExists) && r.SkipExisting:
+		case errors.Is(err, ErrExists) && r.SkipExisting && !isNameTaken(err):
 			r.done.Skipped++
 		default:
 			mistakes = append(mistakes, fmt.Errorf("line %d: %w", n, err))
@@ -143,6 +143,8 @@ func (r *importing) count(fact Fact) {
 	case ChannelSaved:
 		r.channels[f.ID] = true
 		r.done.Channels++
+	case UserMade:
+		r.done.Users++
 	case MessagePosted:
 		if f.Content != "" {
 			r.done.Messages++
@@ -197,8 +199,13 @@ func (r *importing) parse(line []byte) (Fact, error) {
 		}
 		fact = read.ReadUpTo
 	default:
-		return nil, fmt.Errorf("%q is no kind of line; there are %s, %s and %s", kind.Kind,
-			ChannelSaved{}.Kind(), MessagePosted{}.Kind(), ReadUpTo{}.Kind())
+		var err error
+		if fact, err = parsePerson(kind.Kind, line); err != nil {
+			return nil, err
+		}
+		if fact == nil {
+			return nil, fmt.Errorf("%q is no kind of line; README.md lists them", kind.Kind)
+		}
 	}
 	if r.Check != nil {
 		return fact, r.Check(fact)
@@ -250,4 +257,10 @@ func wrongTime(name string, t time.Time) error {
 		return fmt.Errorf("%s is missing, or not between 1970 and %d", name, lastYear)
 	}
 	return nil
+}
+
+// isNameTaken reports whether somebody could not be made because of their name: that is somebody else who is there, and no repetition.
+func isNameTaken(err error) bool {
+	_, taken := errors.AsType[*NameTakenError](err)
+	return taken
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 )
@@ -163,15 +164,21 @@ func (s *Store) bans(ctx context.Context, query string, args ...any) ([]Ban, err
 	defer rows.Close() //nolint:errcheck // rows.Err says it
 	all := []Ban{}
 	for rows.Next() {
-		var b Ban
-		var until, created int64
-		if err := rows.Scan(&b.ID, &b.UserID, &b.UserName, &b.Network, &b.Device, &until, &b.Reason, &b.ByID, &b.ByName, &created); err != nil {
+		b, err := scanBan(rows)
+		if err != nil {
 			return nil, s.trouble(err)
 		}
-		b.Until, b.CreatedAt = timeOrNever(until), time.UnixMilli(created)
 		all = append(all, b)
 	}
 	return all, s.trouble(rows.Err())
+}
+
+// scanBan reads a row of banColumns.
+func scanBan(rows *sql.Rows) (b Ban, err error) {
+	var until, created int64
+	err = rows.Scan(&b.ID, &b.UserID, &b.UserName, &b.Network, &b.Device, &until, &b.Reason, &b.ByID, &b.ByName, &created)
+	b.Until, b.CreatedAt = timeOrNever(until), time.UnixMilli(created)
+	return b, err
 }
 
 // MutedIn returns where nobody shall hear somebody: channels, and "" for everywhere.
