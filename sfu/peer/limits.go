@@ -31,7 +31,7 @@ const (
 	maxOpus = 1275
 	// ssrcTakeover is how long a microphone's SSRC must be silent before another one of the same client may take its place,
 	// as after a change of the encoder. A client that sends two at once is heard on the first. How many there may be in all
-	// is wire's to bound, since each costs a replay window; one too many ends the connection (ErrTooManyStreams).
+	// is bounded by wire (maxSSRCs, 128), since each costs a replay window; one too many ends the connection (ErrTooManyStreams).
 	ssrcTakeover = time.Second
 
 	// nacksPerSecond is how many packets a client may ask for: two thirds of what 32 slots carry at 50 packets a second.
