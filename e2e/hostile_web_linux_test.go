@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -192,6 +193,54 @@ func TestHostileGuests(t *testing.T) {
 	t.Logf("of %d tries in %v, %d made a guest, and %d connections were held; of others %d of %d came in", tried.Load(), long, made.Load(), held, in, others)
 	require.LessOrEqual(t, made.Load(), 200+int64(long.Seconds()*4))
 	require.GreaterOrEqual(t, in*100, others*99)
+}
+
+// TestHostileRequests: one address asks over HTTP as fast as it can, many requests at a time on as many connections as it gets.
+func TestHostileRequests(t *testing.T) {
+	f := fortify(t, fortressPlan{})
+	burst := strings.Repeat("GET /healthz HTTP/1.1\r\nHost: "+f.hostPort()+"\r\n\r\n", 100)
+	long := time.Duration(f.scaled(30, 2)) * time.Second
+	before, began := f.processorTime(), time.Now()
+	var attack sync.WaitGroup
+	var answered, refused, connections atomic.Int64
+	for range 4 {
+		attack.Go(func() {
+			for time.Since(began) < long {
+				conn, err := from(address(0)).Dial("tcp", f.hostPort())
+				if err != nil {
+					continue
+				}
+				connections.Add(1)
+				go func() {
+					for err == nil && time.Since(began) < long {
+						_, err = io.WriteString(conn, burst)
+					}
+				}()
+				answers := bufio.NewScanner(conn)
+				_ = conn.SetReadDeadline(began.Add(long))
+				for answers.Scan() {
+					switch answers.Text() {
+					case "HTTP/1.1 200 OK":
+						answered.Add(1)
+					case "HTTP/1.1 429 Too Many Requests":
+						refused.Add(1)
+					}
+				}
+				_ = conn.Close()
+			}
+		})
+	}
+	for range 5 {
+		time.Sleep(long / 6)
+		_, err := f.guest(address(1), "Ada")
+		require.NoError(t, err)
+	}
+	attack.Wait()
+	t.Logf("in %v: %d connections, %d answers, %d refusals", long, connections.Load(), answered.Load(), refused.Load())
+	require.Positive(t, refused.Load())
+	require.Less(t, float64(answered.Load()), 10_000+500*long.Seconds()+100)
+	// Most of it is accepting connections to close them.
+	f.within("of a core", 100*float64(f.processorTime()-before)/float64(long), 33, "%")
 }
 
 // TestHostileDescriptors: strangers take all file descriptors. A call goes on, and the server says what is wrong, in the log once.

@@ -236,28 +236,28 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/ws", sites.Guard(a.gateway))
-	mux.Handle("/api/guest", a.door.Guard(sites.Guard(&httpapi.Guest{
+	mux.Handle("/api/guest", sites.Guard(&httpapi.Guest{
 		Authority: authority, Allowed: a.cfg.GuestsAllowed(), TTL: a.cfg.GuestTTL, People: a.people, Door: a.door, Log: a.log,
-	})))
-	mux.Handle("/api/invite", a.door.Guard(sites.Guard(&httpapi.Invites{
+	}))
+	mux.Handle("/api/invite", sites.Guard(&httpapi.Invites{
 		Authority: authority, People: a.people, ChannelName: a.gateway.ChannelName, Door: a.door, Log: a.log,
-	})))
-	mux.Handle("/api/signout", a.door.Guard(sites.Guard(&httpapi.SignOut{Authority: authority, People: a.people, Log: a.log})))
+	}))
+	mux.Handle("/api/signout", sites.Guard(&httpapi.SignOut{Authority: authority, People: a.people, Log: a.log}))
 	doors := httpapi.Doors{Guests: a.cfg.GuestsAllowed()}
 	if a.signin != nil {
 		doors.SignIn = &httpapi.SignIn{Name: a.cfg.OIDC.name()}
-		entrance := a.door.Guard(sites.Guard(a.signin))
+		entrance := sites.Guard(a.signin)
 		mux.Handle(signin.Path, entrance)
 		mux.Handle(signin.CallbackPath, entrance)
 	}
-	mux.Handle("/api/config", a.door.Guard(sites.Guard(httpapi.Config(doors, a.log))))
+	mux.Handle("/api/config", sites.Guard(httpapi.Config(doors, a.log)))
 	state := http.NewServeMux()
 	state.HandleFunc("/healthz", httpapi.Health)
 	state.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.trouble.Trouble, a.memory.Trouble))
 	mux.Handle("/healthz", state)
 	mux.Handle("/readyz", state)
-	mux.Handle("/", a.door.Guard(static.Handler(a.cfg.hasTLS())))
-	return httpapi.Headers(sayLast(state, mux, a.trouble.Trouble), a.cfg.hasTLS())
+	mux.Handle("/", static.Handler(a.cfg.hasTLS()))
+	return httpapi.Headers(a.door.Guard(sayLast(state, mux, a.trouble.Trouble)), a.cfg.hasTLS())
 }
 
 // Run serves until ctx is done or a part fails, then closes everything. When ctx is done everybody

@@ -75,6 +75,7 @@ func (d *Door) welcome(w http.ResponseWriter, wait time.Duration) bool {
 	seconds := int(math.Ceil(wait.Seconds()))
 	w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Connection", "close") // or refusals would be what is asked for without end
 	refuse(w, d.Log, http.StatusTooManyRequests, protocol.CodeRateLimited,
 		fmt.Sprintf("too many requests from your address; try again in %d s", seconds))
 	return false
