@@ -229,16 +229,21 @@ func memberBan(ctx context.Context, s *Session, r *request) error {
 		return err
 	}
 	lasts := time.Duration(*d.DurationS) * time.Second
-	if _, err = s.gw.Ban(ctx, s.who(), d.UserID, lasts, reason); err != nil {
-		return err
-	}
-	r.ack(protocol.MemberBan{UserID: d.UserID, DurationS: d.DurationS, Reason: reason})
-	return nil
+	banned := func() { r.ack(protocol.MemberBan{UserID: d.UserID, DurationS: d.DurationS, Reason: reason}) }
+	_, err = s.gw.ban(ctx, s.who(), d.UserID, lasts, reason, banned)
+	return err
 }
 
 // Ban keeps somebody out, who may be here or not, by their id or, if they are known, their name, and ends their session. by must be
 // more than they are, or the operator. It returns their id; the error wraps people.ErrUnknown when there is none.
 func (g *Gateway) Ban(ctx context.Context, by auth.Identity, idOrName string, lasts time.Duration, reason string) (userID string, err error) {
+	return g.ban(ctx, by, idOrName, lasts, reason, func() {})
+}
+
+// ban is Ban, which calls banned before anybody is told.
+func (g *Gateway) ban(
+	ctx context.Context, by auth.Identity, idOrName string, lasts time.Duration, reason string, banned func(),
+) (userID string, err error) {
 	t := target{session: g.users.Get(idOrName)}
 	if t.session == nil {
 		if t.who, err = g.cfg.People.Whom(ctx, idOrName); err != nil {
@@ -259,8 +264,12 @@ func (g *Gateway) Ban(ctx context.Context, by auth.Identity, idOrName string, la
 		}
 	}
 	ban, err := g.cfg.People.Ban(ctx, by, t.who, from, lasts, reason, time.Now())
-	if err != nil || t.session == nil {
+	if err != nil {
 		return t.who.UserID, err
+	}
+	banned()
+	if t.session == nil {
+		return t.who.UserID, nil
 	}
 	event := protocol.ModerationEvent{Action: protocol.ModerationBan, Reason: reason, DurationS: int64(lasts / time.Second)}
 	if t.member != nil {

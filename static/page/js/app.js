@@ -28,6 +28,7 @@ import { mountCheckup } from './ui/checkup.js';
 import { mountControls } from './ui/controls.js';
 import { mountDialogs } from './ui/dialogs.js';
 import { byId } from './ui/dom.js';
+import { mountEnded } from './ui/ended.js';
 import { fillIcons } from './ui/icons.js';
 import { mountLine } from './ui/line.js';
 import { mountPeople } from './ui/people.js';
@@ -61,6 +62,7 @@ function main() {
   }
   const renders = [
     mountStart(session, invitation, link.channelId),
+    mountEnded(session),
     mountBanner(session, dialogs.checkup),
     mountTabs(session, link.channelId),
     mountChannels(session, dialogs),
@@ -72,8 +74,9 @@ function main() {
     mountAnnouncer(session),
   ];
   const render = () => {
-    byId('start').hidden = session.stage === 'in';
-    byId('app').hidden = session.stage !== 'in';
+    const ended = session.ending !== null;
+    byId('start').hidden = session.stage === 'in' || ended;
+    byId('app').hidden = session.stage !== 'in' || ended;
     renders.forEach((r) => r());
   };
   session.addEventListener('change', render);

@@ -23,8 +23,9 @@ import { Voice } from './voice.js';
 /**
  * What went wrong, for the screen to put into words.
  * @typedef {object} Problem
- * @property {'join' | 'delete' | 'voice' | 'deleted' | 'moved' | 'microphone-changed'} doing
- * @property {string} name the channel's, or the microphone's
+ * @property {'join' | 'delete' | 'voice' | 'deleted' | 'moved' | 'held' | 'role' | 'deed' | 'microphone-changed'} doing
+ * @property {string} name the channel's, the microphone's, the role, or of whom one would have done something to
+ * @property {string} [by] who did it, as far as it is known
  * @property {Error | null} error
  */
 
@@ -39,6 +40,8 @@ export class Call extends Store {
   retry = new Retry(() => this.retryNow());
   /** Voice has not come through since one joined, although it was tried. */
   pathBlocked = false;
+  /** By whom others were muted, and oneself, as far as one was told: user ids to names, '' for the operator. @type {Map<string, string>} */
+  mutedBy = new Map();
 
   #client;
   #directory;
@@ -95,6 +98,11 @@ export class Call extends Store {
     const returns = this.room !== null && this.room.channelId === this.wanted && !this.room.live;
     const gone = this.media.state === 'failed' && this.media.everConnected;
     return (returns && !this.microphone.asking) || gone || this.path.broken;
+  }
+
+  /** @returns {string | undefined} who as a moderator muted one, as far as it is known */
+  get heldBy() {
+    return this.mutedBy.get(this.#myId);
   }
 
   // What the person does.
@@ -170,23 +178,16 @@ export class Call extends Store {
    * @param {Problem['doing']} doing
    * @param {string} name
    * @param {Error | null} error
+   * @param {string} [by]
    */
-  report(doing, name, error) {
-    this.problem = { doing, name, error };
+  report(doing, name, error, by) {
+    this.problem = { doing, name, error, by };
     this.changed();
   }
 
-  /**
-   * One has muted somebody as a moderator, or let them be heard.
-   * @param {string} userId
-   * @param {boolean} muted
-   */
-  noteMuted(userId, muted) {
-    const member = this.room?.members.get(userId);
-    if (member) {
-      this.room?.applyVoiceState({ ...member, muted });
-      this.changed();
-    }
+  /** Says why one is not heard, to one who would be. */
+  explainHeld() {
+    this.report('held', '', null, this.heldBy);
   }
 
   // What the server says.
@@ -241,12 +242,12 @@ export class Call extends Store {
       this.#onExpelled(d);
       return;
     }
-    if (op === Op.MODERATION_EVENT && d.joined) {
-      this.#onMoved(d.joined);
+    if (op === Op.MODERATION_EVENT) {
+      this.#onJudged(room, d);
       return;
     }
     room.apply(op, d);
-    this.voice.hold(room.members.get(this.#myId)?.muted ?? false);
+    this.#hold();
     switch (op) {
       case Op.SPEAKERS:
         // Ten times a second in a lively channel: nothing else on the screen depends on it.
@@ -275,13 +276,46 @@ export class Call extends Store {
     this.changed();
   }
 
-  /** @param {import('./protocol.js').Joined} joined where a moderator has put us, with the voice we have */
-  #onMoved(joined) {
+  /**
+   * @param {Room} room
+   * @param {import('./protocol.js').ModerationEvent} d what a moderator did to somebody in it
+   */
+  #onJudged(room, { action, user_id, name = '', by_name: by = '', reason, to_channel_id, joined }) {
+    const mine = user_id === this.#myId;
+    if (action === 'role' || (mine && action === 'move' && !joined)) {
+      return;
+    }
+    const where = joined?.channel_name ?? this.#directory.find(to_channel_id ?? null)?.channel_name;
+    const deed = { deed: action, name: mine ? '' : name, by, reason, where };
+    room.judge(user_id, deed);
+    if (action === 'mute') {
+      this.mutedBy.set(user_id, by);
+    }
+    if (joined) {
+      this.#onMoved(joined, deed);
+    }
+    this.#hold();
+    this.changed();
+  }
+
+  /**
+   * @param {import('./protocol.js').Joined} joined where a moderator has put us, with the voice we have
+   * @param {import('./words/deeds.js').Deed} deed
+   */
+  #onMoved(joined, deed) {
     this.wanted = this.wanted === this.here ? joined.channel_id : this.wanted;
     this.room?.chat.leave();
-    this.#arrive(joined);
-    this.report('moved', joined.channel_name, null);
+    this.#arrive(joined, { ...deed, here: true });
+    this.report('moved', joined.channel_name, null, deed.by);
     this.#settle();
+  }
+
+  /** Has the voice be as a moderator lets it. */
+  #hold() {
+    this.voice.hold(this.room?.members.get(this.#myId)?.muted ?? false);
+    if (this.problem?.doing === 'held' && !this.voice.held) {
+      this.problem = null;
+    }
   }
 
   // The loop between what is wanted and what is.
@@ -315,7 +349,7 @@ export class Call extends Store {
   #quit() {
     this.room?.chat.leave();
     this.room = null;
-    this.voice.hold(false);
+    this.#hold();
   }
 
   #showAddress() {
@@ -367,13 +401,16 @@ export class Call extends Store {
     }
   }
 
-  /** @param {import('./protocol.js').Joined} joined */
-  #arrive(joined) {
+  /**
+   * @param {import('./protocol.js').Joined} joined
+   * @param {import('./words/deeds.js').Deed} [deed] by which one came
+   */
+  #arrive(joined, deed) {
     const channelId = joined.channel_id;
     const chat = this.#chats.of(channelId);
-    chat.note(this.room?.channelId === channelId ? 'back' : 'here', joined.channel_name);
+    chat.note(deed ? 'deed' : this.room?.channelId === channelId ? 'back' : 'here', joined.channel_name, deed);
     this.room = new Room(joined, chat);
-    this.voice.hold(this.room.members.get(this.#myId)?.muted ?? false);
+    this.#hold();
     chat.arrive();
     chat.load();
     this.media.assign(joined.slots);

@@ -38,10 +38,11 @@ export class Chat extends Pages {
   /**
    * @param {Note} note
    * @param {string} name
+   * @param {import('./words/deeds.js').Deed} [deed]
    */
-  note(note, name) {
-    const entry = this.#add({ note, name, at: Date.now() });
-    if (note === 'here' || note === 'back') {
+  note(note, name, deed) {
+    const entry = this.#add({ note, name, deed, at: Date.now() });
+    if (note === 'here' || note === 'back' || deed?.here) {
       this.#arrival = entry;
     }
   }

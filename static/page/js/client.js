@@ -37,6 +37,7 @@ const IDENTIFY_TIMEOUT_MS = 10_000;
  * @property {'idle' | 'connecting' | 'ready' | 'waiting' | 'stopped'} name
  * @property {number} [code] the close code that led to `waiting` or `stopped`
  * @property {string} [reason] the server's words beside the code
+ * @property {number} [until] in `stopped` by a ban: when it ends, as Date.now() counts; absent for good
  * @property {string} [refusal] in `waiting`: why the server refuses this page
  * @property {number} [retryAt] in `waiting`: when the next try starts, as Date.now() counts
  */
@@ -214,8 +215,9 @@ export class Client extends EventTarget {
    * @param {Connection} connection
    * @param {number} code
    * @param {string} reason
+   * @param {number} [until] when one is let in again, as Date.now() counts
    */
-  #broken(connection, code, reason) {
+  #broken(connection, code, reason, until) {
     const opened = connection.hello !== null;
     if (this.state.name === 'ready') {
       this.#awaySince = performance.now();
@@ -226,7 +228,7 @@ export class Client extends EventTarget {
       this.#forget(final);
     }
     if (final) {
-      this.#setState({ name: 'stopped', code, reason });
+      this.#setState({ name: 'stopped', code, reason, until });
       return;
     }
     this.#plan(code, opened);
@@ -328,14 +330,14 @@ export class Client extends EventTarget {
   /**
    * The server closes with 4004 or 4012 by itself, but a lost close frame must not turn a refusal into endless tries.
    * @param {Connection} connection
-   * @param {{op: number, code: number, reason: string}} d
+   * @param {{op: number, code: number, reason: string, retry_after_ms?: number}} d
    */
-  #refused(connection, { code, reason }) {
+  #refused(connection, { code, reason, retry_after_ms }) {
     const version = code === ErrorCode.UNSUPPORTED_VERSION;
     const refused = code === ErrorCode.INVALID_TOKEN || code === ErrorCode.NAME_TAKEN;
     const banned = code === ErrorCode.BANNED;
     const close = version ? CloseCode.VERSION : banned ? CloseCode.BANNED : refused ? CloseCode.AUTH_FAILED : ABNORMAL;
-    this.#broken(connection, close, reason);
+    this.#broken(connection, close, reason, banned && retry_after_ms ? Date.now() + retry_after_ms : undefined);
   }
 
   /**

@@ -10,9 +10,9 @@ import { Store } from './store.js';
 export const PAGE = 50;
 
 /**
- * What a note tells of: someone came, left, was lost, could not be connected with, or was moved, put out, muted or let be heard
- * by a moderator; oneself arrived, or is back.
- * @typedef {'join' | 'leave' | 'gone' | 'unreached' | 'moved' | 'kicked' | 'mute' | 'unmute' | 'here' | 'back'} Note
+ * What a note tells of: someone came, left, was lost, could not be connected with, or something was done to them by a moderator;
+ * oneself arrived, or is back.
+ * @typedef {'join' | 'leave' | 'gone' | 'unreached' | 'deed' | 'here' | 'back'} Note
  */
 
 /**
@@ -22,6 +22,7 @@ export const PAGE = 50;
  * @property {number} at milliseconds since the epoch
  * @property {string} name of the author, or of whom the note is about
  * @property {Note} [note]
+ * @property {import('./words/deeds.js').Deed} [deed] of the note `deed`
  * @property {string} [text] of a message
  * @property {string} [authorId] of a message
  * @property {string} [id] of a message that the server has

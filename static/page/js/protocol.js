@@ -435,6 +435,8 @@ export function charCount(text) {
  * @property {string} [name]
  * @property {string} [by_name]
  * @property {string} [reason]
+ * @property {number} [duration_s] of a ban; absent for good
+ * @property {number} [until] when that is over, as Date.now() counts here
  * @property {Role} [role]
  * @property {string} [to_channel_id]
  * @property {Joined} [joined] to the one who was moved

@@ -10,8 +10,14 @@ const LEAVE_NOTES = new Map(
   /** @type {[string, import('./chat.js').Note][]} */ ([
     ['left', 'leave'],
     ['media_failed', 'unreached'],
-    ['moved', 'moved'],
-    ['kicked', 'kicked'],
+  ]),
+);
+
+/** How they went by a moderator's doing. */
+const LEAVE_DEEDS = new Map(
+  /** @type {[string, import('./words/deeds.js').Deed['deed']][]} */ ([
+    ['moved', 'move'],
+    ['kicked', 'kick'],
   ]),
 );
 
@@ -22,6 +28,8 @@ export class Room {
   members = new Map();
   /** @type {Set<string>} user ids of who speaks, as the server hears it */
   speaking = new Set();
+  /** User ids of those whose going was told with who did it and why. */
+  #told = new Set();
 
   /**
    * @param {import('./protocol.js').Joined} joined
@@ -59,11 +67,6 @@ export class Room {
       case Op.MEDIA_STATE:
         this.#change(d.user_id, { media: d.state });
         break;
-      case Op.MODERATION_EVENT:
-        if (d.action === 'mute' || d.action === 'unmute') {
-          this.chat.note(d.action, d.name ?? '');
-        }
-        break;
       case Op.SPEAKERS: // everyone who speaks
         this.speaking = new Set(d.speakers.map((/** @type {import('./protocol.js').Speaker} */ s) => s.user_id));
         break;
@@ -75,6 +78,20 @@ export class Room {
     this.#change(user_id, { self_mute, self_deaf, muted, mic, sound });
   }
 
+  /**
+   * Takes what a moderator did to somebody here. What follows from it is told after it.
+   * @param {string} userId
+   * @param {import('./words/deeds.js').Deed} deed
+   */
+  judge(userId, deed) {
+    if (deed.deed === 'mute' || deed.deed === 'unmute') {
+      this.#change(userId, { muted: deed.deed === 'mute' });
+    } else {
+      this.#told.add(userId);
+    }
+    this.chat.note('deed', deed.name, deed);
+  }
+
   /** @param {import('./protocol.js').ChannelEvent} d */
   #applyChange({ event, member, cause, channel }) {
     if (event === 'join' && member) {
@@ -83,7 +100,13 @@ export class Room {
     } else if (event === 'leave' && member) {
       this.members.delete(member.user_id);
       this.speaking.delete(member.user_id);
-      this.chat.note(LEAVE_NOTES.get(cause ?? '') ?? 'gone', member.name);
+      const told = this.#told.delete(member.user_id);
+      const deed = LEAVE_DEEDS.get(cause ?? '');
+      if (deed && !told) {
+        this.chat.note('deed', member.name, { deed, name: member.name });
+      } else if (!deed) {
+        this.chat.note(LEAVE_NOTES.get(cause ?? '') ?? 'gone', member.name);
+      }
     } else if (event === 'connection' && member) {
       this.#change(member.user_id, { connection: member.connection });
     } else if (event === 'update' && channel) {

@@ -34,6 +34,8 @@ export class Session extends Store {
   /** @type {'guest' | 'token' | 'login'} */
   kind = 'guest';
 
+  /** By what a moderator has put one out, until one is back. @type {import('./protocol.js').ModerationEvent | null} */
+  #putOut = null;
   #token = '';
   /** The token has not worked yet, so asking for another could go on for ever. */
   #untried = false;
@@ -78,6 +80,27 @@ export class Session extends Store {
       (state.name === 'waiting' && !state.refusal) ||
       (state.name === 'stopped' && state.code === CloseCode.AUTH_FAILED);
     return this.stage === 'in' && (comesBack || this.call.mending);
+  }
+
+  /** Why a moderator does not let one be here, or null. @returns {import('./words/deeds.js').Ending | null} */
+  get ending() {
+    const { name, code, reason, until } = this.client.state;
+    const banned = code === CloseCode.BANNED;
+    if (name !== 'stopped' || !(banned || code === CloseCode.KICKED)) {
+      return null;
+    }
+    const d = this.#putOut;
+    const why = d ? (d.reason ?? '') : (reason ?? '');
+    const where = d?.channel_id && this.directory.nameOf(d.channel_id);
+    return { banned, by: d ? (d.by_name ?? '') : undefined, reason: why, where, until: d?.until ?? until };
+  }
+
+  /** Comes back after a moderator put one out. */
+  comeBack() {
+    if (this.stage === 'out') {
+      this.#begin(null);
+    }
+    this.client.retryNow();
   }
 
   /**
@@ -185,7 +208,8 @@ export class Session extends Store {
    * @returns {boolean} whether one may mute, move and put out somebody in one's channel, unless they are as much
    */
   mayAct(userId) {
-    return userId !== this.me?.userId && this.client.has(FEATURE_MODERATION) && this.mayModerate(this.call.here);
+    const may = this.directory.find(this.call.here)?.may?.includes('moderate') ?? this.mayModerate(this.call.here);
+    return userId !== this.me?.userId && this.client.has(FEATURE_MODERATION) && may;
   }
 
   /**
@@ -263,6 +287,7 @@ export class Session extends Store {
       memory.login = { token: this.#token, name: ready.name };
     }
     this.stage = 'in';
+    this.#putOut = null;
     this.#untried = false;
     this.directory.begin();
     this.marks.begin(ready.user_id);
@@ -338,6 +363,25 @@ export class Session extends Store {
     }
   }
 
+  /** @param {import('./protocol.js').ModerationEvent} d what was done to oneself; muting and moving are the call's */
+  #onJudged(d) {
+    if (d.action === 'kick' || d.action === 'ban') {
+      this.#putOut = { ...d, until: d.duration_s ? Date.now() + d.duration_s * 1_000 : undefined };
+    } else if (d.action === 'role' && d.role && this.me) {
+      this.me = { ...this.me, role: d.role };
+      this.directory.begin(); // what one may do in each channel is another matter now
+      this.call.report('role', d.role, null);
+    }
+  }
+
+  /**
+   * One has done something to somebody as a moderator, of which the server tells the others.
+   * @param {import('./protocol.js').ModerationEvent} d
+   */
+  onDone(d) {
+    this.call.onEvent(Op.MODERATION_EVENT, { ...d, channel_id: this.call.here, by_name: 'you' });
+  }
+
   /**
    * @param {number} op
    * @param {any} d
@@ -350,9 +394,8 @@ export class Session extends Store {
     } else if (op === Op.CHANNEL_EVENT && d.event === 'delete') {
       this.#onDeleted(d.channel_id, this.directory.nameOf(d.channel_id));
       this.directory.remove(d.channel_id);
-    } else if (op === Op.MODERATION_EVENT && d.action === 'role' && this.me) {
-      this.me = { ...this.me, role: d.role };
-      this.changed();
+    } else if (op === Op.MODERATION_EVENT && d.user_id === this.me?.userId) {
+      this.#onJudged(d);
     } else if (op === Op.PRESENCE_EVENT) {
       this.directory.applyPresence(d);
     }

@@ -8,6 +8,9 @@ import { connectionWords } from '../words/entry.js';
 import { INSECURE_PAGE, PATH_BLOCKED, conditionWords, microphoneWords, soundWords } from '../words/voice.js';
 import { byId, setText } from './dom.js';
 
+/** What is only to be known. @type {import('../call.js').Problem['doing'][]} */
+const CALM = ['microphone-changed', 'moved', 'role'];
+
 /**
  * @typedef {object} Notice
  * @property {string} text
@@ -31,8 +34,6 @@ function connectionNotice({ client }) {
       return { text: words.text, label: 'Retry now', run: () => client.retryNow() };
     case 'take-over':
       return { text: words.text, label: 'Take over', run: () => client.retryNow() };
-    case 'return':
-      return { text: words.text, label: 'Come back', run: () => client.retryNow() };
     case 'reload':
       return { text: words.text, label: 'Reload', run: () => location.reload() };
   }
@@ -59,7 +60,7 @@ function callNotice({ call }, check) {
     return { text: unheard.text, label: unheard.label, run: again, close };
   }
   if (call.problem) {
-    return { text: problemWords(call.problem), close, calm: call.problem.doing === 'microphone-changed' };
+    return { text: problemWords(call.problem), close, calm: CALM.includes(call.problem.doing) };
   }
   if (call.pathBlocked && call.here) {
     // It is tried again by itself.

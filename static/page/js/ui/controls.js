@@ -3,6 +3,7 @@
  * @module
  */
 
+import { doerWords } from '../words/deeds.js';
 import { byId, catchFocus, setAttribute, setText } from './dom.js';
 import { setIcon } from './icons.js';
 
@@ -24,13 +25,14 @@ function renderControl(button, icon, label, pressed) {
  */
 export function mountControls(session) {
   const { call } = session;
-  const mute = /** @type {HTMLButtonElement} */ (byId('mute'));
+  const mute = byId('mute');
   const deafen = byId('deafen');
 
   /** There is nothing to mute. */
   const without = () => call.talk.listenOnly || call.microphone.condition === 'lost';
   const toggleMute = () => {
     if (call.voice.held) {
+      call.explainHeld();
       return;
     }
     if (without()) {
@@ -58,10 +60,10 @@ export function mountControls(session) {
       inRoom = room !== null;
       catchFocus(inRoom ? mute : document.querySelector('.channel'));
     }
-    mute.disabled = voice.held;
+    setAttribute(mute, 'aria-disabled', voice.held ? 'true' : null);
     if (voice.held) {
       renderControl(mute, 'mic-off', 'Muted', true);
-      setAttribute(mute, 'title', 'A moderator has muted you');
+      setAttribute(mute, 'title', `${doerWords(call.heldBy)} has muted you`);
     } else if (without()) {
       renderControl(mute, 'mic', 'Use microphone', null);
       setAttribute(mute, 'title', call.talk.listenOnly ? 'You are listening only' : 'Your microphone was disconnected');

@@ -8,7 +8,8 @@ import { createFailed } from '../words/channels.js';
 import { people } from '../words/common.js';
 import { byId, setText } from './dom.js';
 import { mountInvites } from './invites.js';
-import { mountAudit, mountModeration } from './moderation.js';
+import { mountAudit } from './moderation.js';
+import { mountPerson } from './person.js';
 import { mountSearch } from './search.js';
 import { mountSettings } from './settings.js';
 
@@ -18,7 +19,7 @@ import { mountSettings } from './settings.js';
  * @property {(channelId: string) => void} delete asks whether to delete it
  * @property {() => void} signOut asks whether to, where that cannot be undone
  * @property {(channelId?: string | null) => void} invite people to a channel or to the server
- * @property {(userId: string) => void} moderate what a moderator may do to somebody in the channel
+ * @property {(userId: string, button: HTMLElement) => void} moderate has a menu of what a moderator may do to somebody in the channel
  * @property {() => void} audit whom moderators keep out, and what they did
  * @property {(channelId: string) => void} settings of a channel
  * @property {(channelId?: string | null) => void} search looks for what was written, in one channel or in all
@@ -34,7 +35,7 @@ export function mountDialogs(session) {
     delete: mountDelete(session),
     signOut: mountSignOut(session),
     invite: mountInvites(session),
-    moderate: mountModeration(session),
+    moderate: mountPerson(session),
     audit: mountAudit(session),
     settings: mountSettings(session),
     search: mountSearch(session),

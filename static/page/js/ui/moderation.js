@@ -1,69 +1,14 @@
 /**
- * What moderators do to people in their channel, whom they keep out, and what was done.
+ * Whom moderators keep out, and what was done.
  * @module
  */
 
 import { Op } from '../protocol.js';
-import { BAN_TIMES, banFacts, deedWords, moderationFailed } from '../words/moderation.js';
+import { banFacts, deedWords, moderationFailed } from '../words/moderation.js';
 import { byId, h, renderList, setText } from './dom.js';
 
 /** @typedef {import('../protocol.js').Deed} Deed */
 /** @typedef {import('../protocol.js').Ban} Ban */
-
-/**
- * @param {import('../session.js').Session} session
- * @returns {(userId: string) => void} opens it for somebody
- */
-export function mountModeration(session) {
-  const { call, client, directory } = session;
-  const dialog = /** @type {HTMLDialogElement} */ (byId('moderate-dialog'));
-  const where = /** @type {HTMLSelectElement} */ (byId('moderate-where'));
-  const time = /** @type {HTMLSelectElement} */ (byId('moderate-time'));
-  const reason = /** @type {HTMLInputElement} */ (byId('moderate-reason'));
-  const error = byId('moderate-error');
-  let userId = '';
-  const member = () => call.room?.members.get(userId);
-  byId('moderate-close').addEventListener('click', () => dialog.close());
-
-  /**
-   * @param {string} id of a button
-   * @param {() => Promise<void>} act
-   */
-  const on = (id, act) =>
-    byId(id).addEventListener('click', async () => {
-      setText(error, '');
-      try {
-        await act();
-        dialog.close();
-      } catch (err) {
-        setText(error, moderationFailed(/** @type {Error} */ (err)));
-      }
-    });
-  const why = () => reason.value.trim() || undefined;
-  on('moderate-mute', async () => {
-    const mute = !member()?.muted;
-    await client.request(Op.MEMBER_MUTE, { user_id: userId, mute });
-    call.noteMuted(userId, mute); // who does it is not told
-  });
-  on('moderate-move', () => client.request(Op.MEMBER_MOVE, { user_id: userId, channel_id: where.value }));
-  on('moderate-kick', () => client.request(Op.MEMBER_KICK, { user_id: userId, reason: why() }));
-  on('moderate-ban', () => client.request(Op.MEMBER_BAN, { user_id: userId, duration_s: Number(time.value), reason: why() }));
-
-  return (id) => {
-    userId = id;
-    setText(byId('moderate-title'), member()?.name ?? '');
-    setText(byId('moderate-mute'), member()?.muted ? 'Let everybody hear them' : 'Mute for everybody');
-    const others = directory.channels.filter((c) => c.channel_id !== call.here);
-    where.replaceChildren(...others.map((c) => h('option', { value: c.channel_id }, c.channel_name)));
-    byId('moderate-moving').hidden = others.length === 0;
-    time.replaceChildren(...BAN_TIMES.map(([s, words]) => h('option', { value: String(s) }, words)));
-    time.value = String(BAN_TIMES[1][0]);
-    byId('moderate-banning').hidden = !session.moderates;
-    reason.value = '';
-    setText(error, '');
-    dialog.showModal();
-  };
-}
 
 /**
  * @param {import('../session.js').Session} session

@@ -5,6 +5,7 @@
 
 import { hash } from '../protocol.js';
 import { conditionWords, soundWords } from '../words/voice.js';
+import { mutedWords } from '../words/deeds.js';
 import { byId, h, renderList, setAttribute, setText } from './dom.js';
 import { icon } from './icons.js';
 
@@ -32,12 +33,13 @@ export function paintAvatar(avatar, userId, name) {
 
 /**
  * @param {Member} member
+ * @param {string | undefined} mutedBy a moderator, as far as it is known
  * @returns {{icon: import('./icons.js').IconName, text: string} | null} what keeps this
  *   member from talking or hearing
  */
-function mark(member) {
+function mark(member, mutedBy) {
   if (member.muted) {
-    return { icon: 'mic-off', text: 'Muted by a moderator' };
+    return { icon: 'mic-off', text: mutedWords(mutedBy) };
   }
   if (member.self_deaf) {
     return { icon: 'headphones-off', text: 'Deafened' };
@@ -96,7 +98,12 @@ export function mountPeople(session, dialogs) {
           { class: 'person__action', type: 'button', click: () => hearing.toggleExclusion(member.user_id) },
           icon('sound-off'),
         ),
-        h('button', { class: 'person__action', type: 'button', click: () => dialogs.moderate(member.user_id) }, icon('shield')),
+        h(
+          'button',
+          { class: 'person__action', type: 'button', 'aria-haspopup': 'menu', 'aria-expanded': 'false',
+            click: (e) => dialogs.moderate(member.user_id, e.currentTarget) },
+          icon('shield'),
+        ),
       ),
     );
   };
@@ -127,7 +134,8 @@ export function mountPeople(session, dialogs) {
     const [face, name, note, actions] = item.children;
     const badge = /** @type {HTMLElement} */ (face.lastElementChild);
     const mine = member.user_id === session.me?.userId;
-    const marked = mark(mine ? { ...member, mic: call.talk.unheard, sound: media.playback.sound } : member);
+    const state = mine ? { ...member, mic: call.talk.unheard, sound: media.playback.sound } : member;
+    const marked = mark(state, call.mutedBy.get(member.user_id));
     badge.hidden = marked === null;
     if (marked && badge.dataset.mark !== marked.icon) {
       badge.dataset.mark = marked.icon;
@@ -140,6 +148,7 @@ export function mountPeople(session, dialogs) {
     setText(note, [mine ? 'You' : '', broken || (marked?.text ?? unheard)].filter(Boolean).join(' · '));
     item.classList.toggle('person--unheard', unheard !== '');
     item.classList.toggle('person--unstable', broken !== '');
+    item.classList.toggle('person--held', member.muted === true);
     item.dataset.userId = member.user_id;
 
     const acts = session.mayAct(member.user_id);

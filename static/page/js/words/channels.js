@@ -5,6 +5,8 @@
 
 import { ErrorCode, RequestError } from '../protocol.js';
 import { HOW_TO_ENTER, because, sentence, span } from './common.js';
+import { doerWords } from './deeds.js';
+import { moderationFailed } from './moderation.js';
 
 /**
  * @param {Error} err
@@ -40,7 +42,7 @@ function noEntry({ reason }) {
  * @param {import('../call.js').Problem} problem
  * @returns {string}
  */
-export function problemWords({ doing, name, error }) {
+export function problemWords({ doing, name, error, by }) {
   const code = error instanceof RequestError ? error.code : 0;
   switch (doing) {
     case 'join':
@@ -54,7 +56,13 @@ export function problemWords({ doing, name, error }) {
     case 'delete':
       return `${name} was not deleted. ${because(error)}`;
     case 'moved':
-      return `A moderator has moved you to ${name}.`;
+      return `${doerWords(by)} has moved you to ${name}.`;
+    case 'held':
+      return `${doerWords(by)} has muted you: nobody hears you until a moderator undoes it.`;
+    case 'role':
+      return `You are ${name === 'admin' ? 'an admin' : `a ${name}`} here now.`;
+    case 'deed':
+      return `Nothing has changed for ${name}. ${error ? moderationFailed(error) : ''}`;
     case 'deleted':
       return `${name} was deleted.`;
     case 'voice':

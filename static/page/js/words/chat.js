@@ -5,6 +5,7 @@
 
 import { ConnectionLostError, ErrorCode, RequestError } from '../protocol.js';
 import { HOW_TO_ENTER, because } from './common.js';
+import { deedNote } from './deeds.js';
 
 /**
  * @param {Error | null} err why a message was not delivered
@@ -131,7 +132,7 @@ export function searchFailed(err) {
  * @param {import('../pages.js').Entry} entry a note
  * @returns {string}
  */
-export function noteWords({ note, name }) {
+export function noteWords({ note, name, deed }) {
   switch (note) {
     case 'join':
       return `${name} joined`;
@@ -141,14 +142,8 @@ export function noteWords({ note, name }) {
       return `${name} lost the connection`;
     case 'unreached':
       return `${name} left: no voice connection`;
-    case 'moved':
-      return `${name} was moved to another channel`;
-    case 'kicked':
-      return `${name} was put out by a moderator`;
-    case 'mute':
-      return `${name} was muted by a moderator`;
-    case 'unmute':
-      return `${name} may be heard again`;
+    case 'deed':
+      return deed ? deedNote(deed) : '';
     case 'back':
       return 'You are back';
     default:

@@ -5,7 +5,7 @@
 
 import { EntryError, SignedOutError } from '../account.js';
 import { CloseCode, ErrorCode, RequestError, StoppedError } from '../protocol.js';
-import { atTime, because, seconds, sentence } from './common.js';
+import { atTime, because, seconds } from './common.js';
 import { roleWords } from './moderation.js';
 
 /**
@@ -82,7 +82,7 @@ export function inviteWords({ role, channel_name, by_name, expires_at }, known) 
 /**
  * What keeps the page from the server, where a person has to do something about it, or waits for it at the door.
  * @param {import('../client.js').ClientState} state
- * @returns {{text: string, action: 'retry' | 'take-over' | 'return' | 'reload'} | null}
+ * @returns {{text: string, action: 'retry' | 'take-over' | 'reload'} | null}
  */
 export function connectionWords(state) {
   if (state.name === 'waiting' && state.refusal) {
@@ -95,9 +95,8 @@ export function connectionWords(state) {
     case CloseCode.REPLACED:
       return { text: 'You opened Mini LiveChat somewhere else. This page is on hold.', action: 'take-over' };
     case CloseCode.KICKED:
-      return { text: `A moderator has put you out${state.reason ? `: ${state.reason}` : ''}.`, action: 'return' };
     case CloseCode.BANNED:
-      return { text: sentence(state.reason ?? ''), action: 'return' };
+      return null; // a panel of its own says it
     case CloseCode.AUTH_FAILED:
       return null; // a guest, who gets another token without being asked: anybody else is out
     case CloseCode.VERSION:

@@ -65,10 +65,25 @@ export function inviteFailed(err) {
  * @returns {string}
  */
 export function moderationFailed(err) {
-  if (err instanceof RequestError && err.code === ErrorCode.ACCESS_DENIED) {
-    return `You may not do that: ${err.reason.replace(/^access denied: /, '')}.`;
+  switch (err instanceof RequestError ? err.code : 0) {
+    case ErrorCode.ACCESS_DENIED:
+      if (err.message.includes('moderator of the server')) {
+        return 'A moderator of the server muted them, and only such a one can undo it.';
+      }
+      return / is an? (moderator|admin) here/.test(err.message)
+        ? 'They may do as much here as you may, or more.'
+        : 'You may not do that here.';
+    case ErrorCode.USER_NOT_FOUND:
+      return 'They are not here any more.';
+    case ErrorCode.NOT_IN_CHANNEL:
+      return 'They are in no channel any more.';
+    case ErrorCode.CHANNEL_FULL:
+      return 'That channel is full.';
+    case ErrorCode.INVALID_PAYLOAD:
+      return 'The reason cannot be used as it is: it is too long, or has characters that nobody sees.';
+    default:
+      return because(err);
   }
-  return err instanceof RequestError && err.code === ErrorCode.USER_NOT_FOUND ? 'They are not here any more.' : because(err);
 }
 
 /** How long people may be kept out, in seconds. */
@@ -82,7 +97,10 @@ export const BAN_TIMES = [
 ];
 
 /** @type {Record<string, string>} */
-const DEED_WORDS = { mute: 'muted', unmute: 'let be heard', move: 'moved', kick: 'put out', ban: 'banned', unban: 'let in again', role: 'given another role' };
+const DEED_PLACES = { move: 'to', kick: 'from' };
+
+/** @type {Record<string, string>} */
+const DEED_WORDS = { mute: 'muted', unmute: 'unmuted', move: 'moved', kick: 'removed', ban: 'banned', unban: 'let in again', role: 'given another role' };
 
 /**
  * @param {import('../protocol.js').Deed} deed
@@ -90,7 +108,7 @@ const DEED_WORDS = { mute: 'muted', unmute: 'let be heard', move: 'moved', kick:
  * @returns {{what: string, facts: string}}
  */
 export function deedWords({ at, action, user_id, name, by_name, reason, until }, where) {
-  const place = where && `${action === 'move' ? 'to' : 'in'} ${where}`;
+  const place = where && `${DEED_PLACES[action] ?? 'in'} ${where}`;
   const end = until ? `until ${atTime.format(until)}` : '';
   return {
     what: [name || user_id, DEED_WORDS[action] ?? action, place].filter(Boolean).join(' '),

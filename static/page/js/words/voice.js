@@ -4,6 +4,7 @@
  */
 
 import { seconds } from './common.js';
+import { doerWords } from './deeds.js';
 
 /**
  * What is wrong with a microphone that was well when it was opened.
@@ -148,7 +149,7 @@ export function voiceWords(call, quality, now) {
  */
 function silenceWords(call) {
   if (call.voice.held) {
-    return { text: 'A moderator has muted you', tone: 'poor' };
+    return { text: `${doerWords(call.heldBy)} has muted you`, tone: 'poor' };
   }
   if (call.talk.unheard !== 'ok') {
     return { text: 'Nobody hears you', tone: 'poor' };
