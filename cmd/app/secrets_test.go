@@ -102,6 +102,7 @@ func TestABadFileOfSecretsLeavesThemAsTheyWere(t *testing.T) {
 	}
 	// What was wrong is mended, and nobody has to say so.
 	require.NoError(t, os.WriteFile(f.path, []byte(newSecret), 0o600))
+	require.NoError(t, os.Chmod(f.path, 0o600))
 	f.look()
 	f.look()
 	require.True(t, f.takes(t, newSecret))

@@ -74,6 +74,11 @@ func TestEverySettingFromEverySource(t *testing.T) {
 		Announce: []string{"203.0.113.7", "198.51.100.7"},
 		Secret:   "00000000000000000000000000000042", AllowGuests: &yes,
 		AllowOrigin: []string{"https://a.example", "https://b.example"}, GuestTTL: time.Hour, LoginTTL: 72 * time.Hour,
+		OIDC: app.OIDC{
+			Issuer: "https://login.example.org", ClientID: "livechat", ClientSecretFile: "/etc/client", Name: "Example",
+			Scope: []string{"profile", "groups"}, RoleClaim: "groups", Role: []string{"staff=moderator", "*=guest"},
+			RedirectURL: "https://voice.example.org/api/signin/callback", TTL: 8 * time.Hour,
+		},
 		Channels: []string{"lobby", "ops=Ops: all"}, Slots: 4, ChannelCapacity: 20, MaxChannels: 30,
 		ChannelsPerUser: 3, ChannelsPerGuest: 2, PerAddress: 7, TrustedProxy: []string{"10.0.0.0/8", "2001:db8::1"},
 		ChannelIdle: time.Minute, MessageLength: 100, KeepMessages: 200, KeepFor: 48 * time.Hour,
@@ -103,6 +108,15 @@ allow-origin:
   - https://b.example
 guest-ttl: 1h
 login-ttl: 72h
+oidc-issuer: https://login.example.org
+oidc-client-id: livechat
+oidc-client-secret-file: /etc/client
+oidc-name: Example
+oidc-scope: [profile, groups]
+oidc-role-claim: groups
+oidc-role: [staff=moderator, "*=guest"]
+oidc-redirect-url: https://voice.example.org/api/signin/callback
+oidc-ttl: 8h
 channels: ["lobby", "ops=Ops: all"]
 slots: 4
 channel-capacity: 20
@@ -138,6 +152,9 @@ log-level: warn
 		"LIVECHAT_HTTP": "0.0.0.0:80", "LIVECHAT_UDP": "192.0.2.1:3478", "LIVECHAT_ANNOUNCE": "203.0.113.7,198.51.100.7",
 		"LIVECHAT_SECRET": "00000000000000000000000000000042", "LIVECHAT_ALLOW_GUESTS": "true",
 		"LIVECHAT_ALLOW_ORIGIN": "https://a.example,https://b.example", "LIVECHAT_GUEST_TTL": "1h", "LIVECHAT_LOGIN_TTL": "72h",
+		"LIVECHAT_OIDC_ISSUER": "https://login.example.org", "LIVECHAT_OIDC_CLIENT_ID": "livechat", "LIVECHAT_OIDC_CLIENT_SECRET_FILE": "/etc/client",
+		"LIVECHAT_OIDC_NAME": "Example", "LIVECHAT_OIDC_SCOPE": "profile,groups", "LIVECHAT_OIDC_ROLE_CLAIM": "groups", "LIVECHAT_OIDC_ROLE": "staff=moderator,*=guest",
+		"LIVECHAT_OIDC_REDIRECT_URL": "https://voice.example.org/api/signin/callback", "LIVECHAT_OIDC_TTL": "8h",
 		"LIVECHAT_CHANNELS": "lobby,ops=Ops: all", "LIVECHAT_SLOTS": "4", "LIVECHAT_CHANNEL_CAPACITY": "20",
 		"LIVECHAT_MAX_CHANNELS": "30", "LIVECHAT_CHANNELS_PER_USER": "3", "LIVECHAT_CHANNELS_PER_GUEST": "2", "LIVECHAT_PER_ADDRESS": "7", "LIVECHAT_TRUSTED_PROXY": "10.0.0.0/8,2001:db8::1", "LIVECHAT_CHANNEL_IDLE": "1m", "LIVECHAT_MESSAGE_LENGTH": "100", "LIVECHAT_KEEP_MESSAGES": "200", "LIVECHAT_KEEP_FOR": "48h",
 		"LIVECHAT_HEARTBEAT_INTERVAL": "5s", "LIVECHAT_ZOMBIE_TIMEOUT": "20s", "LIVECHAT_REAPER_INTERVAL": "1s",
@@ -160,6 +177,7 @@ log-level: warn
 	require.Equal(t, []string{"a.pem", "b.pem"}, []string{cert.TLSCert, cert.TLSKey})
 	require.False(t, cert.TURN)
 	require.False(t, parsed(t, "", nil, "--no-turn").TURN)
+	require.Equal(t, "/run/secrets/livechat", parsed(t, "secret-file: /run/secrets/livechat\n", nil).SecretFile)
 }
 
 func TestAllowGuestsHasThreeStates(t *testing.T) {

@@ -329,7 +329,8 @@ func TestLimitsAgreeWithTheProtocol(t *testing.T) {
 func FuzzVerify(f *testing.F) {
 	require.True(f, crypto.SHA256.Available())
 	a := authority(f, secret)
-	good, err := a.Mint(auth.Identity{UserID: "ada", Name: "Ada", Role: auth.RoleAdmin}, testNow(), time.Hour)
+	// Of a name that is always the same, since each of the fuzzer's processes makes its own.
+	good, err := a.Mint(auth.Identity{UserID: "ada", Name: "Ada", Role: auth.RoleAdmin, TokenID: "1"}, testNow(), time.Hour)
 	require.NoError(f, err)
 	parts := strings.Split(good, ".")
 	decode := func(s string) []byte {
@@ -341,6 +342,8 @@ func FuzzVerify(f *testing.F) {
 	f.Add([]byte(`{"alg":"none"}`), []byte(`{"iss":"livechat","sub":"ada","exp":1e308}`), "")
 	f.Add([]byte(`{"alg":"HS256","crit":[]}`), []byte(`null`), "")
 	f.Add([]byte(`{"alg":"HS256"}`), []byte(`{"iss":"livechat","sub":"\u202e","exp":-1}`), good)
+	f.Add([]byte(`{"alg":"HS256"}`), []byte(`{"iss":"livechat","sub":"ada","exp":1779019260,"jti":"x","aud":["livechat"],"role":"guest",`+
+		`"channels":["ops-*"],"create":false,"publish":true,"moderate":true,"priority_max":7}`), good)
 	// The fuzzer cannot sign, so it is given the key: what is behind the signature check
 	// meets strange claims too. The token it makes up by itself must never pass.
 	f.Fuzz(func(t *testing.T, header, claims []byte, token string) {
@@ -356,6 +359,12 @@ func FuzzVerify(f *testing.F) {
 			return
 		}
 		require.NoError(t, auth.CheckUserID(id.UserID))
+		require.True(t, id.ExpiresAt.After(testNow()) && id.KeyID == keyID)
+		if id.TokenID != "" {
+			require.NoError(t, auth.CheckTokenID(id.TokenID))
+		}
+		_, err = a.Mint(auth.Identity{UserID: id.UserID, Grants: id.Grants}, testNow(), time.Hour)
+		require.NotErrorIs(t, err, auth.ErrGrants)
 		name, err := names.Visible(id.Name, auth.MaxNameChars)
 		if id.Name != name || err != nil {
 			t.Fatalf("accepted the name %q: %v", id.Name, err)
