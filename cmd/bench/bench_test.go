@@ -82,6 +82,7 @@ func TestPlans(t *testing.T) {
 		{"idle 9", 0, 9, 9, 1, 8, 0, 0},
 		{"join 3", 0, 12, 10, 1, 9, 9, 9 * 8},
 		{"storm 60", 0, 66, 66, 3, 8, 3, 3},
+		{"chat 2000", 0, 60, 60, 41, 19, 20, 380},
 	} {
 		scenarios, err := ParseScenarios([]string{test.scenario})
 		require.NoError(t, err)

@@ -35,6 +35,7 @@ type measurement struct {
 	failed  []error       // of newcomers; guarded by mu
 
 	talking []atomic.Bool // by room: somebody does
+	chat    chat
 	baseRSS float64
 	used    reading // during the measurement
 }
@@ -59,6 +60,9 @@ func (m *measurement) run(ctx context.Context) (r Result, err error) {
 	}
 	if err = m.ramp(ctx); err != nil {
 		return r, err
+	}
+	if m.plan.rate > 0 {
+		defer m.write(ctx, m.plan.rate)()
 	}
 	m.say("warming up")
 	if err = wait(ctx, m.opts.Warmup); err != nil {
@@ -138,7 +142,7 @@ func (m *measurement) join(ctx context.Context, i int) error {
 	m.present = append(m.present, one)
 	m.mu.Unlock()
 	one.leg.counted.Store(!who.newcomer)
-	if who.talks {
+	if who.talks && !m.plan.silent {
 		m.gen.talk(one.leg, one.ssrc, m.plan.fanout[who.room])
 		m.talking[who.room].Store(true)
 	}
@@ -339,6 +343,9 @@ func (m *measurement) account(r *Result, seconds Value) {
 			*v = Value(milliseconds(h.quantile(q)))
 		}
 		r.Latency.Max = Value(milliseconds(h.largest()))
+	}
+	if acks := &m.chat.acks; acks.count() > 0 {
+		r.Beside.AckP50, r.Beside.AckP99 = Value(milliseconds(acks.quantile(0.5))), Value(milliseconds(acks.quantile(0.99)))
 	}
 	slices.Sort(m.joins)
 	r.Join.P50, r.Join.P99 = quantile(m.joins, 0.5), quantile(m.joins, 0.99)

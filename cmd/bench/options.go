@@ -31,6 +31,8 @@ type Options struct {
 	Slots int
 	// URL is that of a server that is running already; "" starts one.
 	URL string
+	// Remembered is how many messages the server remembers when it starts, for Chat.
+	Remembered int
 	// Floor and Reference say whether to measure those, too, beside a server of our own.
 	Floor, Reference bool
 	// JSON asks for one JSON object a scenario in place of the table.
@@ -57,6 +59,8 @@ const (
 	maxDuration = 10 * time.Minute
 	maxWarmup   = 5 * time.Minute
 	maxRuns     = 100
+	// maxRemembered takes some minutes to make.
+	maxRemembered = 10_000_000
 )
 
 // ErrOption is in every error about another of the options.
@@ -73,6 +77,10 @@ func (o *Options) validate() error {
 		return fmt.Errorf("%w: the warm-up must take 0s to %s", ErrOption, maxWarmup)
 	case o.Runs < 1 || o.Runs > maxRuns:
 		return fmt.Errorf("%w: there must be 1 to %d runs", ErrOption, maxRuns)
+	case o.Remembered < 0 || o.Remembered > maxRemembered:
+		return fmt.Errorf("%w: there must be 0 to %d messages", ErrOption, maxRemembered)
+	case o.Remembered > 0 && o.URL != "":
+		return fmt.Errorf("%w: only a server of its own can be told messages", ErrOption)
 	case o.Slots < 0 || o.Slots > maxSlots:
 		return fmt.Errorf("%w: there must be 1 to %d slots, or 0 for what suits the scenario", ErrOption, maxSlots)
 	}

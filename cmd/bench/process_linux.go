@@ -117,8 +117,6 @@ func (p *process) failure(err error) error {
 
 // firstLine returns the first line that the child prints, and lets it print on.
 func (p *process) firstLine(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
 	type result struct {
 		line string
 		err  error

@@ -63,8 +63,11 @@ type Result struct {
 	Latency Latency `json:"latency_ms"`
 	// Join is from the opening of the WebSocket to the first packet heard, for those who
 	// came when somebody was talking.
-	Join   JoinTime `json:"join_ms"`
-	Server Server   `json:"server"`
+	Join JoinTime `json:"join_ms"`
+	// Beside is what is known only of Chat, of which the other figures are those of a call beside messages, without the CPU time
+	// of these.
+	Beside Beside `json:"chat"`
+	Server Server `json:"server"`
 	// FloorUS and ReferenceUS are CPU time in µs for each forwarded packet.
 	FloorUS     Value `json:"floor_us_per_packet"`
 	ReferenceUS Value `json:"reference_us_per_packet"`
@@ -86,6 +89,18 @@ type Latency struct {
 type JoinTime struct {
 	P50 Value `json:"p50"`
 	P99 Value `json:"p99"`
+}
+
+// Beside is about messages beside a call.
+type Beside struct {
+	// AckP50 and AckP99 are from when a message was due to its ACK, in milliseconds.
+	AckP50 Value `json:"ack_ms_p50"`
+	AckP99 Value `json:"ack_ms_p99"`
+	// QuietUS and QuietP99 are CPU time for a packet, and the latency, without messages.
+	QuietUS  Value `json:"quiet_us_per_packet"`
+	QuietP99 Value `json:"quiet_latency_ms_p99"`
+	// Cores is what messages take without a call.
+	Cores Value `json:"cores"`
 }
 
 // Server is what the server's process used.
@@ -112,6 +127,7 @@ func (r *Result) figures() []*Value {
 	return []*Value{
 		&r.Seconds, &r.ForwardedPPS, &r.ExpectedPPS, &r.Loss,
 		&r.Latency.P50, &r.Latency.P95, &r.Latency.P99, &r.Latency.Max, &r.Join.P50, &r.Join.P99,
+		&r.Beside.AckP50, &r.Beside.AckP99, &r.Beside.QuietUS, &r.Beside.QuietP99, &r.Beside.Cores,
 		&s.CPUCores, &s.CPUPerPacket, &s.UserUS, &s.SysUS, &s.RSS, &s.RSSPerParticipant, &s.Goroutines, &s.GCPauseMax,
 		&r.FloorUS, &r.ReferenceUS, &r.RatioFloor, &r.RatioReference,
 	}

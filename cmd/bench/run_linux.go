@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"os"
 	"runtime"
 	"time"
 )
@@ -23,6 +24,14 @@ func Run(ctx context.Context, opts Options) error {
 		}
 	}
 	defer b.progress.clear()
+	if opts.Remembered > 0 {
+		b.progress.prefix = "memory"
+		b.progress.say("making it")
+		defer func() { _ = os.RemoveAll(b.memory) }()
+		if err := b.remember(ctx); err != nil {
+			return err
+		}
+	}
 	var done []Summary
 	for _, s := range opts.Scenarios {
 		summary, err := b.scenario(ctx, s)
@@ -88,7 +97,8 @@ type bench struct {
 	opts     Options
 	progress *progress
 	local    netip.Addr
-	limit    int // of slots, on the server
+	limit    int    // of slots, on the server
+	memory   string // the server's data directory, when it is to know something
 }
 
 // scenario measures all runs of one scenario. In each run the yardsticks come first and
@@ -106,6 +116,9 @@ func (b *bench) scenario(ctx context.Context, s Scenario) (Summary, error) {
 	}
 	summary := summarise(runs)
 	summary.Notes = notes.lines()
+	if s.Kind == Chat {
+		summary.Notes = append([]string{chatNote(summary.Median.Beside)}, summary.Notes...)
+	}
 	return summary, nil
 }
 
@@ -130,7 +143,13 @@ func (b *bench) once(ctx context.Context, s Scenario, notes *notes) (Result, err
 		}
 		reference = yardstick(r)
 	}
-	r, err := b.measure(ctx, RoleServer, &p, &serverTarget{self: b.opts.Self, url: b.opts.URL}, b.local, notes)
+	server := func() (Result, error) {
+		if s.Kind == Chat {
+			return b.beside(ctx, &p, notes)
+		}
+		return b.measure(ctx, RoleServer, &p, &serverTarget{self: b.opts.Self, url: b.opts.URL}, b.local, notes)
+	}
+	r, err := server()
 	if err != nil {
 		return r, err
 	}

@@ -19,6 +19,7 @@ const (
 	Idle       Kind = "idle"
 	Join       Kind = "join"
 	Storm      Kind = "storm"
+	Chat       Kind = "chat"
 )
 
 // Usage explains the scenarios, one a line.
@@ -28,7 +29,8 @@ const Usage = `  fanout N       one talks, N listen
   crowd N        one channel of N, of whom one in ten talks
   idle N         one channel of N, and nobody talks
   join N         N come and go one after another in a conference of ten
-  storm N        N connect at the same moment, to channels of 25`
+  storm N        N connect at the same moment, to channels of 25
+  chat N         N messages a second are written beside a conference of 20`
 
 const (
 	// maxParticipants bounds a scenario, in people: each takes two file descriptors here.
@@ -42,6 +44,10 @@ const (
 	// runningChannel is how many are in the channel into which join joins, the joiner
 	// included: the size in which others have published their times.
 	runningChannel = 10
+	// chatCall is how many talk beside the chat.
+	chatCall = 20
+	// chatters is how many people write, each in a channel of their own, so that what is measured is remembering and not telling.
+	chatters = 40
 	// stormChannel is how many newcomers share a channel in a storm.
 	stormChannel = 25
 )
@@ -102,9 +108,9 @@ func parseScenario(kind, size string) (Scenario, error) {
 		size, least = n, 2
 	case Crowd:
 		least = 2 * crowdTalkers
-	case Fanout, Idle, Join, Storm:
+	case Fanout, Idle, Join, Storm, Chat:
 	default:
-		return s, fmt.Errorf("%w: %q is none of fanout, conference, rooms, crowd, idle, join, storm", ErrScenario, kind)
+		return s, fmt.Errorf("%w: %q is none of fanout, conference, rooms, crowd, idle, join, storm, chat", ErrScenario, kind)
 	}
 	var err error
 	s.N, err = strconv.Atoi(size)
@@ -138,6 +144,9 @@ type plan struct {
 
 	slots   int
 	members []member
+	// rate is how many messages are written a second; silent: nobody talks. Both are for Chat only.
+	rate   int
+	silent bool
 	// fanout is, for each room, how many packets have to come out of it on average for
 	// one that a talker sends. Newcomers are not counted.
 	fanout []float64
@@ -154,6 +163,9 @@ func (s Scenario) plan(slots int) plan {
 		}
 		if s.Kind == Conference {
 			p.slots = s.N - 1
+		}
+		if s.Kind == Chat {
+			p.slots = chatCall - 1
 		}
 		if s.Kind == Join {
 			p.slots = runningChannel - 1
@@ -177,6 +189,11 @@ func (s Scenario) plan(slots int) plan {
 	case Join:
 		p.add(0, runningChannel-1, true)
 		p.addNewcomers(0, s.N)
+	case Chat:
+		p.add(0, chatCall, true)
+		for i := range chatters {
+			p.add(1+i, 1, false)
+		}
 	case Storm:
 		for room := range (s.N + stormChannel - 1) / stormChannel {
 			p.add(room, 1, true)
@@ -240,5 +257,5 @@ func (p *plan) participants() int {
 // steady reports whether the same people are there from the beginning of the measurement
 // to its end, and talk: only then floor and reference are a measure of anything.
 func (p *plan) steady() bool {
-	return p.Kind == Fanout || p.Kind == Conference || p.Kind == Rooms || p.Kind == Crowd
+	return p.Kind == Fanout || p.Kind == Conference || p.Kind == Rooms || p.Kind == Crowd || p.Kind == Chat
 }

@@ -33,7 +33,8 @@ type serverTarget struct {
 	self Self
 	url  string
 	proc *process
-	dir  string // of the child's data; removed by close
+	dir  string // of the child's data
+	own  bool   // it is removed by close
 
 	authority *auth.Authority // of the child
 	gen       *generator
@@ -73,8 +74,11 @@ func (t *serverTarget) launch(ctx context.Context) error {
 	if t.authority, err = auth.New([]byte(secret)); err != nil {
 		return err
 	}
-	if t.dir, err = os.MkdirTemp("", "livechat-bench-"); err != nil {
-		return err
+	if t.dir == "" {
+		if t.dir, err = os.MkdirTemp("", "livechat-bench-"); err != nil {
+			return err
+		}
+		t.own = true
 	}
 	self := t.self
 	// Not among the arguments, where everybody on the machine can read it.
@@ -87,7 +91,9 @@ func (t *serverTarget) launch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	line, err := t.proc.firstLine(ctx)
+	starting, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	line, err := t.proc.firstLine(starting)
 	if err != nil {
 		return err
 	}
@@ -194,7 +200,7 @@ func (t *serverTarget) join(ctx context.Context, i int) (one participant, began 
 		return participant{}, began, err
 	}
 	m := t.plan.members[i]
-	listenOnly := !m.talks && (t.plan.Kind == Fanout || t.plan.Kind == Join || t.plan.Kind == Storm)
+	listenOnly := !m.talks && (t.plan.Kind == Fanout || t.plan.Kind == Join || t.plan.Kind == Storm || t.plan.Kind == Chat)
 	call, err := c.Join(ctx, t.channel(m.room), client.JoinOptions{
 		ListenOnly: listenOnly, Slots: t.plan.slots,
 		OnPacket: func(*client.Slot, client.Packet) {}, // RTP does not come this way
@@ -210,6 +216,12 @@ func (t *serverTarget) join(ctx context.Context, i int) (one participant, began 
 		return participant{}, began, err
 	}
 	one.leave = func() { _ = c.Close() }
+	if t.plan.Kind == Chat && !m.talks {
+		one.write = func(ctx context.Context) error {
+			_, err := c.SendMessage(ctx, t.channel(m.room), "what people say, about as long as they say it, in a chat")
+			return err
+		}
+	}
 	return one, began, nil
 }
 
@@ -229,7 +241,7 @@ func (t *serverTarget) close() {
 	if t.proc != nil {
 		t.proc.stop()
 	}
-	if t.dir != "" {
+	if t.own {
 		_ = os.RemoveAll(t.dir)
 	}
 }

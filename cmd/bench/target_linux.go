@@ -41,6 +41,8 @@ type participant struct {
 	// ssrc is what to talk with.
 	ssrc  uint32
 	leave func()
+	// write writes a message and waits for the ACK; nil for who does not write.
+	write func(ctx context.Context) error
 }
 
 // adjust makes a pion connection one of the load generator's.

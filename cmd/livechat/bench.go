@@ -39,6 +39,7 @@ type benchCommand struct {
 	Warmup      int    `group:"bench" placeholder:"N" help:"Seconds before it in which everybody is there already."`
 	Runs        int    `group:"bench" placeholder:"N" help:"How often everything is measured."`
 	Slots       int    `group:"bench" placeholder:"N" help:"How many others one hears at once, 1 to 32; 0 is what suits the scenario."`
+	Remembered  int    `group:"bench" placeholder:"N" help:"How many messages the server remembers beforehand, for chat."`
 	URL         string `name:"url" group:"bench" placeholder:"URL" help:"A server that is running already, in place of one of its own; for more than some hundred, with a larger --per-address."`
 	NoFloor     bool   `group:"bench" help:"Do not measure the floor."`
 	NoReference bool   `group:"bench" help:"Do not measure the textbook SFU."`
@@ -89,7 +90,7 @@ func (c *benchCommand) options() (bench.Options, error) {
 		return opts, err
 	}
 	opts.Duration, opts.Warmup = time.Duration(c.Seconds)*time.Second, time.Duration(c.Warmup)*time.Second
-	opts.Runs, opts.Slots, opts.URL, opts.JSON = c.Runs, c.Slots, c.URL, c.JSON
+	opts.Runs, opts.Slots, opts.URL, opts.JSON, opts.Remembered = c.Runs, c.Slots, c.URL, c.JSON, c.Remembered
 	opts.Floor, opts.Reference = !c.NoFloor, !c.NoReference
 	opts.Out, opts.Notes = os.Stdout, os.Stderr
 	if info, statErr := os.Stderr.Stat(); statErr == nil && info.Mode()&os.ModeCharDevice != 0 {

@@ -36,12 +36,12 @@ func TestBench(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
 	require.Len(t, lines, 2, stdout)
 	conference, join := figures(t, lines[0]), figures(t, lines[1])
-	require.Len(t, conference, 24)
-	require.Len(t, join, 24)
+	require.Len(t, conference, 29)
+	require.Len(t, join, 29)
 
 	require.Equal(t, "conference 3", conference["scenario"])
 	for name, value := range conference {
-		require.True(t, value != nil || strings.HasPrefix(name, "join_ms"), "%s is missing: %s", name, lines[0])
+		require.True(t, value != nil || strings.HasPrefix(name, "join_ms") || strings.HasPrefix(name, "chat."), "%s is missing: %s", name, lines[0])
 	}
 	// 3 talkers, 2 hearers each, 50 packets a second. On a machine that is busy with other
 	// tests the load generator may come too late to send them all, and some may be lost.
@@ -62,6 +62,27 @@ func TestBench(t *testing.T) {
 	require.LessOrEqual(t, number(t, join, "join_ms.p50"), number(t, join, "join_ms.p99"))
 	require.Less(t, number(t, join, "loss"), 0.25)
 	require.Nil(t, join["ratio_floor"])
+}
+
+// TestBenchChat measures messages that are written beside a call to a server that knows others already.
+func TestBenchChat(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("benchmarks run on Linux only")
+	}
+	t.Parallel()
+	tmp := t.TempDir()
+	stdout, stderr, code := output(t, livechat(t, []string{"TMPDIR=" + tmp},
+		"bench", "--json", "--seconds=1", "--warmup=0", "--no-floor", "--no-reference", "--remembered=500", "chat", "100"))
+	require.Zero(t, code, stderr)
+	require.Contains(t, stderr, "chat 100: without messages ")
+	chat := figures(t, strings.TrimSpace(stdout))
+	for _, positive := range []string{"latency_ms.p50", "chat.ack_ms_p50", "chat.quiet_us_per_packet", "chat.quiet_latency_ms_p99", "chat.cores"} {
+		require.Positive(t, number(t, chat, positive), positive)
+	}
+	require.LessOrEqual(t, number(t, chat, "chat.ack_ms_p50"), number(t, chat, "chat.ack_ms_p99"))
+	left, err := os.ReadDir(tmp)
+	require.NoError(t, err)
+	require.Empty(t, left, "nothing is left behind")
 }
 
 // figures flattens a line of JSON: nested names are joined by dots.

@@ -26,7 +26,7 @@ import (
 const (
 	testSecret = "a secret that nobody shall ever see printed"
 	// patience is how long a process may take on a busy machine.
-	patience = 30 * time.Second
+	patience = time.Minute
 )
 
 // beMain makes the test binary behave as livechat itself, so that the tests run the real
