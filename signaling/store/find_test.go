@@ -124,7 +124,7 @@ func FuzzSearch(f *testing.F) {
 // A search goes back as far as one wants, and finds each message once, wherever it ended in between.
 func TestSearchGoesOn(t *testing.T) {
 	s := open(t, "")
-	const size = 3 * block
+	const size = 2*block + 100
 	facts := make([]Fact, size)
 	want := map[string]bool{}
 	for i := range facts {
@@ -161,7 +161,7 @@ func TestSearchGoesOn(t *testing.T) {
 		}
 	}
 	both := []string{"lobby", "den"}
-	for _, text := range []string{"thousandth", "thousandth words", "회의", "의", "words thous", "even thousandth"} {
+	for _, text := range []string{"thousandth", "thousandth words", "회의", "의", "words thous"} {
 		require.Equal(t, want, all(Query{Text: text, ChannelIDs: both}), text)
 	}
 	require.Empty(t, all(Query{Text: "even odd ", ChannelIDs: both}))

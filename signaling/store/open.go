@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"modernc.org/sqlite" // also registers the driver
 	sqlite3 "modernc.org/sqlite/lib"
@@ -20,6 +21,10 @@ const FileName = "livechat.db"
 
 // applicationID tells our files from those of other programs (SQLite's PRAGMA application_id): "LvCh".
 const applicationID = 0x4c764368
+
+// readerCache is how many KiB of the file each reader keeps: the system keeps more of it, and one reader seldom reads twice what another
+// does not.
+const readerCache = 512
 
 // busyTimeout is for how many milliseconds SQLite waits for other programs.
 const busyTimeout = 5000
@@ -101,6 +106,14 @@ func address(path string, query url.Values) string {
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: query.Encode()}).String()
 }
 
+// keepReaders says how many readers there are, and for how long they are kept with what they remember of the file.
+func keepReaders(db *sql.DB) {
+	const idle = 30 * time.Second
+	db.SetMaxOpenConns(readers)
+	db.SetMaxIdleConns(readers)
+	db.SetConnMaxIdleTime(idle)
+}
+
 // addresses are the file for the writer, and for readers.
 func (s *Store) addresses() (write, read string) {
 	path, query := s.path, url.Values{"_pragma": {"busy_timeout(" + strconv.Itoa(busyTimeout) + ")", "synchronous(FULL)", "foreign_keys(1)", "trusted_schema(0)", "secure_delete(1)"}}
@@ -109,7 +122,7 @@ func (s *Store) addresses() (write, read string) {
 		query.Set("vfs", "memdb")
 	}
 	write = address(path, query)
-	return write, write + "&_pragma=query_only(1)"
+	return write, write + "&_pragma=query_only(1)&_pragma=cache_size(-" + strconv.Itoa(readerCache) + ")"
 }
 
 func (s *Store) open() (*writer, error) {
@@ -121,8 +134,7 @@ func (s *Store) open() (*writer, error) {
 	if s.read, err = sql.Open("sqlite", read); err != nil {
 		return nil, err
 	}
-	s.read.SetMaxOpenConns(readers)
-	s.read.SetMaxIdleConns(readers)
+	keepReaders(s.read)
 	conn, err := s.write.Conn(context.Background())
 	if err != nil {
 		return nil, err

@@ -17,6 +17,9 @@ const (
 	// maxGroup is how many of them one transaction takes: enough for thousands a second on a disk that needs 10 ms, and few
 	// enough that none waits long for the others.
 	maxGroup = 256
+	// pace is how long after the last transaction the next begins at the earliest. Each costs as much as many messages do, so that
+	// where many write they are gathered, and who writes alone does not wait.
+	pace = 2 * time.Millisecond
 	// readers is how many connections read at the same time.
 	readers = 4
 )
@@ -118,7 +121,7 @@ func (s *Store) run(w *writer) {
 	retry := time.NewTicker(retryInterval)
 	defer retry.Stop()
 	group := make([]*appending, 0, maxGroup)
-	for {
+	for last := (time.Time{}); ; last = time.Now() {
 		group = group[:0]
 		select {
 		case a := <-s.queue:
@@ -140,6 +143,7 @@ func (s *Store) run(w *writer) {
 				return
 			}
 		}
+		time.Sleep(time.Until(last.Add(pace)))
 		for more := true; more && len(group) < maxGroup; {
 			select {
 			case a := <-s.queue:

@@ -65,8 +65,7 @@ func OpenAiling(path string, why error) (*Store, error) {
 	}
 	s.gate = &gate{err: err}
 	s.read, s.write = sql.OpenDB(s.gate), sql.OpenDB(s.gate)
-	s.read.SetMaxOpenConns(readers)
-	s.read.SetMaxIdleConns(readers)
+	keepReaders(s.read)
 	s.writing.Go(func() { s.run(nil) })
 	return s, nil
 }
