@@ -28,7 +28,9 @@ func (g *Gateway) follow(c people.Change) {
 	case s == nil:
 	case !c.SignedOut:
 		unknown := s.unseen()
-		s.letInto(c.ChannelID)
+		if c.ChannelID != "" {
+			s.letInto(c.ChannelID)
+		}
 		if auth.Role(s.role.Swap(uint32(c.Role))) != c.Role { //nolint:gosec // nothing else was stored
 			g.announce(target{who: s.who(), session: s}, protocol.ModerationEvent{Action: protocol.ModerationRole, Role: c.Role.String()}, auth.Identity{})
 		}

@@ -116,7 +116,7 @@ func (f UserSeen) apply(w *writing) error {
 // UserDeleted is the fact that somebody is not known any more. ErrNotFound.
 //
 // What they wrote is either erased, as if they had taken back each message, or it is from then on by Alias, who has no name. Channels
-// of theirs are Alias's.
+// of theirs, and what they did as moderators, are Alias's.
 type UserDeleted struct {
 	UserID string `json:"user_id"`
 	Erase  bool   `json:"erase,omitempty"`
@@ -132,7 +132,8 @@ func (f UserDeleted) apply(w *writing) error {
 	}
 	for _, query := range []string{
 		"DELETE FROM name_keys WHERE user_id = ?", "DELETE FROM logins WHERE user_id = ?", "DELETE FROM admissions WHERE user_id = ?",
-		"DELETE FROM reads WHERE user_id = ?", "DELETE FROM invites WHERE by_id = ?",
+		"DELETE FROM reads WHERE user_id = ?", "DELETE FROM invites WHERE by_id = ?", "DELETE FROM bans WHERE user_id = ?",
+		"DELETE FROM mutes WHERE user_id = ?",
 	} {
 		if _, err := w.exec(query, f.UserID); err != nil {
 			return err
@@ -149,6 +150,9 @@ func (f UserDeleted) apply(w *writing) error {
 	for _, query := range []string{
 		"UPDATE messages SET author_id = ?, author_name = '', nonce = NULL WHERE author_id = ?",
 		"UPDATE channels SET owner_id = ? WHERE owner_id = ?",
+		"UPDATE audit SET user_id = ?, user_name = '' WHERE user_id = ?",
+		"UPDATE audit SET by_id = ?, by_name = '' WHERE by_id = ?",
+		"UPDATE bans SET by_id = ?, by_name = '' WHERE by_id = ?",
 	} {
 		if _, err := w.exec(query, f.Alias, f.UserID); err != nil {
 			return err

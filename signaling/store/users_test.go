@@ -146,7 +146,10 @@ func TestDeletedUsersWords(t *testing.T) {
 		bobs.AuthorID, bobs.ReplyTo = "bob", "ops-1"
 		add(t, s, ChannelSaved{Channel{ID: "ops", Name: "Ops", Mode: "conference", Access: "open", OwnerID: "ada", CreatedAt: noon}},
 			person("ada", "ada"), LoginMade{"l1", "ada", noon}, Admitted{"ops", "ada"}, Admitted{"ops", "ada"},
-			said("ops", 1), said("ops", 2), bobs, MessageDeleted{"ops-2"}, ReadUpTo{"ada", "ops", "ops-1"})
+			said("ops", 1), said("ops", 2), bobs, MessageDeleted{"ops-2"}, ReadUpTo{"ada", "ops", "ops-1"},
+			Muted{"ada", "", true}, BanMade{Ban{ID: "b1", UserID: "bob", ByID: "ada", ByName: "Ada", CreatedAt: noon}},
+			Done{Deed{At: noon, Action: "kick", UserID: "bob", UserName: "Bob", ByID: "ada", ByName: "Ada"}},
+			Done{Deed{At: noon, Action: "mute", UserID: "ada", UserName: "Ada", ByID: "bob", ByName: "Bob"}})
 		let, err := s.IsAdmitted(ctx, "ops", "ada")
 		require.NoError(t, err)
 		require.True(t, let)
@@ -170,6 +173,16 @@ func TestDeletedUsersWords(t *testing.T) {
 		channels, err := s.Channels(ctx)
 		require.NoError(t, err)
 		require.Equal(t, "gone-1", channels[0].OwnerID)
+		deeds, err := s.Audit(ctx, 0, 10)
+		require.NoError(t, err)
+		require.Equal(t, []string{"gone-1", "", "bob"}, []string{deeds[0].UserID, deeds[0].UserName, deeds[0].ByID})
+		require.Equal(t, []string{"bob", "gone-1", ""}, []string{deeds[1].UserID, deeds[1].ByID, deeds[1].ByName})
+		bans, err := s.Bans(ctx, noon, 10)
+		require.NoError(t, err)
+		require.Equal(t, []string{"gone-1", ""}, []string{bans[0].ByID, bans[0].ByName})
+		muted, err := s.MutedIn(ctx, "ada")
+		require.NoError(t, err)
+		require.Empty(t, muted)
 		_, err = s.Login(ctx, "l1")
 		require.ErrorIs(t, err, ErrNotFound)
 		let, err = s.IsAdmitted(ctx, "ops", "ada")
