@@ -80,6 +80,8 @@ func checkModeration(t *testing.T, ada, ben *participant) {
 	checkMoved(ada, ben)
 	checkRemoved(s, ada, ben)
 	checkBanned(ada, ben)
+	checkBanEnds(s, ben)
+	checkOwner(s, ada, ben)
 	checkRole(t, ben)
 	ada.noComplaints()
 }
@@ -126,6 +128,43 @@ func checkEqual(s *server, ada *participant) {
 	ada.click("#person-cancel")
 	root.farewell()
 	ada.see(".note", "root")
+}
+
+// checkBanEnds has Ben come back when a ban has ended by itself, and not before.
+func checkBanEnds(s *server, ben *participant) {
+	ben.t.Helper()
+	root := identifyAs(ben.t, s, "root", true)
+	root.ack(protocol.OpMemberBan, protocol.MemberBan{UserID: ben.userID(), DurationS: new(int64(3))}, nil)
+	ben.see("#ended-title", "You are banned from this server by root")
+	require.False(ben.t, evaluate[bool](ben, "document.getElementById('ended-return').checkVisibility()"))
+	ben.see("#ended-text", "The ban has ended.")
+	ben.click("#ended-return")
+	ben.until("he is back", "livechat.session.client.ready && document.getElementById('app').checkVisibility()")
+	root.farewell()
+}
+
+// checkOwner has a guest moderate in the channel that they made, but keep nobody out, and nobody but an admin moderate them there.
+func checkOwner(s *server, ada, ben *participant) {
+	ada.t.Helper()
+	ben.createChannel("Den", 0)
+	ben.joined()
+	ada.join("Den")
+	cleo, _ := identify(ada.t, s, "Cleo")
+	cleo.joinChannel(evaluate[string](ben, "livechat.session.call.here"))
+	ben.click(`[aria-label="Moderate Cleo"]`)
+	ben.see(".menu", "Remove …")
+	require.NotContains(ben.t, evaluate[string](ben, "document.querySelector('.menu').innerText"), "Ban")
+	ben.do(chromedp.KeyEvent(kb.Escape))
+	require.False(ben.t, evaluate[bool](ben, "document.getElementById('audit-open').checkVisibility()"))
+	ben.moderate("Cleo", "Remove …")
+	ben.click("#person-confirm")
+	ada.see(".note", "Cleo was removed by Ben")
+	require.Equal(ada.t, protocol.CloseKicked, cleo.closed())
+
+	ada.openAs(s, testSecret, auth.Identity{UserID: "mo", Name: "Mo", Role: auth.RoleModerator})
+	ada.join("Den")
+	ada.see(".person__name", "Ben")
+	require.False(ada.t, evaluate[bool](ada, `document.querySelector('[aria-label="Moderate Ben"]').checkVisibility()`))
 }
 
 // checkRole has Ben learn that he is another than he was, and may do more.
@@ -235,6 +274,7 @@ func checkBanned(ada, ben *participant) {
 	ada.pictures("audit")
 	ada.click(`[aria-label="Let Ben in again"]`)
 	ada.see("#audit-nobody", "Nobody.")
+	ada.click("#audit-close")
 	ben.do(chromedp.Reload())
 	ben.see("#my-name", "Ben")
 }

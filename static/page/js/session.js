@@ -205,11 +205,15 @@ export class Session extends Store {
 
   /**
    * @param {string} userId
-   * @returns {boolean} whether one may mute, move and put out somebody in one's channel, unless they are as much
+   * @returns {boolean} whether one may mute, move and remove somebody in one's channel, unless they are as much by their role, which
+   *   is not told
    */
   mayAct(userId) {
-    const may = this.directory.find(this.call.here)?.may?.includes('moderate') ?? this.mayModerate(this.call.here);
-    return userId !== this.me?.userId && this.client.has(FEATURE_MODERATION) && may;
+    const info = this.directory.find(this.call.here);
+    const may = info?.may?.includes('moderate') ?? this.mayModerate(this.call.here);
+    // A channel's owner is a moderator there.
+    const less = userId !== this.me?.userId && (userId !== info?.owner_id || this.me?.role === 'admin');
+    return less && may && this.client.has(FEATURE_MODERATION);
   }
 
   /**
