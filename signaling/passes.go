@@ -29,15 +29,14 @@ func (g *Gateway) RunPasses(ctx context.Context) {
 
 // checkPasses ends the sessions whose tokens have expired or lost their secret. Who revokes one ends its session at once.
 func (g *Gateway) checkPasses(now time.Time) {
-	ended := 0
-	for _, s := range g.users.All() {
-		if err := g.auth.Accepts(s.identity, now); err != nil {
-			ended++
+	over := g.users.those(func(s *Session) bool { return g.auth.Accepts(&s.identity, now) != nil })
+	for _, s := range over {
+		if err := g.auth.Accepts(&s.identity, now); err != nil { // else its secret is back already
 			s.refuse(err)
 		}
 	}
-	if ended > 0 {
-		g.log.Info("sessions ended with their tokens", zap.Int("sessions", ended))
+	if len(over) > 0 {
+		g.log.Info("sessions ended with their tokens", zap.Int("sessions", len(over)))
 	}
 }
 

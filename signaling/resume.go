@@ -104,7 +104,7 @@ func (s *Session) resume(c *Conn, r *request, d protocol.Resume) (invalid string
 		return invalidUnknown
 	}
 	now := time.Now()
-	if err := s.gw.auth.Accepts(s.identity, now); err != nil {
+	if err := s.gw.auth.Accepts(&s.identity, now); err != nil {
 		s.refuse(err)
 		return invalidUnknown
 	}

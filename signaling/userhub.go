@@ -75,6 +75,18 @@ func (h *UserHub) All() []*Session {
 	return slices.Collect(maps.Values(h.users))
 }
 
+// those returns who matches, in no order. It is asked with the hub locked for reading.
+func (h *UserHub) those(match func(*Session) bool) (found []*Session) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, s := range h.users {
+		if match(s) {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
 // BroadcastTo queues an event, encoded once, for these users, without exclude ("" for
 // none). Unknown ids are skipped. It never waits: the outboxes are collected under one
 // read lock and filled outside it, and a user whose queue is full is disconnected.

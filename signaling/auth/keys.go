@@ -45,9 +45,9 @@ func newKeyring(secrets [][]byte) (keyring, error) {
 
 // find returns the key with this id.
 func (k keyring) find(id string) (key, bool) {
-	for _, one := range k {
-		if one.id == id {
-			return one, true
+	for i := range k {
+		if k[i].id == id {
+			return k[i], true
 		}
 	}
 	return key{}, false

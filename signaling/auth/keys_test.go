@@ -52,12 +52,12 @@ func TestTheFirstSecretSignsAndAllVerify(t *testing.T) {
 	require.ErrorIs(t, err, auth.ErrTokenSignature)
 
 	// What was good ends with its secret, and with its time.
-	require.NoError(t, both.Accepts(fromOlder, testNow()))
+	require.NoError(t, both.Accepts(&fromOlder, testNow()))
 	require.NoError(t, both.Use([]byte(otherSecret)))
-	require.ErrorIs(t, both.Accepts(fromOlder, testNow()), auth.ErrTokenKey)
-	require.NoError(t, both.Accepts(fromNewer, testNow()))
-	require.NoError(t, both.Accepts(fromNewer, testNow().Add(time.Hour-time.Nanosecond)))
-	require.ErrorIs(t, both.Accepts(fromNewer, testNow().Add(time.Hour)), auth.ErrTokenExpired)
+	require.ErrorIs(t, both.Accepts(&fromOlder, testNow()), auth.ErrTokenKey)
+	require.NoError(t, both.Accepts(&fromNewer, testNow()))
+	require.NoError(t, both.Accepts(&fromNewer, testNow().Add(time.Hour-time.Nanosecond)))
+	require.ErrorIs(t, both.Accepts(&fromNewer, testNow().Add(time.Hour)), auth.ErrTokenExpired)
 	_, err = both.Verify(mint(older), testNow())
 	require.ErrorIs(t, err, auth.ErrTokenKey)
 }

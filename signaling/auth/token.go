@@ -78,7 +78,7 @@ func (a *Authority) Use(secrets ...[]byte) error {
 
 // Accepts returns nil while a token that was verified is still good: its secret is still one of ours, and its time is
 // not over. Whether it was revoked is not its business.
-func (a *Authority) Accepts(id Identity, now time.Time) error {
+func (a *Authority) Accepts(id *Identity, now time.Time) error {
 	if _, ok := a.keys.Load().find(id.KeyID); !ok {
 		return ErrTokenKey
 	}
