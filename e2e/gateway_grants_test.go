@@ -8,6 +8,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/httpapi"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -129,7 +130,7 @@ func TestGatewayGrantsAddUp(t *testing.T) {
 	require.NoError(t, err)
 	var invite protocol.InviteCreated
 	require.NoError(t, admin.Do(t.Context(), http.MethodPost, "/api/admin/invites", protocol.InviteCreate{}, &invite))
-	require.NoError(t, admin.Close())
+	defer func() { require.NoError(t, admin.Close()) }()
 	person := invitedBy(t, s, invite.Secret, "Ada").UserID
 	narrow := auth.Grants{Channels: []string{"ops-*"}, Publish: auth.Withheld, Record: true}
 	stranger := granted(t, s, "stranger", narrow)
@@ -138,4 +139,10 @@ func TestGatewayGrantsAddUp(t *testing.T) {
 	known := granted(t, s, person, narrow)
 	require.Equal(t, rightsOf(protocol.RightCreate, protocol.RightPublish, protocol.RightChat, protocol.RightRecord), known.ready.May)
 	require.Equal(t, rightsOf(protocol.RightEnter, protocol.RightPublish, protocol.RightChat, protocol.RightRecord), known.mayIn("lobby"))
+
+	// Nor does what the server thinks of them take away what the token says, while they are here.
+	chief := granted(t, s, person, auth.Grants{Role: new(auth.RoleModerator)})
+	require.Equal(t, "moderator", chief.ready.Role)
+	require.NoError(t, admin.Do(t.Context(), http.MethodPatch, "/api/admin/users/"+person, httpapi.AdminUserChange{Role: new("guest")}, new(httpapi.AdminUser)))
+	chief.ack(protocol.OpInviteCreate, protocol.InviteCreate{}, nil)
 }

@@ -31,8 +31,12 @@ func (g *Gateway) follow(c people.Change) {
 		if c.ChannelID != "" {
 			s.letInto(c.ChannelID)
 		}
-		if auth.Role(s.role.Swap(uint32(c.Role))) != c.Role { //nolint:gosec // nothing else was stored
-			g.announce(target{who: s.who(), session: s}, protocol.ModerationEvent{Action: protocol.ModerationRole, Role: c.Role.String()}, auth.Identity{})
+		role := c.Role
+		if said := s.identity.Grants.Role; said != nil {
+			role = max(role, *said) // they add up
+		}
+		if auth.Role(s.role.Swap(uint32(role))) != role { //nolint:gosec // nothing else was stored
+			g.announce(target{who: s.who(), session: s}, protocol.ModerationEvent{Action: protocol.ModerationRole, Role: role.String()}, auth.Identity{})
 		}
 		g.show(s, unknown)
 	case c.TokenID == "" || c.TokenID == s.identity.TokenID:

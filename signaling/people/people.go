@@ -121,6 +121,7 @@ func (p *People) Enter(ctx context.Context, id auth.Identity, now time.Time) (_ 
 		}
 		return id, "", err
 	}
+	id.Grants.Role = new(id.Role) // which stays the token's, whatever becomes of the other
 	user, err := p.store.User(ctx, id.UserID)
 	if err != nil {
 		return id, "", ctx.Err() // not known, or not to be known: the token's word counts
