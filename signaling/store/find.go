@@ -32,9 +32,9 @@ const (
 	// maxRare is in how many messages a word may stand that bounds a search by itself: then there is only one span.
 	maxRare = 2000
 	// prefixTime is how long the index may take to gather all words with a beginning, which it does each time it is asked, and for all
-	// messages. A beginning for which that takes longer is so common that it is soon found without the index. It has prefixTries
-	// tries, since the machine may be busy with something else.
-	prefixTime  = quick / 2
+	// messages; where they are many, half of it. A beginning for which that takes longer is so common that it is soon found without
+	// the index. It has prefixTries tries, since the machine may be busy with something else.
+	prefixTime  = quick
 	prefixTries = 2
 	// maxPlaces is how many channels are looked for by the index; of more, it finds those of other channels as well.
 	maxPlaces = 32
@@ -186,11 +186,14 @@ func (l *looking) prepare(ctx context.Context) error {
 	l.prefix = true
 	rare := map[bool]bool{} // by whether the rare word is a beginning
 	for _, t := range l.wanted {
+		begin := time.Now()
 		few, err := l.few(ctx, t)
 		for tries := 1; err != nil && t.prefix && ctx.Err() == nil && tries < prefixTries; tries++ {
 			few, err = l.few(ctx, t)
 		}
 		switch {
+		case err == nil && t.prefix && !few && time.Since(begin) > prefixTime/2:
+			l.prefix = false
 		case err == nil:
 			rare[t.prefix] = rare[t.prefix] || few
 		case !t.prefix || ctx.Err() != nil:
