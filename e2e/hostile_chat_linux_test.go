@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,13 +28,14 @@ type chatters struct {
 	f      *fortress
 	people []*stranger
 	mu     sync.Mutex
-	took   []time.Duration // from being sent until somebody had it; guarded by mu
+	took   []time.Duration      // from being sent until somebody had it; guarded by mu
+	left   map[string]time.Time // when somebody was told that these had left; guarded by mu
 }
 
 // chatters come into the lobby.
 func (f *fortress) chatters(n int) *chatters {
 	f.t.Helper()
-	all := &chatters{f: f}
+	all := &chatters{f: f, left: make(map[string]time.Time)}
 	offer := offer(f.t, 0, 1)
 	for i := range n {
 		c := must[*stranger](f.t)(f.guest(address(i), fmt.Sprint("Chatter ", i)))
@@ -54,6 +56,12 @@ func (c *chatters) read(s *stranger) {
 		}
 		now := time.Now()
 		frame, err := protocol.Decode(data)
+		var event protocol.ChannelEvent
+		if err == nil && frame.Op == protocol.OpChannelEvent && frame.Bind(&event) == nil && event.Event == protocol.ChannelEventLeave {
+			c.mu.Lock()
+			c.left[event.Member.UserID] = now
+			c.mu.Unlock()
+		}
 		if err != nil || frame.Op != protocol.OpMessageEvent {
 			continue
 		}
@@ -72,6 +80,16 @@ func (c *chatters) read(s *stranger) {
 			c.mu.Unlock()
 		}
 	}
+}
+
+// leftAfter returns how long after a time somebody left; 0: not yet.
+func (c *chatters) leftAfter(who *stranger, began time.Time) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at, gone := c.left[who.userID]; gone {
+		return at.Sub(began)
+	}
+	return 0
 }
 
 // chat has each say so many large things, eight a second, and returns how long they took to be heard.
@@ -103,56 +121,36 @@ func (c *chatters) chat(each int) []time.Duration {
 func TestHostileReader(t *testing.T) {
 	f := fortify(t, fortressPlan{})
 	all := f.chatters(20)
-	normal := all.chat(10)
-	time.Sleep(time.Duration(f.scaled(12, 0)) * time.Second) // until they may say as much again
-
 	arrive := func() *stranger {
 		c := must[*stranger](t)(f.guest(address(1000), "Deaf"))
 		require.NoError(t, c.join(offer(t, 0, 1)))
 		return c
 	}
-	watcher := must[*stranger](t)(f.guest(address(1001), "Watcher"))
-	gone := make(chan time.Time, 1)
-	deaf := arrive()
-	go func() {
-		for {
-			_ = watcher.conn.SetReadDeadline(time.Time{})
-			_, data, err := watcher.conn.ReadMessage()
-			if err != nil {
-				return
-			}
-			if frame, err := protocol.Decode(data); err == nil && frame.Op == protocol.OpPresenceEvent &&
-				strings.Contains(string(frame.D), `"gone":["`+deaf.userID) {
-				gone <- time.Now()
-				return
-			}
-		}
-	}()
-	_, err := watcher.send(protocol.OpPresence, protocol.PresenceWatch{Watch: new(true)})
-	require.NoError(t, err)
+	rest := func() { time.Sleep(12 * time.Second) } // until they may say as much again
+	// What the machine does meanwhile is more than what is looked for: so three times, and the middle one counts.
+	rises := make([]time.Duration, 0, 3)
+	for range f.scaled(3, 0) {
+		normal := all.chat(10)
+		rest()
+		deaf := arrive()
+		began := time.Now()
+		attacked := all.chat(10)
+		eventually(t, "one who does not read to be out", func() bool { return all.leftAfter(deaf, began) > 0 })
+		f.within("out after", all.leftAfter(deaf, began).Seconds(), 2, "s")
+		t.Logf("p99 of an event: %v, beside one who does not read %v", p99(normal), p99(attacked))
+		rises = append(rises, p99(attacked)-p99(normal))
+		rest()
+	}
+	if f.full {
+		slices.Sort(rises)
+		f.within("p99 of an event rises by", float64(rises[1])/1e6, 5, "ms")
+	}
 	before := f.vitals()
-	began := time.Now()
-	if !f.full { // they may say little more by now
-		all.chat(1)
-		require.Less(t, f.vitals().Heap-before.Heap, int64(2e6), "held for one who does not read")
-		return
-	}
-	attacked := all.chat(10)
-	select {
-	case at := <-gone:
-		f.within("gone after", at.Sub(began).Seconds(), 2, "s")
-	case <-time.After(patience):
-		t.Fatal("one who does not read stays")
-	}
-	worse := p99(attacked) - p99(normal)
-	t.Logf("p99 of an event: %v, beside one who does not read %v", p99(normal), p99(attacked))
-	f.within("p99 of an event rises by", float64(worse)/1e6, 5, "ms")
-
-	time.Sleep(12 * time.Second)
-	before = f.vitals()
 	arrive()
-	all.chat(5) // as much as is kept of it, nearly
-	f.within("held for one who does not read", float64(f.vitals().Heap-before.Heap)/1e6, 2, "MB")
+	all.chat(f.scaled(5, 1)) // as much as is kept of it, nearly
+	held := f.vitals().Heap - before.Heap
+	t.Logf("held for one who does not read: %d KiB", held>>10)
+	require.Less(t, held, int64(2e6))
 }
 
 // TestHostileLists: one asks for the longest list there can be, and reads nothing.

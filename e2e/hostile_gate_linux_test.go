@@ -49,7 +49,7 @@ type fortressPlan struct {
 	Secret     string
 	Cert, Key  string // none: without TLS
 	PerAddress int    // 0: the default
-	Capacity   int    // of a channel; 0: the default
+	Channels   []string
 	FDs        uint64 // the most file descriptors it may have; 0: as many as there are
 }
 
@@ -66,8 +66,8 @@ func TestRoleFortress(t *testing.T) {
 		if plan.PerAddress > 0 {
 			cfg.PerAddress = plan.PerAddress
 		}
-		if plan.Capacity > 0 {
-			cfg.ChannelCapacity = plan.Capacity
+		if plan.Channels != nil {
+			cfg.Channels = plan.Channels
 		}
 	})
 	if plan.FDs > 0 {
