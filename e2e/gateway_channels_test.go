@@ -112,7 +112,7 @@ func listed(c *raw) []protocol.ChannelInfo {
 func TestGatewayChannelSettingsAreChecked(t *testing.T) {
 	verifyNoLeaks(t)
 	c, _ := identify(t, startServer(t), "Ada")
-	long, odd, mode := strings.Repeat("é", protocol.MaxTopicChars+1), protocol.Access("invited"), protocol.Mode("stage")
+	long, odd, mode := strings.Repeat("é", protocol.MaxTopicChars+1), protocol.Access("secret"), protocol.Mode("stage")
 	ctrl, far, many, years := "a\u202eb", protocol.MaxPosition+1, -2, int64(protocol.MaxKeepForMS+1)
 	for name, update := range map[string]protocol.ChannelUpdate{
 		"topic":         {ChannelSettings: protocol.ChannelSettings{Topic: &long}},

@@ -21,7 +21,7 @@ func (n *channelNames) free(c *Channel, name string) error {
 	for _, key := range n.keysOf(name) {
 		for _, other := range n.taken[key] {
 			if other != c {
-				return fmt.Errorf("%w: %q looks the same as the name of %s", ErrNameTaken, name, other.id)
+				return fmt.Errorf("%w: %q looks the same as that of another channel", ErrNameTaken, name)
 			}
 		}
 	}

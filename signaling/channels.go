@@ -192,6 +192,7 @@ func (g *Gateway) deleteChannel(ctx context.Context, by *Conn, c *sfu.Channel, n
 			return err
 		}
 	}
+	defer g.forgetAdmissions(c.ID())
 	if !g.channels.Delete(c, by.session.userID) {
 		return fmt.Errorf("%w: %s", sfu.ErrChannelNotFound, c.ID())
 	}

@@ -27,7 +27,7 @@ func (g *Gateway) follow(c people.Change) {
 	switch {
 	case s == nil:
 	case !c.SignedOut:
-		unknown := s.unseen()
+		unknown, known := s.unseen(), s.seenPrivate()
 		if c.ChannelID != "" {
 			s.letInto(c.ChannelID)
 		}
@@ -39,6 +39,7 @@ func (g *Gateway) follow(c people.Change) {
 			g.announce(target{who: s.who(), session: s}, protocol.ModerationEvent{Action: protocol.ModerationRole, Role: role.String()}, auth.Identity{})
 		}
 		g.show(s, unknown)
+		g.hide(s, known)
 	case c.TokenID == "" || c.TokenID == s.identity.TokenID:
 		s.refuse(people.ErrSignedOut)
 	}
@@ -133,4 +134,47 @@ func (s *Session) wasLetInto(channelID string) bool {
 	}
 	_, in := (*admitted)[channelID]
 	return in
+}
+
+// forgetAdmissions has nobody be let into a channel that is there no more, should another one be called so.
+func (g *Gateway) forgetAdmissions(channelID string) {
+	for _, s := range g.users.All() {
+		for {
+			before := s.admitted.Load()
+			if before == nil || !s.wasLetInto(channelID) {
+				break
+			}
+			after := maps.Clone(*before)
+			delete(after, channelID)
+			if s.admitted.CompareAndSwap(before, &after) {
+				break
+			}
+		}
+	}
+}
+
+// seenPrivate are the channels for the invited of which the user knows.
+func (s *Session) seenPrivate() []sfu.ChannelInfo {
+	var known []sfu.ChannelInfo
+	for _, info := range s.gw.channels.List() {
+		if info.Access == string(protocol.AccessInvited) && s.sees(&info) {
+			known = append(known, info)
+		}
+	}
+	return known
+}
+
+// hide tells a session of those of the channels that it may know of no more.
+func (g *Gateway) hide(s *Session, channels []sfu.ChannelInfo) {
+	for _, info := range channels {
+		if s.sees(&info) {
+			continue
+		}
+		body, err := protocol.EncodeBody(protocol.OpChannelEvent, protocol.ChannelEvent{Event: protocol.ChannelEventDelete, ChannelID: info.ID})
+		if err != nil {
+			s.log.Error("event lost", zap.Error(err))
+			continue
+		}
+		s.out.event(body)
+	}
 }

@@ -82,6 +82,8 @@ type Config struct {
 	Relay Relay
 	// Store is what outlives the process.
 	Store *store.Store
+	// NoGuests: nobody is let in as a guest, though their token is good.
+	NoGuests bool
 	// People are those whom the store remembers.
 	People *people.People
 	// Keep says how much of a channel's chat is kept where the channel does not say so itself.

@@ -19,6 +19,44 @@ const maxKicked = 10_000
 type kicked struct {
 	mu    sync.Mutex // guards the fields below
 	until map[kick]time.Time
+	// left is where guests came from who went lately, and when: who is banned just after is known by that.
+	left map[string]departure
+}
+
+// departure is when a guest went, and where they came from.
+type departure struct {
+	at   time.Time
+	from people.Origin
+}
+
+// leftFor is how long it is known where a guest came from.
+const leftFor = 10 * time.Minute
+
+// note remembers where somebody came from who goes.
+func (k *kicked) note(userID string, from people.Origin, now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.left == nil {
+		k.left = make(map[string]departure)
+	}
+	if len(k.left) >= maxKicked {
+		for id, d := range k.left {
+			if len(k.left) >= maxKicked || now.Sub(d.at) > leftFor {
+				delete(k.left, id)
+			}
+		}
+	}
+	k.left[userID] = departure{now, from}
+}
+
+// cameFrom returns where somebody came from who went lately.
+func (k *kicked) cameFrom(userID string, now time.Time) people.Origin {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if d, known := k.left[userID]; known && now.Sub(d.at) <= leftFor {
+		return d.from
+	}
+	return people.Origin{}
 }
 
 // kick is somebody, or where guests come from, and a channel. One of the first three is set.
@@ -55,12 +93,17 @@ func (k *kicked) add(userID string, from people.Origin, channelID string, now ti
 	}
 }
 
-// wait returns how long somebody has to stay out of a channel; 0: not at all.
-func (k *kicked) wait(userID string, from people.Origin, channelID string, now time.Time) (wait time.Duration) {
+// wait returns how long somebody who has been here since a time has to stay out of a channel; 0: not at all. An address is held
+// against those only who came after the other one was put out: their neighbours were there before.
+func (k *kicked) wait(userID string, from people.Origin, channelID string, since, now time.Time) (wait time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, key := range kicks(userID, from, channelID) {
-		wait = max(wait, k.until[key].Sub(now))
+		until := k.until[key]
+		if key.network != "" && since.Before(until.Add(-kickedFor)) {
+			continue
+		}
+		wait = max(wait, until.Sub(now))
 	}
 	return max(wait, 0)
 }

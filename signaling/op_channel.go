@@ -184,10 +184,10 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	if err = s.mayEnter(channel); err != nil {
 		return err
 	}
-	if wait := s.gw.kicked.wait(s.userID, s.origin(), d.ChannelID, time.Now()); wait > 0 {
+	if wait := s.gw.kicked.wait(s.userID, s.origin(), d.ChannelID, s.since, time.Now()); wait > 0 {
 		return fmt.Errorf("%w: a moderator put you out of %s; you may come back in %d s", errAccessDenied, d.ChannelID, int(wait.Seconds())+1)
 	}
-	muted, _ := s.gw.cfg.People.MutedIn(ctx, s.userID, d.ChannelID)
+	muted, _ := s.gw.cfg.People.MutedIn(ctx, s.userID, s.origin(), d.ChannelID)
 	s.muted.Store(muted)
 	member, err := channel.Join(ctx, sfu.JoinRequest{
 		Muted:      muted,
@@ -209,7 +209,7 @@ func channelLeave(_ context.Context, s *Session, r *request) error {
 	if err := r.frame.Bind(&d); err != nil {
 		return err
 	}
-	if _, err := s.gw.channels.Get(d.ChannelID); err != nil {
+	if _, err := s.channel(d.ChannelID); err != nil {
 		return err
 	}
 	m := s.member.Load()

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -64,6 +65,9 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 		c.gw.cfg.Admission.Failed(now, c.via.Network)
 		return &closeError{err, protocol.CloseAuthFailed}
 	}
+	if c.gw.cfg.NoGuests && auth.IsGuest(identity.UserID) {
+		return &closeError{fmt.Errorf("%w: guests are not let in here", errAccessDenied), protocol.CloseAuthFailed}
+	}
 	user := admission.Caller{User: identity.UserID, Standing: standing(identity.Role)}
 	if wait := c.gw.cfg.Admission.Allow(now, user, admission.Charge{Kind: admission.Identify, Cost: 1}); wait > 0 {
 		return &rateLimitError{retryAfter: wait}
@@ -98,6 +102,7 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	} else if err = c.gw.cfg.People.Admit(ctx, identity, s.origin(), now); err != nil {
 		s.endBecause(protocol.CloseBanned, err.Error())
 	}
+	c.gw.seen(s.userID)
 	c.log.Debug("identified", zap.String("user", s.userID),
 		zap.String("client", d.Client[:min(len(d.Client), maxClientName)]))
 	return nil

@@ -20,6 +20,9 @@ func inviteCreate(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
+	if spec.KnownOnly = s.Role() < auth.RoleModerator; spec.KnownOnly && d.Role != "" {
+		return fmt.Errorf("%w: only moderators and admins give roles; leave d.role out to invite people who are known already", errAccessDenied)
+	}
 	if err = s.mayInvite(spec); err != nil {
 		return err
 	}
@@ -32,8 +35,11 @@ func inviteCreate(ctx context.Context, s *Session, r *request) error {
 }
 
 // mayInvite reports whether this user may invite to where the invite leads: moderators to the server, and who may moderate a channel
-// there, to be a guest of the server.
+// there. Who is no moderator of the server invites people who are known already.
 func (s *Session) mayInvite(spec people.InviteSpec) error {
+	if s.identity.Grants.Restricts() {
+		return fmt.Errorf("%w: your token is for less than your role, and invites nobody", errAccessDenied)
+	}
 	if spec.ChannelID == "" {
 		if s.Role() >= auth.RoleModerator {
 			return nil

@@ -60,7 +60,7 @@ func messageCreate(ctx context.Context, s *Session, r *request) error {
 
 // checkMessage returns the channel of a message that may be said there.
 func (s *Session) checkMessage(d protocol.MessageCreate) (*sfu.Channel, error) {
-	if _, err := s.gw.channels.Get(d.ChannelID); err != nil {
+	if _, err := s.channel(d.ChannelID); err != nil {
 		return nil, err
 	}
 	m := s.member.Load()
@@ -128,6 +128,9 @@ func messageUpdate(ctx context.Context, s *Session, r *request) error {
 	}
 	if message.AuthorID != s.userID {
 		return fmt.Errorf("%w: only who wrote it may change what it says", errNotYourMessage)
+	}
+	if err = s.may(mayChat, channel); err != nil {
+		return err
 	}
 	if message.Content == d.Content { // asked again, perhaps, by one whom the first answer did not reach
 		r.ack(protocol.MessageChange{

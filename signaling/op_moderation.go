@@ -30,6 +30,9 @@ type target struct {
 
 // rank is what somebody may do in a channel, nil for none: its owner moderates there, and whose token says so.
 func rank(id auth.Identity, channel *sfu.Channel) auth.Role {
+	if id.Role < auth.RoleAdmin && (channel == nil && id.Grants.Restricts() || channel != nil && !id.Grants.Reaches(channel.ID())) {
+		id.Role = min(id.Role, auth.RoleMember) // what the token is good for ends here
+	}
 	granted := channel != nil && id.Grants.Moderate && id.Grants.Reaches(channel.ID())
 	if granted || channel != nil && channel.OwnerID() == id.UserID && id.UserID != "" {
 		return max(id.Role, auth.RoleModerator)
@@ -52,12 +55,15 @@ func (s *Session) acts(userID string) (t target, everywhere bool, err error) {
 	if m := t.session.member.Load(); m != nil && m.Active() {
 		t.member, channel = m, m.Channel()
 	}
-	return t, s.Role() >= auth.RoleModerator, mayAct(s.who(), t.who, channel)
+	return t, rank(s.who(), nil) >= auth.RoleModerator, mayAct(s.who(), t.who, channel)
 }
 
 // mayAct reports whether by may act on who in a channel, nil for none.
 func mayAct(by, who auth.Identity, channel *sfu.Channel) error {
 	mine, theirs := rank(by, channel), rank(who, channel)
+	if server := rank(by, nil); server >= auth.RoleModerator { // who moderates the server does so in anybody's channel
+		mine, theirs = server, who.Role
+	}
 	switch {
 	case by.UserID == who.UserID:
 		return fmt.Errorf("%w: that is you", errAccessDenied)
@@ -89,11 +95,11 @@ func memberMute(ctx context.Context, s *Session, r *request) error {
 	if t.member != nil {
 		channelID = t.member.Channel().ID()
 	}
-	if _, all := s.gw.cfg.People.MutedIn(ctx, d.UserID, channelID); all && !*d.Mute && !everywhere {
+	if _, all := s.gw.cfg.People.MutedIn(ctx, d.UserID, t.session.origin(), channelID); all && !*d.Mute && !everywhere {
 		return fmt.Errorf("%w: a moderator of the server muted %s", errAccessDenied, d.UserID)
 	}
 	now := time.Now()
-	if err = s.gw.cfg.People.Mute(ctx, s.who(), t.who, channelID, everywhere, *d.Mute, now); err != nil {
+	if err = s.gw.cfg.People.Mute(ctx, s.who(), t.who, t.session.origin(), channelID, everywhere, *d.Mute, now); err != nil {
 		return err
 	}
 	action := protocol.ModerationUnmute
@@ -128,10 +134,14 @@ func memberMove(ctx context.Context, s *Session, r *request) error {
 	}
 	from := t.member.Channel()
 	event := protocol.ModerationEvent{Action: protocol.ModerationMove, ChannelID: from.ID(), ToChannelID: to.ID()}
-	muted, _ := s.gw.cfg.People.MutedIn(ctx, d.UserID, to.ID())
+	muted, _ := s.gw.cfg.People.MutedIn(ctx, d.UserID, t.session.origin(), to.ID())
 	replied := func() {
 		r.ack(d)
-		s.gw.announceIn(from, event, t.who, s.who())
+		told := event
+		if to.Info().Access == string(protocol.AccessInvited) {
+			told.ToChannelID = "" // who stays behind may not know of it
+		}
+		s.gw.announceIn(from, told, t.who, s.who())
 	}
 	if err = t.move(to, muted, replied, func(found sfu.Snapshot) { s.gw.tellMoved(t, event, s.who(), found) }); err != nil {
 		if r.replied { // the channel filled up just then; events have told what became of it
@@ -150,7 +160,7 @@ func (s *Session) remute(ctx context.Context, who *Session) {
 	if m == nil {
 		return
 	}
-	muted, _ := s.gw.cfg.People.MutedIn(ctx, who.userID, m.Channel().ID())
+	muted, _ := s.gw.cfg.People.MutedIn(ctx, who.userID, who.origin(), m.Channel().ID())
 	who.muted.Store(muted)
 	m.SetMuted(muted, "")
 }
@@ -221,7 +231,7 @@ func memberBan(ctx context.Context, s *Session, r *request) error {
 		return payloadError("d.duration_s is missing; it is in seconds, 0 for good")
 	case *d.DurationS < 0 || *d.DurationS > int64(people.MaxBan/time.Second):
 		return payloadError("d.duration_s is %d; allowed are 1 to %d, or 0 for good", *d.DurationS, int64(people.MaxBan/time.Second))
-	case s.Role() < auth.RoleModerator:
+	case rank(s.who(), nil) < auth.RoleModerator:
 		return fmt.Errorf("%w: only moderators and admins ban", errAccessDenied)
 	}
 	reason, err := cleanReason(d.Reason)
@@ -251,7 +261,7 @@ func (g *Gateway) ban(
 		}
 		t.session = g.users.Get(t.who.UserID)
 	}
-	var from people.Origin
+	from := g.kicked.cameFrom(t.who.UserID, time.Now())
 	if t.session != nil {
 		t.who, from = t.session.who(), t.session.origin()
 		if m := t.session.member.Load(); m != nil && m.Active() {
@@ -276,7 +286,13 @@ func (g *Gateway) ban(
 		event.ChannelID = t.member.Channel().ID()
 	}
 	g.announce(t, event, by)
-	t.putOut(protocol.CloseBanned, (&people.BannedError{Ban: ban, Left: lasts}).Error())
+	words := (&people.BannedError{Ban: ban, Left: lasts}).Error()
+	t.putOut(protocol.CloseBanned, words)
+	for _, s := range g.users.All() { // the same browser, as another guest
+		if auth.IsGuest(s.userID) && from.Device != "" && s.device == from.Device {
+			target{session: s}.putOut(protocol.CloseBanned, words)
+		}
+	}
 	return t.who.UserID, nil
 }
 
@@ -287,7 +303,7 @@ func banLift(ctx context.Context, s *Session, r *request) error {
 		return err
 	}
 	switch {
-	case s.Role() < auth.RoleModerator:
+	case rank(s.who(), nil) < auth.RoleModerator:
 		return fmt.Errorf("%w: only moderators and admins lift bans", errAccessDenied)
 	case (d.BanID == "") == (d.UserID == ""):
 		return payloadError("name one of d.ban_id and d.user_id")
@@ -309,7 +325,7 @@ func audit(ctx context.Context, s *Session, r *request) error {
 		d.Limit = people.MaxAudit / 2
 	}
 	switch {
-	case s.Role() < auth.RoleModerator:
+	case rank(s.who(), nil) < auth.RoleModerator:
 		return fmt.Errorf("%w: only moderators and admins see this", errAccessDenied)
 	case d.Limit < 0 || d.Limit > people.MaxAudit:
 		return payloadError("d.limit is %d; allowed are 1 to %d", d.Limit, people.MaxAudit)

@@ -46,6 +46,8 @@ type Session struct {
 	admitted atomic.Pointer[map[string]struct{}]
 	// muted: a moderator lets nobody hear the user where they are, or were.
 	muted atomic.Bool
+	// since is when the session began.
+	since time.Time
 	// device is what the client says of itself; may be empty.
 	device string
 
@@ -67,6 +69,7 @@ func newSession(c *Conn, identity auth.Identity) *Session {
 	}
 	s.log = c.log.With(zap.String("session", s.id))
 	s.role.Store(uint32(identity.Role))
+	s.since = time.Now()
 	s.out.attach(c)
 	return s
 }
@@ -114,6 +117,9 @@ func (s *Session) endBecause(code protocol.CloseCode, reason string) {
 func (s *Session) finish() {
 	defer s.gw.running.Done()
 	defer s.gw.seen(s.userID)
+	if auth.IsGuest(s.userID) {
+		s.gw.kicked.note(s.userID, s.origin(), time.Now())
+	}
 	defer close(s.gone)
 	defer s.gw.users.Unregister(s)
 	s.gw.contain(s.log, "end of session", s.depart)
@@ -144,11 +150,7 @@ func (s *Session) origin() people.Origin {
 }
 
 func originOf(via Arrival, device string) people.Origin {
-	from := people.Origin{Device: device}
-	if via.Network.IsValid() && !via.Network.Addr().IsLoopback() {
-		from.Network = via.Network.String()
-	}
-	return from
+	return people.OriginOf(via.Network, device)
 }
 
 // holds reports whether c is attached and the session goes on.

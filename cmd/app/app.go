@@ -199,6 +199,7 @@ func (a *App) openGateway(authority *auth.Authority) error {
 		MediaAddrs:        a.announcer.mediaAddrs,
 		Store:             a.memory,
 		People:            a.people,
+		NoGuests:          !a.cfg.GuestsAllowed(),
 		Keep:              store.Limits{Count: a.cfg.KeepMessages, For: a.cfg.KeepFor},
 		Tally:             &a.tally,
 	}

@@ -29,6 +29,8 @@ Usage: livechat [flags]                    run the server
        livechat user COMMAND               see and change who is known
        livechat token --user=ID [flags]    print a token that lets a person in
        livechat revoke TOKEN               take a token back
+       livechat ban COMMAND                keep somebody out
+       livechat audit                      see what moderators did
        livechat bench SCENARIO... [flags]  measure what the server costs
        livechat doctor [URL]               check whether voice works from here
        livechat backup FILE                copy what the server remembers

@@ -33,7 +33,8 @@ Examples:
   livechat user role "Ada L." moderator
       from now on, also where she is already
   livechat user logout user-01jd9zqk2w4m8x1b7c5v3n6t0r
-      her sessions end at once, and she needs another invite to come back
+      her sessions end at once; livechat token --user=HER-ID makes a link by which
+      she comes back
   livechat user list --json | jq -r '.[] | select(.role == "admin") | .name'
       the admins
   sudo livechat user list --data=/var/lib/livechat
@@ -190,7 +191,7 @@ type userLogoutCommand struct {
 // Run signs somebody out everywhere.
 func (c *userLogoutCommand) Run() error {
 	return c.change(http.MethodPost, c.where()+"/logout", nil, func(u httpapi.AdminUser) string {
-		return called(u) + " is signed out everywhere, and needs an invite to come back"
+		return called(u) + " is signed out everywhere; livechat token --user=" + u.UserID + " makes a link by which they come back"
 	})
 }
 

@@ -93,6 +93,11 @@ func (g Grants) Reaches(channelID string) bool {
 	return g.Channels == nil || g.Others || g.Opens(channelID)
 }
 
+// Restricts reports whether the token is good for less than its bearer's role.
+func (g Grants) Restricts() bool {
+	return g.Channels != nil && !g.Others || g.Create == Withheld || g.Publish == Withheld || g.Chat == Withheld
+}
+
 // check reports what cannot stand in a token; the error wraps ErrGrants.
 func (g Grants) check() error {
 	switch {

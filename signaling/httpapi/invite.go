@@ -74,7 +74,8 @@ func (i *Invites) answer(r *http.Request, body protocol.InviteRequest) (protocol
 		}
 		signing, err = i.People.AcceptAs(r.Context(), body.Secret, id, now)
 	case body.Name != "":
-		signing, err = i.People.Accept(r.Context(), body.Secret, body.Name, now)
+		from := people.OriginOf(admission.Network(i.Door.Proxies.Client(r)), body.Device)
+		signing, err = i.People.Accept(r.Context(), body.Secret, body.Name, from, now)
 	}
 	made.Token, made.UserID, made.Name = signing.Token, signing.User.ID, signing.User.Name
 	return made, err
@@ -85,6 +86,8 @@ func (i *Invites) explain(err error) (status int, code protocol.ErrorCode, reaso
 	switch {
 	case errors.Is(err, people.ErrInvite):
 		return http.StatusGone, protocol.CodeInvite, err.Error()
+	case isBanned(err):
+		return http.StatusForbidden, protocol.CodeBanned, err.Error()
 	case errors.Is(err, people.ErrNameTaken):
 		return http.StatusConflict, protocol.CodeNameTaken, err.Error()
 	case errors.Is(err, auth.ErrInvalidToken):
@@ -99,4 +102,9 @@ func (i *Invites) explain(err error) (status int, code protocol.ErrorCode, reaso
 		i.Log.Error("invite", zap.Error(err))
 		return http.StatusInternalServerError, protocol.CodeInternal, "internal error"
 	}
+}
+
+func isBanned(err error) bool {
+	_, banned := errors.AsType[*people.BannedError](err)
+	return banned
 }

@@ -26,6 +26,9 @@ func (a *Admin) revokeTokens(r *http.Request, w http.ResponseWriter) (any, error
 		return nil, &badRequestError{http.StatusBadRequest, errors.New("say token_id or user_id, one of them")}
 	}
 	if d.UserID != "" {
+		if person, err := a.People.User(r.Context(), d.UserID); err == nil { // else one whom only tokens know
+			d.UserID = person.ID
+		}
 		return d, a.badID(a.People.RevokeTokens(r.Context(), d.UserID, now))
 	}
 	until := now.Add(auth.MaxTTL)

@@ -38,6 +38,8 @@ func Operator() auth.Identity { return auth.Identity{Role: auth.RoleAdmin} }
 // InviteSpec is what an invite shall be.
 type InviteSpec struct {
 	Role auth.Role
+	// KnownOnly: it makes nobody known, and gives no role.
+	KnownOnly bool
 	// ChannelID is the channel that it leads to and lets in; or empty. That there is one is for the caller to know.
 	ChannelID string
 	// Uses is how often it may be used; 0: any number of times.
@@ -87,7 +89,9 @@ func Wire(i store.Invite) protocol.Invite {
 // they may invite to the channel is for the caller to know. The error wraps ErrNotAllowed or ErrBadRequest.
 func (p *People) Invite(ctx context.Context, by auth.Identity, spec InviteSpec, now time.Time) (_ store.Invite, secret string, err error) {
 	switch {
-	case by.Role != auth.RoleAdmin && spec.Role >= by.Role:
+	case spec.KnownOnly && spec.ChannelID == "":
+		return store.Invite{}, "", fmt.Errorf("%w: it would give nothing", ErrBadRequest)
+	case by.Role != auth.RoleAdmin && !spec.KnownOnly && spec.Role >= by.Role:
 		return store.Invite{}, "", fmt.Errorf("%w: a %s can invite people to be less than that, an admin to be anything", ErrNotAllowed, by.Role)
 	case spec.Uses < 0 || spec.Uses > MaxInviteUses:
 		return store.Invite{}, "", fmt.Errorf("%w: uses is %d; it must be 1 to %d, or 0 for any number of times", ErrBadRequest, spec.Uses, MaxInviteUses)
@@ -107,6 +111,9 @@ func (p *People) Invite(ctx context.Context, by auth.Identity, spec InviteSpec, 
 	invite := store.Invite{
 		ID: inviteID(secret), Role: spec.Role.String(), ChannelID: spec.ChannelID, Uses: spec.Uses,
 		ByID: by.UserID, ByName: by.Name, CreatedAt: now,
+	}
+	if spec.KnownOnly {
+		invite.Role = ""
 	}
 	if spec.TTL > 0 {
 		invite.Until = now.Add(spec.TTL)
@@ -146,9 +153,15 @@ func (p *People) Look(ctx context.Context, secret string, now time.Time) (store.
 }
 
 // Accept makes somebody new with this name a person, by the invite with a secret. The error wraps ErrInvite, auth.ErrName or
-// ErrNameTaken, and then nothing was used.
-func (p *People) Accept(ctx context.Context, secret, name string, now time.Time) (Signing, error) {
+// ErrNameTaken, or is a *BannedError when nobody new is let in from there, and then nothing was used.
+func (p *People) Accept(ctx context.Context, secret, name string, from Origin, now time.Time) (Signing, error) {
 	invite, err := p.Look(ctx, secret, now)
+	if err == nil && invite.Role == "" {
+		err = fmt.Errorf("%w: it is for people who are known here already; sign in, and open it again", ErrInvite)
+	}
+	if err == nil { // one who is kept out is no other person
+		err = p.Admit(ctx, auth.Identity{UserID: auth.GuestPrefix}, from, now)
+	}
 	if err != nil {
 		return Signing{}, err
 	}
@@ -173,6 +186,9 @@ func (p *People) Accept(ctx context.Context, secret, name string, now time.Time)
 func (p *People) AcceptAs(ctx context.Context, secret string, by auth.Identity, now time.Time) (Signing, error) {
 	invite, err := p.Look(ctx, secret, now)
 	if err != nil {
+		return Signing{}, err
+	}
+	if err = p.Admit(ctx, by, Origin{}, now); err != nil {
 		return Signing{}, err
 	}
 	by, _, err = p.Enter(ctx, by, now)

@@ -81,7 +81,11 @@ func (p *People) SetRole(ctx context.Context, by auth.Identity, userID string, r
 	if by.Role != auth.RoleAdmin && (by.Role <= role || by.Role <= roleOf(user)) {
 		return fmt.Errorf("%w: a %s cannot make a %s of a %s", ErrNotAllowed, by.Role, role, user.Role)
 	}
-	if err = p.write(ctx, now, store.RoleGiven{UserID: userID, Role: role.String()}); err != nil {
+	facts := []store.Fact{store.RoleGiven{UserID: userID, Role: role.String()}}
+	if role < roleOf(user) { // what they gave as what they were is good no more
+		facts = append(facts, store.InvitesRevoked{ByID: userID})
+	}
+	if err = p.write(ctx, now, facts...); err != nil {
 		return err
 	}
 	p.tell(Change{UserID: userID, Role: role})

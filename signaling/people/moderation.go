@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -61,6 +62,15 @@ type Origin struct {
 	Network, Device string
 }
 
+// OriginOf returns an origin; a network of the server's own machine says nothing.
+func OriginOf(network netip.Prefix, device string) Origin {
+	from := Origin{Device: device}
+	if network.IsValid() && !network.Addr().IsLoopback() {
+		from.Network = network.String()
+	}
+	return from
+}
+
 // device is what is remembered of a device: its own word for itself is a secret of it.
 func (o Origin) device() string {
 	if o.Device == "" {
@@ -88,7 +98,7 @@ func (p *People) Admit(ctx context.Context, id auth.Identity, from Origin, now t
 	return banned
 }
 
-// Ban keeps somebody out for a time, 0 for good, a guest also by where they come from. That by may do so is for the caller to know.
+// Ban keeps somebody out for a time, 0 for good, with their invites, and guests and new people from where they come from. That by may do so is for the caller to know.
 // The error wraps ErrBadRequest.
 func (p *People) Ban(ctx context.Context, by, who auth.Identity, from Origin, lasts time.Duration, reason string, now time.Time) (store.Ban, error) {
 	if lasts < 0 || lasts > MaxBan {
@@ -98,14 +108,12 @@ func (p *People) Ban(ctx context.Context, by, who auth.Identity, from Origin, la
 		ID: "ban-" + strings.ToLower(ulid.Make().String()), UserID: who.UserID, UserName: who.Name, Reason: reason,
 		ByID: by.UserID, ByName: by.Name, CreatedAt: now,
 	}
-	if auth.IsGuest(who.UserID) {
-		ban.Network, ban.Device = from.Network, from.device()
-	}
+	ban.Network, ban.Device = from.Network, from.device()
 	if lasts > 0 {
 		ban.Until = now.Add(lasts)
 	}
 	deed := store.Deed{Action: ActionBan, Reason: reason, Until: ban.Until}
-	return ban, p.write(ctx, now, store.BanMade{Ban: ban}, did(by, who, deed, now))
+	return ban, p.write(ctx, now, store.BanMade{Ban: ban}, store.InvitesRevoked{ByID: who.UserID}, did(by, who, deed, now))
 }
 
 // Whom returns somebody who may not be here, by their id or, if they are known, their name. The error wraps ErrUnknown.
@@ -143,6 +151,11 @@ func (p *People) LiftBan(ctx context.Context, by auth.Identity, banOrUserID stri
 			who.Name = ban.UserName
 		}
 	}
+	if lift.BanID == "" {
+		if person, failed := p.Whom(ctx, banOrUserID); failed == nil {
+			who, lift.UserID = person, person.UserID
+		}
+	}
 	err = p.write(ctx, now, lift, did(by, who, store.Deed{Action: ActionUnban}, now))
 	if errors.Is(err, store.ErrNotFound) {
 		err = fmt.Errorf("%w: there is no ban of %q, nor one with that id", ErrUnknown, banOrUserID)
@@ -157,30 +170,43 @@ func (p *People) Bans(ctx context.Context, now time.Time) ([]store.Ban, error) {
 
 // Mute remembers that nobody shall hear somebody, or that they may again: in a channel or, with everywhere, in all. Unmuting
 // everywhere also does so in the channel. MutedIn says what then holds.
-func (p *People) Mute(ctx context.Context, by, who auth.Identity, channelID string, everywhere, muted bool, now time.Time) error {
+func (p *People) Mute(ctx context.Context, by, who auth.Identity, from Origin, channelID string, everywhere, muted bool, now time.Time) error {
 	action := ActionUnmute
 	if muted {
 		action = ActionMute
 	}
 	var facts []store.Fact
-	if everywhere {
-		facts = append(facts, store.Muted{UserID: who.UserID, Muted: muted})
-	}
-	if !everywhere || !muted {
-		facts = append(facts, store.Muted{UserID: who.UserID, ChannelID: channelID, Muted: muted})
+	for _, id := range mutable(who.UserID, from) {
+		if everywhere {
+			facts = append(facts, store.Muted{UserID: id, Muted: muted})
+		}
+		if !everywhere || !muted {
+			facts = append(facts, store.Muted{UserID: id, ChannelID: channelID, Muted: muted})
+		}
 	}
 	return p.write(ctx, now, append(facts, did(by, who, store.Deed{Action: action, ChannelID: channelID}, now))...)
 }
 
 // MutedIn reports whether nobody shall hear somebody in a channel; everywhere says that it is so in all. When nothing can be read
 // everybody may be heard.
-func (p *People) MutedIn(ctx context.Context, userID, channelID string) (muted, everywhere bool) {
-	in, err := p.store.MutedIn(ctx, userID)
-	if err != nil {
-		return false, false
+func (p *People) MutedIn(ctx context.Context, userID string, from Origin, channelID string) (muted, everywhere bool) {
+	for _, id := range mutable(userID, from) {
+		in, err := p.store.MutedIn(ctx, id)
+		if err != nil {
+			return false, false
+		}
+		everywhere = everywhere || slices.Contains(in, "")
+		muted = muted || everywhere || slices.Contains(in, channelID)
 	}
-	everywhere = slices.Contains(in, "")
-	return everywhere || slices.Contains(in, channelID), everywhere
+	return muted, everywhere
+}
+
+// mutable are the ids under which somebody is muted: a guest, who is another one for the asking, by the device too.
+func mutable(userID string, from Origin) []string {
+	if auth.IsGuest(userID) && from.Device != "" {
+		return []string{userID, "device-" + from.device()}
+	}
+	return []string{userID}
 }
 
 // Note remembers what was done to somebody that is of no further effect.

@@ -126,7 +126,7 @@ func (p *People) Enter(ctx context.Context, id auth.Identity, now time.Time) (_ 
 	if err != nil {
 		return id, "", ctx.Err() // not known, or not to be known: the token's word counts
 	}
-	id.Role, id.Grants = max(id.Role, roleOf(user)), id.Grants.Widened()
+	id.Name, id.Role, id.Grants = user.Name, max(id.Role, roleOf(user)), id.Grants.Widened()
 	return id, "", nil
 }
 

@@ -49,7 +49,7 @@ func (t *town) invite(spec InviteSpec) string {
 // join makes somebody a person.
 func (t *town) join(name string, role auth.Role) Signing {
 	t.tb.Helper()
-	signing, err := t.Accept(t.tb.Context(), t.invite(InviteSpec{Role: role, Uses: 1}), name, noon)
+	signing, err := t.Accept(t.tb.Context(), t.invite(InviteSpec{Role: role, Uses: 1}), name, Origin{}, noon)
 	require.NoError(t.tb, err)
 	return signing
 }
@@ -70,7 +70,7 @@ func TestWhoOpensAnInviteIsAPerson(t *testing.T) {
 	invite, err := p.Look(t.Context(), secret, noon)
 	require.NoError(t, err)
 	require.Equal(t, "moderator", invite.Role)
-	ada, err := p.Accept(t.Context(), secret, " Ada  L. ", noon)
+	ada, err := p.Accept(t.Context(), secret, " Ada  L. ", Origin{}, noon)
 	require.NoError(t, err)
 	require.Equal(t, "ops", ada.ChannelID)
 	require.Equal(t, "Ada L.", ada.User.Name)
@@ -85,10 +85,10 @@ func TestWhoOpensAnInviteIsAPerson(t *testing.T) {
 	for _, now := range []time.Time{noon, noon.Add(2 * time.Hour)} {
 		_, err = p.Look(t.Context(), secret, now)
 		require.ErrorIs(t, err, ErrInvite)
-		_, err = p.Accept(t.Context(), secret, "Bob", now)
+		_, err = p.Accept(t.Context(), secret, "Bob", Origin{}, now)
 		require.ErrorIs(t, err, ErrInvite)
 	}
-	_, err = p.Accept(t.Context(), secret+"x", "Bob", noon)
+	_, err = p.Accept(t.Context(), secret+"x", "Bob", Origin{}, noon)
 	require.ErrorIs(t, err, ErrInvite)
 }
 
@@ -99,7 +99,9 @@ func TestInvitesAreNotUsedTooOften(t *testing.T) {
 	var group sync.WaitGroup
 	errs := make([]error, 20)
 	for i := range errs {
-		group.Go(func() { _, errs[i] = p.Accept(t.Context(), secret, fmt.Sprint("person ", string(rune('a'+i))), noon) })
+		group.Go(func() {
+			_, errs[i] = p.Accept(t.Context(), secret, fmt.Sprint("person ", string(rune('a'+i))), Origin{}, noon)
+		})
 	}
 	group.Wait()
 	in := 0
@@ -125,9 +127,9 @@ func TestNamesAreTheirs(t *testing.T) {
 		_, _, err = p.Enter(t.Context(), auth.Identity{UserID: auth.GuestPrefix + "1", Name: name}, noon)
 		require.ErrorIs(t, err, ErrNameTaken, "a guest who was called so before")
 		secret := p.invite(InviteSpec{Role: auth.RoleMember, Uses: 1})
-		_, err = p.Accept(t.Context(), secret, name, noon)
+		_, err = p.Accept(t.Context(), secret, name, Origin{}, noon)
 		require.ErrorIs(t, err, ErrNameTaken)
-		_, err = p.Accept(t.Context(), secret, "Eve "+name, noon)
+		_, err = p.Accept(t.Context(), secret, "Eve "+name, Origin{}, noon)
 		if name == "Ada" {
 			require.NoError(t, err, "the invite was not used up by a name that is taken")
 		}
@@ -270,7 +272,7 @@ func TestFirstInviteIsMadeOnce(t *testing.T) {
 	again, err := p.FirstInvite(t.Context(), noon)
 	require.NoError(t, err)
 	require.Empty(t, again)
-	ada, err := p.Accept(t.Context(), secret, "Ada", noon)
+	ada, err := p.Accept(t.Context(), secret, "Ada", Origin{}, noon)
 	require.NoError(t, err)
 	require.Equal(t, "admin", ada.User.Role)
 }

@@ -14,8 +14,9 @@ type InviteCreate struct {
 
 // Invite is an invite as those see it who may revoke it.
 type Invite struct {
-	InviteID  string `json:"invite_id"`
-	Role      string `json:"role"`
+	InviteID string `json:"invite_id"`
+	// Role is what it makes of people; empty: it is for those who are known already.
+	Role      string `json:"role,omitempty"`
 	ChannelID string `json:"channel_id,omitempty"`
 	// Uses is how many people may use it, 0 any number, and Used how many have.
 	Uses int `json:"uses"`
@@ -52,14 +53,16 @@ type InviteRequest struct {
 	Secret string `json:"secret"`
 	// Name makes whoever asks a person of this name. Empty: nothing is used, and the answer says what the invite is.
 	Name string `json:"name,omitempty"`
+	// Device is as in IDENTIFY.
+	Device string `json:"device,omitempty"`
 	// Token, in the place of Name, says that whoever asks is a person already.
 	Token string `json:"token,omitempty"`
 }
 
 // InviteAnswer is the answer to POST /api/invite.
 type InviteAnswer struct {
-	// Role, ChannelID, ChannelName, ByName and ExpiresAt are the invite's.
-	Role        string `json:"role"`
+	// Role, which is empty where only people who are known may use it, ChannelID, ChannelName, ByName and ExpiresAt are the invite's.
+	Role        string `json:"role,omitempty"`
 	ChannelID   string `json:"channel_id,omitempty"`
 	ChannelName string `json:"channel_name,omitempty"`
 	ByName      string `json:"by_name,omitempty"`

@@ -63,7 +63,7 @@ func (f ChannelDeleted) apply(w *writing) error {
 	if err := w.mustChange("channel "+f.ChannelID, "DELETE FROM channels WHERE id = ?", f.ChannelID); err != nil {
 		return err
 	}
-	for _, query := range []string{"DELETE FROM admissions WHERE channel_id = ?", "DELETE FROM invites WHERE channel_id = ?"} {
+	for _, query := range []string{"DELETE FROM admissions WHERE channel_id = ?", "DELETE FROM invites WHERE channel_id = ?", "DELETE FROM mutes WHERE channel_id = ?"} {
 		if _, err := w.exec(query, f.ChannelID); err != nil {
 			return err
 		}

@@ -77,6 +77,19 @@ func (f InviteRevoked) apply(w *writing) error {
 	return w.mustChange("invite "+f.InviteID, "DELETE FROM invites WHERE id = ?", f.InviteID)
 }
 
+// InvitesRevoked is the fact that all invites by somebody are good for nothing any more.
+type InvitesRevoked struct {
+	ByID string `json:"by_id"`
+}
+
+// Kind implements Fact.
+func (InvitesRevoked) Kind() string { return "invites_revoked" }
+
+func (f InvitesRevoked) apply(w *writing) error {
+	_, err := w.exec("DELETE FROM invites WHERE by_id = ? AND by_id <> ''", f.ByID)
+	return err
+}
+
 // InvitesForgotten is the fact that nobody needs to know any more why the invites that ended before a time are good for nothing.
 type InvitesForgotten struct {
 	Before time.Time `json:"before"`

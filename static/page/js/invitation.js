@@ -69,7 +69,7 @@ export class Invitation extends Store {
   /** @param {string} name of the person that one becomes */
   accept(name) {
     return this.#accept(async () => {
-      const made = await askInvite(this.#secret, { name });
+      const made = await askInvite(this.#secret, { name, device: memory.device });
       memory.login = { token: made.token ?? '', name: made.name ?? name };
     });
   }

@@ -89,7 +89,7 @@ export function mountInvites(session) {
     submit.disabled = true;
     attempt(async () => {
       const invite = await client.request(Op.INVITE_CREATE, {
-        role: role.value,
+        role: role.value || undefined,
         channel_id: where.value || undefined,
         uses: Number(uses.value),
         ttl_ms: Number(time.value),
@@ -110,10 +110,10 @@ export function mountInvites(session) {
     }
   });
 
-  /** What one may give depends on where to: who owns a channel is a moderator there, and gives no more than they have. */
+  /** Moderators give less than they have, admins anything. Who only owns a channel lets in people who are known already. */
   const offerRoles = () => {
     const mine = ROLES.indexOf(session.me?.role ?? 'guest');
-    const given = ROLES.filter((r, index) => mine === 0 || index > Math.min(mine, ROLES.length - 2));
+    const given = mine > ROLES.indexOf('moderator') ? [''] : ROLES.filter((_, index) => mine === 0 || index > mine);
     role.replaceChildren(...given.map((r) => h('option', { value: r }, roleWords(r))));
     role.value = given.includes('member') ? 'member' : given[0];
   };

@@ -70,12 +70,12 @@ export function signInFailed(err) {
  */
 export function inviteWords({ role, channel_name, by_name, expires_at }, known) {
   const where = channel_name ? `to talk in ${channel_name}` : 'to this server';
-  const lead = known ? `You are ${known} here already.` : 'Choose a name: it is yours from then on, and this browser keeps you signed in.';
+  const lead = known ? `You are ${known} here already.` : !role ? 'It is for people who are known here. Sign in as you did before, and open it again.' : 'Choose a name: it is yours from then on, and this browser keeps you signed in.';
   const until = expires_at ? ` It holds until ${atTime.format(expires_at)}.` : '';
   return {
     title: by_name ? `${by_name} invites you ${where}` : `You are invited ${where}`,
     lead,
-    offer: `The invitation makes you a ${roleWords(role).toLowerCase()}.${until}`.replace('a admin', 'an admin'),
+    offer: !role ? `It lets people who are known here in.${until}` : `The invitation makes you a ${roleWords(role).toLowerCase()}.${until}`.replace('a admin', 'an admin'),
   };
 }
 

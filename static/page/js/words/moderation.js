@@ -10,11 +10,11 @@ import { atTime, because } from './common.js';
 const ROLE_WORDS = { admin: 'Admin', moderator: 'Moderator', member: 'Member', guest: 'Guest' };
 
 /**
- * @param {import('../protocol.js').Role} role
+ * @param {import('../protocol.js').Role | ''} [role]
  * @returns {string}
  */
-export function roleWords(role) {
-  return ROLE_WORDS[role] ?? role;
+export function roleWords(role = '') {
+  return role === '' ? 'People who are known here' : ROLE_WORDS[role] ?? role;
 }
 
 /** For how many people an invite may be, and how long it may last. */
