@@ -145,14 +145,14 @@ func turnClient(t *testing.T, ready *protocol.Ready, transport string) *turn.Cli
 
 // New credentials come before the old ones end, and the next call uses them.
 func TestCredentialsAreRefreshed(t *testing.T) {
-	s := startServer(t, func(cfg *app.Config) { cfg.TURNTTL = 2 * time.Second })
+	s := startServer(t, func(cfg *app.Config) { cfg.TURNTTL = 4 * time.Second })
 	ada := arrive(t, s, "Ada").join("lobby").talk()
 	ben := arrive(t, s, "Ben", relayed(t, "?transport=tcp"))
 	first := ben.Ready().ICEServers
 	require.Len(t, first, 1)
 	seen := map[string]bool{first[0].Username: true}
 	ben.join("lobby")
-	for range 3 {
+	for range 3 { // every two seconds; a name has whole ones
 		ev := told(ben, "new credentials", func(*protocol.ICEServers) bool { return true })
 		require.Equal(t, first[0].URLs, ev.ICEServers[0].URLs)
 		require.False(t, seen[ev.ICEServers[0].Username], "they are new")
