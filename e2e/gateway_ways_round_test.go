@@ -95,7 +95,11 @@ func TestGatewayTheDoorHolds(t *testing.T) {
 	joined := third.joinChannel("lobby")
 	require.True(t, joined.ActiveMembers[1].Muted, "as another guest too")
 
+	root.ack(protocol.OpMemberMute, protocol.MemberMute{UserID: id, Mute: new(false)}, nil)
 	first.farewell()
+	eventually(t, "they are gone", func() bool { return len(root.members("lobby")) == 1 })
+	root.ack(protocol.OpMemberMute, protocol.MemberMute{UserID: id, Mute: new(false)}, nil)
+	root.fails(protocol.OpMemberMute, protocol.MemberMute{UserID: id, Mute: new(true)}, protocol.CodeUserNotFound)
 	root.ack(protocol.OpMemberBan, protocol.MemberBan{UserID: id, DurationS: new(int64)}, nil) // perhaps just gone, perhaps not yet
 	require.Equal(t, protocol.CloseBanned, second.closed())
 	require.Equal(t, protocol.CloseBanned, third.closed())
@@ -135,4 +139,12 @@ func TestGatewayGuestsOfYesterday(t *testing.T) {
 	c := dial(t, s)
 	c.fails(protocol.OpIdentify, protocol.Identify{Token: token, V: protocol.Version}, protocol.CodeAccessDenied)
 	require.Equal(t, protocol.CloseAuthFailed, c.closed())
+}
+
+// members are who is in a channel.
+func (c *raw) members(channelID string) []protocol.Member {
+	c.t.Helper()
+	var detail protocol.ChannelDetail
+	c.ack(protocol.OpChannelInfo, protocol.ChannelRef{ChannelID: channelID}, &detail)
+	return detail.ActiveMembers
 }

@@ -222,6 +222,7 @@ func channelLeave(_ context.Context, s *Session, r *request) error {
 	}
 	s.member.CompareAndSwap(m, nil)
 	r.ack(d)
+	s.gw.hide(s, []sfu.ChannelInfo{m.Channel().Info()})
 	return nil
 }
 

@@ -2,6 +2,7 @@ package signaling
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -70,7 +71,7 @@ func mayAct(by, who auth.Identity, channel *sfu.Channel) error {
 	case mine < auth.RoleModerator:
 		return fmt.Errorf("%w: only moderators and admins, and a channel's owner there, do this to others", errAccessDenied)
 	case mine <= theirs:
-		return fmt.Errorf("%w: %s is a %s here, and you are a %s", errAccessDenied, who.UserID, theirs, mine)
+		return fmt.Errorf("%w: %s is %s here, and you are %s", errAccessDenied, who.UserID, theirs.Noun(), mine.Noun())
 	}
 	return nil
 }
@@ -86,6 +87,8 @@ func memberMute(ctx context.Context, s *Session, r *request) error {
 	}
 	t, everywhere, err := s.acts(d.UserID)
 	switch {
+	case errors.Is(err, people.ErrUnknown) && !*d.Mute && rank(s.who(), nil) >= auth.RoleModerator:
+		return s.unmuteAbsent(ctx, r, d)
 	case err != nil:
 		return err
 	case t.member == nil && !everywhere:
@@ -113,6 +116,22 @@ func memberMute(ctx context.Context, s *Session, r *request) error {
 	r.ack(d)
 	s.gw.announce(t, protocol.ModerationEvent{Action: action, ChannelID: channelID}, s.who())
 	return nil
+}
+
+// unmuteAbsent has somebody who is not here be heard again when they come.
+func (s *Session) unmuteAbsent(ctx context.Context, r *request, d protocol.MemberMute) error {
+	who, err := s.gw.cfg.People.Whom(ctx, d.UserID)
+	if err == nil {
+		err = mayAct(s.who(), who, nil)
+	}
+	if err == nil {
+		now := time.Now()
+		err = s.gw.cfg.People.Mute(ctx, s.who(), who, s.gw.kicked.cameFrom(who.UserID, now), "", true, false, now)
+	}
+	if err == nil {
+		r.ack(d)
+	}
+	return err
 }
 
 // memberMove takes somebody to another channel, with their media.
@@ -278,6 +297,14 @@ func (g *Gateway) ban(
 		return t.who.UserID, err
 	}
 	banned()
+	words := (&people.BannedError{Ban: ban, Left: lasts}).Error()
+	defer func() {
+		for _, s := range g.users.All() { // the same browser, as another guest
+			if auth.IsGuest(s.userID) && from.Device != "" && s.device == from.Device {
+				target{session: s}.putOut(protocol.CloseBanned, words)
+			}
+		}
+	}()
 	if t.session == nil {
 		return t.who.UserID, nil
 	}
@@ -286,13 +313,7 @@ func (g *Gateway) ban(
 		event.ChannelID = t.member.Channel().ID()
 	}
 	g.announce(t, event, by)
-	words := (&people.BannedError{Ban: ban, Left: lasts}).Error()
 	t.putOut(protocol.CloseBanned, words)
-	for _, s := range g.users.All() { // the same browser, as another guest
-		if auth.IsGuest(s.userID) && from.Device != "" && s.device == from.Device {
-			target{session: s}.putOut(protocol.CloseBanned, words)
-		}
-	}
 	return t.who.UserID, nil
 }
 

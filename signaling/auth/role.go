@@ -34,6 +34,14 @@ func (r Role) String() string {
 	return fmt.Sprintf("Role(%d)", uint8(r))
 }
 
+// Noun returns the role with its article, for sentences.
+func (r Role) Noun() string {
+	if r == RoleAdmin {
+		return "an " + r.String()
+	}
+	return "a " + r.String()
+}
+
 // ParseRole is the inverse of String. The error wraps ErrRole and lists the roles.
 func ParseRole(text string) (Role, error) {
 	for r, name := range roles {

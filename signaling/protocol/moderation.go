@@ -112,8 +112,8 @@ type BanInfo struct {
 
 // Audit is the answer to AuditRequest, the newest first.
 type Audit struct {
-	Deeds []Deed    `json:"deeds,omitempty"`
-	Bans  []BanInfo `json:"bans,omitempty"`
+	Deeds []Deed    `json:"deeds,omitzero"`
+	Bans  []BanInfo `json:"bans,omitzero"`
 	More  bool      `json:"more"`
 }
 
