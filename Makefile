@@ -68,7 +68,7 @@ lint: $(GOLANGCI) ## golangci-lint, with the import rules
 
 .PHONY: race
 race: ## all tests but the browser's, under the race detector
-	$(GO) test -race -shuffle=on -timeout 9m -skip '$(BROWSER_TESTS)' ./...
+	$(GO) test -race -shuffle=on -timeout 15m -skip '$(BROWSER_TESTS)' ./...
 
 .PHONY: allocs
 allocs: ## the tests that count allocations, without the race detector
@@ -76,7 +76,7 @@ allocs: ## the tests that count allocations, without the race detector
 
 .PHONY: browser
 browser: ## the browser tests, one line for each; fails when there is no Chromium
-	LIVECHAT_REQUIRE_BROWSER=1 $(GO) test -v -count=1 -timeout 9m -run '$(BROWSER_TESTS)' ./e2e
+	LIVECHAT_REQUIRE_BROWSER=1 $(GO) test -v -count=1 -timeout 15m -run '$(BROWSER_TESTS)' ./e2e
 
 .PHONY: bench
 bench: bin/bench.txt ## the hot path's benchmarks beside the saved ones
