@@ -282,9 +282,9 @@ func (g *Gateway) features() []string {
 	return features
 }
 
-// answer sends the reply to a request of this op and id: through the session's outbox or,
+// sendReply sends the reply to a request of this op and id: through the session's outbox or,
 // where there is none yet, by itself.
-func (c *Conn) answer(body *protocol.Body, id string, op protocol.Op, kept keeping) {
+func (c *Conn) sendReply(body *protocol.Body, id string, op protocol.Op, kept keeping) {
 	if c.session != nil {
 		c.session.out.reply(c, body, id, op, kept)
 		return

@@ -104,9 +104,9 @@ func (l *lookout) note(event sfu.Event) {
 	}
 }
 
-// watch has the session told from now on. answer gets everything that was told to the others so far, before the session
+// watch has the session told from now on. reply gets everything that was told to the others so far, before the session
 // is told anything.
-func (l *lookout) watch(s *Session, answer func(*protocol.Body)) error {
+func (l *lookout) watch(s *Session, reply func(*protocol.Body)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.watchers) == 0 {
@@ -123,7 +123,7 @@ func (l *lookout) watch(s *Session, answer func(*protocol.Body)) error {
 		l.unwatchLocked(s)
 		return err
 	}
-	answer(body)
+	reply(body)
 	return nil
 }
 

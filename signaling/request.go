@@ -49,7 +49,7 @@ func (r *request) replyBody(body *protocol.Body) {
 		r.conn.gw.cfg.Admission.Take(time.Now(), r.conn.caller(),
 			admission.Charge{Kind: admission.List, Cost: float64(body.Len() / listBytesPerCost)})
 	}
-	r.conn.answer(body, r.frame.ID, r.frame.Op, r.row.kept(r.frame.ID))
+	r.conn.sendReply(body, r.frame.ID, r.frame.Op, r.row.kept(r.frame.ID))
 }
 
 func (r *request) ack(data any) {

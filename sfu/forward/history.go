@@ -10,7 +10,7 @@ import (
 const (
 	// historyLen is how many of its newest packets a Source keeps: as many as the replay
 	// window of an SRTP receiver, beyond which it refuses them (RFC 3711 §3.3.2).
-	historyLen = repair.AnswerWindow
+	historyLen = repair.ResendWindow
 	// maxHistoryAge is how long they may be used. What comes later than that, no jitter
 	// buffer plays.
 	maxHistoryAge = time.Second

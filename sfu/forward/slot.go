@@ -149,7 +149,7 @@ type Slot struct {
 	// depth is how much redundancy is wanted, redundant how much was sent.
 	depth     int
 	redundant blockCounts
-	again     *repair.Answers // nil until something is asked for again
+	again     *repair.Resends // nil until something is asked for again
 	scratch   []byte          // a payload that is not the talker's buffer
 }
 

@@ -75,7 +75,7 @@ func (s *Slot) Resend(seq uint16, now time.Time, out Batch) bool {
 		return false
 	}
 	if s.again == nil {
-		s.again = new(repair.Answers)
+		s.again = new(repair.Resends)
 	}
 	first, ok := s.again.Allow(index, now)
 	if first {

@@ -176,7 +176,7 @@ func TestGapsOnALossyLink(t *testing.T) {
 }
 
 func TestAnswers(t *testing.T) {
-	var a Answers
+	var a Resends
 	for _, test := range []struct {
 		ms        int
 		index     int64
@@ -189,8 +189,8 @@ func TestAnswers(t *testing.T) {
 		{20, 0, false, true},
 		{500, 0, false, false}, // often enough
 		{500, 1, false, true},
-		{500, AnswerWindow, true, true}, // in the place of 0
-		{501, AnswerWindow, false, false},
+		{500, ResendWindow, true, true}, // in the place of 0
+		{501, ResendWindow, false, false},
 	} {
 		if first, ok := a.Allow(test.index, at(test.ms)); first != test.first || ok != test.ok {
 			t.Errorf("at %d ms, packet %d: got %v, %v", test.ms, test.index, first, ok)

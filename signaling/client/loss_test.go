@@ -121,7 +121,7 @@ func TestMicrophoneAnswersNACKs(t *testing.T) {
 		now = now.Add(20 * time.Millisecond)
 	}
 	again := len(s.headers) - 200
-	require.Equal(t, 3*(repair.AnswerWindow-repair.MaxDepth), again)
+	require.Equal(t, 3*(repair.ResendWindow-repair.MaxDepth), again)
 	for i := 200; i < len(s.headers); i++ {
 		original := int(s.headers[i].SequenceNumber - first)
 		require.Equal(t, s.headers[original], s.headers[i])

@@ -46,13 +46,13 @@ type microphone struct {
 	sentAt  time.Time     // when the last one was sent; guarded by mu
 	length  time.Duration // how much sound was in the last one; guarded by mu
 
-	// Guarded by mu: packets sent, the newest at (count-1)%AnswerWindow, and how much of
+	// Guarded by mu: packets sent, the newest at (count-1)%ResendWindow, and how much of
 	// them the network loses.
 	count   uint64
 	octets  uint64
-	sent    [repair.AnswerWindow]sentPacket
+	sent    [repair.ResendWindow]sentPacket
 	payload []byte // a RED payload, reused
-	answers repair.Answers
+	resends repair.Resends
 	depth   repair.Depth
 	asked   int // different packets the server wanted again in this lossPeriod
 }
@@ -85,7 +85,7 @@ func (m *microphone) attach(pc *webrtc.PeerConnection) error {
 	m.header.SequenceNumber = uint16(rand.N(1 << 15)) //nolint:gosec // not a secret
 	m.header.Timestamp = rand.Uint32()                //nolint:gosec // not a secret
 	m.levelID, m.red, m.started, m.count, m.octets, m.asked = 0, 0, false, 0, 0, 0
-	m.answers = repair.Answers{}
+	m.resends = repair.Resends{}
 	return nil
 }
 
@@ -187,7 +187,7 @@ func (m *microphone) send(frame []byte) error {
 		}
 		m.asked = 0
 	}
-	p := &m.sent[index%repair.AnswerWindow]
+	p := &m.sent[index%repair.ResendWindow]
 	p.header, p.level, p.frame = m.header, m.level[0], append(p.frame[:0], frame...)
 	p.blocks = 0
 	if m.red != 0 {
@@ -238,7 +238,7 @@ func (m *microphone) transmit(index uint64) error {
 	return err
 }
 
-func (m *microphone) at(index uint64) *sentPacket { return &m.sent[index%repair.AnswerWindow] }
+func (m *microphone) at(index uint64) *sentPacket { return &m.sent[index%repair.ResendWindow] }
 
 // resend sends the packet with this number once more, if it is among the newest and was not
 // sent too often.
@@ -246,11 +246,11 @@ func (m *microphone) resend(seq uint16, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	age := uint64(m.header.SequenceNumber - seq)
-	if age >= m.count || age >= repair.AnswerWindow-repair.MaxDepth { // with what it carries
+	if age >= m.count || age >= repair.ResendWindow-repair.MaxDepth { // with what it carries
 		return
 	}
 	index := m.count - 1 - age
-	first, ok := m.answers.Allow(int64(index), now) //nolint:gosec // not as many
+	first, ok := m.resends.Allow(int64(index), now) //nolint:gosec // not as many
 	if first {
 		m.asked++
 	}

@@ -86,7 +86,7 @@ func (a *Admin) Handler() http.Handler {
 				refuse(w, a.Log, status, code, err.Error())
 				return
 			}
-			answer(w, a.Log, http.StatusOK, made)
+			writeJSON(w, a.Log, http.StatusOK, made)
 		})
 	}
 	return mux

@@ -35,6 +35,6 @@ func Config(doors Doors, log *zap.Logger) http.Handler {
 			refuse(w, log, http.StatusMethodNotAllowed, protocol.CodeInvalidPayload, "use GET")
 			return
 		}
-		answer(w, log, http.StatusOK, doors)
+		writeJSON(w, log, http.StatusOK, doors)
 	})
 }

@@ -116,7 +116,7 @@ func (g *Guest) create(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, http.StatusInternalServerError, protocol.CodeInternal, "internal error")
 		return
 	}
-	answer(w, g.Log, http.StatusOK, GuestToken{Token: token, UserID: id.UserID, Name: id.Name})
+	writeJSON(w, g.Log, http.StatusOK, GuestToken{Token: token, UserID: id.UserID, Name: id.Name})
 }
 
 // readBody reads the request's body; status goes with the error, which shows an example.
@@ -144,11 +144,11 @@ func (g *Guest) refuse(w http.ResponseWriter, status int, code protocol.ErrorCod
 
 // refuse answers with a Problem.
 func refuse(w http.ResponseWriter, log *zap.Logger, status int, code protocol.ErrorCode, reason string) {
-	answer(w, log, status, Problem{Code: code, Reason: reason})
+	writeJSON(w, log, status, Problem{Code: code, Reason: reason})
 }
 
-// answer writes body as JSON.
-func answer(w http.ResponseWriter, log *zap.Logger, status int, body any) {
+// writeJSON writes body as JSON.
+func writeJSON(w http.ResponseWriter, log *zap.Logger, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(body); err != nil {

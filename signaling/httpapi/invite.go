@@ -40,7 +40,7 @@ func (i *Invites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !i.Door.mayTry(w, r) || body.Name != "" && !i.Door.admit(w, r, admission.MakeGuest) {
 		return
 	}
-	made, err := i.answer(r, body)
+	made, err := i.carryOut(r, body)
 	if errors.Is(err, people.ErrInvite) || errors.Is(err, auth.ErrInvalidToken) {
 		i.Door.failed(r)
 	}
@@ -49,10 +49,10 @@ func (i *Invites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, i.Log, status, code, reason)
 		return
 	}
-	answer(w, i.Log, http.StatusOK, made)
+	writeJSON(w, i.Log, http.StatusOK, made)
 }
 
-func (i *Invites) answer(r *http.Request, body protocol.InviteRequest) (protocol.InviteAnswer, error) {
+func (i *Invites) carryOut(r *http.Request, body protocol.InviteRequest) (protocol.InviteAnswer, error) {
 	now := time.Now()
 	invite, err := i.People.Look(r.Context(), body.Secret, now)
 	if err != nil {

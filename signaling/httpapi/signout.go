@@ -40,7 +40,7 @@ func (s *SignOut) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case err == nil, errors.Is(err, auth.ErrInvalidToken):
-		answer(w, s.Log, http.StatusOK, struct{}{})
+		writeJSON(w, s.Log, http.StatusOK, struct{}{})
 	case errors.Is(err, store.ErrTrouble), errors.Is(err, store.ErrClosed):
 		refuse(w, s.Log, http.StatusServiceUnavailable, protocol.CodeStorage, store.ErrTrouble.Error())
 	default:

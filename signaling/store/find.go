@@ -48,7 +48,7 @@ type Query struct {
 	ChannelIDs []string
 	// AuthorID, where it is not empty, is who wrote it.
 	AuthorID string
-	// Before, where it is not empty, is the id of a message, or an Answer's Next: only older ones are wanted.
+	// Before, where it is not empty, is the id of a message, or what Search found's Next: only older ones are wanted.
 	Before string
 	// Limit is 1 to MaxFound.
 	Limit int
@@ -64,8 +64,8 @@ type Found struct {
 	score float64
 }
 
-// Answer is what Search found.
-type Answer struct {
+// SearchResult is what Search found.
+type SearchResult struct {
 	// Found are the best first.
 	Found []Found
 	// More says that there are others, or may be.
@@ -76,44 +76,44 @@ type Answer struct {
 
 // Search returns the messages that have all words of a query. It looks at the newest first, until it has seen all, has found as many
 // as it ranks, or has looked for long enough. ErrNotFound: there is no message Before.
-func (s *Store) Search(ctx context.Context, q Query) (Answer, error) {
+func (s *Store) Search(ctx context.Context, q Query) (SearchResult, error) {
 	wanted := terms(q.Text)
 	if len(wanted) == 0 || len(q.ChannelIDs) == 0 {
-		return Answer{}, nil
+		return SearchResult{}, nil
 	}
 	channels, err := json.Marshal(q.ChannelIDs)
 	if err != nil {
-		return Answer{}, err
+		return SearchResult{}, err
 	}
 	l := looking{Store: s, wanted: wanted, query: q, channels: string(channels)}
 	if l.top, err = s.seqOf(ctx, q.Before); err != nil {
-		return Answer{}, err
+		return SearchResult{}, err
 	}
 	var bottom int64
 	if err = s.read.QueryRowContext(ctx, "SELECT ifnull(min(seq), 0) FROM messages").Scan(&bottom); err != nil {
-		return Answer{}, s.trouble(err)
+		return SearchResult{}, s.trouble(err)
 	}
 	if err = l.look(ctx, bottom); err != nil {
-		return Answer{}, s.trouble(fmt.Errorf("search: %w", err))
+		return SearchResult{}, s.trouble(fmt.Errorf("search: %w", err))
 	}
 	rank(l.found)
-	var answer Answer
+	var result SearchResult
 	if l.top > bottom {
-		answer.More, answer.Next = true, nextPrefix+strconv.FormatInt(l.top, 10)
+		result.More, result.Next = true, nextPrefix+strconv.FormatInt(l.top, 10)
 	}
 	size := 0
 	for _, f := range l.found {
-		if len(answer.Found) == q.Limit || size > maxContent {
-			answer.More = true
+		if len(result.Found) == q.Limit || size > maxContent {
+			result.More = true
 			break
 		}
 		size += len(f.Content)
-		answer.Found = append(answer.Found, f)
+		result.Found = append(result.Found, f)
 	}
-	return answer, nil
+	return result, nil
 }
 
-// nextPrefix stands in an Answer's Next before the number of a message that was looked at. Messages' ids do not begin so.
+// nextPrefix stands in what Search found's Next before the number of a message that was looked at. Messages' ids do not begin so.
 const nextPrefix = "@"
 
 // seqOf returns the number of a message, or of where a search ended; of neither, one that is greater than all.
