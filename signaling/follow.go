@@ -94,15 +94,8 @@ func (g *Gateway) rehide(c *sfu.Channel, before, after sfu.ChannelInfo) {
 	wasHidden, isHidden := before.Access == string(protocol.AccessInvited), after.Access == string(protocol.AccessInvited)
 	switch {
 	case isHidden && !wasHidden:
-		body, err := protocol.EncodeBody(protocol.OpChannelEvent, protocol.ChannelEvent{Event: protocol.ChannelEventDelete, ChannelID: c.ID()})
-		if err != nil {
-			g.log.Error("event lost", zap.Error(err))
-			return
-		}
 		for _, s := range g.users.All() {
-			if !s.sees(&after) {
-				s.out.event(body)
-			}
+			g.hide(s, []sfu.ChannelInfo{after})
 		}
 	case wasHidden && !isHidden:
 		g.lookout.reveal(c.ID())

@@ -14,7 +14,7 @@ const kickedFor = time.Minute
 // maxKicked bounds how many are remembered; the oldest is forgotten for one more.
 const maxKicked = 10_000
 
-// kicked is who was lately put out of which channel. Guests, who are others for the asking, are known by where they come from too. The
+// kicked is who was lately put out of which channel, and where guests came from who lately left. Guests, who are others for the asking, are known by where they come from too. The
 // zero value is ready. Safe for concurrent use.
 type kicked struct {
 	mu    sync.Mutex // guards the fields below

@@ -79,9 +79,7 @@ func Wire(i store.Invite) protocol.Invite {
 		InviteID: i.ID, Role: i.Role, ChannelID: i.ChannelID, Uses: i.Uses, Used: i.Used,
 		CreatedAt: i.CreatedAt.UnixMilli(), ByID: i.ByID, ByName: i.ByName,
 	}
-	if !i.Until.IsZero() {
-		wire.ExpiresAt = i.Until.UnixMilli()
-	}
+	wire.ExpiresAt = orNever(i.Until)
 	return wire
 }
 

@@ -38,13 +38,9 @@ type InviteMade struct{ Invite }
 func (InviteMade) Kind() string { return "invite_made" }
 
 func (f InviteMade) apply(w *writing) error {
-	until := int64(0)
-	if !f.Until.IsZero() {
-		until = milliseconds(f.Until)
-	}
 	n, err := w.exec(`INSERT INTO invites (id, role, channel_id, uses, used, until, by_id, by_name, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		f.ID, f.Role, f.ChannelID, f.Uses, f.Used, until, f.ByID, f.ByName, milliseconds(f.CreatedAt))
+		f.ID, f.Role, f.ChannelID, f.Uses, f.Used, orNever(f.Until), f.ByID, f.ByName, milliseconds(f.CreatedAt))
 	if err == nil && n == 0 {
 		err = fmt.Errorf("%w: invite %s", ErrExists, f.ID)
 	}
@@ -136,10 +132,7 @@ func (s *Store) Invites(ctx context.Context, byID string, limit int) ([]Invite, 
 func scanInvite(row interface{ Scan(into ...any) error }) (i Invite, err error) {
 	var until, created int64
 	err = row.Scan(&i.ID, &i.Role, &i.ChannelID, &i.Uses, &i.Used, &until, &i.ByID, &i.ByName, &created)
-	i.CreatedAt = time.UnixMilli(created)
-	if until != 0 {
-		i.Until = time.UnixMilli(until)
-	}
+	i.CreatedAt, i.Until = time.UnixMilli(created), timeOrNever(until)
 	return i, err
 }
 

@@ -31,12 +31,8 @@ type UserMade struct {
 func (UserMade) Kind() string { return "user_made" }
 
 func (f UserMade) apply(w *writing) error {
-	seen := int64(0)
-	if !f.SeenAt.IsZero() {
-		seen = milliseconds(f.SeenAt)
-	}
 	n, err := w.exec(`INSERT INTO users (id, name, role, created_at, seen_at, seq) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO NOTHING`, f.ID, f.Name, f.Role, milliseconds(f.CreatedAt), seen, w.seq)
+		ON CONFLICT (id) DO NOTHING`, f.ID, f.Name, f.Role, milliseconds(f.CreatedAt), orNever(f.SeenAt), w.seq)
 	if err == nil && n == 0 {
 		err = fmt.Errorf("%w: user %s", ErrExists, f.ID)
 	}
@@ -207,10 +203,7 @@ func (s *Store) Users(ctx context.Context, after string, limit int) ([]User, err
 func scanUser(row interface{ Scan(into ...any) error }) (u User, err error) {
 	var created, seen int64
 	err = row.Scan(&u.ID, &u.Name, &u.Role, &created, &seen)
-	u.CreatedAt = time.UnixMilli(created)
-	if seen != 0 {
-		u.SeenAt = time.UnixMilli(seen)
-	}
+	u.CreatedAt, u.SeenAt = time.UnixMilli(created), timeOrNever(seen)
 	return u, err
 }
 
