@@ -223,10 +223,14 @@ func TestBrowserCrowd(t *testing.T) {
 	evaluate[chromedp.Void](host, fmt.Sprintf(crowdScript, people, momentInterval.Milliseconds()))
 	host.until("all are in", "crowd.every(({ session, media }) => session.call.here && media.state === 'connected')")
 	statistics := func() []statsInCrowd { return evaluate[[]statsInCrowd](host, "crowdStats()") }
-	for i, one := range statistics() {
-		require.NotZero(t, one.SSRC)
-		all[i].ssrc = one.SSRC
-	}
+	host.poll("the browser says with what each sends", func() bool {
+		known := true
+		for i, one := range statistics() {
+			all[i].ssrc = one.SSRC
+			known = known && one.SSRC != 0
+		}
+		return known
+	})
 	listening, err := json.Marshal(tones)
 	require.NoError(t, err)
 	everyoneHearsTheLoudest := func() {

@@ -97,10 +97,11 @@ func checkMenu(ada *participant) {
 	ada.see(".menu", "Ban …")
 	ada.picture("menu-phone")
 	ada.do(chromedp.EmulateViewport(laptopWidth, laptopHeight))
-	ada.until("another size closes it", "!document.querySelector('.menu')")
-	evaluate[bool](ada, `document.querySelector('[aria-label="Moderate Ben"]').focus() ?? true`)
-	press(kb.Enter)
-	ada.see(".menu", "Ban …")
+	ada.until("it stays with its button in another size", `innerWidth > 390 && (() => {
+		const [menu, button] = ['.menu', '[aria-label="Moderate Ben"]'].map((s) => document.querySelector(s).getBoundingClientRect());
+		return menu.left >= 0 && menu.right <= innerWidth && menu.top >= 0 && menu.bottom <= innerHeight &&
+			Math.min(Math.abs(menu.top - button.bottom), Math.abs(button.top - menu.bottom)) < 16;
+	})()`)
 	ada.picture("menu")
 	for _, step := range [][2]string{{"", "Mute for everybody"}, {kb.ArrowUp, "Ban …"}, {kb.ArrowDown, "Mute for everybody"}, {kb.ArrowDown, "Move to …"}} {
 		if step[0] != "" {

@@ -46,8 +46,8 @@ class Menu {
     this.#place();
     const { signal } = this.#listening;
     document.addEventListener('pointerdown', (e) => this.#leave(e), { signal, capture: true });
-    document.addEventListener('scroll', () => this.close(false), { signal, capture: true });
-    window.addEventListener('resize', () => this.close(false), { signal });
+    document.addEventListener('scroll', () => this.#follow(), { signal, capture: true, passive: true });
+    window.addEventListener('resize', () => this.#follow(), { signal });
   }
 
   /** @param {boolean} back whether the button gets the focus again */
@@ -69,6 +69,16 @@ class Menu {
     const x = left + width <= innerWidth - EDGE_PX ? left : right - width;
     this.element.style.left = `${Math.max(x, EDGE_PX)}px`;
     this.element.style.top = `${fits ? bottom + GAP_PX : Math.max(top - GAP_PX - height, EDGE_PX)}px`;
+  }
+
+  /** Stays with the button, which a turned phone, its keyboard or a scroll has moved; closes when that is out of sight. */
+  #follow() {
+    const { top, bottom } = this.button.getBoundingClientRect();
+    if (this.button.checkVisibility() && bottom > 0 && top < innerHeight) {
+      this.#place();
+    } else {
+      this.close(false);
+    }
   }
 
   /** @param {Event} e a press somewhere; the button closes by its own click */
