@@ -39,6 +39,8 @@ type Settings struct {
 	// follows from them here.
 	Topic, Access string
 	Keep          Keep
+	// Speaking is who is heard.
+	Speaking Speaking
 }
 
 // Keep says how much of a channel's chat is kept; -1 means as much as the server does by default, 0 nothing.
@@ -51,8 +53,12 @@ type Keep struct {
 type MemberInfo struct {
 	UserID, Name       string
 	SelfMute, SelfDeaf bool
-	// Muted: a moderator lets nobody hear the member.
-	Muted bool
+	// Muted: a moderator lets nobody hear the member. Suppressed: the channel's Speaking does not.
+	Muted, Suppressed bool
+	// HandAt is since when the member's hand is raised; zero: it is not.
+	HandAt time.Time
+	// Role is that of the member's Standing.
+	Role string
 	// Talker is false for a member without a microphone.
 	Talker bool
 	// Devices is what the member's client said of them.
@@ -121,8 +127,7 @@ type JoinRequest struct {
 	// MediaAddrs are the addresses at which the client reaches the media port.
 	MediaAddrs         []netip.AddrPort
 	SelfMute, SelfDeaf bool
-	// Muted: a moderator lets nobody hear the member.
-	Muted   bool
+	Standing
 	Devices Devices
 	// Pin and Exclude are user ids, as for Member.Subscribe.
 	Pin, Exclude []string
@@ -150,7 +155,7 @@ func (c *Channel) Join(ctx context.Context, req JoinRequest) (*Member, error) {
 	}
 	m := &Member{channel: c, self: &occupant{
 		userID: req.UserID, name: req.Name, talker: conn.Talker(), selfMute: req.SelfMute, selfDeaf: req.SelfDeaf,
-		muted: req.Muted, devices: req.Devices,
+		Standing: req.Standing, devices: req.Devices,
 	}}
 	m.peer = &MediaPeer{Conn: conn, UserID: req.UserID, ChannelID: c.id, member: m}
 	entered := false
@@ -287,11 +292,12 @@ func (m *Member) hangUp() { m.channel.hub.hangUp(m.peer) }
 // SetVoiceState changes what the member lets out and in, and tells the others. Nil
 // leaves a flag as it is. It reports false when the member is out of the channel.
 func (m *Member) SetVoiceState(selfMute, selfDeaf *bool) bool {
-	return m.voice(func(r *roster) ([]news, error) { return r.setVoice(m.self, selfMute, selfDeaf) })
+	return m.voice(func(r *roster) ([]news, error) { return r.setVoice(m.self, selfMute, selfDeaf) }, nil)
 }
 
-// voice has the roster change what the member lets out and in, has the media follow, and tells of it.
-func (m *Member) voice(change func(*roster) ([]news, error)) bool {
+// voice has the roster change what of the member is let out and in, has the media follow, and tells of it. Before that acknowledge is
+// called, if it is not nil.
+func (m *Member) voice(change func(*roster) ([]news, error), acknowledge func()) bool {
 	c := m.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -299,12 +305,14 @@ func (m *Member) voice(change func(*roster) ([]news, error)) bool {
 	if err != nil {
 		return false
 	}
-	if len(told) == 0 {
-		return true
+	if len(told) > 0 {
+		c.board.permit(m.leg, m.self.talks(), m.self.hears())
+		c.board.connect(time.Now())
+		c.rouse() // one who talked while muted may be heard now, and one who talked not any more
 	}
-	c.board.permit(m.leg, m.self.talks(), m.self.hears())
-	c.board.connect(time.Now())
-	c.rouse() // one who talked while muted may be heard now, and one who talked not any more
+	if acknowledge != nil {
+		acknowledge()
+	}
 	c.notifier.tell(told)
 	return true
 }
@@ -312,7 +320,7 @@ func (m *Member) voice(change func(*roster) ([]news, error)) bool {
 // SetMuted says whether a moderator, by, lets the member be heard, and tells everybody but them: when it returns, no packet that came before is written to
 // anybody's slot. It reports false when the member is out of the channel.
 func (m *Member) SetMuted(muted bool, by string) bool {
-	return m.voice(func(r *roster) ([]news, error) { return r.setMuted(m.self, muted, by) })
+	return m.voice(func(r *roster) ([]news, error) { return r.setMuted(m.self, muted, by) }, nil)
 }
 
 // SetDevices changes what the others know of the member's devices. It reports false when the

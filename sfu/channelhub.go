@@ -242,8 +242,8 @@ func (h *ChannelHub) infos() []ChannelInfo {
 	return infos
 }
 
-// Update has edit change a channel's settings, and tells everybody but the one named by by, if that makes a difference. A
-// capacity of 0 means the limit; one below the number of members makes nobody leave. It fails with ErrChannelNotFound, with
+// Update has edit change a channel's settings, and tells everybody but the one named by by, if that makes a difference. Whom another
+// Speaking silences is not heard any more when it returns; by may have TellStage say who that is. A capacity of 0 means the limit; one below the number of members makes nobody leave. It fails with ErrChannelNotFound, with
 // ErrNameTaken, or with what allow returns, which is asked when it does make a difference. Neither must call back.
 func (h *ChannelHub) Update(c *Channel, edit func(*Settings), by string, allow func() error) (ChannelInfo, error) {
 	return h.update(c, by, func(settings *Settings) error {
@@ -294,6 +294,9 @@ func (h *ChannelHub) update(c *Channel, by string, edit func(*Settings) error) (
 	}
 	if len(told) > 0 {
 		h.changed()
+	}
+	if settings.Speaking != before.Speaking {
+		c.permitAllLocked(time.Now())
 	}
 	h.notifier.tell(told)
 	return c.roster.info(), nil

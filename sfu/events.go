@@ -27,11 +27,19 @@ type MemberLeft struct {
 	Cause     LeaveCause
 }
 
-// VoiceStateChanged says that a member has muted or deafened itself, or that its devices do
-// otherwise than before. Told to the other members. One that a moderator muted, or lets be heard again, is told too.
+// VoiceStateChanged says that a member has muted or deafened itself, raised or lowered its hand, or that its devices do
+// otherwise than before. Told to the other members. One that a moderator muted or lets be heard, or whose role is another, is told too.
 type VoiceStateChanged struct {
 	ChannelID string
 	Member    MemberInfo
+}
+
+// StageChanged says of all members of a channel whether they may be heard and whose hands are raised, because the channel's Speaking
+// is another. Told to all members.
+type StageChanged struct {
+	ChannelID  string
+	Suppressed []string   // in the order in which they joined
+	Hands      []HandInfo // likewise
 }
 
 // ConnectionChanged says that a member's connection for everything but media is lost, or there
@@ -80,6 +88,7 @@ type ChannelDeleted struct {
 func (MemberJoined) isEvent()      {}
 func (MemberLeft) isEvent()        {}
 func (VoiceStateChanged) isEvent() {}
+func (StageChanged) isEvent()      {}
 func (ConnectionChanged) isEvent() {}
 func (MediaStateChanged) isEvent() {}
 func (SlotsChanged) isEvent()      {}

@@ -57,7 +57,7 @@ func TestMoveTakesTheMediaAlong(t *testing.T) {
 	require.Equal(t, [][]uint32{{3}, nil, {1}}, [][]uint32{near, far, moved})
 
 	var found Snapshot
-	next, err := r.member.Move(r.to, false, nil, func(s Snapshot) { found = s })
+	next, err := r.member.Move(r.to, Standing{}, nil, func(s Snapshot) { found = s })
 	require.NoError(t, err)
 	require.False(t, r.member.Active())
 	require.True(t, next.Active())
@@ -84,7 +84,7 @@ func TestMoveTakesTheMediaAlong(t *testing.T) {
 func TestMoveKeepsWhatOneWantsToHear(t *testing.T) {
 	r := newRooms(t, 10)
 	require.True(t, r.member.Subscribe(nil, []string{"far"}, nil))
-	next, err := r.member.Move(r.to, true, nil, nil)
+	next, err := r.member.Move(r.to, Standing{Muted: true}, nil, nil)
 	require.NoError(t, err)
 	_, far, moved := r.say()
 	require.Empty(t, moved, "far is excluded")
@@ -97,19 +97,19 @@ func TestMoveKeepsWhatOneWantsToHear(t *testing.T) {
 func TestMoveThatCannotBe(t *testing.T) {
 	r := newRooms(t, 2)
 	join(t, r.to, "one more", newConn(t, 4, 1))
-	next, err := r.member.Move(r.to, false, nil, nil)
+	next, err := r.member.Move(r.to, Standing{}, nil, nil)
 	require.ErrorIs(t, err, ErrChannelFull)
 	require.Same(t, r.member, next)
-	next, err = r.member.Move(r.from, false, nil, nil)
+	next, err = r.member.Move(r.from, Standing{}, nil, nil)
 	require.ErrorIs(t, err, ErrAlreadyInChannel)
 	require.Same(t, r.member, next)
 	near, _, _ := r.say()
 	require.Equal(t, []uint32{3}, near, "as before")
 	require.True(t, r.hub.Delete(r.to, ""))
-	_, err = r.member.Move(r.to, false, nil, nil)
+	_, err = r.member.Move(r.to, Standing{}, nil, nil)
 	require.ErrorIs(t, err, ErrChannelNotFound)
 	require.True(t, r.member.Leave(LeaveLeft))
-	next, err = r.member.Move(r.from, false, nil, nil)
+	next, err = r.member.Move(r.from, Standing{}, nil, nil)
 	require.Error(t, err)
 	require.False(t, next.Active())
 }
@@ -141,7 +141,7 @@ func TestMovesRaceWithEverything(t *testing.T) {
 	for range 200 {
 		r := newRooms(t, 3)
 		done := make(chan *Member)
-		go func() { m, _ := r.member.Move(r.to, false, nil, nil); done <- m }()
+		go func() { m, _ := r.member.Move(r.to, Standing{}, nil, nil); done <- m }()
 		go func() { r.member.SetMuted(true, ""); r.member.Leave(LeaveGone); done <- nil }()
 		go func() { r.hub.Delete(r.to, ""); done <- nil }()
 		var last *Member

@@ -3,6 +3,7 @@ package sfu
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // roster is who is in a channel, and what everybody may know of it and of them. It is pure:
@@ -22,10 +23,14 @@ type occupant struct {
 	userID, name       string
 	talker             bool // has a microphone
 	selfMute, selfDeaf bool
-	muted              bool // by a moderator
-	devices            Devices
-	unstable           bool // the connection for everything but media is lost
-	mediaLost          bool // nothing comes of the media
+	Standing
+
+	suppressed bool      // the channel's Speaking lets nobody hear it
+	allowed    bool      // a moderator lets it speak
+	handAt     time.Time // since when its hand is raised; zero: it is not
+	devices    Devices
+	unstable   bool // the connection for everything but media is lost
+	mediaLost  bool // nothing comes of the media
 }
 
 // news is something to be told.
@@ -42,7 +47,7 @@ func newRoster(channel ChannelInfo) roster {
 
 // talks reports whether the others may hear p. Who hears nothing cannot know what it talks
 // into, so it does not. Whatever else may silence somebody belongs here.
-func (p *occupant) talks() bool { return !p.selfMute && !p.selfDeaf && !p.muted }
+func (p *occupant) talks() bool { return !p.selfMute && !p.selfDeaf && !p.Muted && !p.suppressed }
 
 // hears reports whether p hears the others.
 func (p *occupant) hears() bool { return !p.selfDeaf }
@@ -50,7 +55,7 @@ func (p *occupant) hears() bool { return !p.selfDeaf }
 func (p *occupant) info() MemberInfo {
 	return MemberInfo{
 		UserID: p.userID, Name: p.name, Talker: p.talker, SelfMute: p.selfMute || p.selfDeaf, SelfDeaf: p.selfDeaf,
-		Muted:   p.muted,
+		Muted: p.Muted, Suppressed: p.suppressed, HandAt: p.handAt, Role: p.Role,
 		Devices: p.devices, Unstable: p.unstable, MediaLost: p.mediaLost,
 	}
 }
@@ -102,6 +107,7 @@ func (r *roster) enter(p *occupant) ([]news, error) {
 	if err := r.admit(p.userID); err != nil {
 		return nil, err
 	}
+	r.judge(p)
 	r.members[p.userID] = p
 	r.order = append(r.order, p)
 	return r.tell(p.userID, MemberJoined{ChannelID: r.channel.ID, Member: p.info()}), nil
@@ -146,10 +152,10 @@ func (r *roster) setMuted(p *occupant, muted bool, by string) ([]news, error) {
 	if !r.has(p) {
 		return nil, r.notIn()
 	}
-	if p.muted == muted {
+	if p.Muted == muted {
 		return nil, nil
 	}
-	p.muted = muted
+	p.Muted = muted
 	return r.tell(by, VoiceStateChanged{ChannelID: r.channel.ID, Member: p.info()}), nil
 }
 
@@ -194,7 +200,7 @@ func (r *roster) setMediaLost(p *occupant, lost bool) ([]news, error) {
 
 // update replaces the settings. It fails with ErrChannelNotFound. by is who need not be told
 // what they did, and what makes no difference nobody is told. A capacity below the number of
-// members makes nobody leave.
+// members makes nobody leave. Another Speaking lowers all hands, and nobody is allowed any more.
 func (r *roster) update(settings Settings, by string) ([]news, error) {
 	if r.closed {
 		return nil, fmt.Errorf("%w: %s", ErrChannelNotFound, r.channel.ID)
@@ -202,8 +208,13 @@ func (r *roster) update(settings Settings, by string) ([]news, error) {
 	if settings == r.channel.Settings {
 		return nil, nil
 	}
+	restage := settings.Speaking != r.channel.Speaking
 	r.channel.Settings = settings
-	return []news{{everyone: true, except: by, event: ChannelUpdated{Channel: r.info()}}}, nil
+	told := []news{{everyone: true, except: by, event: ChannelUpdated{Channel: r.info()}}}
+	if restage {
+		told = append(told, r.tell(by, r.restage())...)
+	}
+	return told, nil
 }
 
 // close puts everybody out for good. It fails with ErrChannelNotFound when it is closed.

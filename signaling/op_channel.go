@@ -190,7 +190,7 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	muted, _ := s.gw.cfg.People.MutedIn(ctx, s.userID, s.origin(), d.ChannelID)
 	s.muted.Store(muted)
 	member, err := channel.Join(ctx, sfu.JoinRequest{
-		Muted:      muted,
+		Standing:   sfu.Standing{Muted: muted},
 		MediaAddrs: s.mediaAddrs(),
 		UserID:     s.userID, Name: s.name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf, Devices: s.devices,
 		Pin: s.pin, Exclude: s.exclude, ListenOnly: s.may(mayPublish, channel) != nil,

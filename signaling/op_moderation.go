@@ -186,7 +186,7 @@ func (s *Session) remute(ctx context.Context, who *Session) {
 
 // move takes the target's member along, and makes sure that a session that ended meanwhile is in no channel.
 func (t target) move(to *sfu.Channel, muted bool, begin func(), onJoined func(sfu.Snapshot)) error {
-	next, err := t.member.Move(to, muted, begin, onJoined)
+	next, err := t.member.Move(to, sfu.Standing{Muted: muted}, begin, onJoined)
 	if next == t.member || next == nil {
 		return err
 	}
