@@ -48,6 +48,39 @@ func TestPingsAreBounded(t *testing.T) {
 	}
 }
 
+// Requests that are too many are refused, and told for how long, before the connection is closed: short ones, long ones, and what is
+// no request.
+func TestRefusalsComeBeforeTheClose(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t, func(c *app.Config) { c.RequestRate, c.RequestBurst = 1, 20 })
+	for name, frame := range map[string]string{
+		"short":      `{"op":20,"id":"x","d":{"channel_id":"lobby","content":"hello"}}`,
+		"long":       `{"op":11,"id":"x","d":{"sdp_offer":"` + strings.Repeat("x", 60<<10) + `"}}`,
+		"unknown":    `{"op":99}`,
+		"broken":     `{"op":1,"id":7}`,
+		"heartbeats": `{"op":1,"d":{"s":0}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _ := identify(t, s, "Ada")
+			for sent := 0; sent < 600<<10 && sent < 60*len(frame); sent += len(frame) {
+				if c.conn.WriteMessage(websocket.TextMessage, []byte(frame)) != nil {
+					break // closed already
+				}
+			}
+			refused := 0
+			code := c.closed(func(frame protocol.Frame) {
+				var refusal protocol.Error
+				if frame.Op == protocol.OpError && frame.Bind(&refusal) == nil && refusal.Code == protocol.CodeRateLimited {
+					require.Positive(t, refusal.RetryAfterMS)
+					refused++
+				}
+			})
+			require.Equal(t, protocol.CloseRateLimited, code)
+			require.GreaterOrEqual(t, refused, 3)
+		})
+	}
+}
+
 // wsFrame is a masked WebSocket frame (RFC 6455, section 5.2).
 func wsFrame(first byte, payload string) []byte {
 	frame := binary.BigEndian.AppendUint16([]byte{first, 0x80 | 126}, uint16(len(payload)))

@@ -259,17 +259,23 @@ func (f *fortress) meddles(ip net.IP, until time.Time) {
 	}
 }
 
-// TestHostileFloods: as many messages or pings as can be, on one socket.
+// TestHostileFloods: as many messages or pings as can be, on one socket. What can be refused is refused before the socket is closed.
 func TestHostileFloods(t *testing.T) {
 	f := fortify(t, fortressPlan{})
-	create, err := protocol.EncodeRequest(protocol.OpMessageCreate, "m", protocol.MessageCreate{ChannelID: "lobby", Content: "hello"})
-	require.NoError(t, err)
+	says := func(content string) func(*stranger) error {
+		create, err := protocol.EncodeRequest(protocol.OpMessageCreate, "m", protocol.MessageCreate{ChannelID: "lobby", Content: content})
+		require.NoError(t, err)
+		return func(c *stranger) error { return c.conn.WriteMessage(websocket.TextMessage, create) }
+	}
+	ping := func(c *stranger) error { return c.conn.WriteControl(websocket.PingMessage, nil, time.Time{}) }
 	for name, test := range map[string]struct {
 		perSecond int
 		flood     func(c *stranger) error
+		refused   bool
 	}{
-		"messages": {10_000, func(c *stranger) error { return c.conn.WriteMessage(websocket.TextMessage, create) }},
-		"pings":    {100_000, func(c *stranger) error { return c.conn.WriteControl(websocket.PingMessage, nil, time.Time{}) }},
+		"messages":      {10_000, says("hello"), true},
+		"long messages": {10_000, says(strings.Repeat("x", 60<<10)), true},
+		"pings":         {100_000, ping, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := must[*stranger](t)(f.guest(address(0), "Mallory"))
@@ -277,7 +283,15 @@ func TestHostileFloods(t *testing.T) {
 			long := time.Duration(f.scaled(10, 1)) * time.Second
 			before, began := f.processorTime(), time.Now()
 			closed := make(chan error, 1)
-			go func() { closed <- c.ends(long) }()
+			refused := 0
+			go func() {
+				closed <- c.ends(long, func(frame protocol.Frame) {
+					var refusal protocol.Error
+					if frame.Op == protocol.OpError && frame.Bind(&refusal) == nil && refusal.RetryAfterMS > 0 {
+						refused++
+					}
+				})
+			}()
 			sent := 0
 			for time.Since(began) < long && test.flood(c) == nil {
 				if sent++; sent%100 == 0 {
@@ -285,8 +299,9 @@ func TestHostileFloods(t *testing.T) {
 				}
 			}
 			why := <-closed
-			t.Logf("closed after %d in %v: %v", sent, time.Since(began).Round(time.Millisecond), why)
+			t.Logf("closed after %d in %v, %d of them refused: %v", sent, time.Since(began).Round(time.Millisecond), refused, why)
 			require.False(t, isTimeout(why), "it goes on")
+			require.Equal(t, test.refused, refused > 0, "refused before it is closed")
 			time.Sleep(time.Until(began.Add(long)))
 			share := float64(f.processorTime()-before) / float64(long)
 			f.within("of a core", 100*share, 2, "%")

@@ -319,12 +319,18 @@ func (c *stranger) join(offer string) error {
 	return err
 }
 
-// ends reads until the server has ended the connection, and returns why.
-func (c *stranger) ends(within time.Duration) error {
+// ends reads until the server has ended the connection, and returns why. What still comes is given to each.
+func (c *stranger) ends(within time.Duration, each ...func(protocol.Frame)) error {
 	_ = c.conn.SetReadDeadline(time.Now().Add(within))
 	for {
-		if _, _, err := c.conn.ReadMessage(); err != nil {
+		_, data, err := c.conn.ReadMessage()
+		if err != nil {
 			return err
+		}
+		for _, look := range each {
+			if frame, err := protocol.Decode(data); err == nil {
+				look(frame)
+			}
 		}
 	}
 }

@@ -212,22 +212,20 @@ func (c *Conn) readLoop(ctx context.Context) {
 	c.hello()
 	c.ws.SetReadLimit(protocol.MaxFrameBytes)
 	c.ws.SetPingHandler(func(data string) error {
-		if err := c.arrived(); err != nil {
+		if err := c.controlled(); err != nil {
 			return err
 		}
 		_ = c.ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(c.gw.cfg.WriteTimeout))
 		return nil
 	})
-	c.ws.SetPongHandler(func(string) error { return c.arrived() })
+	c.ws.SetPongHandler(func(string) error { return c.controlled() })
 	for !c.closed() {
 		kind, data, err := c.ws.ReadMessage()
-		if err == nil {
-			err = c.arrived()
-		}
 		if err != nil {
 			c.readEnded(err)
 			return
 		}
+		c.touch(time.Now())
 		if kind != websocket.TextMessage {
 			c.close(protocol.CloseDecode)
 			return
@@ -239,12 +237,12 @@ func (c *Conn) readLoop(ctx context.Context) {
 	}
 }
 
-// arrived notes that a frame has come; its error is that there are too many.
-func (c *Conn) arrived() error {
+// controlled notes that a control frame has come; its error is that there are too many.
+func (c *Conn) controlled() error {
 	now := time.Now()
 	c.touch(now)
-	if !c.meter.Frame(now) {
-		return &floodError{"frames"}
+	if !c.meter.Control(now) {
+		return &floodError{"pings and pongs"}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package signaling
 
 import (
 	"context"
+	"slices"
 
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -44,6 +45,17 @@ func costs(requests float64, kinds ...admission.Kind) []admission.Charge {
 	for _, kind := range kinds {
 		charges = append(charges, admission.Charge{Kind: kind, Cost: 1})
 	}
+	return charges
+}
+
+// charged are the charges for a request of so many bytes.
+func (o op) charged(size int) []admission.Charge {
+	more := admission.ForLength(size)
+	if more == 0 {
+		return o.charges
+	}
+	charges := slices.Clone(o.charges)
+	charges[0].Cost += more // costs has put the request itself there
 	return charges
 }
 

@@ -80,8 +80,8 @@ func (c *Conn) dispatch(ctx context.Context, data []byte) {
 	case errors.Is(err, protocol.ErrOpcode):
 		c.close(protocol.CloseOpcode)
 		return
-	case err == nil:
-		err = c.handle(ctx, r)
+	default:
+		err = c.handle(ctx, r, len(data), err)
 	}
 	if errors.Is(err, errDetached) {
 		return // nobody is there to be answered
@@ -92,7 +92,7 @@ func (c *Conn) dispatch(ctx context.Context, data []byte) {
 	if err == nil {
 		return
 	}
-	err = c.patience(err)
+	err = c.patience(err, len(data))
 	refusal := errorPayload(frame.Op, err)
 	if name := errorTally(refusal.Code); name != "" {
 		c.gw.cfg.Tally.Count(name)
@@ -108,8 +108,8 @@ func (c *Conn) dispatch(ctx context.Context, data []byte) {
 	}
 }
 
-// handle runs the handler. A panic in it ends this session and no other.
-func (c *Conn) handle(ctx context.Context, r *request) (err error) {
+// handle runs the handler of a request that came in so many bytes, if it is not broken. A panic in it ends this session and no other.
+func (c *Conn) handle(ctx context.Context, r *request, size int, broken error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			c.gw.panicked(c.log, r.frame.Op.String(), cause)
@@ -124,8 +124,11 @@ func (c *Conn) handle(ctx context.Context, r *request) (err error) {
 	if r.frame.Op == protocol.OpHeartbeat {
 		who.Network = netip.Prefix{} // nobody is to be taken for dead because of a neighbour
 	}
-	if err := c.admitAs(who, row.charges); err != nil {
+	if err := c.admitAs(who, row.charged(size)); err != nil {
 		return err
+	}
+	if broken != nil {
+		return broken
 	}
 	r.row = row
 	switch {
@@ -140,9 +143,9 @@ func (c *Conn) handle(ctx context.Context, r *request) (err error) {
 }
 
 // patience is what is left with a client that was refused for coming too soon: who does not listen to that is closed.
-func (c *Conn) patience(err error) error {
+func (c *Conn) patience(err error, size int) error {
 	limited, ok := errors.AsType[*rateLimitError](err)
-	if !ok || c.meter.Refused(time.Now(), limited.retryAfter) {
+	if !ok || c.meter.Refused(time.Now(), limited.retryAfter, size) {
 		return err
 	}
 	return &closeError{err, protocol.CloseRateLimited}

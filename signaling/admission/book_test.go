@@ -238,22 +238,46 @@ func TestFailuresBackOff(t *testing.T) {
 func TestMeters(t *testing.T) {
 	t.Parallel()
 	b := NewBook(usual(), start)
-	m := b.NewMeter()
+	m, long := b.NewMeter(), b.NewMeter()
 	count := func(do func() bool) (n int) {
 		for do() {
 			n++
 		}
 		return n
 	}
-	require.Equal(t, 264, count(func() bool { return m.Frame(start) }))
-	require.Equal(t, 928, count(func() bool { return m.Bytes(start, 1<<10) }))
-	require.Equal(t, 101, count(func() bool { return m.Refused(start, time.Second) }), "the first had not been told to wait")
+	require.Equal(t, 164, count(func() bool { return m.Control(start) }))
+	require.Equal(t, 1728, count(func() bool { return m.Bytes(start, 1<<10) }))
+	require.Equal(t, 101, count(func() bool { return m.Refused(start, time.Second, 100) }), "the first had not been told to wait")
+	require.Equal(t, 12, count(func() bool { return long.Refused(start, time.Second, 64<<10) }), "the longer they are the sooner")
 	polite := b.NewMeter()
 	for now := start; now.Before(start.Add(time.Minute)); now = now.Add(20 * time.Millisecond) {
-		require.True(t, polite.Refused(now, 20*time.Millisecond), "who waits as long as it was told may be refused for ever")
+		require.True(t, polite.Refused(now, 20*time.Millisecond, 100), "who waits as long as it was told may be refused for ever")
 	}
-	require.Equal(t, 100, count(func() bool { return m.Frame(start.Add(time.Second)) }))
-	require.Equal(t, 400, count(func() bool { return m.Bytes(start.Add(time.Second), 1<<10) }))
+	require.Equal(t, 50, count(func() bool { return m.Control(start.Add(time.Second)) }))
+	require.Equal(t, 800, count(func() bool { return m.Bytes(start.Add(time.Second), 1<<10) }))
+}
+
+// Whoever sends requests, however long, is refused as often as there is patience before it is closed for sending too many bytes.
+func TestRefusalsComeBeforeTheClose(t *testing.T) {
+	t.Parallel()
+	for _, c := range []Config{usual(), {PerAddress: 1, RequestRate: 1, RequestBurst: 2, FrameBytes: 64 << 10}} {
+		for size := 100; size <= c.FrameBytes; size += 1 << 10 {
+			b := NewBook(c, start)
+			m := b.NewMeter()
+			who := Caller{User: "ada", Standing: Member, Meter: m}
+			refused := 0
+			for goesOn := true; goesOn; {
+				require.True(t, m.Bytes(start, size+14) || refused > 0, "%d bytes, refused %d times", size, refused)
+				if wait := b.Allow(start, who, Charge{Request, 1 + ForLength(size)}); wait > 0 {
+					goesOn = m.Refused(start, wait, size)
+					refused++
+				}
+			}
+			if c.RequestBurst == 100 {
+				require.GreaterOrEqual(t, refused, 11)
+			}
+		}
+	}
 }
 
 // However many addresses and users there are, a bounded number is remembered, and those who are there most.

@@ -8,7 +8,7 @@ type Meter struct {
 	rules    *rules
 	began    time.Time
 	requests bucket
-	frames   bucket
+	control  bucket
 	bytes    bucket
 	refusals bucket
 	// welcome is when the connection may ask again, as it was told last.
@@ -18,21 +18,22 @@ type Meter struct {
 // NewMeter returns a Meter for a new connection.
 func (b *Book) NewMeter() *Meter { return &Meter{rules: &b.rules, began: b.began} }
 
-// Frame counts a frame of any kind, Bytes what came over the wire, and Refused a request that was refused, to come again after
-// wait, although the connection had been told to wait. They report false when that is too much for any client that means well.
-func (m *Meter) Frame(now time.Time) bool { return m.count(&m.frames, m.rules.frames, now, 1) }
+// Control counts a control frame, which nothing can refuse, Bytes what came over the wire, and Refused a request that was refused,
+// to come again after wait, although the connection had been told to wait. They report false when that is too much for any client
+// that means well.
+func (m *Meter) Control(now time.Time) bool { return m.count(&m.control, m.rules.control, now, 1) }
 
-// Bytes is described at Frame.
+// Bytes is described at Control.
 func (m *Meter) Bytes(now time.Time, n int) bool {
 	return m.count(&m.bytes, m.rules.bytes, now, float64(n))
 }
 
-// Refused is described at Frame.
-func (m *Meter) Refused(now time.Time, wait time.Duration) bool {
+// Refused is described at Control. The longer the request was, the more it counts.
+func (m *Meter) Refused(now time.Time, wait time.Duration, size int) bool {
 	at := now.Sub(m.began)
 	early := at < m.welcome
 	m.welcome = at + wait
-	return !early || m.count(&m.refusals, m.rules.refusals, now, 1)
+	return !early || m.count(&m.refusals, m.rules.refusals, now, 1+ForLength(size))
 }
 
 func (m *Meter) count(b *bucket, r Rule, now time.Time, cost float64) bool {

@@ -62,16 +62,13 @@ type Config struct {
 }
 
 const (
-	// framesPerRequest is how many frames a connection may send for each request that it may:
-	// as many pings and pongs as requests.
-	framesPerRequest = 2
-	// spareFrames is how many more it may send at once, whatever the limit of requests: pongs,
-	// and requests that are refused.
+	// spareFrames is how many more pings and pongs than requests a connection may send at once.
 	spareFrames = 64
-	// bytesPerRequest is how many bytes a connection may send for each request that it may: an
-	// offer with eight lines. A message in many fragments is held by this bound, because
-	// fragments without payload are not frames to anybody above.
+	// bytesPerRequest is how long a request may be that costs no more than the shortest, in bytes: an offer with eight lines.
 	bytesPerRequest = 8 << 10
+	// bytesPerUnit is how many bytes a connection may send for each unit of requests that it may: so many that requests are
+	// refused long before. Who exceeds that sends what is no request, such as fragments without payload.
+	bytesPerUnit = 2 * bytesPerRequest
 	// busyShare is how many of the people behind an address do as much as they may at one time.
 	busyShare = 0.1
 )
@@ -81,7 +78,7 @@ type rules struct {
 	users   [standings][kinds]Rule
 	address [kinds]Rule
 	// Of a connection.
-	frames, bytes, requests, refusals Rule
+	control, bytes, requests, refusals Rule
 	// held is how many WebSockets one address may have at a time, spent how many IDENTIFYs may fail.
 	held  int
 	spent Rule
@@ -91,8 +88,8 @@ func newRules(c Config) rules {
 	rate, burst, people := float64(c.RequestRate), float64(c.RequestBurst), float64(c.PerAddress)
 	frame := float64(c.FrameBytes)
 	r := rules{
-		frames:   Rule{framesPerRequest * rate, framesPerRequest*burst + spareFrames},
-		bytes:    Rule{bytesPerRequest * rate, bytesPerRequest*burst + 2*frame},
+		control:  Rule{rate, burst + spareFrames},
+		bytes:    Rule{bytesPerUnit * rate, bytesPerUnit*burst + 2*frame},
 		requests: Rule{rate, burst},
 		// Who does not wait as often as it may ask does not listen.
 		refusals: Rule{rate / 10, burst},
@@ -146,5 +143,8 @@ func newRules(c Config) rules {
 	r.address[Byte] = Rule{max(r.address[Byte].PerSecond, r.bytes.PerSecond), max(r.address[Byte].AtOnce, r.bytes.AtOnce)}
 	return r
 }
+
+// ForLength is what a request of so many bytes costs more than a short one.
+func ForLength(size int) float64 { return float64(size / bytesPerRequest) }
 
 func atLeast(once float64, r Rule) Rule { return Rule{r.PerSecond, max(once, r.AtOnce)} }
