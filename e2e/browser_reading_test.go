@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
@@ -90,8 +91,18 @@ func TestBrowserReading(t *testing.T) {
 	}
 	ada := startBrowser(t, "Ada", toneAda)
 	ada.do(chromedp.EmulateViewport(laptopWidth, laptopHeight))
+	_, err := chromedp.Call(ada.tab, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `
+		window.asked = 0; // how often READ was, of all channels
+		const send = WebSocket.prototype.send;
+		WebSocket.prototype.send = function (text) {
+			const { op, d } = JSON.parse(text);
+			window.asked += op === 25 && !d.channel_id ? 1 : 0;
+			return send.call(this, text);
+		};`})
+	require.NoError(t, err)
 	ada.signIn(s)
 	ada.until("all is unread", badge("lobby")+" === '99+' && "+badge("garden")+" === '3'")
+	require.True(t, evaluate[bool](ada, "livechat.session.client.ready.unread ? window.asked === 0 : window.asked > 0"), "READY's word is enough")
 	ada.picture("unread")
 
 	// A key of its own, words in any case and accent, and arrow keys to what was found.

@@ -411,11 +411,27 @@ func TestGatewayRead(t *testing.T) {
 		return marks.Channels
 	}
 	require.Equal(t, []protocol.ReadMark{{ChannelID: "lobby", Unread: 2}, {ChannelID: "ops"}}, marks(protocol.Read{}))
+	// atFirst is what READY says, which may be nothing where the machine is busy.
+	atFirst := func() (unread []protocol.ReadMark) {
+		t.Helper()
+		eventually(t, "READY says what is unread", func() bool {
+			bob = identifyAs(t, s, "bob", false)
+			unread = bob.ready.Unread
+			return unread != nil
+		})
+		return unread
+	}
+	require.Equal(t, []protocol.ReadMark{{ChannelID: "lobby", Unread: 2}}, atFirst())
 	want := []protocol.ReadMark{{ChannelID: "lobby", Unread: 1, LastRead: first}}
 	require.Equal(t, want, marks(protocol.Read{ChannelID: "lobby", MessageID: first}))
 	require.Equal(t, want, marks(protocol.Read{ChannelID: "lobby"}))
 	want = []protocol.ReadMark{{ChannelID: "lobby", LastRead: second}}
 	require.Equal(t, want, marks(protocol.Read{ChannelID: "lobby", MessageID: second}))
+	require.Empty(t, atFirst())
+	third := ada.say("three")
+	require.Equal(t, []protocol.ReadMark{{ChannelID: "lobby", Unread: 1, LastRead: second}}, atFirst())
+	ada.ack(protocol.OpMessageDelete, protocol.MessageRef{MessageID: third}, nil)
+	require.Empty(t, atFirst())
 	bob.fails(protocol.OpRead, protocol.Read{ChannelID: "ops", MessageID: first}, protocol.CodeMessageNotFound)
 	bob.fails(protocol.OpRead, protocol.Read{MessageID: first}, protocol.CodeInvalidPayload)
 	bob.fails(protocol.OpRead, protocol.Read{ChannelID: "none"}, protocol.CodeChannelNotFound)

@@ -47,6 +47,7 @@ func TestTalkWithADamagedMemory(t *testing.T) {
 	ada, bob := arriveAs(t, s, token).join("lobby"), arrive(t, s, "bob").join("lobby")
 	ada.talk()
 	bob.hears(ada)
+	require.Nil(t, bob.Ready().Unread)
 
 	_, err = ada.CreateChannel(soon(t), protocol.ChannelCreate{ChannelID: "ops"})
 	refusedFor(t, dir, err)

@@ -115,7 +115,7 @@ func (c *Conn) enter(ctx context.Context, s *Session, r *request, now time.Time,
 		return false
 	}
 	c.gw.cfg.Relay.Admit(s.id, s.via)
-	body, err := protocol.EncodeBody(protocol.OpReady, s.ready(now, renewed))
+	body, err := protocol.EncodeBody(protocol.OpReady, s.ready(ctx, now, renewed))
 	if err != nil {
 		c.log.Error("reply lost", zap.Error(err))
 		return false
@@ -155,7 +155,7 @@ func (c *Conn) evictHolder(ctx context.Context, userID string) bool {
 }
 
 // ready is what a session that is in no hub yet begins with.
-func (s *Session) ready(now time.Time, renewed string) protocol.Ready {
+func (s *Session) ready(ctx context.Context, now time.Time, renewed string) protocol.Ready {
 	cfg := &s.gw.cfg
 	token := ""
 	if cfg.ResumeWindow > 0 {
@@ -164,7 +164,7 @@ func (s *Session) ready(now time.Time, renewed string) protocol.Ready {
 	return protocol.Ready{
 		V: protocol.Version, SessionID: s.id, UserID: s.userID, Name: s.name, Role: s.Role().String(), May: s.rights().wire(), LoginToken: renewed,
 		ResumeToken: token, ResumeWindowMS: cfg.ResumeWindow.Milliseconds(),
-		ICEServers: s.iceServers(now),
+		ICEServers: s.iceServers(now), Unread: s.unreadAtFirst(ctx),
 		Limits: protocol.Limits{
 			FrameBytes: protocol.MaxFrameBytes, SDPBytes: protocol.MaxSDPBytes,
 			MessageChars: cfg.MessageLength, ChannelNameChars: protocol.MaxChannelNameChars,

@@ -215,7 +215,9 @@ type Ready struct {
 	// 0 means not at all.
 	ResumeWindowMS int64       `json:"resume_window_ms"`
 	ICEServers     []ICEServer `json:"ice_servers"`
-	Limits         Limits      `json:"limits"`
+	// Unread are the channels of which something is unread; nil where READ has to be asked.
+	Unread []ReadMark `json:"unread,omitzero"`
+	Limits Limits     `json:"limits"`
 }
 
 // ICEServer is W3C WebRTC's RTCIceServer.

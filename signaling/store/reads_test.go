@@ -14,20 +14,28 @@ func TestUnread(t *testing.T) {
 			}
 			unread := func(user string) Unread {
 				t.Helper()
-				u, err := s.Unread(t.Context(), user, "lobby")
+				u, err := s.Unread(t.Context(), user, false, []string{"empty", "lobby"})
 				require.NoError(t, err)
-				return u
+				require.Equal(t, Unread{ChannelID: "empty"}, u[0])
+				left, err := s.Unread(t.Context(), user, true, []string{"empty", "lobby"})
+				require.NoError(t, err)
+				if u[1].Count > 0 {
+					require.Equal(t, u[1:], left)
+				} else {
+					require.Empty(t, left)
+				}
+				return u[1]
 			}
-			require.Equal(t, Unread{Count: MaxUnread}, unread("bob"))
-			require.Equal(t, Unread{}, unread("ada"), "one's own are not unread")
+			require.Equal(t, Unread{"lobby", "", MaxUnread}, unread("bob"))
+			require.Equal(t, Unread{ChannelID: "lobby"}, unread("ada"), "one's own are not unread")
 			add(t, s, ReadUpTo{"bob", "lobby", "lobby-139"})
-			require.Equal(t, Unread{"lobby-139", 10}, unread("bob"))
+			require.Equal(t, Unread{"lobby", "lobby-139", 10}, unread("bob"))
 			add(t, s, ReadUpTo{"bob", "lobby", "lobby-3"})
-			require.Equal(t, Unread{"lobby-139", 10}, unread("bob"), "it never goes back")
+			require.Equal(t, Unread{"lobby", "lobby-139", 10}, unread("bob"), "it never goes back")
 			add(t, s, MessageDeleted{"lobby-140"}, MessageDeleted{"lobby-139"})
-			require.Equal(t, Unread{"lobby-139", 9}, unread("bob"))
+			require.Equal(t, Unread{"lobby", "lobby-139", 9}, unread("bob"))
 			add(t, s, MessagesForgotten{[]string{"lobby-139"}})
-			require.Equal(t, Unread{"", 9}, unread("bob"))
+			require.Equal(t, Unread{"lobby", "", 9}, unread("bob"))
 			for _, fact := range []ReadUpTo{{"bob", "den", "lobby-1"}, {"bob", "lobby", "none"}} {
 				_, err := s.Append(t.Context(), noon, fact)
 				require.ErrorIs(t, err, ErrNotFound)
@@ -38,7 +46,7 @@ func TestUnread(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []string{"bob"}, left, "carl's says nothing any more")
 			add(t, s, ChatCleared{"lobby"})
-			require.Equal(t, Unread{}, unread("bob"))
+			require.Equal(t, Unread{ChannelID: "lobby"}, unread("bob"))
 		})
 	}
 }

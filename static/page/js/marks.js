@@ -47,14 +47,20 @@ export class Marks extends Store {
   }
 
   /**
-   * A session begins, which knows of nothing.
+   * A session begins.
    * @param {string} myId
+   * @param {import('./protocol.js').ReadMark[]} [unread] all channels with something unread; absent when that has to be asked
    */
-  begin(myId) {
+  begin(myId, unread) {
     this.myId = myId;
     this.#marks.clear();
     this.#due.clear();
-    this.#ask();
+    if (!unread) {
+      this.#ask();
+      return;
+    }
+    this.#askedAt = performance.now();
+    this.#take(unread);
   }
 
   /**
@@ -123,7 +129,11 @@ export class Marks extends Store {
 
   /** @param {{channel_id?: string, message_id?: string}} d */
   async #read(d) {
-    const { channels } = await this.#client.request(Op.READ, d);
+    this.#take((await this.#client.request(Op.READ, d)).channels);
+  }
+
+  /** @param {import('./protocol.js').ReadMark[]} channels */
+  #take(channels) {
     for (const { channel_id, unread, last_read } of channels) {
       if (!this.#due.has(channel_id)) {
         this.#marks.set(channel_id, { unread, lastRead: last_read });

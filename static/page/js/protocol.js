@@ -306,7 +306,16 @@ export function charCount(text) {
  * @property {string} [resume_token]
  * @property {number} resume_window_ms
  * @property {RTCIceServer[]} ice_servers
+ * @property {ReadMark[]} [unread] all channels of which something is unread; absent where READ has to be asked
  * @property {Limits} limits
+ */
+
+/**
+ * What one has not read of a channel.
+ * @typedef {object} ReadMark
+ * @property {string} channel_id
+ * @property {number} unread
+ * @property {string} [last_read]
  */
 
 /**

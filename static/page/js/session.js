@@ -294,7 +294,7 @@ export class Session extends Store {
     this.#putOut = null;
     this.#untried = false;
     this.directory.begin();
-    this.marks.begin(ready.user_id);
+    this.marks.begin(ready.user_id, ready.unread);
     this.call.onReady(this.me.userId);
     this.changed();
   }
