@@ -5,6 +5,7 @@
  */
 
 import { ErrorCode } from './protocol.js';
+import { forGood, forTab, read, write } from './storage.js';
 
 /** How long the server may take to answer, in milliseconds. */
 const TIMEOUT_MS = 10_000;
@@ -191,71 +192,37 @@ export function inviteLink(secret) {
  */
 export const memory = {
   get name() {
-    return read(localStorageOf, NAME_KEY);
+    return read(forGood, NAME_KEY);
   },
   set name(name) {
-    write(localStorageOf, NAME_KEY, name);
+    write(forGood, NAME_KEY, name);
   },
   /** @returns {{token: string, guest: boolean}} */
   get credentials() {
-    return { token: read(sessionStorageOf, TOKEN_KEY), guest: read(sessionStorageOf, GUEST_KEY) === 'yes' };
+    return { token: read(forTab, TOKEN_KEY), guest: read(forTab, GUEST_KEY) === 'yes' };
   },
   set credentials({ token, guest }) {
-    write(sessionStorageOf, TOKEN_KEY, token);
-    write(sessionStorageOf, GUEST_KEY, guest ? 'yes' : '');
+    write(forTab, TOKEN_KEY, token);
+    write(forTab, GUEST_KEY, guest ? 'yes' : '');
   },
   /** A word at random by which the server knows this browser again. */
   get device() {
-    const kept = read(localStorageOf, DEVICE_KEY) || randomWord();
-    write(localStorageOf, DEVICE_KEY, kept);
+    const kept = read(forGood, DEVICE_KEY) || randomWord();
+    write(forGood, DEVICE_KEY, kept);
     return kept;
   },
   /** Who one is on this browser for good, having come by an invite; the token is '' when one is nobody. */
   /** @returns {{token: string, name: string}} */
   get login() {
-    return { token: read(localStorageOf, LOGIN_KEY), name: read(localStorageOf, LOGIN_NAME_KEY) };
+    return { token: read(forGood, LOGIN_KEY), name: read(forGood, LOGIN_NAME_KEY) };
   },
   set login({ token, name }) {
-    write(localStorageOf, LOGIN_KEY, token);
-    write(localStorageOf, LOGIN_NAME_KEY, name);
+    write(forGood, LOGIN_KEY, token);
+    write(forGood, LOGIN_NAME_KEY, name);
   },
 };
 
 /** @returns {string} */
 export function randomWord() {
   return [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join('-');
-}
-
-const localStorageOf = () => window.localStorage;
-const sessionStorageOf = () => window.sessionStorage;
-
-/**
- * @param {() => Storage} storage reading the property itself throws where a browser
- *   blocks storage
- * @param {string} key
- * @returns {string}
- */
-function read(storage, key) {
-  try {
-    return storage().getItem(key) ?? '';
-  } catch {
-    return '';
-  }
-}
-
-/**
- * @param {() => Storage} storage
- * @param {string} key
- * @param {string} value
- */
-function write(storage, key, value) {
-  try {
-    if (value) {
-      storage().setItem(key, value);
-    } else {
-      storage().removeItem(key);
-    }
-  } catch {
-    // Without storage the name is asked for again; nothing else is lost.
-  }
 }

@@ -8,17 +8,20 @@
  *  - `?audio=raw` no echo cancellation, noise suppression or automatic gain: for music,
  *    and for measuring, since these treat a steady tone as noise.
  *
- * `window.livechat` is `{session, media}`, for tests and the curious: `media.slots` has
+ * `window.livechat` is `{session, media, push}`, for tests and the curious: `media.slots` has
  * the MediaStream of everybody heard. It is no interface; it may change at any time.
  * @module
  */
 
 import { memory, takeLink } from './account.js';
 import { Checkup } from './checkup.js';
+import { Choices } from './choices.js';
 import { Client } from './client.js';
 import { Invitation } from './invitation.js';
+import { Keys } from './keys.js';
 import { Media } from './media.js';
 import { Microphone } from './microphone.js';
+import { Push } from './push.js';
 import { Session } from './session.js';
 import { mountAnnouncer } from './ui/announcer.js';
 import { mountBanner } from './ui/banner.js';
@@ -29,9 +32,13 @@ import { mountControls } from './ui/controls.js';
 import { mountDialogs } from './ui/dialogs.js';
 import { byId } from './ui/dom.js';
 import { mountEnded } from './ui/ended.js';
+import { mountHint } from './ui/hint.js';
+import { mountHold } from './ui/hold.js';
 import { fillIcons } from './ui/icons.js';
+import { mountKeys } from './ui/keys.js';
 import { mountLine } from './ui/line.js';
 import { mountPeople } from './ui/people.js';
+import { mountPreferences } from './ui/preferences.js';
 import { mountRoom } from './ui/room.js';
 import { mountStart } from './ui/start.js';
 import { mountTabs } from './ui/tabs.js';
@@ -54,12 +61,17 @@ function main() {
   const media = new Media(byId('audio'), new Microphone(processing));
   const session = new Session(new Client(gatewayURL()), media);
   const invitation = new Invitation(session, link.invite);
-  Object.assign(window, { livechat: { session, media } });
+  const choices = new Choices();
+  const push = new Push(session, choices); // before the keys: the key to talk by is that first
+  const keys = new Keys(choices);
+  Object.assign(window, { livechat: { session, media, push } });
 
-  const dialogs = { ...mountDialogs(session), checkup: mountCheckup(new Checkup(session, gatewayURL())) };
+  const dialogs = { ...mountDialogs(session, keys), checkup: mountCheckup(new Checkup(session, gatewayURL())) };
   for (const id of ['start-checkup', 'checkup-open']) {
     byId(id).addEventListener('click', dialogs.checkup);
   }
+  const hint = mountHint();
+  mountKeys(keys, choices, mountPreferences(choices, keys));
   const renders = [
     mountStart(session, invitation, link.channelId),
     mountEnded(session),
@@ -69,7 +81,8 @@ function main() {
     mountRoom(session, dialogs, link.channelId),
     mountPeople(session, dialogs),
     mountChat(session, dialogs),
-    mountControls(session),
+    mountHold(session, push, hint),
+    mountControls(session, keys),
     mountLine(session),
     mountAnnouncer(session),
   ];

@@ -19,6 +19,8 @@ export class Voice extends Store {
   deaf = false;
   /** A moderator lets nobody hear the person, whatever they choose. */
   held = false;
+  /** Nothing is to be heard just now, since the person holds no key, or holds one. To others they are silent, not muted. */
+  quiet = false;
 
   #client;
   #media;
@@ -63,6 +65,15 @@ export class Voice extends Store {
     }
   }
 
+  /** @param {boolean} quiet */
+  setQuiet(quiet) {
+    if (quiet !== this.quiet) {
+      this.quiet = quiet;
+      this.#open();
+      this.changed();
+    }
+  }
+
   /**
    * Here at once, at the server as soon as it can be told.
    * @param {boolean} muted
@@ -73,10 +84,14 @@ export class Voice extends Store {
     this.deaf = deaf;
     // The server stops a silent person's audio whatever arrives; this keeps it from
     // leaving the machine in the first place.
-    this.#media.microphone.enable(!this.silent && !this.held);
+    this.#open();
     this.#media.playback.setDeaf(deaf);
     this.changed();
     this.#tellSoon();
+  }
+
+  #open() {
+    this.#media.microphone.enable(!this.silent && !this.held && !this.quiet);
   }
 
   async #tellSoon() {

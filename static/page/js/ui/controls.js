@@ -3,6 +3,7 @@
  * @module
  */
 
+import { chordWords } from '../keys.js';
 import { doerWords } from '../words/deeds.js';
 import { byId, catchFocus, setAttribute, setText } from './dom.js';
 import { setIcon } from './icons.js';
@@ -21,12 +22,14 @@ function renderControl(button, icon, label, pressed) {
 
 /**
  * @param {import('../session.js').Session} session
+ * @param {import('../keys.js').Keys} keys
  * @returns {() => void} renders
  */
-export function mountControls(session) {
+export function mountControls(session, keys) {
   const { call } = session;
   const mute = byId('mute');
   const deafen = byId('deafen');
+  const hold = byId('hold');
 
   /** There is nothing to mute. */
   const without = () => call.talk.listenOnly || call.microphone.condition === 'lost';
@@ -41,16 +44,19 @@ export function mountControls(session) {
       call.voice.setMuted(!call.voice.silent);
     }
   };
-  mute.addEventListener('click', toggleMute);
-  deafen.addEventListener('click', () => call.voice.setDeaf(!call.voice.deaf));
-  byId('leave').addEventListener('click', () => call.leave());
-  document.addEventListener('keydown', (e) => {
-    // By its place on the keyboard: with Alt held, the letter may be another one.
-    if (e.code === 'KeyM' && e.altKey && !e.ctrlKey && !e.metaKey && call.room) {
-      e.preventDefault();
-      toggleMute();
-    }
-  });
+  const toggleDeaf = () => call.voice.setDeaf(!call.voice.deaf);
+  const leave = () => call.leave();
+  const when = () => call.room !== null;
+  for (const [button, chords, words, run] of /** @type {[HTMLElement, string[], string, () => void][]} */ ([
+    [mute, ['M', 'Alt+M'], 'Mute or unmute', toggleMute],
+    [deafen, ['D'], 'Deafen or undeafen', toggleDeaf],
+    [byId('leave'), ['Control+Shift+L'], 'Leave the channel', leave],
+  ])) {
+    button.addEventListener('click', run);
+    keys.add({ chords, words, run, when });
+    setAttribute(button, 'aria-keyshortcuts', chords.join(' '));
+    setAttribute(button, 'title', chordWords(chords[0]));
+  }
 
   let inRoom = false;
   return () => {
@@ -58,7 +64,7 @@ export function mountControls(session) {
     byId('controls').hidden = !room;
     if (inRoom !== (room !== null)) {
       inRoom = room !== null;
-      catchFocus(inRoom ? mute : document.querySelector('.channel'));
+      catchFocus(inRoom ? (hold.hidden ? mute : hold) : document.querySelector('.channel'));
     }
     setAttribute(mute, 'aria-disabled', voice.held ? 'true' : null);
     if (voice.held) {
@@ -69,7 +75,7 @@ export function mountControls(session) {
       setAttribute(mute, 'title', call.talk.listenOnly ? 'You are listening only' : 'Your microphone was disconnected');
     } else {
       renderControl(mute, voice.silent ? 'mic-off' : 'mic', voice.silent ? 'Unmute' : 'Mute', voice.silent);
-      setAttribute(mute, 'title', 'Alt + M');
+      setAttribute(mute, 'title', 'M');
     }
     renderControl(deafen, voice.deaf ? 'headphones-off' : 'headphones', voice.deaf ? 'Undeafen' : 'Deafen', voice.deaf);
   };

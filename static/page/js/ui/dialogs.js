@@ -27,9 +27,10 @@ import { mountSettings } from './settings.js';
 
 /**
  * @param {import('../session.js').Session} session
+ * @param {import('../keys.js').Keys} keys
  * @returns {Dialogs}
  */
-export function mountDialogs(session) {
+export function mountDialogs(session, keys) {
   return {
     create: mountCreate(session),
     delete: mountDelete(session),
@@ -38,7 +39,7 @@ export function mountDialogs(session) {
     moderate: mountPerson(session),
     audit: mountAudit(session),
     settings: mountSettings(session),
-    search: mountSearch(session),
+    search: mountSearch(session, keys),
   };
 }
 

@@ -22,9 +22,10 @@ const LEAD_CHARS = 60;
 
 /**
  * @param {import('../session.js').Session} session
+ * @param {import('../keys.js').Keys} keys
  * @returns {(channelId?: string | null) => void} opens it, to look in one channel or in all
  */
-export function mountSearch(session) {
+export function mountSearch(session, keys) {
   const { client, directory, reading } = session;
   const dialog = /** @type {HTMLDialogElement} */ (byId('search-dialog'));
   const text = /** @type {HTMLInputElement} */ (byId('search-text'));
@@ -153,14 +154,7 @@ export function mountSearch(session) {
     text.select();
     begin();
   };
-  document.addEventListener('keydown', (e) => {
-    const writes = /** @type {HTMLElement} */ (e.target).closest?.('input, textarea, select, [contenteditable]');
-    const plain = e.key === '/' && !e.ctrlKey && !e.altKey && !e.metaKey;
-    if (plain && !writes && session.stage === 'in' && !document.querySelector('dialog[open]')) {
-      e.preventDefault();
-      open();
-    }
-  });
+  keys.add({ chords: ['/'], words: 'Search messages', when: () => session.stage === 'in', run: () => open() });
   byId('search-open').addEventListener('click', () => open());
   return open;
 }

@@ -1,0 +1,89 @@
+/**
+ * What the person may choose for themselves on this browser. It holds as soon as it is chosen.
+ * @module
+ */
+
+import { keyName } from '../words/keys.js';
+import { byId, setAttribute, setText } from './dom.js';
+
+/** Keys that have work of their own in every page or system. */
+const TAKEN = /^(Escape|Tab|Meta|OS|ContextMenu|Enter|NumpadEnter)/;
+
+/**
+ * @param {import('../choices.js').Choices} choices
+ * @param {import('../keys.js').Keys} keys
+ * @returns {() => void} opens it
+ */
+export function mountPreferences(choices, keys) {
+  const dialog = /** @type {HTMLDialogElement} */ (byId('preferences-dialog'));
+  const by = /** @type {HTMLSelectElement} */ (byId('preferences-by'));
+  const how = /** @type {HTMLSelectElement} */ (byId('preferences-how'));
+  const single = /** @type {HTMLInputElement} */ (byId('preferences-single'));
+  const key = byId('preferences-key');
+  const says = byId('preferences-says');
+  /** The next key that is pressed is the one to talk by. */
+  let waits = false;
+  /** The key that was, until it is let go: that would click the button in some browsers. */
+  let taken = '';
+
+  const render = () => {
+    by.value = choices.get('talkBy');
+    how.value = String(choices.get('talkToggles'));
+    single.checked = choices.get('singleKeys');
+    byId('preferences-push').hidden = by.value === 'open';
+    setText(key, waits ? 'Press a key …' : keyName(choices.get('talkKey')));
+    setAttribute(key, 'aria-pressed', String(waits));
+  };
+  /** @param {boolean} on */
+  const wait = (on) => {
+    waits = on;
+    render();
+  };
+
+  by.addEventListener('change', () => choices.set('talkBy', /** @type {import('../choices.js').TalkBy} */ (by.value)));
+  how.addEventListener('change', () => choices.set('talkToggles', how.value === 'true'));
+  single.addEventListener('change', () => choices.set('singleKeys', single.checked));
+  key.addEventListener('click', () => {
+    setText(says, '');
+    wait(!waits);
+  });
+  key.addEventListener('blur', () => waits && wait(false));
+  key.addEventListener('keydown', (e) => {
+    if (!waits) {
+      return;
+    }
+    e.preventDefault();
+    e.stopPropagation();
+    if (e.repeat) {
+      return;
+    }
+    const name = keyName(e.code);
+    taken = e.code;
+    if (e.code === 'Escape') {
+      setText(says, '');
+    } else if (TAKEN.test(e.code) || e.code === '' || keys.all.some(({ chords }) => chords.includes(name))) {
+      setText(says, `${name || 'This key'} has something else to do. Take another one.`);
+      return;
+    } else {
+      setText(says, `${name} it is.`);
+      choices.set('talkKey', e.code);
+    }
+    wait(false);
+  });
+  key.addEventListener('keyup', (e) => {
+    if (e.code === taken) {
+      e.preventDefault();
+      taken = '';
+    }
+  });
+  choices.addEventListener('change', render);
+  byId('preferences-close').addEventListener('click', () => dialog.close());
+
+  const open = () => {
+    setText(says, '');
+    wait(false);
+    dialog.showModal();
+  };
+  byId('preferences-open').addEventListener('click', open);
+  return open;
+}
