@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -54,9 +55,13 @@ func TestGatewayGrants(t *testing.T) {
 	ops := granted(t, s, "olga", auth.Grants{Role: &guest, Channels: []string{"ops-*"}, Moderate: true, Record: true})
 	require.Equal(t, "guest", ops.ready.Role)
 	require.Equal(t, rightsOf(enter, publish, chat, moderate, record), ops.mayIn("ops-members"))
-	require.Equal(t, rightsOf(), ops.mayIn("lobby"))
+	ops.fails(protocol.OpChannelInfo, protocol.ChannelRef{ChannelID: "lobby"}, protocol.CodeAccessDenied)
 	require.Contains(t, ops.fails(protocol.OpChannelJoin, protocol.ChannelJoin{ChannelID: "lobby", SDPOffer: offer(t, 1, 1)}, protocol.CodeAccessDenied), "lobby")
-	ops.fails(protocol.OpHistory, protocol.History{ChannelID: "lobby"}, protocol.CodeAccessDenied)
+	require.Equal(t,
+		ops.fails(protocol.OpHistory, protocol.History{ChannelID: "lobby"}, protocol.CodeAccessDenied),
+		strings.ReplaceAll(ops.fails(protocol.OpHistory, protocol.History{ChannelID: "nowhere"}, protocol.CodeAccessDenied), "nowhere", "lobby"),
+		"whether there is one is not said")
+	ops.fails(protocol.OpHistory, protocol.History{ChannelID: "ops-nowhere"}, protocol.CodeChannelNotFound)
 	require.Contains(t, ops.fails(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "den"}, protocol.CodeAccessDenied), "den")
 	ops.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "ops-den"}, nil)
 	require.Equal(t, rightsOf(enter, publish, chat, moderate, change, record), ops.mayIn("ops-den"), "one's own")
@@ -66,7 +71,7 @@ func TestGatewayGrants(t *testing.T) {
 	// No channels, no making of them.
 	none := granted(t, s, "nora", auth.Grants{Channels: []string{}, Create: auth.Withheld})
 	require.Equal(t, rightsOf(publish, chat), none.ready.May)
-	require.Equal(t, rightsOf(), none.mayIn("lobby"))
+	require.Empty(t, listed(none))
 	none.fails(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "x"}, protocol.CodeAccessDenied)
 
 	// Listening only, and reading only.
@@ -112,13 +117,68 @@ func TestGatewayGrantsAreToldWithChannels(t *testing.T) {
 	require.Equal(t, rightsOf(enter, publish, chat, protocol.RightModerate, protocol.RightChange), made.May)
 	require.Equal(t, rightsOf(enter, publish, chat), may(gus, protocol.ChannelEventCreate))
 	require.Equal(t, rightsOf(enter, publish), may(mia, protocol.ChannelEventCreate))
-	require.Equal(t, rightsOf(), may(ops, protocol.ChannelEventCreate))
+	ops.quiet() // of what it does not open, a token says nothing
 
 	members := protocol.AccessMembers
 	owner.ack(protocol.OpChannelUpdate, protocol.ChannelUpdate{ChannelID: "den", ChannelSettings: protocol.ChannelSettings{Access: &members}}, &made)
 	require.Equal(t, rightsOf(), may(gus, protocol.ChannelEventUpdate))
 	require.Equal(t, rightsOf(enter, publish), may(mia, protocol.ChannelEventUpdate))
 	owner.quiet()
+}
+
+// Who has a token for some channels hears nothing of the others, but of the one that they are in.
+func TestGatewayGrantsHideChannels(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t, func(c *app.Config) { c.Secret = testSecret; c.Channels = []string{"lobby", "ops-1"} })
+	admin := identifyAs(t, s, "root", true)
+	ops := granted(t, s, "olga", auth.Grants{Channels: []string{"ops-*"}, Create: auth.Withheld})
+	require.Len(t, listed(ops), 1)
+	var presence protocol.Presence
+	ops.ack(protocol.OpPresence, protocol.PresenceWatch{Watch: new(true)}, &presence)
+	admin.joinChannel("lobby")
+	admin.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "den"}, nil)
+	for _, access := range []protocol.Access{protocol.AccessInvited, protocol.AccessOpen, protocol.AccessInvited} {
+		admin.ack(protocol.OpChannelUpdate, protocol.ChannelUpdate{ChannelID: "den", ChannelSettings: protocol.ChannelSettings{Access: &access}}, nil)
+	}
+	admin.ack(protocol.OpChannelDelete, protocol.ChannelRef{ChannelID: "den"}, nil)
+	// Whoever is in the same channel learns of a move, and not where to.
+	ops.joinChannel("ops-1")
+	for told := false; !told; { // of her own coming, which was after all that
+		if len(ops.events) == 0 {
+			ops.events = append(ops.events, ops.read())
+		}
+		said := string(ops.events[0].D)
+		require.NotContains(t, said, "lobby")
+		require.NotContains(t, said, "den")
+		told, ops.events = ops.events[0].Op == protocol.OpPresenceEvent, ops.events[1:]
+	}
+	mia := granted(t, s, "mia", auth.Grants{})
+	mia.joinChannel("ops-1")
+	mia.quiet() // her join is carried out by then
+	admin.ack(protocol.OpMemberMove, protocol.MemberMove{UserID: "mia", ChannelID: "lobby"}, nil)
+	var moved protocol.ModerationEvent
+	ops.event(protocol.OpModerationEvent, &moved)
+	require.Equal(t, protocol.ModerationMove, moved.Action)
+	require.Empty(t, moved.ToChannelID)
+	var left protocol.ChannelEvent
+	ops.event(protocol.OpChannelEvent, &left)
+	require.Equal(t, "ops-1", left.ChannelID)
+
+	// One who is moved where the token does not reach knows of that channel as long as they are there.
+	admin.ack(protocol.OpMemberMove, protocol.MemberMove{UserID: "olga", ChannelID: "lobby"}, nil)
+	ops.event(protocol.OpModerationEvent, &moved)
+	ops.event(protocol.OpModerationEvent, &moved)
+	require.NotNil(t, moved.Joined)
+	require.Equal(t, "lobby", moved.ToChannelID)
+	listed(admin) // who asks after the move was carried out
+	require.Len(t, listed(ops), 2)
+	admin.ack(protocol.OpMemberMove, protocol.MemberMove{UserID: "olga", ChannelID: "ops-1"}, nil)
+	eventually(t, "the channel to be gone", func() bool {
+		var gone protocol.ChannelEvent
+		ops.event(protocol.OpChannelEvent, &gone)
+		return gone.Event == protocol.ChannelEventDelete && gone.ChannelID == "lobby"
+	})
+	require.Len(t, listed(ops), 1)
 }
 
 // What the server remembers of a person adds up with what a token grants, and nothing is withheld from them that others have.
@@ -135,7 +195,7 @@ func TestGatewayGrantsAddUp(t *testing.T) {
 	narrow := auth.Grants{Channels: []string{"ops-*"}, Publish: auth.Withheld, Record: true}
 	stranger := granted(t, s, "stranger", narrow)
 	require.Equal(t, rightsOf(protocol.RightCreate, protocol.RightChat, protocol.RightRecord), stranger.ready.May)
-	require.Equal(t, rightsOf(), stranger.mayIn("lobby"))
+	stranger.fails(protocol.OpChannelInfo, protocol.ChannelRef{ChannelID: "lobby"}, protocol.CodeAccessDenied)
 	known := granted(t, s, person, narrow)
 	require.Equal(t, rightsOf(protocol.RightCreate, protocol.RightPublish, protocol.RightChat, protocol.RightRecord), known.ready.May)
 	require.Equal(t, rightsOf(protocol.RightEnter, protocol.RightPublish, protocol.RightChat, protocol.RightRecord), known.mayIn("lobby"))

@@ -27,7 +27,7 @@ func (g *Gateway) follow(c people.Change) {
 	switch {
 	case s == nil:
 	case !c.SignedOut:
-		unknown, known := s.unseen(), s.seenPrivate()
+		unknown, known := s.channelsKnown(false), s.channelsKnown(true)
 		if c.ChannelID != "" {
 			s.letInto(c.ChannelID)
 		}
@@ -60,15 +60,15 @@ func remembering(p *people.People) func(userID string) {
 	}
 }
 
-// unseen are the channels of which the user may not know.
-func (s *Session) unseen() []sfu.ChannelInfo {
-	var hidden []sfu.ChannelInfo
+// channelsKnown are the channels of which the user may know, or may not.
+func (s *Session) channelsKnown(known bool) []sfu.ChannelInfo {
+	var channels []sfu.ChannelInfo
 	for _, info := range s.gw.channels.List() {
-		if !s.sees(&info) {
-			hidden = append(hidden, info)
+		if s.sees(&info) == known {
+			channels = append(channels, info)
 		}
 	}
-	return hidden
+	return channels
 }
 
 // show tells a session of those of the channels that it may know of by now.
@@ -95,7 +95,9 @@ func (g *Gateway) rehide(c *sfu.Channel, before, after sfu.ChannelInfo) {
 	switch {
 	case isHidden && !wasHidden:
 		for _, s := range g.users.All() {
-			g.hide(s, []sfu.ChannelInfo{after})
+			if s.sees(&before) {
+				g.hide(s, []sfu.ChannelInfo{after})
+			}
 		}
 	case wasHidden && !isHidden:
 		g.lookout.reveal(c.ID())
@@ -144,17 +146,6 @@ func (g *Gateway) forgetAdmissions(channelID string) {
 			}
 		}
 	}
-}
-
-// seenPrivate are the channels for the invited of which the user knows.
-func (s *Session) seenPrivate() []sfu.ChannelInfo {
-	var known []sfu.ChannelInfo
-	for _, info := range s.gw.channels.List() {
-		if info.Access == string(protocol.AccessInvited) && s.sees(&info) {
-			known = append(known, info)
-		}
-	}
-	return known
 }
 
 // hide tells a session of those of the channels that it may know of no more.

@@ -234,10 +234,10 @@ func (g *Gateway) post(ctx context.Context, now time.Time, tell func(), fact sto
 // visibleChannel returns a channel that this user may see, which is one that they may enter.
 func (s *Session) visibleChannel(id string) (*sfu.Channel, error) {
 	channel, err := s.gw.channels.Get(id)
-	if err == nil {
-		err = s.mayEnter(channel)
+	if err != nil {
+		return nil, s.unknown(id)
 	}
-	return channel, err
+	return channel, s.mayEnter(channel)
 }
 
 // visibleMessage returns a message that this user may see, and its channel.

@@ -156,11 +156,7 @@ func memberMove(ctx context.Context, s *Session, r *request) error {
 	muted, _ := s.gw.cfg.People.MutedIn(ctx, d.UserID, t.session.origin(), to.ID())
 	replied := func() {
 		r.ack(d)
-		told := event
-		if to.Info().Access == string(protocol.AccessInvited) {
-			told.ToChannelID = "" // who stays behind may not know of it
-		}
-		s.gw.announceIn(from, told, t.who, s.who())
+		s.gw.announceMove(from, to.Info(), event, t.who, s.who())
 	}
 	if err = t.move(to, muted, replied, func(found sfu.Snapshot) { s.gw.tellMoved(t, event, s.who(), found) }); err != nil {
 		if r.replied { // the channel filled up just then; events have told what became of it
@@ -168,6 +164,7 @@ func memberMove(ctx context.Context, s *Session, r *request) error {
 		}
 		return err
 	}
+	s.gw.hide(t.session, []sfu.ChannelInfo{from.Info()})
 	s.remute(ctx, t.session)
 	s.note(ctx, t, store.Deed{Action: people.ActionMove, ChannelID: to.ID()})
 	return nil
@@ -392,6 +389,25 @@ func (g *Gateway) announceIn(c *sfu.Channel, event protocol.ModerationEvent, who
 	if body := g.moderation(event, who, by); body != nil {
 		c.NotifyMembers(func(userIDs []string) { g.users.BroadcastTo(userIDs, body, by.UserID) })
 	}
+}
+
+// announceMove is announceIn for who goes elsewhere. Where to is only for those who may know of that channel.
+func (g *Gateway) announceMove(from *sfu.Channel, to sfu.ChannelInfo, event protocol.ModerationEvent, who, by auth.Identity) {
+	whole := g.moderation(event, who, by)
+	event.ToChannelID = ""
+	part := g.moderation(event, who, by)
+	if whole == nil || part == nil {
+		return
+	}
+	from.NotifyMembers(func(userIDs []string) {
+		for _, id := range userIDs {
+			body := part
+			if s := g.users.Get(id); s != nil && s.sees(&to) {
+				body = whole
+			}
+			g.users.BroadcastTo([]string{id}, body, by.UserID)
+		}
+	})
 }
 
 func (g *Gateway) moderation(event protocol.ModerationEvent, who, by auth.Identity) *protocol.Body {

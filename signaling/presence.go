@@ -66,11 +66,12 @@ func newLookout(gw *Gateway) *lookout {
 	return l
 }
 
-// mayKnow reports whether a session may know who is in a channel. That one is there no more anybody may.
+// mayKnow reports whether a session may know who is in a channel. That one is there no more anybody may whose token says
+// nothing against it.
 func (g *Gateway) mayKnow(s *Session, channelID string) bool {
 	channel, err := g.channels.Get(channelID)
 	if err != nil {
-		return true
+		return s.reaches(channelID)
 	}
 	info := channel.Info()
 	return s.sees(&info)

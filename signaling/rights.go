@@ -83,9 +83,9 @@ func (s *Session) rightsIn(c *sfu.ChannelInfo) rights {
 }
 
 // sees reports whether this user may know that there is a channel: one for the invited is nobody else's business, but for those who
-// are in it. It takes no lock.
+// are in it, and none that a token does not open is its bearer's. It takes no lock.
 func (s *Session) sees(c *sfu.ChannelInfo) bool {
-	if c.Access != string(protocol.AccessInvited) || s.rightsIn(c) != 0 {
+	if c.Access != string(protocol.AccessInvited) && s.reaches(c.ID) || s.rightsIn(c) != 0 {
 		return true
 	}
 	m := s.member.Load()
@@ -96,12 +96,25 @@ func (s *Session) sees(c *sfu.ChannelInfo) bool {
 func (s *Session) channel(id string) (*sfu.Channel, error) {
 	channel, err := s.gw.channels.Get(id)
 	if err != nil {
-		return nil, err
+		return nil, s.unknown(id)
 	}
 	if info := channel.Info(); !s.sees(&info) {
-		return nil, fmt.Errorf("%w: %s", sfu.ErrChannelNotFound, id)
+		return nil, s.unknown(id)
 	}
 	return channel, nil
+}
+
+// reaches reports whether the token says nothing against a channel of this id.
+func (s *Session) reaches(id string) bool {
+	return s.Role() >= auth.RoleAdmin || s.identity.Grants.Reaches(id)
+}
+
+// unknown is the answer to who asks for a channel of which they may not know: as if there were none.
+func (s *Session) unknown(id string) error {
+	if !s.reaches(id) {
+		return fmt.Errorf("%w: %s is none of the channels that your token opens", errAccessDenied, id)
+	}
+	return fmt.Errorf("%w: %s", sfu.ErrChannelNotFound, id)
 }
 
 // mayEnter reports why this user may not come into a channel.
@@ -111,11 +124,11 @@ func (s *Session) mayEnter(c *sfu.Channel) error {
 	case s.rightsIn(&info)&mayEnter != 0:
 		return nil
 	case !s.sees(&info):
-		return fmt.Errorf("%w: %s", sfu.ErrChannelNotFound, c.ID())
+		return s.unknown(c.ID())
 	case info.Access == string(protocol.AccessInvited):
 		return fmt.Errorf("%w: %s is for those who are invited", errAccessDenied, c.ID())
-	case !s.identity.Grants.Reaches(c.ID()):
-		return fmt.Errorf("%w: %s is none of the channels that your token opens", errAccessDenied, c.ID())
+	case !s.reaches(c.ID()): // one that they are in, having been moved there
+		return s.unknown(c.ID())
 	default:
 		return fmt.Errorf("%w: %s is for members, and you are a guest", errAccessDenied, c.ID())
 	}
@@ -135,8 +148,8 @@ func (s *Session) mayMake(id string) error {
 	switch {
 	case s.rights()&mayCreate == 0:
 		return fmt.Errorf("%w: you may not create channels", errAccessDenied)
-	case !s.identity.Grants.Reaches(id) && s.Role() < auth.RoleAdmin:
-		return fmt.Errorf("%w: %s is none of the channels that your token opens", errAccessDenied, id)
+	case !s.reaches(id):
+		return s.unknown(id)
 	}
 	return nil
 }
