@@ -45,7 +45,7 @@ func TestGatewayChannelsFromCreateToDelete(t *testing.T) {
 	ada.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "den", ChannelName: " The Den ", Capacity: 2}, &made)
 	require.Equal(t, protocol.ChannelInfo{
 		ChannelID: "den", ChannelName: "The Den", Mode: protocol.ModeConference, Capacity: 2,
-		CreatedAt: made.CreatedAt, OwnerID: adaID, Access: protocol.AccessOpen,
+		CreatedAt: made.CreatedAt, OwnerID: adaID, Access: protocol.AccessOpen, Speaking: protocol.SpeakingAll,
 		May: []protocol.Right{"enter", "publish", "chat", "moderate", "change"},
 	}, made)
 	require.InDelta(t, time.Now().UnixMilli(), made.CreatedAt, 60_000)

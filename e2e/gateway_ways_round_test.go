@@ -15,14 +15,14 @@ import (
 )
 
 // identifyWith identifies with a token of this identity at a server with testSecret.
-func identifyWith(t *testing.T, s *server, id auth.Identity, device string) *raw {
+func identifyWith(t *testing.T, s *server, id auth.Identity) *raw {
 	t.Helper()
 	authority, err := auth.New([]byte(testSecret))
 	require.NoError(t, err)
 	token, err := authority.Mint(id, time.Now(), time.Hour)
 	require.NoError(t, err)
 	c := dial(t, s)
-	c.reply(protocol.OpIdentify, protocol.Identify{Token: token, V: protocol.Version, Device: device}, protocol.OpReady, &c.ready)
+	c.reply(protocol.OpIdentify, protocol.Identify{Token: token, V: protocol.Version}, protocol.OpReady, &c.ready)
 	return c
 }
 
@@ -33,8 +33,8 @@ func TestGatewayTokensForLessGiveNoMore(t *testing.T) {
 		c.Secret, c.AllowGuests, c.Channels = testSecret, new(true), []string{"lobby", "ops-1"}
 	})
 	moderator := auth.RoleModerator
-	some := identifyWith(t, s, auth.Identity{UserID: "some", Grants: auth.Grants{Role: &moderator, Channels: []string{"ops-*"}}}, "")
-	silent := identifyWith(t, s, auth.Identity{UserID: "wall", Grants: auth.Grants{Publish: auth.Withheld}}, "")
+	some := identifyWith(t, s, auth.Identity{UserID: "some", Grants: auth.Grants{Role: &moderator, Channels: []string{"ops-*"}}})
+	silent := identifyWith(t, s, auth.Identity{UserID: "wall", Grants: auth.Grants{Publish: auth.Withheld}})
 	ben := identifyAs(t, s, "ben", false)
 	ben.joinChannel("lobby")
 	yes := true
@@ -60,7 +60,7 @@ func TestGatewayNobodyHidesInTheirOwnChannel(t *testing.T) {
 	verifyNoLeaks(t)
 	s := startServer(t, func(c *app.Config) { c.Secret, c.AllowGuests = testSecret, new(true) })
 	moderator := auth.RoleModerator
-	judge := identifyWith(t, s, auth.Identity{UserID: "judge", Grants: auth.Grants{Role: &moderator}}, "")
+	judge := identifyWith(t, s, auth.Identity{UserID: "judge", Grants: auth.Grants{Role: &moderator}})
 	guest, id := identify(t, s, "Loud")
 	guest.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "fort"}, nil)
 	guest.joinChannel("fort")

@@ -290,14 +290,16 @@ func (m *Member) endMedia(cause LeaveCause, err error) bool {
 func (m *Member) hangUp() { m.channel.hub.hangUp(m.peer) }
 
 // SetVoiceState changes what the member lets out and in, and tells the others. Nil
-// leaves a flag as it is. It reports false when the member is out of the channel.
-func (m *Member) SetVoiceState(selfMute, selfDeaf *bool) bool {
-	return m.voice(func(r *roster) ([]news, error) { return r.setVoice(m.self, selfMute, selfDeaf) }, nil)
+// leaves a flag as it is. It reports false, and calls nothing, when the member is out of the channel. acknowledge, if not nil, is
+// called with what the others then know of the member when it has taken effect, before anything that follows is told. Like Notifier,
+// it must neither block nor call back.
+func (m *Member) SetVoiceState(selfMute, selfDeaf *bool, acknowledge func(MemberInfo)) bool {
+	return m.voice(func(r *roster) ([]news, error) { return r.setVoice(m.self, selfMute, selfDeaf) }, acknowledge)
 }
 
-// voice has the roster change what of the member is let out and in, has the media follow, and tells of it. Before that acknowledge is
-// called, if it is not nil.
-func (m *Member) voice(change func(*roster) ([]news, error), acknowledge func()) bool {
+// voice has the roster change what of the member is let out and in, has the media follow, and tells of it. acknowledge is called as for
+// SetVoiceState.
+func (m *Member) voice(change func(*roster) ([]news, error), acknowledge func(MemberInfo)) bool {
 	c := m.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -311,7 +313,7 @@ func (m *Member) voice(change func(*roster) ([]news, error), acknowledge func())
 		c.rouse() // one who talked while muted may be heard now, and one who talked not any more
 	}
 	if acknowledge != nil {
-		acknowledge()
+		acknowledge(m.self.info())
 	}
 	c.notifier.tell(told)
 	return true

@@ -138,7 +138,7 @@ func TestOldMemberCannotLeaveForTheNewOne(t *testing.T) {
 	old.Leave(LeaveGone)
 	newer := join(t, c, "ada", newConn(t, 2, 1))
 	require.False(t, old.Leave(LeaveGone))
-	require.False(t, old.SetVoiceState(new(true), nil))
+	require.False(t, old.SetVoiceState(new(true), nil, nil))
 	require.True(t, newer.Active())
 	require.Equal(t, []MemberInfo{{UserID: "ada", Name: "ada", Talker: true}}, c.Members())
 }
@@ -155,22 +155,22 @@ func TestMuteAndDeafenAtTheServer(t *testing.T) {
 	require.True(t, hears(ada, bob))
 	notifier.take()
 
-	require.True(t, m.SetVoiceState(new(true), nil))
+	require.True(t, m.SetVoiceState(new(true), nil, nil))
 	require.False(t, hears(ada, bob))
 	require.True(t, hears(bob, ada), "the muted still hear")
 	require.Equal(t, []told{{[]string{"ada", "bob"}, "ada", VoiceStateChanged{
 		ChannelID: "lobby", Member: MemberInfo{UserID: "ada", Name: "ada", Talker: true, SelfMute: true},
 	}}}, notifier.take())
 
-	m.SetVoiceState(new(true), nil)
+	m.SetVoiceState(new(true), nil, nil)
 	require.Empty(t, notifier.take(), "no change, no news")
 
-	m.SetVoiceState(new(false), new(true))
+	m.SetVoiceState(new(false), new(true), nil)
 	require.False(t, hears(bob, ada), "the deaf hear nothing")
 	require.False(t, hears(ada, bob), "deaf implies mute")
 	require.True(t, c.Members()[0].SelfMute)
 
-	m.SetVoiceState(nil, new(false))
+	m.SetVoiceState(nil, new(false), nil)
 	require.True(t, hears(ada, bob))
 	require.True(t, hears(bob, ada))
 }
@@ -245,7 +245,7 @@ func TestManyComeAndGoAtOnce(t *testing.T) {
 				m := join(t, c, user, media)
 				media.say(20, time.Now())
 				media.say(20, time.Now())
-				m.SetVoiceState(new(i%2 == 0), new(i%3 == 0))
+				m.SetVoiceState(new(i%2 == 0), new(i%3 == 0), nil)
 				m.Subscribe([]string{"user1", "user2"}, []string{"user3"}, nil)
 				media.say(30, time.Now())
 				if !m.Leave(LeaveLeft) {

@@ -187,9 +187,9 @@ func TestSpeakersAreTold(t *testing.T) {
 	})].to)
 
 	speak(bob, speaker.Silence, 400*time.Millisecond, SpeakerInfo{"ada", 20})
-	adaMember.SetVoiceState(new(true), nil)
+	adaMember.SetVoiceState(new(true), nil, nil)
 	speak(ada, 20, frameLen) // muted
-	adaMember.SetVoiceState(new(false), nil)
+	adaMember.SetVoiceState(new(false), nil, nil)
 	speak(ada, 20, frameLen, SpeakerInfo{"ada", 20})
 	adaMember.Leave(LeaveLeft)
 	speak(ada, 20, frameLen)
@@ -332,7 +332,7 @@ func TestDeafAndMutedInACrowd(t *testing.T) {
 	for range 500 {
 		i := random.IntN(8)
 		muted[i], deaf[i] = random.IntN(3) == 0, random.IntN(3) == 0
-		members[i].SetVoiceState(&muted[i], &deaf[i])
+		members[i].SetVoiceState(&muted[i], &deaf[i], nil)
 		c.levels[media[random.IntN(8)]] = []speaker.Level{speaker.Silence, 10, 20, 30, 40}[random.IntN(5)]
 		for _, one := range media {
 			one.hears()

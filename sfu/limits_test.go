@@ -131,7 +131,7 @@ func TestListIsShared(t *testing.T) {
 	changed(false, "nothing happened")
 	m := join(t, c, "ada", newConn(t, 1, 1))
 	changed(true, "a member more")
-	m.SetVoiceState(new(true), nil)
+	m.SetVoiceState(new(true), nil, nil)
 	changed(false, "a mute is in no list")
 	m.Leave(LeaveLeft)
 	changed(true, "a member less")

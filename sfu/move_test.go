@@ -127,7 +127,7 @@ func TestMutedByAModerator(t *testing.T) {
 	require.Empty(t, near)
 	require.Equal(t, []uint32{1}, moved, "one still hears")
 	for _, off := range []bool{true, false} {
-		require.True(t, r.member.SetVoiceState(&off, nil))
+		require.True(t, r.member.SetVoiceState(&off, nil, nil))
 		near, _, _ = r.say()
 		require.Empty(t, near)
 	}

@@ -78,7 +78,7 @@ func TestPanicInNotifier(t *testing.T) {
 	join(t, c, "bob", bob)
 	ada.talk()
 	require.Equal(t, []uint32{1}, bob.heard[0].take(), "voice goes on")
-	require.True(t, m.SetVoiceState(new(true), nil))
+	require.True(t, m.SetVoiceState(new(true), nil, nil))
 	panics("voice state")
 	ada.talk()
 	require.Empty(t, bob.heard[0].take())

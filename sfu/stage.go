@@ -31,13 +31,12 @@ type HandInfo struct {
 }
 
 // SetHand raises or lowers the member's hand, and tells the others; one that is raised already stays where it is in the line. It
-// reports false, and calls nothing, when the member is out of the channel. acknowledge is called when it is so, with since when the
-// hand is raised, before anything that follows is told. Like Notifier, it must neither block nor call back.
-func (m *Member) SetHand(raised bool, now time.Time, acknowledge func(since time.Time)) bool {
+// reports false, and calls nothing, when the member is out of the channel. acknowledge is called as for SetVoiceState.
+func (m *Member) SetHand(raised bool, now time.Time, acknowledge func(MemberInfo)) bool {
 	return m.channel.command(func(r *roster) ([]news, error) {
 		told, err := r.setHand(m.self, raised, now)
 		if err == nil {
-			acknowledge(m.self.handAt)
+			acknowledge(m.self.info())
 		}
 		return told, err
 	})
@@ -45,9 +44,9 @@ func (m *Member) SetHand(raised bool, now time.Time, acknowledge func(since time
 
 // SetAllowed says whether a moderator, by, lets the member speak where that has to be allowed, until the member leaves or the
 // channel's Speaking is another. A hand is lowered by either. Everybody but the moderator is told. acknowledge is called as for
-// SetHand: when it is, no packet that came before is written to anybody's slot, if there shall be none. in is false when the member
+// SetVoiceState; by then no packet that came before is written to anybody's slot, if there shall be none. in is false when the member
 // is out of the channel, changed when nothing is otherwise than before.
-func (m *Member) SetAllowed(allowed bool, by string, acknowledge func()) (changed, in bool) {
+func (m *Member) SetAllowed(allowed bool, by string, acknowledge func(MemberInfo)) (changed, in bool) {
 	in = m.voice(func(r *roster) ([]news, error) {
 		told, err := r.setAllowed(m.self, allowed, by)
 		changed = len(told) > 0
@@ -56,10 +55,14 @@ func (m *Member) SetAllowed(allowed bool, by string, acknowledge func()) (change
 	return changed, in
 }
 
-// SetRole changes what the member is to those who moderate, but for Muted, and tells everybody, the member too. When it returns, one
-// who may be heard no more is heard no more. It reports false when the member is out of the channel.
-func (m *Member) SetRole(role string, moderates bool) bool {
-	return m.voice(func(r *roster) ([]news, error) { return r.setRole(m.self, role, moderates) }, nil)
+// SetRole changes what the member is to those who moderate, but for Muted, to what place returns, and tells everybody, the member
+// too. Of two who do so, the later one's place is asked later. When it returns, one who may be heard no more is heard no more. It
+// reports false when the member is out of the channel. Like Notifier, place must neither block nor call back.
+func (m *Member) SetRole(place func() (role string, moderates bool)) bool {
+	return m.voice(func(r *roster) ([]news, error) {
+		role, moderates := place()
+		return r.setRole(m.self, role, moderates)
+	}, nil)
 }
 
 // TellStage tells a member who may not be heard, and whose hands are raised: one who has changed that is not told otherwise.

@@ -66,7 +66,7 @@ func TestASpeakerIsAllowedAndSentBack(t *testing.T) {
 
 	noon := time.Now()
 	var since time.Time
-	note := func(at time.Time) { since = at }
+	note := func(m MemberInfo) { since = m.HandAt }
 	require.True(t, member.SetHand(true, noon, note))
 	require.Equal(t, noon, since)
 	require.True(t, member.SetHand(true, noon.Add(time.Second), note))
@@ -77,7 +77,7 @@ func TestASpeakerIsAllowedAndSentBack(t *testing.T) {
 	require.Equal(t, noon, events[VoiceStateChanged](calls)[0].Member.HandAt)
 
 	acknowledged := false
-	changed, in := member.SetAllowed(true, "mod", func() { acknowledged = len(notifier.take()) == 0 })
+	changed, in := member.SetAllowed(true, "mod", func(m MemberInfo) { acknowledged = len(notifier.take()) == 0 && !m.Suppressed })
 	require.True(t, changed)
 	require.True(t, in)
 	require.True(t, acknowledged, "before anything is told")
@@ -88,27 +88,27 @@ func TestASpeakerIsAllowedAndSentBack(t *testing.T) {
 	now := events[VoiceStateChanged](calls)[0].Member
 	require.False(t, now.Suppressed)
 	require.Zero(t, now.HandAt, "the hand is down")
-	changed, _ = member.SetAllowed(true, "mod", func() {})
+	changed, _ = member.SetAllowed(true, "mod", func(MemberInfo) {})
 	require.False(t, changed)
 	require.Empty(t, notifier.take())
 
-	_, in = member.SetAllowed(false, "mod", func() { require.False(t, heard(speaker, listener), "when the answer comes") })
+	_, in = member.SetAllowed(false, "mod", func(MemberInfo) { require.False(t, heard(speaker, listener), "when the answer comes") })
 	require.True(t, in)
 	require.False(t, heard(speaker, listener))
 
 	// Being a moderator is enough, and muting holds all the same.
-	require.True(t, member.SetRole("moderator", true))
+	require.True(t, member.SetRole(func() (string, bool) { return "moderator", true }))
 	require.True(t, heard(speaker, listener))
 	require.True(t, member.SetMuted(true, "mod"))
 	require.False(t, heard(speaker, listener))
 	require.True(t, member.SetMuted(false, "mod"))
-	require.True(t, member.SetRole("", false))
+	require.True(t, member.SetRole(func() (string, bool) { return "", false }))
 	require.False(t, heard(speaker, listener))
 	require.True(t, member.Leave(LeaveLeft))
-	_, in = member.SetAllowed(true, "mod", func() { t.Error("one who is out") })
+	_, in = member.SetAllowed(true, "mod", func(MemberInfo) { t.Error("one who is out") })
 	require.False(t, in)
-	require.False(t, member.SetHand(true, noon, func(time.Time) { t.Error("one who is out") }))
-	require.False(t, member.SetRole("", true))
+	require.False(t, member.SetHand(true, noon, func(MemberInfo) { t.Error("one who is out") }))
+	require.False(t, member.SetRole(func() (string, bool) { return "", true }))
 }
 
 // Another setting holds at once, and begins anew; who changed it is told on their own.
@@ -119,8 +119,8 @@ func TestAnotherSpeaking(t *testing.T) {
 		_, err := c.hub.Update(c, func(s *Settings) { s.Speaking = speaking }, "mod", free)
 		require.NoError(t, err)
 	}
-	member.SetAllowed(true, "mod", func() {})
-	member.SetHand(true, time.Now(), func(time.Time) {})
+	member.SetAllowed(true, "mod", func(MemberInfo) {})
+	member.SetHand(true, time.Now(), func(MemberInfo) {})
 	require.True(t, heard(speaker, listener))
 	notifier.take()
 
@@ -129,12 +129,12 @@ func TestAnotherSpeaking(t *testing.T) {
 	calls := notifier.take()
 	require.Equal(t, "mod", calls[1].except)
 	require.Equal(t, []StageChanged{{ChannelID: "lobby", Suppressed: []string{"ada", "bob"}}}, events[StageChanged](calls))
-	changed, _ := member.SetAllowed(true, "mod", func() {})
+	changed, _ := member.SetAllowed(true, "mod", func(MemberInfo) {})
 	require.False(t, changed, "nobody can be")
 	set(SpeakingAllowed)
 	require.False(t, heard(speaker, listener), "nobody is allowed any more")
 	noon := time.Now()
-	member.SetHand(true, noon, func(time.Time) {})
+	member.SetHand(true, noon, func(MemberInfo) {})
 	notifier.take()
 	c.TellStage("mod")
 	c.TellStage("nobody")
@@ -159,8 +159,8 @@ func TestNoStageIsTakenAlong(t *testing.T) {
 		_, err := r.hub.Update(c, func(s *Settings) { s.Speaking = SpeakingAllowed }, "", free)
 		require.NoError(t, err)
 	}
-	r.member.SetAllowed(true, "", func() {})
-	r.member.SetHand(true, time.Now(), func(time.Time) {})
+	r.member.SetAllowed(true, "", func(MemberInfo) {})
+	r.member.SetHand(true, time.Now(), func(MemberInfo) {})
 	require.True(t, heard(r.moved, r.near))
 	next, err := r.member.Move(r.to, Standing{}, nil, nil)
 	require.NoError(t, err)

@@ -79,6 +79,7 @@ func (g *Gateway) specs(ctx context.Context, remembered []store.Channel, now tim
 		case !found:
 			spec = preset
 			spec.Kept, spec.Access, spec.Keep = true, string(protocol.AccessOpen), sfu.Keep{Count: -1, For: -1}
+			spec.Speaking = sfu.SpeakingAll
 			// Channels are listed by age: presets in the order of the configuration.
 			spec.CreatedAt = now.Add(time.Duration(i-len(g.cfg.Presets)) * time.Millisecond)
 		case spec.OwnerID == "" && (preset.Name == preset.ID || preset.Name == spec.Name): // no name is given, or this one
@@ -232,6 +233,7 @@ func (g *Gateway) remember(ctx context.Context, now time.Time, info sfu.ChannelI
 func (g *Gateway) channelOf(info sfu.ChannelInfo) store.Channel {
 	c := store.Channel{
 		ID: info.ID, Name: info.Name, Topic: info.Topic, Mode: string(info.Mode), Access: info.Access, Position: info.Position,
+		Speaking: string(info.Speaking),
 		Capacity: info.Capacity, OwnerID: info.OwnerID, CreatedAt: info.CreatedAt,
 	}
 	if c.Capacity == g.cfg.ChannelCapacity {
@@ -251,8 +253,12 @@ func specOf(c store.Channel) sfu.ChannelSpec {
 		ID: c.ID, OwnerID: c.OwnerID, Kept: true, CreatedAt: c.CreatedAt,
 		Settings: sfu.Settings{
 			Name: c.Name, Topic: c.Topic, Access: c.Access, Position: c.Position, Capacity: c.Capacity,
-			Keep: sfu.Keep{Count: -1, For: -1},
+			Speaking: sfu.Speaking(c.Speaking),
+			Keep:     sfu.Keep{Count: -1, For: -1},
 		},
+	}
+	if c.Speaking == "" {
+		spec.Speaking = sfu.SpeakingAll
 	}
 	if c.Keep.Count != nil {
 		spec.Keep.Count = *c.Keep.Count

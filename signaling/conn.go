@@ -273,7 +273,7 @@ func (c *Conn) hello() {
 
 // features are what HELLO names beside the protocol's version.
 func (g *Gateway) features() []string {
-	features := []string{protocol.FeaturePresence, protocol.FeatureHistory, protocol.FeatureInvites, protocol.FeatureModeration}
+	features := []string{protocol.FeaturePresence, protocol.FeatureHistory, protocol.FeatureInvites, protocol.FeatureModeration, protocol.FeatureStage}
 	if g.cfg.ResumeWindow > 0 {
 		features = append(features, protocol.FeatureResume)
 	}

@@ -37,6 +37,7 @@ func (g *Gateway) follow(c people.Change) {
 		}
 		if auth.Role(s.role.Swap(uint32(role))) != role { //nolint:gosec // nothing else was stored
 			g.announce(target{who: s.who(), session: s}, protocol.ModerationEvent{Action: protocol.ModerationRole, Role: role.String()}, auth.Identity{})
+			s.place()
 		}
 		g.show(s, unknown)
 		g.hide(s, known)

@@ -1,6 +1,8 @@
 package signaling
 
 import (
+	"time"
+
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
@@ -112,11 +114,9 @@ func wireEvent(event sfu.Event) (protocol.Op, any) {
 			Event: protocol.ChannelEventConnection, ChannelID: e.ChannelID, Member: new(wireMember(e.Member)),
 		}
 	case sfu.VoiceStateChanged:
-		return protocol.OpVoiceStateEvent, protocol.VoiceStateEvent{
-			ChannelID: e.ChannelID, UserID: e.Member.UserID,
-			SelfMute: e.Member.SelfMute, SelfDeaf: e.Member.SelfDeaf, Muted: e.Member.Muted,
-			Mic: protocol.Mic(e.Member.Devices.Mic), Sound: protocol.Sound(e.Member.Devices.Sound),
-		}
+		return protocol.OpVoiceStateEvent, wireVoiceState(e.ChannelID, e.Member)
+	case sfu.StageChanged:
+		return protocol.OpChannelEvent, wireStage(e)
 	case sfu.MediaStateChanged:
 		return protocol.OpMediaState, protocol.MediaState{
 			ChannelID: e.ChannelID, UserID: e.Member.UserID, State: wireMedia(e.Member),
@@ -160,8 +160,34 @@ func wireMember(m sfu.MemberInfo) protocol.Member {
 	return protocol.Member{
 		Connection: connection, Media: wireMedia(m),
 		UserID: m.UserID, Name: m.Name, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf, Muted: m.Muted, Talker: m.Talker,
+		Suppressed: m.Suppressed, HandAt: wireHand(m.HandAt), Role: m.Role,
 		Mic: protocol.Mic(m.Devices.Mic), Sound: protocol.Sound(m.Devices.Sound),
 	}
+}
+
+// wireVoiceState is what others know of a member's voice; channelID is empty of one who is in none.
+func wireVoiceState(channelID string, m sfu.MemberInfo) protocol.VoiceStateEvent {
+	return protocol.VoiceStateEvent{
+		ChannelID: channelID, UserID: m.UserID, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf, Muted: m.Muted,
+		Suppressed: m.Suppressed, HandAt: wireHand(m.HandAt), Role: m.Role,
+		Mic: protocol.Mic(m.Devices.Mic), Sound: protocol.Sound(m.Devices.Sound),
+	}
+}
+
+// wireHand is since when a hand is raised; 0: it is not.
+func wireHand(since time.Time) int64 {
+	if since.IsZero() {
+		return 0
+	}
+	return since.UnixMilli()
+}
+
+func wireStage(e sfu.StageChanged) protocol.ChannelEvent {
+	wire := protocol.ChannelEvent{Event: protocol.ChannelEventStage, ChannelID: e.ChannelID, Suppressed: e.Suppressed}
+	for _, h := range e.Hands {
+		wire.Hands = append(wire.Hands, protocol.RaisedHand{UserID: h.UserID, HandAt: wireHand(h.At)})
+	}
+	return wire
 }
 
 func wireMedia(m sfu.MemberInfo) protocol.Media {
@@ -208,7 +234,7 @@ func wireChannel(c sfu.ChannelInfo, may rights) protocol.ChannelInfo {
 		May:       may.wire(),
 		ChannelID: c.ID, ChannelName: c.Name, Mode: protocol.Mode(c.Mode), OwnerID: c.OwnerID,
 		Capacity: c.Capacity, MemberCount: c.MemberCount, CreatedAt: c.CreatedAt.UnixMilli(),
-		Topic: c.Topic, Access: protocol.Access(c.Access), Position: c.Position,
+		Topic: c.Topic, Access: protocol.Access(c.Access), Position: c.Position, Speaking: protocol.Speaking(c.Speaking),
 	}
 	if c.Keep.Count >= 0 {
 		wire.KeepMessages = &c.Keep.Count

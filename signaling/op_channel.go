@@ -37,7 +37,7 @@ func channelCreate(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	spec.Settings = sfu.Settings{Access: string(protocol.AccessOpen), Keep: sfu.Keep{Count: -1, For: -1}}
+	spec.Settings = sfu.Settings{Access: string(protocol.AccessOpen), Speaking: sfu.SpeakingAll, Keep: sfu.Keep{Count: -1, For: -1}}
 	edit(&spec.Settings)
 	info, err := s.gw.createChannel(ctx, r.conn, spec, time.Now())
 	if err != nil {
@@ -77,6 +77,9 @@ func channelUpdate(ctx context.Context, s *Session, r *request) error {
 		return err
 	}
 	r.ack(s.wireChannel(info))
+	if d.Speaking != nil {
+		channel.TellStage(s.userID)
+	}
 	return nil
 }
 
@@ -190,7 +193,7 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	muted, _ := s.gw.cfg.People.MutedIn(ctx, s.userID, s.origin(), d.ChannelID)
 	s.muted.Store(muted)
 	member, err := channel.Join(ctx, sfu.JoinRequest{
-		Standing:   sfu.Standing{Muted: muted},
+		Standing:   s.standingIn(channel, muted),
 		MediaAddrs: s.mediaAddrs(),
 		UserID:     s.userID, Name: s.name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf, Devices: s.devices,
 		Pin: s.pin, Exclude: s.exclude, ListenOnly: s.may(mayPublish, channel) != nil,
@@ -200,7 +203,7 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 		return err
 	}
 	s.member.Store(member)
-	s.remute(ctx, s)
+	s.settle(ctx, s)
 	return nil
 }
 
@@ -261,6 +264,9 @@ func (s *Session) checkChange(d protocol.ChannelUpdate) (func(*sfu.Settings), er
 	case d.Access != nil && *d.Access != protocol.AccessOpen && *d.Access != protocol.AccessMembers && *d.Access != protocol.AccessInvited:
 		return nil, payloadError("d.access %q is not known; this server has %q, %q and %q",
 			*d.Access, protocol.AccessOpen, protocol.AccessMembers, protocol.AccessInvited)
+	case d.Speaking != nil && !d.Speaking.Known():
+		return nil, payloadError("d.speaking %q is not known; this server has %q, %q and %q",
+			*d.Speaking, protocol.SpeakingAll, protocol.SpeakingModerators, protocol.SpeakingAllowed)
 	case d.Capacity != nil && (*d.Capacity < 0 || *d.Capacity > most):
 		return nil, payloadError("d.capacity is %d; allowed are 1 to %d, or 0 for the most", *d.Capacity, most)
 	case d.Position != nil && (*d.Position < -protocol.MaxPosition || *d.Position > protocol.MaxPosition):
@@ -282,6 +288,9 @@ func apply(d protocol.ChannelUpdate, to *sfu.Settings) {
 	set(&to.Keep.Count, d.KeepMessages)
 	if d.Access != nil {
 		to.Access = string(*d.Access)
+	}
+	if d.Speaking != nil {
+		to.Speaking = sfu.Speaking(*d.Speaking)
 	}
 	if d.KeepForMS != nil {
 		to.Keep.For = max(-1, time.Duration(*d.KeepForMS)*time.Millisecond)

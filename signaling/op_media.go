@@ -62,14 +62,12 @@ func voiceState(_ context.Context, s *Session, r *request) error {
 	if d.SelfDeaf != nil {
 		s.selfDeaf = *d.SelfDeaf
 	}
-	data := protocol.VoiceStateEvent{
-		UserID: s.userID, SelfMute: s.selfMute || s.selfDeaf, SelfDeaf: s.selfDeaf, Muted: muted,
-		Mic: protocol.Mic(devices.Mic), Sound: protocol.Sound(devices.Sound),
+	answer := func(now sfu.MemberInfo) { r.ack(wireVoiceState(m.Channel().ID(), now)) }
+	if m == nil || !m.SetDevices(devices) || !m.SetVoiceState(d.SelfMute, d.SelfDeaf, answer) {
+		r.ack(wireVoiceState("", sfu.MemberInfo{
+			UserID: s.userID, SelfMute: s.selfMute || s.selfDeaf, SelfDeaf: s.selfDeaf, Muted: muted, Devices: devices,
+		}))
 	}
-	if m != nil && m.SetDevices(devices) && m.SetVoiceState(d.SelfMute, d.SelfDeaf) {
-		data.ChannelID = m.Channel().ID()
-	}
-	r.ack(data)
 	return nil
 }
 

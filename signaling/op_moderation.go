@@ -158,20 +158,20 @@ func memberMove(ctx context.Context, s *Session, r *request) error {
 		r.ack(d)
 		s.gw.announceMove(from, to.Info(), event, t.who, s.who())
 	}
-	if err = t.move(to, muted, replied, func(found sfu.Snapshot) { s.gw.tellMoved(t, event, s.who(), found) }); err != nil {
+	if err = t.move(to, t.session.standingIn(to, muted), replied, func(found sfu.Snapshot) { s.gw.tellMoved(t, event, s.who(), found) }); err != nil {
 		if r.replied { // the channel filled up just then; events have told what became of it
 			return nil
 		}
 		return err
 	}
 	s.gw.hide(t.session, []sfu.ChannelInfo{from.Info()})
-	s.remute(ctx, t.session)
+	s.settle(ctx, t.session)
 	s.note(ctx, t, store.Deed{Action: people.ActionMove, ChannelID: to.ID()})
 	return nil
 }
 
-// remute makes sure that a member who came into a channel while a moderator muted them is so.
-func (s *Session) remute(ctx context.Context, who *Session) {
+// settle makes sure that a member who came into a channel is what they became meanwhile: muted by a moderator, or of another role.
+func (s *Session) settle(ctx context.Context, who *Session) {
 	m := who.member.Load()
 	if m == nil {
 		return
@@ -179,11 +179,12 @@ func (s *Session) remute(ctx context.Context, who *Session) {
 	muted, _ := s.gw.cfg.People.MutedIn(ctx, who.userID, who.origin(), m.Channel().ID())
 	who.muted.Store(muted)
 	m.SetMuted(muted, "")
+	who.place()
 }
 
 // move takes the target's member along, and makes sure that a session that ended meanwhile is in no channel.
-func (t target) move(to *sfu.Channel, muted bool, begin func(), onJoined func(sfu.Snapshot)) error {
-	next, err := t.member.Move(to, sfu.Standing{Muted: muted}, begin, onJoined)
+func (t target) move(to *sfu.Channel, standing sfu.Standing, begin func(), onJoined func(sfu.Snapshot)) error {
+	next, err := t.member.Move(to, standing, begin, onJoined)
 	if next == t.member || next == nil {
 		return err
 	}

@@ -99,6 +99,8 @@ func (l *lookout) note(event sfu.Event) {
 		l.marks.add(e.ChannelID)
 	case sfu.VoiceStateChanged:
 		l.marks.add(e.ChannelID)
+	case sfu.StageChanged:
+		l.marks.add(e.ChannelID)
 	case sfu.ChannelDeleted:
 		l.marks.add(e.ChannelID)
 	default:
@@ -167,7 +169,9 @@ func (l *lookout) look(channelID string) []protocol.Present {
 	members := channel.Members()
 	present := make([]protocol.Present, len(members))
 	for i, m := range members {
-		present[i] = protocol.Present{UserID: m.UserID, Name: m.Name, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf, Muted: m.Muted}
+		present[i] = protocol.Present{
+			UserID: m.UserID, Name: m.Name, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf, Muted: m.Muted, Suppressed: m.Suppressed,
+		}
 	}
 	return present
 }

@@ -87,7 +87,7 @@ func (c *crowd) move(person int, to string) {
 func (c *crowd) stir() {
 	person := rand.IntN(len(c.members))
 	if rand.IntN(4) == 0 {
-		c.members[person].SetVoiceState(new(rand.IntN(2) == 0), nil)
+		c.members[person].SetVoiceState(new(rand.IntN(2) == 0), nil, nil)
 		return
 	}
 	c.move(person, c.names[rand.IntN(len(c.names))])
@@ -268,7 +268,7 @@ func TestPresenceOfWhatOneMaySee(t *testing.T) {
 	ada, bob := newWatcher(t, g, "ada"), newWatcher(t, g, "bob")
 	require.Len(t, ada.known.Channels, 3)
 	require.Len(t, bob.known.Channels, 2)
-	people.members[1].SetVoiceState(new(true), nil)
+	people.members[1].SetVoiceState(new(true), nil, nil)
 	ada.knows(people)
 	people.move(1, "channel-00")
 	ada.knows(people)

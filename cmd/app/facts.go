@@ -52,6 +52,9 @@ func checkChannel(c store.Channel) error {
 	if c.Mode != string(protocol.ModeConference) {
 		return fmt.Errorf("mode is %q; there is %s", c.Mode, protocol.ModeConference)
 	}
+	if s := protocol.Speaking(c.Speaking); s != "" && !s.Known() {
+		return fmt.Errorf("speaking is %q; there are %s, %s and %s", s, protocol.SpeakingAll, protocol.SpeakingModerators, protocol.SpeakingAllowed)
+	}
 	switch access := protocol.Access(c.Access); access {
 	case protocol.AccessOpen, protocol.AccessMembers, protocol.AccessInvited:
 		return nil

@@ -31,6 +31,7 @@ func TestCheckFact(t *testing.T) {
 		"owner_id: ":                   func(c *store.Channel, _ *store.Message) { c.OwnerID = "\n" },
 		`mode is "karaoke"`:            func(c *store.Channel, _ *store.Message) { c.Mode = "karaoke" },
 		`access is ""; there are open`: func(c *store.Channel, _ *store.Message) { c.Access = "" },
+		`speaking is "few"`:            func(c *store.Channel, _ *store.Message) { c.Speaking = "few" },
 		"more than 64 bytes":           func(_ *store.Channel, m *store.Message) { m.ID = strings.Repeat("x", 65) },
 		"more than 10000 characters":   func(_ *store.Channel, m *store.Message) { m.Content = strings.Repeat("ä", maxMessageLength+1) },
 		"author_id: ":                  func(_ *store.Channel, m *store.Message) { m.AuthorID = "" },

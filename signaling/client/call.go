@@ -166,6 +166,7 @@ func (c *Call) apply(payload any) {
 		if ev.ChannelID == c.ChannelID() {
 			c.change(ev.UserID, func(m *protocol.Member) {
 				m.SelfMute, m.SelfDeaf, m.Muted, m.Mic, m.Sound = ev.SelfMute, ev.SelfDeaf, ev.Muted, ev.Mic, ev.Sound
+				m.Suppressed, m.HandAt, m.Role = ev.Suppressed, ev.HandAt, ev.Role
 			})
 		}
 	case *protocol.MediaState:
@@ -220,7 +221,27 @@ func (c *Call) applyChannelEvent(ev *protocol.ChannelEvent) {
 		if ev.Member != nil {
 			c.change(ev.Member.UserID, func(m *protocol.Member) { m.Connection = ev.Member.Connection })
 		}
+	case protocol.ChannelEventStage:
+		c.restage(ev.Suppressed, ev.Hands)
 	case protocol.ChannelEventCreate: // of another channel
+	}
+}
+
+// restage takes who may not be heard, and whose hands are raised.
+func (c *Call) restage(suppressed []string, hands []protocol.RaisedHand) {
+	silent, raised := make(map[string]bool, len(suppressed)), make(map[string]int64, len(hands))
+	for _, userID := range suppressed {
+		silent[userID] = true
+	}
+	for _, h := range hands {
+		raised[h.UserID] = h.HandAt
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.members = slices.Clone(c.members)
+	for i := range c.members {
+		m := &c.members[i]
+		m.Suppressed, m.HandAt = silent[m.UserID], raised[m.UserID]
 	}
 }
 

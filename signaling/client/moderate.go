@@ -12,6 +12,27 @@ func (c *Client) Mute(ctx context.Context, userID string, mute bool) error {
 	return c.Request(ctx, protocol.OpMemberMute, protocol.MemberMute{UserID: userID, Mute: &mute}, nil)
 }
 
+// RaiseHand raises or lowers the client's hand in the channel it is in.
+func (c *Client) RaiseHand(ctx context.Context, raised bool) error {
+	return c.hand(ctx, protocol.Hand{Raised: &raised})
+}
+
+// LetSpeak lets somebody speak in a channel where that has to be allowed, or no more. Their hand is lowered by either.
+func (c *Client) LetSpeak(ctx context.Context, userID string, allow bool) error {
+	return c.hand(ctx, protocol.Hand{UserID: userID, Allow: &allow})
+}
+
+func (c *Client) hand(ctx context.Context, d protocol.Hand) error {
+	return c.request(ctx, protocol.OpHand, d, func(f protocol.Frame) error {
+		var state protocol.VoiceStateEvent
+		err := bindReply(f, &state)
+		if call := c.Call(); err == nil && call != nil {
+			call.apply(&state) // the ACK stands for the event, which goes to the others only
+		}
+		return err
+	})
+}
+
 // MoveMember takes somebody who is in a channel into another one, with their media.
 func (c *Client) MoveMember(ctx context.Context, userID, channelID string) error {
 	return c.Request(ctx, protocol.OpMemberMove, protocol.MemberMove{UserID: userID, ChannelID: channelID}, nil)

@@ -26,6 +26,8 @@ const (
 	ActionKick   = "kick"
 	ActionBan    = "ban"
 	ActionUnban  = "unban"
+	ActionAllow  = "allow"
+	ActionDeny   = "deny"
 )
 
 const (

@@ -58,6 +58,9 @@ const (
 	ModerationKick   ModerationAction = "kick"
 	ModerationBan    ModerationAction = "ban"
 	ModerationUnban  ModerationAction = "unban"
+	// ModerationAllow and ModerationDeny say that somebody was let speak, or no more. They are in the audit only.
+	ModerationAllow ModerationAction = "allow"
+	ModerationDeny  ModerationAction = "deny"
 	// ModerationRole says that somebody's role is another one. Only they are told.
 	ModerationRole ModerationAction = "role"
 )

@@ -30,6 +30,7 @@ const (
 	OpVoiceState    Op = 40 // → OpAck
 	OpSubscribe     Op = 41 // → OpAck
 	OpPresence      Op = 42 // → OpAck
+	OpHand          Op = 43 // → OpAck
 	OpMemberMute    Op = 50 // → OpAck
 	OpMemberMove    Op = 51 // → OpAck
 	OpMemberKick    Op = 52 // → OpAck
@@ -120,6 +121,8 @@ func (o Op) String() string { //nolint:funlen // a table
 		return "VOICE_STATE"
 	case OpSubscribe:
 		return "SUBSCRIBE"
+	case OpHand:
+		return "HAND"
 	case OpMemberMute:
 		return "MEMBER_MUTE"
 	case OpMemberMove:

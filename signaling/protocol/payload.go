@@ -72,6 +72,8 @@ type ChannelSettings struct {
 	// server does, which is the default.
 	KeepMessages *int   `json:"keep_messages,omitempty"`
 	KeepForMS    *int64 `json:"keep_for_ms,omitempty"`
+	// Speaking defaults to SpeakingAll.
+	Speaking *Speaking `json:"speaking,omitempty"`
 }
 
 // ChannelJoin is the d of CHANNEL_JOIN.
@@ -251,6 +253,12 @@ type Member struct {
 	SelfDeaf bool   `json:"self_deaf"`
 	// Muted: a moderator lets nobody hear the member.
 	Muted bool `json:"muted,omitempty"`
+	// Suppressed: the channel's Speaking lets nobody hear the member.
+	Suppressed bool `json:"suppressed,omitempty"`
+	// HandAt is since when the member's hand is raised; 0: it is not.
+	HandAt int64 `json:"hand_at,omitempty"`
+	// Role is admin, moderator or guest; empty: member.
+	Role string `json:"role,omitempty"`
 	// Talker is false for a member who joined without a microphone.
 	Talker bool  `json:"talker"`
 	Mic    Mic   `json:"mic,omitempty"`
@@ -295,6 +303,8 @@ type ChannelInfo struct {
 	Topic    string `json:"topic,omitempty"`
 	Access   Access `json:"access"`
 	Position int    `json:"position,omitempty"`
+	// Speaking is who is heard.
+	Speaking Speaking `json:"speaking"`
 	// KeepMessages and KeepForMS are nil where the server's default holds.
 	KeepMessages *int   `json:"keep_messages,omitempty"`
 	KeepForMS    *int64 `json:"keep_for_ms,omitempty"`
@@ -378,7 +388,7 @@ type Speaker struct {
 	Level uint8 `json:"level"`
 }
 
-// VoiceStateEvent is the d of VOICE_STATE_EVENT and the data of the ACK to VOICE_STATE.
+// VoiceStateEvent is the d of VOICE_STATE_EVENT and the data of the ACK to VOICE_STATE and HAND.
 type VoiceStateEvent struct {
 	// ChannelID is empty in the ACK of a client that is in no channel.
 	ChannelID string `json:"channel_id,omitempty"`
@@ -386,8 +396,12 @@ type VoiceStateEvent struct {
 	SelfMute  bool   `json:"self_mute"`
 	SelfDeaf  bool   `json:"self_deaf"`
 	Muted     bool   `json:"muted,omitempty"`
-	Mic       Mic    `json:"mic,omitempty"`
-	Sound     Sound  `json:"sound,omitempty"`
+	// Suppressed, HandAt and Role are as in Member.
+	Suppressed bool   `json:"suppressed,omitempty"`
+	HandAt     int64  `json:"hand_at,omitempty"`
+	Role       string `json:"role,omitempty"`
+	Mic        Mic    `json:"mic,omitempty"`
+	Sound      Sound  `json:"sound,omitempty"`
 }
 
 // MediaState is the d of MEDIA_STATE.
@@ -400,7 +414,7 @@ type MediaState struct {
 // ChannelEventKind is the "event" of CHANNEL_EVENT.
 type ChannelEventKind string
 
-// What can happen to a channel. Join, leave and connection go to its members; create, update and
+// What can happen to a channel. Join, leave, connection and stage go to its members; create, update and
 // delete to everyone who is identified.
 const (
 	ChannelEventJoin   ChannelEventKind = "join"
@@ -410,6 +424,8 @@ const (
 	ChannelEventDelete ChannelEventKind = "delete"
 	// ChannelEventConnection: a member's connection is another than before.
 	ChannelEventConnection ChannelEventKind = "connection"
+	// ChannelEventStage: the channel's Speaking is another than before.
+	ChannelEventStage ChannelEventKind = "stage"
 )
 
 // ChannelEvent is the d of CHANNEL_EVENT.
@@ -422,6 +438,10 @@ type ChannelEvent struct {
 	Cause LeaveCause `json:"cause,omitempty"`
 	// Channel is set for create and update.
 	Channel *ChannelInfo `json:"channel,omitempty"`
+	// Suppressed and Hands are for stage: the user ids of those who may not be heard, and whose hands are raised. Of all others
+	// neither is so.
+	Suppressed []string     `json:"suppressed,omitempty"`
+	Hands      []RaisedHand `json:"hands,omitempty"`
 }
 
 // LeaveCause says why a member left.

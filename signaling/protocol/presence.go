@@ -35,6 +35,8 @@ type Present struct {
 	SelfMute bool   `json:"self_mute,omitempty"`
 	SelfDeaf bool   `json:"self_deaf,omitempty"`
 	Muted    bool   `json:"muted,omitempty"`
+	// Suppressed: the channel's Speaking lets nobody hear them.
+	Suppressed bool `json:"suppressed,omitempty"`
 }
 
 // Apply brings what PRESENCE answered up to date with an event, the events being applied in their order.

@@ -14,6 +14,8 @@ type Channel struct {
 	Mode     string `json:"mode"`
 	Access   string `json:"access"`
 	Position int    `json:"position,omitempty"`
+	// Speaking is who is heard; empty: all.
+	Speaking string `json:"speaking,omitempty"`
 	// Capacity in members; 0: the server's limit.
 	Capacity int `json:"capacity,omitempty"`
 	// OwnerID is empty for a channel of the configuration.
@@ -41,12 +43,12 @@ func (f ChannelSaved) apply(w *writing) error {
 		ms := f.Keep.For.Milliseconds()
 		keepMS = &ms
 	}
-	_, err := w.exec(`INSERT INTO channels (id, name, topic, mode, access, position, capacity, owner_id, created_at,
-			keep_count, keep_ms, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	_, err := w.exec(`INSERT INTO channels (id, name, topic, mode, access, speaking, position, capacity, owner_id, created_at,
+			keep_count, keep_ms, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET name = excluded.name, topic = excluded.topic, mode = excluded.mode,
-			access = excluded.access, position = excluded.position, capacity = excluded.capacity, owner_id = excluded.owner_id,
+			access = excluded.access, speaking = excluded.speaking, position = excluded.position, capacity = excluded.capacity, owner_id = excluded.owner_id,
 			keep_count = excluded.keep_count, keep_ms = excluded.keep_ms, seq = excluded.seq`,
-		f.ID, f.Name, f.Topic, f.Mode, f.Access, f.Position, f.Capacity, f.OwnerID, milliseconds(f.CreatedAt),
+		f.ID, f.Name, f.Topic, f.Mode, f.Access, f.Speaking, f.Position, f.Capacity, f.OwnerID, milliseconds(f.CreatedAt),
 		f.Keep.Count, keepMS, w.seq)
 	return err
 }
@@ -71,7 +73,7 @@ func (f ChannelDeleted) apply(w *writing) error {
 	return ChatCleared(f).apply(w)
 }
 
-const channelColumns = "id, name, topic, mode, access, position, capacity, owner_id, created_at, keep_count, keep_ms"
+const channelColumns = "id, name, topic, mode, access, speaking, position, capacity, owner_id, created_at, keep_count, keep_ms"
 
 // Channels returns all channels, in the order of their positions, then the oldest first.
 func (s *Store) Channels(ctx context.Context) ([]Channel, error) {
@@ -95,7 +97,7 @@ func (s *Store) Channels(ctx context.Context) ([]Channel, error) {
 func scanChannel(rows *sql.Rows) (c Channel, err error) {
 	var created int64
 	var keepCount, keepMS sql.NullInt64
-	if err = rows.Scan(&c.ID, &c.Name, &c.Topic, &c.Mode, &c.Access, &c.Position, &c.Capacity, &c.OwnerID, &created,
+	if err = rows.Scan(&c.ID, &c.Name, &c.Topic, &c.Mode, &c.Access, &c.Speaking, &c.Position, &c.Capacity, &c.OwnerID, &created,
 		&keepCount, &keepMS); err != nil {
 		return c, err
 	}

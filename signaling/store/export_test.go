@@ -21,7 +21,7 @@ func lively(tb testing.TB, path string) {
 	require.NoError(tb, err)
 	none, day := 0, 24*time.Hour
 	add(tb, s, ChannelSaved{Channel{
-		ID: "lobby", Name: "Lobby <&> \"", Topic: "\U0001F600 한국어\u2028", Mode: "conference", Access: "open", Position: -2, Capacity: 7,
+		ID: "lobby", Name: "Lobby <&> \"", Topic: "\U0001F600 한국어\u2028", Mode: "conference", Access: "open", Speaking: "allowed", Position: -2, Capacity: 7,
 		OwnerID: "ada", CreatedAt: noon, Keep: Keep{Count: &none, For: &day},
 	}}, ChannelSaved{Channel{ID: "ops", Name: "Ops", Mode: "conference", Access: "members", CreatedAt: noon.Add(time.Millisecond)}})
 	for i := range 10 {

@@ -13,6 +13,7 @@ CREATE TABLE channels (
 	topic      TEXT    NOT NULL,
 	mode       TEXT    NOT NULL,
 	access     TEXT    NOT NULL, -- open, members, invited
+	speaking   TEXT    NOT NULL, -- who is heard: all, moderators, allowed; '' is all
 	position   INTEGER NOT NULL, -- the smaller, the further up in a list
 	capacity   INTEGER NOT NULL, -- 0: the server's
 	owner_id   TEXT    NOT NULL, -- '': made by the configuration

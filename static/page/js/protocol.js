@@ -41,6 +41,7 @@ export const Op = Object.freeze({
   VOICE_STATE: 40,
   SUBSCRIBE: 41,
   PRESENCE: 42,
+  HAND: 43,
   MEMBER_MUTE: 50,
   MEMBER_MOVE: 51,
   MEMBER_KICK: 52,
@@ -466,7 +467,7 @@ export function charCount(text) {
  * @typedef {object} Deed what a moderator did
  * @property {number} seq
  * @property {number} at
- * @property {ModerationEvent['action'] | 'unban'} action
+ * @property {ModerationEvent['action'] | 'unban' | 'allow' | 'deny'} action
  * @property {string} user_id
  * @property {string} [name]
  * @property {string} [channel_id]

@@ -100,7 +100,10 @@ export const BAN_TIMES = [
 const DEED_PLACES = { move: 'to', kick: 'from' };
 
 /** @type {Record<string, string>} */
-const DEED_WORDS = { mute: 'muted', unmute: 'unmuted', move: 'moved', kick: 'removed', ban: 'banned', unban: 'let in again', role: 'given another role' };
+const DEED_WORDS = {
+  mute: 'muted', unmute: 'unmuted', move: 'moved', kick: 'removed', ban: 'banned', unban: 'let in again', role: 'given another role',
+  allow: 'let speak', deny: 'sent back to the audience',
+};
 
 /**
  * @param {import('../protocol.js').Deed} deed
