@@ -17,12 +17,14 @@ import { memory, takeLink } from './account.js';
 import { Checkup } from './checkup.js';
 import { Choices } from './choices.js';
 import { Client } from './client.js';
+import { mountCues } from './cues.js';
 import { Invitation } from './invitation.js';
 import { Keys } from './keys.js';
 import { Media } from './media.js';
 import { Microphone } from './microphone.js';
 import { Push } from './push.js';
 import { Session } from './session.js';
+import { Tones } from './tones.js';
 import { mountAnnouncer } from './ui/announcer.js';
 import { mountBanner } from './ui/banner.js';
 import { mountChannels } from './ui/channels.js';
@@ -64,6 +66,8 @@ function main() {
   const choices = new Choices();
   const push = new Push(session, choices); // before the keys: the key to talk by is that first
   const keys = new Keys(choices);
+  const tones = new Tones(choices);
+  mountCues(session, tones);
   Object.assign(window, { livechat: { session, media, push } });
 
   const dialogs = { ...mountDialogs(session, keys), checkup: mountCheckup(new Checkup(session, gatewayURL())) };
@@ -71,7 +75,7 @@ function main() {
     byId(id).addEventListener('click', dialogs.checkup);
   }
   const hint = mountHint();
-  mountKeys(keys, choices, mountPreferences(choices, keys));
+  mountKeys(keys, choices, mountPreferences(choices, keys, tones));
   const renders = [
     mountStart(session, invitation, link.channelId),
     mountEnded(session),

@@ -22,6 +22,9 @@ const DEFAULTS = {
   talkKey: 'Space',
   /** Whether a press begins and another one ends it, in place of holding. */
   talkToggles: false,
+  /** Whether tones tell what happens, and how loud, from 0 to 100. */
+  tones: true,
+  toneVolume: 60,
   /** Whether keys that type something, such as M, work where nothing is being written. */
   singleKeys: true,
 };

@@ -12,13 +12,16 @@ const TAKEN = /^(Escape|Tab|Meta|OS|ContextMenu|Enter|NumpadEnter)/;
 /**
  * @param {import('../choices.js').Choices} choices
  * @param {import('../keys.js').Keys} keys
+ * @param {import('../tones.js').Tones} tones
  * @returns {() => void} opens it
  */
-export function mountPreferences(choices, keys) {
+export function mountPreferences(choices, keys, tones) {
   const dialog = /** @type {HTMLDialogElement} */ (byId('preferences-dialog'));
   const by = /** @type {HTMLSelectElement} */ (byId('preferences-by'));
   const how = /** @type {HTMLSelectElement} */ (byId('preferences-how'));
   const single = /** @type {HTMLInputElement} */ (byId('preferences-single'));
+  const audible = /** @type {HTMLInputElement} */ (byId('preferences-tones'));
+  const volume = /** @type {HTMLInputElement} */ (byId('preferences-volume'));
   const key = byId('preferences-key');
   const says = byId('preferences-says');
   /** The next key that is pressed is the one to talk by. */
@@ -30,6 +33,9 @@ export function mountPreferences(choices, keys) {
     by.value = choices.get('talkBy');
     how.value = String(choices.get('talkToggles'));
     single.checked = choices.get('singleKeys');
+    audible.checked = choices.get('tones');
+    volume.value = String(choices.get('toneVolume'));
+    byId('preferences-loudness').hidden = !audible.checked;
     byId('preferences-push').hidden = by.value === 'open';
     setText(key, waits ? 'Press a key …' : keyName(choices.get('talkKey')));
     setAttribute(key, 'aria-pressed', String(waits));
@@ -43,6 +49,11 @@ export function mountPreferences(choices, keys) {
   by.addEventListener('change', () => choices.set('talkBy', /** @type {import('../choices.js').TalkBy} */ (by.value)));
   how.addEventListener('change', () => choices.set('talkToggles', how.value === 'true'));
   single.addEventListener('change', () => choices.set('singleKeys', single.checked));
+  audible.addEventListener('change', () => choices.set('tones', audible.checked));
+  volume.addEventListener('change', () => {
+    choices.set('toneVolume', Number(volume.value));
+    tones.play('join');
+  });
   key.addEventListener('click', () => {
     setText(says, '');
     wait(!waits);
