@@ -69,6 +69,39 @@ func TestGatewayNobodyHidesInTheirOwnChannel(t *testing.T) {
 	require.Equal(t, protocol.CloseKicked, guest.closed())
 }
 
+// Who is banned is so for guests of the same address, but not for all who come through a proxy that was not declared, also when they
+// have just gone.
+func TestGatewayAddressesOfProxiesAreNobodys(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t, func(c *app.Config) { c.Secret, c.AllowGuests = testSecret, new(true) })
+	root := identifyAs(t, s, "root", true)
+	ban := func(userID string) {
+		root.ack(protocol.OpMemberBan, protocol.MemberBan{UserID: userID, DurationS: new(int64)}, nil)
+	}
+	const proxy = "192.168.7.7"
+	bad, badID := identifyFrom(t, s, "Bad", "203.0.113.5, "+proxy)
+	worse, worseID := identifyFrom(t, s, "Worse", "203.0.113.6, "+proxy)
+	worse.farewell()
+	ban(badID)
+	require.Equal(t, protocol.CloseBanned, bad.closed())
+	ban(worseID)
+	identifyFrom(t, s, "Good", "203.0.113.7, "+proxy)
+
+	direct, directID := identifyFrom(t, s, "Direct", proxy)
+	ban(directID)
+	require.Equal(t, protocol.CloseBanned, direct.closed())
+	for _, address := range []string{proxy, "203.0.113.8, " + proxy} { // what one says of others is no way round
+		token, _ := guestFrom(t, s, "Again", "203.0.113.9")
+		again := dialFrom(t, s, address)
+		again.fails(protocol.OpIdentify, protocol.Identify{Token: token, V: protocol.Version}, protocol.CodeBanned)
+	}
+	stranger, strangerID := identifyFrom(t, s, "Stranger", "1.2.3.4, 198.51.100.9") // anybody may say so
+	ban(strangerID)
+	require.Equal(t, protocol.CloseBanned, stranger.closed())
+	token, _ := guestFrom(t, s, "Again", "203.0.113.9")
+	dialFrom(t, s, "198.51.100.9").fails(protocol.OpIdentify, protocol.Identify{Token: token, V: protocol.Version}, protocol.CodeBanned)
+}
+
 // Whoever is banned, or muted, is so as another person of the same browser.
 func TestGatewayTheDoorHolds(t *testing.T) {
 	verifyNoLeaks(t)

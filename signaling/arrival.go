@@ -19,10 +19,13 @@ type Arrival struct {
 	Proxied bool
 	// Network is what the client is counted by. It is for nobody else to know.
 	Network netip.Prefix
+	// Shared says that Network is that of a proxy of ours that was not declared, so that all who come through it have it.
+	Shared bool
 }
 
 func arrivalOf(r *http.Request, proxies admission.Proxies) Arrival {
 	a := Arrival{Host: r.Host, Network: admission.Network(proxies.Client(r))}
+	_, a.Shared = proxies.Undeclared(r)
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
 		addr := local.AddrPort()
 		a.Local = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())

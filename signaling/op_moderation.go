@@ -226,7 +226,7 @@ func memberKick(ctx context.Context, s *Session, r *request) error {
 	deed := store.Deed{Action: people.ActionKick, Reason: reason}
 	if t.member != nil {
 		deed.ChannelID = t.member.Channel().ID()
-		s.gw.kicked.add(t.who.UserID, t.session.origin(), deed.ChannelID, time.Now())
+		s.gw.kicked.add(t.who.UserID, t.session.blame(), deed.ChannelID, time.Now())
 	}
 	r.ack(protocol.MemberKick{UserID: d.UserID, Reason: reason})
 	s.gw.announce(t, protocol.ModerationEvent{Action: protocol.ModerationKick, ChannelID: deed.ChannelID, Reason: reason}, s.who())
@@ -280,7 +280,7 @@ func (g *Gateway) ban(
 	}
 	from := g.kicked.cameFrom(t.who.UserID, time.Now())
 	if t.session != nil {
-		t.who, from = t.session.who(), t.session.origin()
+		t.who, from = t.session.who(), t.session.blame()
 		if m := t.session.member.Load(); m != nil && m.Active() {
 			t.member = m
 		}

@@ -118,7 +118,7 @@ func (s *Session) finish() {
 	defer s.gw.running.Done()
 	defer s.gw.seen(s.userID)
 	if auth.IsGuest(s.userID) {
-		s.gw.kicked.note(s.userID, s.origin(), time.Now())
+		s.gw.kicked.note(s.userID, s.blame(), time.Now())
 	}
 	defer close(s.gone)
 	defer s.gw.users.Unregister(s)
@@ -147,6 +147,16 @@ func (s *Session) over() bool {
 // origin is where the user came from, the last time. Of who comes through this machine that says nothing.
 func (s *Session) origin() people.Origin {
 	return originOf(s.arrival(), s.device)
+}
+
+// blame is by what one who is put out is known when they come again as somebody else: not by an address that all have who come
+// through a proxy.
+func (s *Session) blame() people.Origin {
+	via := s.arrival()
+	if via.Shared {
+		via.Network = netip.Prefix{}
+	}
+	return originOf(via, s.device)
 }
 
 func originOf(via Arrival, device string) people.Origin {

@@ -47,25 +47,35 @@ func Peer(r *http.Request) netip.Addr { return hop(r.RemoteAddr) }
 // headers X-Forwarded-For counts, which most proxies write, who pass the other on as it came; Forwarded (RFC 7239) counts
 // where it is alone.
 func (p Proxies) Client(r *http.Request) netip.Addr {
-	from := Peer(r)
-	if !p.Trusts(from) {
-		return from
+	from, _ := p.trace(r)
+	return from
+}
+
+// Undeclared returns where a request comes from, if that says for whom it passes it on: a proxy that was forgotten, where it is in a
+// network of our own, or anybody who says so. It is not valid when nobody does.
+func (p Proxies) Undeclared(r *http.Request) (from netip.Addr, ours bool) {
+	from, passedOn := p.trace(r)
+	if !passedOn {
+		return netip.Addr{}, false
 	}
+	return from, from.IsPrivate() || from.IsLoopback()
+}
+
+// trace returns where a request comes from, and whether that says, without being believed, from whom it has it.
+func (p Proxies) trace(r *http.Request) (from netip.Addr, passedOn bool) {
+	from = Peer(r)
 	senders := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	if r.Header.Get("X-Forwarded-For") == "" {
 		senders = forwardedFor(r.Header.Values("Forwarded"))
 	}
-	for hops := 0; len(senders) > 0 && hops < maxHops; hops++ {
+	for hops := 0; p.Trusts(from) && len(senders) > 0 && hops < maxHops; hops++ {
 		last := hop(senders[len(senders)-1])
 		if !last.IsValid() { // "unknown", or hidden: who wrote that is the last we know
-			return from
+			break
 		}
-		if from = last; !p.Trusts(from) {
-			return from
-		}
-		senders = senders[:len(senders)-1]
+		from, senders = last, senders[:len(senders)-1]
 	}
-	return from
+	return from, len(senders) > 0 && !p.Trusts(from)
 }
 
 // forwardedFor returns the senders that Forwarded headers name, in order; "" stands for one that is not named (RFC 7239,

@@ -77,6 +77,32 @@ func TestClientsBehindProxies(t *testing.T) {
 	}
 	require.Equal(t, "10.0.0.1", Proxies(nil).Client(asked(proxy, xff, client)).String(), "nobody is trusted")
 	require.False(t, proxies.Client(asked("@")).IsValid(), "a socket without an address")
+
+	for name, test := range map[string]struct {
+		request *http.Request
+		want    string // "": nobody
+		ours    bool
+	}{
+		"nobody between":             {asked(stranger), "", false},
+		"a proxy":                    {asked(proxy, xff, client), "", false},
+		"proxies, and one unknown":   {asked(proxy, xff, client+", unknown, 10.0.0.2"), "", false},
+		"a stranger names another":   {asked(stranger, xff, client), "198.51.100.66", false},
+		"one of our network":         {asked("192.168.1.2:80", xff, client), "192.168.1.2", true},
+		"the same with Forwarded":    {asked("192.168.1.2:80", forwarded, "for="+client), "192.168.1.2", true},
+		"one behind one of them":     {asked(proxy, xff, client+", 192.168.1.2"), "192.168.1.2", true},
+		"a neighbour":                {asked(proxy, xff, "192.168.1.2"), "", false},
+		"a stranger behind a proxy":  {asked(proxy, xff, "203.0.113.1, "+client), client, false},
+		"somebody on our machine":    {asked("127.0.0.1:80", xff, client), "127.0.0.1", true},
+		"a socket without addresses": {asked("@", xff, client), "invalid IP", false},
+	} {
+		from, ours := proxies.Undeclared(test.request)
+		require.Equal(t, test.ours, ours, name)
+		if test.want == "" {
+			require.False(t, from.IsValid(), name)
+			continue
+		}
+		require.Equal(t, test.want, from.String(), name)
+	}
 }
 
 // Whatever a client writes into the headers, what the proxy adds is what counts.

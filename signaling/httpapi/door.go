@@ -23,8 +23,8 @@ type Door struct {
 	Tally   *tally.Tally
 	Log     *zap.Logger
 
-	// told has the log say once that there is a proxy of which it was not said whether to believe it.
-	told sync.Once
+	// told and hinted have the log say once that there is a proxy of which it was not said whether to believe it, or may be.
+	told, hinted sync.Once
 }
 
 // Guard returns next behind the door.
@@ -53,15 +53,19 @@ func (d *Door) failed(r *http.Request) { d.Book.Failed(time.Now(), d.network(r))
 
 func (d *Door) network(r *http.Request) netip.Prefix { return admission.Network(d.Proxies.Client(r)) }
 
-// lookAtProxy has the log say that a proxy in our own network, where strangers are none, is not believed.
+// lookAtProxy has the log say that a proxy in our own network, where strangers are none, is not believed; of one elsewhere, which any
+// stranger can play, it is no warning.
 func (d *Door) lookAtProxy(r *http.Request) {
-	if r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("Forwarded") == "" {
-		return
-	}
-	if peer := admission.Peer(r); (peer.IsPrivate() || peer.IsLoopback()) && !d.Proxies.Trusts(peer) {
+	switch from, ours := d.Proxies.Undeclared(r); {
+	case ours:
 		d.told.Do(func() {
 			d.Log.Warn("a proxy says where requests come from and is not believed, so that all its clients count as one address; "+
-				"if it is yours, name it with --trusted-proxy", zap.Stringer("proxy", peer))
+				"if it is yours, name it with --trusted-proxy", zap.Stringer("proxy", from))
+		})
+	case from.IsValid():
+		d.hinted.Do(func() {
+			d.Log.Info("somebody says for whom a request is passed on and is not believed; only if it is a proxy of yours, "+
+				"name it with --trusted-proxy", zap.Stringer("address", from))
 		})
 	}
 }
