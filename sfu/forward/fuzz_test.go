@@ -184,7 +184,7 @@ func checkCounters(t *testing.T, slot *Slot, sources []*Source, seen forwardtest
 	}
 	for _, source := range sources {
 		s := source.Stats()
-		offered -= s.Packets + s.Dropped.Muted + s.Dropped.Duplicate + s.Dropped.Late + s.Dropped.Skipped
+		offered -= s.Packets + s.Dropped.Muted + s.Dropped.Unpermitted + s.Dropped.Duplicate + s.Dropped.Late + s.Dropped.Skipped
 	}
 	if offered != 0 {
 		t.Errorf("%d packets were not counted", int64(offered))

@@ -17,6 +17,8 @@ type reason uint32
 const (
 	// byMute: the talker does not want to be heard.
 	byMute reason = 1 << iota
+	// byFloor: in a channel where one talks at a time, it is not the talker's turn.
+	byFloor
 
 	// reasonBits is how many reasons there can be; the generation, of 24 bits, stands above.
 	reasonBits = 8

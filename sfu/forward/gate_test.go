@@ -22,6 +22,8 @@ func TestWhatWasPreparedBeforeStaysIn(t *testing.T) {
 		"an unmute":        {func(source *Source, _ *Slot) { source.SetMuted(false) }, 1, SlotDrops{}},
 		"mute":             {func(source *Source, _ *Slot) { source.SetMuted(true) }, 0, SlotDrops{Withheld: 1}},
 		"mute and unmute":  {func(source *Source, _ *Slot) { source.SetMuted(true); source.SetMuted(false) }, 0, SlotDrops{Withheld: 1}},
+		"floor taken away": {func(source *Source, _ *Slot) { source.SetFloor(false) }, 0, SlotDrops{Withheld: 1}},
+		"floor and again":  {func(source *Source, _ *Slot) { source.SetFloor(false); source.SetFloor(true) }, 0, SlotDrops{Withheld: 1}},
 		"freed":            {func(_ *Source, slot *Slot) { slot.Assign(nil) }, 0, SlotDrops{NotAssigned: 1}},
 		"another's":        {func(_ *Source, slot *Slot) { slot.Assign(other) }, 0, SlotDrops{NotAssigned: 1}},
 		"freed and back":   {func(source *Source, slot *Slot) { slot.Assign(nil); slot.Assign(source) }, 0, SlotDrops{NotAssigned: 1}},
@@ -50,6 +52,7 @@ func TestWhatWasPreparedBeforeStaysIn(t *testing.T) {
 			// The next goes out, and no number is missing.
 			slot.Open()
 			source.SetMuted(false)
+			source.SetFloor(true)
 			slot.Assign(source)
 			next := p.next()
 			source.Forward(&next, now.Add(frameLen))
@@ -62,7 +65,7 @@ func TestWhatWasPreparedBeforeStaysIn(t *testing.T) {
 
 // TestReasonsToCloseAddUp: a gate is open only when there is none left, and no word ever comes back.
 func TestReasonsToCloseAddUp(t *testing.T) {
-	const byAnother = byMute << 1
+	const byAnother = byFloor
 	var g gate
 	seen := map[uint32]bool{g.load(): true}
 	for i, step := range []struct {
@@ -174,5 +177,33 @@ func TestNothingLeavesAfterTheCall(t *testing.T) {
 			done.Store(true)
 			running.Wait()
 		})
+	}
+}
+
+// TestPacketsWithoutTheFloorAreCounted: nothing of them is sent or kept for later, and both reasons to hold a packet back must be gone.
+func TestPacketsWithoutTheFloorAreCounted(t *testing.T) {
+	source, slot, r := newPair(t)
+	p, now := talker{ssrc: 1}, time.Unix(0, 0)
+	say := func(n int) {
+		for range n {
+			packet := p.next()
+			now = now.Add(frameLen)
+			source.Forward(&packet, now)
+		}
+	}
+	source.SetFloor(false)
+	say(3)
+	source.SetMuted(true)
+	say(2)
+	source.SetFloor(true)
+	say(4)
+	if got, want := source.Stats().Dropped, (SourceDrops{Unpermitted: 3, Muted: 6}); got != want {
+		t.Errorf("dropped %+v, want %+v", got, want)
+	}
+	source.SetMuted(false)
+	slot.SetRedundancy(3)
+	say(1)
+	if len(r.sent) != 1 || slot.Stats().Redundant != 0 {
+		t.Errorf("%d packets were sent, %d with what came before", len(r.sent), slot.Stats().Redundant)
 	}
 }

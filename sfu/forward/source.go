@@ -30,6 +30,8 @@ type SourceStats struct {
 type SourceDrops struct {
 	// Muted packets came while the source was muted.
 	Muted uint64
+	// Unpermitted packets came while another one had the floor, or nobody.
+	Unpermitted uint64
 	// Duplicate packets had a number that was seen before.
 	Duplicate uint64
 	// Late packets were too far behind the newest, or from before an unmute.
@@ -44,7 +46,7 @@ type SourceDrops struct {
 type Source struct {
 	// slots is an immutable snapshot; SetSlots replaces it.
 	slots atomic.Pointer[[]*Slot]
-	// gate is closed while muted.
+	// gate is closed while muted, and without the floor.
 	gate gate
 
 	// Owned by the goroutine in Prepare.
@@ -63,12 +65,13 @@ type Source struct {
 	demand demand
 
 	// Written by Prepare, read by Stats.
-	packets, octets, restarts       atomic.Uint64
-	recovered, restored, requested  atomic.Uint64
-	muted, duplicate, late, skipped atomic.Uint64
+	packets, octets, restarts      atomic.Uint64
+	recovered, restored, requested atomic.Uint64
+	muted, unpermitted             atomic.Uint64
+	duplicate, late, skipped       atomic.Uint64
 }
 
-// NewSource returns a Source without slots, not muted.
+// NewSource returns a Source without slots, not muted, and with the floor.
 func NewSource() *Source {
 	s := &Source{}
 	s.slots.Store(new([]*Slot))
@@ -80,8 +83,8 @@ func NewSource() *Source {
 // and fan-outs to the same slot be sent in the order of their Prepare. It keeps nothing of
 // p but a copy for those who ask later.
 //
-// Duplicates, packets too late to be placed, and all packets while muted are dropped and
-// counted. All packets must be of the codec the slots were negotiated for: payload types
+// Duplicates, packets too late to be placed, and all packets while muted or without the floor are
+// dropped and counted. All packets must be of the codec the slots were negotiated for: payload types
 // are rewritten, payloads are not looked at.
 func (s *Source) Prepare(p *rtp.Packet, now time.Time) (fanout Fanout, ok bool) {
 	s.arrived(p, now)
@@ -115,7 +118,11 @@ func (s *Source) place(p *rtp.Packet, now time.Time) (fanout Fanout, ok bool) {
 	}
 	switch {
 	case !isOpen(gate):
-		s.muted.Add(1)
+		if gate&uint32(byMute) != 0 {
+			s.muted.Add(1)
+		} else {
+			s.unpermitted.Add(1)
+		}
 		return Fanout{}, false
 	case v == dropDuplicate:
 		s.duplicate.Add(1)
@@ -153,9 +160,16 @@ func (s *Source) SetSlots(slots []*Slot) {
 // came before is written any more to the slots last set, by whatever goroutine, and none
 // that comes later. It waits for the packets that the slots are just writing. Slots go on
 // without a gap after the unmute. From any goroutine.
-func (s *Source) SetMuted(muted bool) {
-	s.gate.set(byMute, muted)
-	if muted {
+func (s *Source) SetMuted(muted bool) { s.hold(byMute, muted) }
+
+// SetFloor says whether the talker has the floor where one talks at a time: what it means for packets is what SetMuted(false) and
+// SetMuted(true) mean. Both must let them out. From any goroutine.
+func (s *Source) SetFloor(has bool) { s.hold(byFloor, !has) }
+
+// hold holds packets back for a reason, or no more.
+func (s *Source) hold(why reason, closed bool) {
+	s.gate.set(why, closed)
+	if closed {
 		s.settle()
 	}
 }
@@ -185,10 +199,11 @@ func (s *Source) Stats() SourceStats {
 		Restored:  s.restored.Load(),
 		Requested: s.requested.Load(),
 		Dropped: SourceDrops{
-			Muted:     s.muted.Load(),
-			Duplicate: s.duplicate.Load(),
-			Late:      s.late.Load(),
-			Skipped:   s.skipped.Load(),
+			Muted:       s.muted.Load(),
+			Unpermitted: s.unpermitted.Load(),
+			Duplicate:   s.duplicate.Load(),
+			Late:        s.late.Load(),
+			Skipped:     s.skipped.Load(),
 		},
 	}
 }
