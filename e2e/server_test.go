@@ -29,6 +29,7 @@ type server struct {
 func startServer(tb testing.TB, configure ...func(*app.Config)) *server {
 	tb.Helper()
 	cfg := app.Default()
+	cfg.Channels = []string{app.DefaultChannel}
 	cfg.HTTP = "127.0.0.1:0"
 	cfg.UDP = "127.0.0.1:0"
 	cfg.TURNUDP, cfg.TURNTCP = "127.0.0.1:0", "127.0.0.1:0"

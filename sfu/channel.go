@@ -14,13 +14,16 @@ import (
 // Mode is how people share a channel's air.
 type Mode string
 
-// ModeConference is the open-mic mode: everyone may talk at once.
-const ModeConference Mode = "conference"
+const (
+	// ModeConference is the open-mic mode: everyone may talk at once.
+	ModeConference Mode = "conference"
+	// ModePTT is push-to-talk, the way of a radio: who has the floor is heard, and nobody else.
+	ModePTT Mode = "ptt"
+)
 
 // ChannelInfo is a copy of what is known of a channel.
 type ChannelInfo struct {
-	ID   string
-	Mode Mode
+	ID string
 	// OwnerID is who created the channel; empty for a preset one.
 	OwnerID     string
 	MemberCount int
@@ -31,6 +34,9 @@ type ChannelInfo struct {
 // Settings are what people may change about a channel. Values can be compared.
 type Settings struct {
 	Name string
+	Mode Mode
+	// Floor is how the floor is given where Mode is ModePTT.
+	Floor FloorSettings
 	// Capacity is the most members; 0, where it is set, means the hub's limit.
 	Capacity int
 	// Position orders lists of channels: the smaller, the further up.
@@ -85,6 +91,7 @@ type Snapshot struct {
 	Channel ChannelInfo
 	Members []MemberInfo // in the order they joined
 	Slots   []SlotInfo   // of the member who joins
+	Floor   *FloorState  // nil but where Mode is ModePTT
 	Answer  string       // SDP, to the member's offer
 	// Note is for what OnJoined likes to find again when the next one joins. It is cleared when
 	// the channel is empty.
@@ -106,6 +113,7 @@ type Channel struct {
 	mu         sync.Mutex // guards the fields below
 	roster     roster
 	board      switchboard
+	air        *air      // nil but where one talks at a time
 	emptySince time.Time // of the monotonic clock; good while the roster is empty
 	note       any       // OnJoined's own
 }
@@ -214,7 +222,7 @@ func (c *Channel) enter(m *Member, req *JoinRequest) error {
 	if req.OnJoined != nil {
 		req.OnJoined(Snapshot{
 			Channel: c.roster.info(), Members: c.roster.infos(), Slots: c.board.describe(m.leg), Answer: m.peer.Answer(),
-			Note: &c.note,
+			Floor: c.floorStateLocked(), Note: &c.note,
 		})
 	}
 	c.notifier.tell(told)
@@ -250,6 +258,7 @@ func (m *Member) depart(cause LeaveCause) bool {
 		c.emptySince, c.note = time.Now(), nil
 	}
 	c.notifier.tell(told)
+	c.silenceLocked(m.self)
 	if m.leg != nil {
 		c.unplugLocked(m.leg)
 	}
@@ -316,6 +325,9 @@ func (m *Member) voice(change func(*roster) ([]news, error), acknowledge func(Me
 		acknowledge(m.self.info())
 	}
 	c.notifier.tell(told)
+	if !m.self.talks() {
+		c.silenceLocked(m.self)
+	}
 	return true
 }
 

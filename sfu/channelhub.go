@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/floor"
 )
 
 // abandoned is how long a channel that somebody created must have been empty to give
@@ -16,11 +18,13 @@ import (
 // or anew after a lost connection.
 const abandoned = time.Minute
 
-// HubConfig is what a ChannelHub needs to know. Every field must be set.
+// HubConfig is what a ChannelHub needs to know. Every field but Floor must be set.
 type HubConfig struct {
 	Limits ChannelLimits
 	// NameKeys returns under which keys a channel's name is taken: names that have one in common look the same.
 	NameKeys func(name string) []string
+	// Floor is how the floor is given in channels that say nothing else.
+	Floor floor.Config
 	// Answer makes the media of the members, Peers is where it is registered.
 	Answer   Answer
 	Peers    *MediaPeerHub
@@ -43,6 +47,7 @@ type ChannelHub struct {
 	journal  Journal
 	peers    *MediaPeerHub
 	limits   ChannelLimits
+	floor    floor.Config
 	decider  *decider
 
 	mu       sync.RWMutex // guards the maps and names; taken before a Channel's
@@ -78,7 +83,7 @@ type ChannelSpec struct {
 func NewChannelHub(cfg HubConfig) *ChannelHub {
 	return &ChannelHub{
 		answer: cfg.Answer, notifier: careful{cfg.Notifier, cfg.Journal}, journal: cfg.Journal, peers: cfg.Peers,
-		limits: cfg.Limits, decider: newDecider(cfg.Journal),
+		limits: cfg.Limits, floor: cfg.Floor, decider: newDecider(cfg.Journal),
 		channels: make(map[string]*Channel), names: newChannelNames(cfg.NameKeys), owners: make(map[string]int),
 	}
 }
@@ -134,12 +139,17 @@ func (h *ChannelHub) newChannel(spec ChannelSpec, now time.Time) *Channel {
 	if spec.CreatedAt.IsZero() {
 		spec.CreatedAt = now
 	}
-	return &Channel{
+	if spec.Mode == "" {
+		spec.Mode = ModeConference
+	}
+	c := &Channel{
 		id: spec.ID, ownerID: spec.OwnerID, kept: spec.Kept || spec.OwnerID == "", hub: h, notifier: h.notifier, emptySince: now,
 		roster: newRoster(ChannelInfo{
-			ID: spec.ID, Mode: ModeConference, OwnerID: spec.OwnerID, CreatedAt: spec.CreatedAt, Settings: spec.Settings,
+			ID: spec.ID, OwnerID: spec.OwnerID, CreatedAt: spec.CreatedAt, Settings: spec.Settings,
 		}),
 	}
+	c.followModeLocked(now)
+	return c
 }
 
 // freeLocked returns ErrChannelExists unless an id is free.
@@ -299,6 +309,16 @@ func (h *ChannelHub) update(c *Channel, by string, edit func(*Settings) error) (
 		c.permitAllLocked(time.Now())
 	}
 	h.notifier.tell(told)
+	if settings.Mode != before.Mode || settings.Floor != before.Floor {
+		c.followModeLocked(time.Now())
+	}
+	if settings.Speaking != before.Speaking {
+		for _, p := range c.roster.order {
+			if !p.talks() {
+				c.silenceLocked(p)
+			}
+		}
+	}
 	return c.roster.info(), nil
 }
 
@@ -367,6 +387,7 @@ func (h *ChannelHub) deleteLocked(c *Channel, by string, condition func() bool) 
 	}
 	h.changed()
 	h.notifier.tell(told)
+	c.air.stop()
 	peers := h.peers.ChannelPeers(c.id)
 	for _, l := range slices.Clone(c.board.legs) {
 		c.unplugLocked(l)

@@ -19,6 +19,16 @@ var (
 	// ErrListenOnly: the offer has a microphone of somebody who may not talk.
 	ErrListenOnly   = errors.New("you may only listen: offer no sendonly line")
 	ErrNotInChannel = errors.New("not in the channel")
+	// ErrNoFloor: all talk at once there.
+	ErrNoFloor = errors.New("there is no floor to have")
+	// ErrFloorSilent: the member could not be heard with the floor.
+	ErrFloorSilent = errors.New("you cannot have the floor")
+	// ErrFloorBusy: somebody else has it.
+	ErrFloorBusy = errors.New("somebody else has the floor")
+	// ErrFloorQueueFull: as many wait for it as may.
+	ErrFloorQueueFull = errors.New("too many wait for the floor")
+	// ErrNotHolder: the grant is not the member's, or no more.
+	ErrNotHolder = errors.New("you do not have the floor")
 
 	ErrBadSDP           = peer.ErrBadSDP
 	ErrUnsupportedMedia = peer.ErrUnsupportedMedia

@@ -1,5 +1,11 @@
 package sfu
 
+import (
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/floor"
+)
+
 // Notifier is told what members have to know. It is called while the channel's lock is
 // held, so that what is told has the order in which it happened; it must therefore
 // neither block nor call back into this package. Queues that drop or disconnect fit.
@@ -85,6 +91,54 @@ type ChannelDeleted struct {
 	OwnerID, Access string
 }
 
+// FloorGranted says that the floor is one's. Told to the member who has it; its packets are let through by then.
+type FloorGranted struct {
+	ChannelID string
+	FloorGrant
+}
+
+// FloorTaken says who has the floor, or that their priority is another one now. Told to all other members.
+type FloorTaken struct {
+	ChannelID string
+	FloorGrant
+}
+
+// FloorIdle says that nobody has the floor. Told to all members.
+type FloorIdle struct {
+	ChannelID string
+	Over      bool
+}
+
+// FloorRevoked says that the floor was taken from a member, or will be after Grace. Told to that member; none of its packets is let
+// through any more if Grace is 0.
+type FloorRevoked struct {
+	ChannelID string
+	FloorGrant
+	Cause floor.Cause
+	By    string // who did it, a user id, with floor.CauseModerator
+	Grace time.Duration
+}
+
+// FloorDenied says that a member waits for the floor no more. Told to that member.
+type FloorDenied struct {
+	ChannelID string
+	Over      bool
+	Cause     floor.Cause
+}
+
+// FloorQueued says at which place a member waits. Told to that member.
+type FloorQueued struct {
+	ChannelID string
+	Over      bool
+	FloorPlace
+}
+
+func (FloorGranted) isEvent()      {}
+func (FloorTaken) isEvent()        {}
+func (FloorIdle) isEvent()         {}
+func (FloorRevoked) isEvent()      {}
+func (FloorDenied) isEvent()       {}
+func (FloorQueued) isEvent()       {}
 func (MemberJoined) isEvent()      {}
 func (MemberLeft) isEvent()        {}
 func (VoiceStateChanged) isEvent() {}

@@ -13,7 +13,7 @@ func TestChannelHubCreateAndLimits(t *testing.T) {
 	info, err := hub.Create(ChannelSpec{ID: "a", Settings: Settings{Name: "A"}, OwnerID: "ada"}, now, free)
 	require.NoError(t, err)
 	require.Equal(t, ChannelInfo{
-		ID: "a", Settings: Settings{Name: "A", Capacity: 7}, Mode: ModeConference, OwnerID: "ada", CreatedAt: now,
+		ID: "a", Settings: Settings{Name: "A", Mode: ModeConference, Capacity: 7}, OwnerID: "ada", CreatedAt: now,
 	}, info)
 	require.Equal(t, []told{{nil, "ada", ChannelCreated{Channel: info}}}, notifier.take())
 

@@ -20,7 +20,7 @@ func TestRoster(t *testing.T) {
 		return []news{{to: []string{"ada"}, except: except, event: event}}
 	}
 	toAll := func(event Event) []news { return []news{{everyone: true, except: "ada", event: event}} }
-	channel := ChannelInfo{ID: "den", Mode: ModeConference, Settings: Settings{Name: "Den", Capacity: 2}}
+	channel := ChannelInfo{ID: "den", Settings: Settings{Name: "Den", Mode: ModeConference, Capacity: 2}}
 	named := channel
 	named.Name, named.Capacity, named.MemberCount = "New", 1, 1
 
@@ -134,11 +134,15 @@ func TestRoster(t *testing.T) {
 			err: ErrNotInChannel,
 		},
 		"renamed and made smaller": {
-			do:   func(r *roster) ([]news, error) { return r.update(Settings{Name: "New", Capacity: 1}, "ada") },
+			do: func(r *roster) ([]news, error) {
+				return r.update(Settings{Name: "New", Mode: ModeConference, Capacity: 1}, "ada")
+			},
 			told: toAll(ChannelUpdated{Channel: named}),
 		},
 		"renamed to what it was": {
-			do: func(r *roster) ([]news, error) { return r.update(Settings{Name: "Den", Capacity: 2}, "ada") },
+			do: func(r *roster) ([]news, error) {
+				return r.update(Settings{Name: "Den", Mode: ModeConference, Capacity: 2}, "ada")
+			},
 		},
 		"closed": {
 			do:    func(r *roster) ([]news, error) { return r.close("ada") },
@@ -155,7 +159,7 @@ func TestRoster(t *testing.T) {
 		"renamed when closed": {
 			do: func(r *roster) ([]news, error) {
 				_, _ = r.close("")
-				return r.update(Settings{Name: "New", Capacity: 2}, "")
+				return r.update(Settings{Name: "New", Mode: ModeConference, Capacity: 2}, "")
 			},
 			err: ErrChannelNotFound, after: []MemberInfo{},
 		},

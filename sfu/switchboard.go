@@ -28,6 +28,8 @@ type switchboard struct {
 	legs  []*leg                   // as they were plugged in
 	heard map[*speaker.Talker]*leg // who has a microphone
 	told  toldSpeakers
+	// lines are not nil where one talks at a time.
+	lines *lines
 	moved map[*forward.Source]struct{} // sources whose fan-out may have changed since connect
 }
 
@@ -41,6 +43,7 @@ type leg struct {
 
 	talker    *speaker.Talker   // nil without a microphone
 	listener  *speaker.Listener // who is on which slot
+	talks     bool              // is let talk
 	hears     bool
 	ssrc      uint32            // the microphone's, as the others were told
 	connected []*forward.Source // by slot: what the slot takes packets from; nil for none
@@ -59,6 +62,7 @@ func (s *switchboard) plug(userID string, conn Conn, talks, hears bool) *leg {
 		s.heard[l.talker] = l
 	}
 	l.listener = s.room.NewListener(len(l.slots), l.talker)
+	l.untold = s.lines != nil && len(l.slots) > 0
 	s.legs = append(s.legs, l)
 	s.permit(l, talks, hears)
 	return l
@@ -75,6 +79,9 @@ func (s *switchboard) unplug(l *leg) {
 	for _, source := range l.connected {
 		s.touch(source)
 	}
+	if s.lines != nil {
+		s.lines.forget(l)
+	}
 	// The bookkeeping is done before the media is touched, where it may matter most.
 	for _, slot := range l.slots {
 		slot.Assign(nil)
@@ -85,21 +92,44 @@ func (s *switchboard) unplug(l *leg) {
 // permit says whether a leg's microphone is heard and whether its slots are. The first is
 // so at once, the second with the next connect or settle.
 func (s *switchboard) permit(l *leg, talks, hears bool) {
-	l.hears = hears
+	l.talks, l.hears = talks, hears
 	l.source.SetMuted(!talks)
+	s.turn(l)
+}
+
+// turn has a leg's microphone be heard only where it is its turn.
+func (s *switchboard) turn(l *leg) {
+	has := s.lines == nil || s.lines.permits(l)
+	l.source.SetFloor(has)
 	if l.talker != nil {
-		l.talker.SetMuted(!talks)
+		l.talker.SetMuted(!l.talks || !has)
 	}
 }
 
 // subscribe replaces whom a leg's member pins and excludes (speaker.Listener), which takes
 // effect at once. It reports whether that leg's slots changed; nobody else's do.
 func (s *switchboard) subscribe(l *leg, pin, exclude []string, now time.Time) (changed bool) {
+	before := s.heardOn(l)
 	l.listener.Subscribe(pin, exclude)
-	if changed = l.listener.Select(now); changed {
+	changed = s.sel(l, now) || !slices.Equal(before, s.heardOn(l))
+	if changed {
 		s.connect(now)
 	}
 	return changed
+}
+
+// sel gives a leg's slots to whom they belong, where that is not by turns, and reports whether any changed hands.
+func (s *switchboard) sel(l *leg, now time.Time) (changed bool) {
+	return s.lines == nil && l.listener.Select(now)
+}
+
+// heardOn returns who has which slot of a leg.
+func (s *switchboard) heardOn(l *leg) []*leg {
+	heard := make([]*leg, len(l.slots))
+	for i := range heard {
+		heard[i] = s.on(l, i)
+	}
+	return heard
 }
 
 // settle gives the slots to whom they belong and connects the result. It returns the legs
@@ -107,7 +137,7 @@ func (s *switchboard) subscribe(l *leg, pin, exclude []string, now time.Time) (c
 func (s *switchboard) settle(now time.Time) []*leg {
 	var outdated []*leg
 	for _, l := range s.legs {
-		if l.listener.Select(now) || l.untold {
+		if s.sel(l, now) || l.untold {
 			l.untold = false
 			outdated = append(outdated, l)
 		}
@@ -136,7 +166,7 @@ func (s *switchboard) measure(now time.Time) []*speaker.Talker {
 func (s *switchboard) outdate(talker *speaker.Talker) {
 	for _, l := range s.legs {
 		for i := range l.slots {
-			l.untold = l.untold || l.listener.Slot(i) == talker
+			l.untold = l.untold || s.on(l, i) == s.heard[talker]
 		}
 	}
 }
@@ -156,6 +186,9 @@ func (s *switchboard) describe(l *leg) []SlotInfo {
 
 // on returns who has slot i of a leg, or nil.
 func (s *switchboard) on(l *leg, i int) *leg {
+	if s.lines != nil {
+		return s.lines.on(l, i)
+	}
 	if talker := l.listener.Slot(i); talker != nil {
 		return s.heard[talker]
 	}
@@ -194,7 +227,8 @@ func (s *switchboard) connect(now time.Time) {
 	// A source must offer its packets before a slot takes them, or one of them is lost.
 	s.fanOut()
 	for _, t := range turns {
-		if since, ok := t.from.beginning(now); ok {
+		// What was said before it was one's turn is nobody's.
+		if since, ok := t.from.beginning(now); ok && s.lines == nil {
 			t.slot.Promote(t.from.source, since)
 		} else {
 			t.slot.Assign(t.from.source)

@@ -1,6 +1,7 @@
 package signaling
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,14 +81,17 @@ func (g *Gateway) specs(ctx context.Context, remembered []store.Channel, now tim
 			spec = preset
 			spec.Kept, spec.Access, spec.Keep = true, string(protocol.AccessOpen), sfu.Keep{Count: -1, For: -1}
 			spec.Speaking = sfu.SpeakingAll
+			spec.Mode, spec.Floor = cmp.Or(spec.Mode, sfu.ModeConference), sfu.FloorByDefault()
 			// Channels are listed by age: presets in the order of the configuration.
 			spec.CreatedAt = now.Add(time.Duration(i-len(g.cfg.Presets)) * time.Millisecond)
-		case spec.OwnerID == "" && (preset.Name == preset.ID || preset.Name == spec.Name): // no name is given, or this one
+		case spec.OwnerID == "" && (preset.Name == preset.ID || preset.Name == spec.Name) && // no name is given, or this one
+			(preset.Mode == "" || preset.Mode == spec.Mode): // nor a mode, or this one
 			continue
 		default:
 			if preset.Name != preset.ID {
 				spec.Name = preset.Name
 			}
+			spec.Mode = cmp.Or(preset.Mode, spec.Mode)
 			spec.OwnerID = "" // the configuration's, whoever made it before
 		}
 		known[preset.ID] = spec
@@ -95,7 +99,7 @@ func (g *Gateway) specs(ctx context.Context, remembered []store.Channel, now tim
 			continue // it may be remembered otherwise
 		}
 		if _, err := g.cfg.Store.Append(ctx, now, store.ChannelSaved{Channel: g.channelOf(sfu.ChannelInfo{
-			ID: spec.ID, Mode: sfu.ModeConference, OwnerID: spec.OwnerID, CreatedAt: spec.CreatedAt, Settings: spec.Settings,
+			ID: spec.ID, OwnerID: spec.OwnerID, CreatedAt: spec.CreatedAt, Settings: spec.Settings,
 		})}); err != nil {
 			g.log.Error("a channel of the configuration cannot be kept", zap.String("channel", preset.ID), zap.Error(err))
 		}
@@ -245,6 +249,9 @@ func (g *Gateway) channelOf(info sfu.ChannelInfo) store.Channel {
 	if info.Keep.For >= 0 {
 		c.Keep.For = &info.Keep.For
 	}
+	if info.Floor != sfu.FloorByDefault() {
+		c.Floor = new(store.Floor(wireFloorSettings(info.Floor)))
+	}
 	return c
 }
 
@@ -252,7 +259,7 @@ func specOf(c store.Channel) sfu.ChannelSpec {
 	spec := sfu.ChannelSpec{
 		ID: c.ID, OwnerID: c.OwnerID, Kept: true, CreatedAt: c.CreatedAt,
 		Settings: sfu.Settings{
-			Name: c.Name, Topic: c.Topic, Access: c.Access, Position: c.Position, Capacity: c.Capacity,
+			Name: c.Name, Mode: sfu.Mode(c.Mode), Floor: sfu.FloorByDefault(), Topic: c.Topic, Access: c.Access, Position: c.Position, Capacity: c.Capacity,
 			Speaking: sfu.Speaking(c.Speaking),
 			Keep:     sfu.Keep{Count: -1, For: -1},
 		},
@@ -265,6 +272,9 @@ func specOf(c store.Channel) sfu.ChannelSpec {
 	}
 	if c.Keep.For != nil {
 		spec.Keep.For = *c.Keep.For
+	}
+	if c.Floor != nil {
+		applyFloor(protocol.FloorSettings(*c.Floor), &spec.Floor)
 	}
 	return spec
 }

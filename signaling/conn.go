@@ -273,7 +273,10 @@ func (c *Conn) hello() {
 
 // features are what HELLO names beside the protocol's version.
 func (g *Gateway) features() []string {
-	features := []string{protocol.FeaturePresence, protocol.FeatureHistory, protocol.FeatureInvites, protocol.FeatureModeration, protocol.FeatureStage}
+	features := []string{
+		protocol.FeaturePresence, protocol.FeatureHistory, protocol.FeatureInvites, protocol.FeatureModeration, protocol.FeatureStage,
+		protocol.FeatureFloor,
+	}
 	if g.cfg.ResumeWindow > 0 {
 		features = append(features, protocol.FeatureResume)
 	}

@@ -85,6 +85,11 @@ var errorCodes = []struct {
 	{errMessageElsewhere, protocol.CodeMessageElsewhere},
 	{errMessageNotFound, protocol.CodeMessageNotFound},
 	{errNotYourMessage, protocol.CodeNotYourMessage},
+	{sfu.ErrNoFloor, protocol.CodeFloorDenied},
+	{sfu.ErrFloorSilent, protocol.CodeFloorDenied},
+	{sfu.ErrFloorBusy, protocol.CodeFloorDenied},
+	{sfu.ErrFloorQueueFull, protocol.CodeFloorQueueFull},
+	{sfu.ErrNotHolder, protocol.CodeNotHolder},
 	{sfu.ErrBadSDP, protocol.CodeBadSDP},
 	{sfu.ErrUnsupportedMedia, protocol.CodeUnsupportedMedia},
 }

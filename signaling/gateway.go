@@ -15,6 +15,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/sfu/bounded"
+	"github.com/mini-livechat/mini-livechat/sfu/floor"
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/names"
@@ -73,6 +74,8 @@ type Config struct {
 	ChannelsPerUser, ChannelsPerGuest int
 	// Presets are the channels that exist from the start and stay.
 	Presets []sfu.ChannelSpec
+	// Floor is how the floor is given in channels that say nothing else.
+	Floor floor.Config
 	// Slots is the most recvonly lines an offer may have.
 	Slots int
 	// MediaAddrs are the addresses at which a client reaches the media port, the preferred
@@ -151,8 +154,8 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 	g.peers = sfu.NewMediaPeerHub(g.journal)
 	g.channels = sfu.NewChannelHub(sfu.HubConfig{
 		Limits:   sfu.ChannelLimits{Capacity: cfg.ChannelCapacity, Channels: cfg.MaxChannels},
-		NameKeys: names.Keys,
-		Answer:   answer, Peers: g.peers, Notifier: &notifier{gw: g}, Journal: g.journal,
+		NameKeys: names.Keys, Floor: cfg.Floor,
+		Answer: answer, Peers: g.peers, Notifier: &notifier{gw: g}, Journal: g.journal,
 	})
 	if err := g.restoreChannels(context.Background(), time.Now()); err != nil {
 		return nil, err

@@ -85,7 +85,7 @@ func (n *notifier) tellGone(c sfu.ChannelInfo, event sfu.Event, except string) {
 }
 
 func (n *notifier) encode(event sfu.Event) *protocol.Body {
-	op, payload := wireEvent(event)
+	op, payload := n.wireFloorEvent(event)
 	return n.encodeAs(op, payload)
 }
 
@@ -241,6 +241,9 @@ func wireChannel(c sfu.ChannelInfo, may rights) protocol.ChannelInfo {
 	}
 	if c.Keep.For >= 0 {
 		wire.KeepForMS = new(c.Keep.For.Milliseconds())
+	}
+	if c.Floor != sfu.FloorByDefault() {
+		wire.Floor = new(wireFloorSettings(c.Floor))
 	}
 	return wire
 }

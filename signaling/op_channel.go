@@ -37,7 +37,9 @@ func channelCreate(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	spec.Settings = sfu.Settings{Access: string(protocol.AccessOpen), Speaking: sfu.SpeakingAll, Keep: sfu.Keep{Count: -1, For: -1}}
+	spec.Settings = sfu.Settings{
+		Access: string(protocol.AccessOpen), Speaking: sfu.SpeakingAll, Keep: sfu.Keep{Count: -1, For: -1}, Floor: sfu.FloorByDefault(),
+	}
 	edit(&spec.Settings)
 	info, err := s.gw.createChannel(ctx, r.conn, spec, time.Now())
 	if err != nil {
@@ -259,8 +261,8 @@ func (s *Session) checkChange(d protocol.ChannelUpdate) (func(*sfu.Settings), er
 	}
 	most := s.gw.cfg.ChannelCapacity
 	switch {
-	case d.Mode != nil && *d.Mode != protocol.ModeConference:
-		return nil, payloadError("d.mode %q is not known; this server has %q", *d.Mode, protocol.ModeConference)
+	case d.Mode != nil && *d.Mode != protocol.ModeConference && *d.Mode != protocol.ModePTT:
+		return nil, payloadError("d.mode %q is not known; this server has %q and %q", *d.Mode, protocol.ModeConference, protocol.ModePTT)
 	case d.Access != nil && *d.Access != protocol.AccessOpen && *d.Access != protocol.AccessMembers && *d.Access != protocol.AccessInvited:
 		return nil, payloadError("d.access %q is not known; this server has %q, %q and %q",
 			*d.Access, protocol.AccessOpen, protocol.AccessMembers, protocol.AccessInvited)
@@ -276,6 +278,11 @@ func (s *Session) checkChange(d protocol.ChannelUpdate) (func(*sfu.Settings), er
 	case d.KeepForMS != nil && (*d.KeepForMS < -1 || *d.KeepForMS > protocol.MaxKeepForMS):
 		return nil, payloadError("d.keep_for_ms is %d; allowed are 0 to %d, or -1 for the server's", *d.KeepForMS, int64(protocol.MaxKeepForMS))
 	}
+	if d.Floor != nil {
+		if err := checkFloor(*d.Floor); err != nil {
+			return nil, err
+		}
+	}
 	return func(to *sfu.Settings) { apply(d, to) }, nil
 }
 
@@ -286,6 +293,12 @@ func apply(d protocol.ChannelUpdate, to *sfu.Settings) {
 	set(&to.Topic, d.Topic)
 	set(&to.Position, d.Position)
 	set(&to.Keep.Count, d.KeepMessages)
+	if d.Mode != nil {
+		to.Mode = sfu.Mode(*d.Mode)
+	}
+	if d.Floor != nil {
+		applyFloor(*d.Floor, &to.Floor)
+	}
 	if d.Access != nil {
 		to.Access = string(*d.Access)
 	}

@@ -132,7 +132,7 @@ func TestPanicAfterRESUME(t *testing.T) {
 		t.Fatal("the session does not end")
 	}
 	requireUnlocked(t, s)
-	require.EqualValues(t, 2, g.cfg.Tally.Counts()["panic"], "in RESUME, and where the member leaves")
+	require.EqualValues(t, 3, g.cfg.Tally.Counts()["panic"], "where the floor is asked for, in RESUME, and where the member leaves")
 	identified(t, g, url, "ada")
 }
 

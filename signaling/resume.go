@@ -114,9 +114,12 @@ func (s *Session) resume(c *Conn, r *request, d protocol.Resume) (invalid string
 	s.gw.cfg.Relay.Admit(s.id, c.via)
 	servers := s.gw.cfg.Relay.ICEServers(s.id, c.via, now)
 	token, hash := newResumeToken()
-	before, invalid := s.reattach(c, used, hash, d.S, r.frame.ID, func(replayed int) (*protocol.Body, error) {
-		return protocol.EncodeBody(protocol.OpResumed, protocol.Resumed{
-			Replayed: replayed, ResumeToken: token, ICEServers: servers,
+	var before *Conn
+	s.withFloor(func(floor *protocol.Floor) {
+		before, invalid = s.reattach(c, used, hash, d.S, r.frame.ID, func(replayed int) (*protocol.Body, error) {
+			return protocol.EncodeBody(protocol.OpResumed, protocol.Resumed{
+				Replayed: replayed, ResumeToken: token, ICEServers: servers, Floor: floor,
+			})
 		})
 	})
 	if invalid != "" {

@@ -173,7 +173,7 @@ func (a *App) openGateway(authority *auth.Authority) error {
 	}
 	specs := make([]sfu.ChannelSpec, len(presets))
 	for i, preset := range presets {
-		specs[i] = sfu.ChannelSpec{ID: preset.ID, Settings: sfu.Settings{Name: preset.Name}}
+		specs[i] = sfu.ChannelSpec{ID: preset.ID, Settings: sfu.Settings{Name: preset.Name, Mode: preset.Mode}}
 	}
 	cfg := signaling.Config{
 		Server:            "mini-livechat/" + Version,
@@ -195,6 +195,7 @@ func (a *App) openGateway(authority *auth.Authority) error {
 		ChannelsPerUser:   a.cfg.ChannelsPerUser,
 		ChannelsPerGuest:  a.cfg.ChannelsPerGuest,
 		Presets:           specs,
+		Floor:             a.cfg.Floor.config(),
 		Slots:             a.cfg.Slots,
 		MediaAddrs:        a.announcer.mediaAddrs,
 		Store:             a.memory,

@@ -16,7 +16,6 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
-	"github.com/mini-livechat/mini-livechat/signaling/names"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -103,8 +102,11 @@ type Config struct {
 	// OIDC is who else vouches for people.
 	OIDC OIDC `embed:"" prefix:"oidc-"`
 
-	// Channels are the channels that always exist, as "id" or "id=Name". Empty means none.
-	Channels []string `group:"channels" placeholder:"ID[=NAME]" help:"Channels that always exist."`
+	// Floor is how the floor is given in channels where one talks at a time.
+	Floor Floor `embed:"" prefix:"floor-"`
+
+	// Channels are the channels that always exist, as "id", "id=Name", or with ":mode" behind the id. Empty means none.
+	Channels []string `group:"channels" placeholder:"ID[:MODE][=NAME]" help:"Channels that always exist; of mode ptt, one talks at a time there, by pressing a button, and of mode conference all may."`
 	// Slots is how many people a listener hears at once.
 	Slots int `group:"channels" placeholder:"N" help:"How many people one hears at once, 1 to 32. Bounds what a listener costs."`
 	// ChannelCapacity is the most members in any channel.
@@ -158,11 +160,6 @@ type Config struct {
 	Drain time.Duration `group:"running" placeholder:"TIME" help:"How long the end may take when the server is stopped: everybody is told to come back, and voice goes on until they know. 0 does without."`
 	// LogLevel is debug, info, warn or error.
 	LogLevel string `group:"running" placeholder:"LEVEL" help:"What is logged: debug, info, warn or error."`
-}
-
-// PresetChannel is a channel that exists from the start and is never deleted.
-type PresetChannel struct {
-	ID, Name string
 }
 
 // String renders the configuration for debugging, without the secret.
@@ -255,22 +252,6 @@ func (c Config) Proxies() (admission.Proxies, error) {
 	return proxies, nil
 }
 
-// PresetChannels returns Channels parsed, in their order.
-func (c Config) PresetChannels() ([]PresetChannel, error) {
-	presets := make([]PresetChannel, 0, len(c.Channels))
-	for _, s := range c.Channels {
-		preset, err := parsePreset(s)
-		if err != nil {
-			return nil, err
-		}
-		if slices.ContainsFunc(presets, func(p PresetChannel) bool { return p.ID == preset.ID }) {
-			return nil, badValue("channels", s, "must have each id only once")
-		}
-		presets = append(presets, preset)
-	}
-	return presets, nil
-}
-
 // Validate returns nil, or a *[ConfigError] that lists every mistake, each with its flag,
 // the value and what is allowed.
 func (c Config) Validate() error {
@@ -278,6 +259,7 @@ func (c Config) Validate() error {
 	c.checkListening(&v)
 	c.checkPeople(&v)
 
+	c.Floor.check(&v)
 	v.number("slots", c.Slots, protocol.MaxSlots)
 	v.number("channel-capacity", c.ChannelCapacity, maxChannelCapacity)
 	v.number("max-channels", c.MaxChannels, maxMaxChannels)
@@ -501,21 +483,6 @@ func canonicalOrigin(s string) string {
 		return ""
 	}
 	return scheme + "://" + strings.TrimSuffix(host, ":")
-}
-
-func parsePreset(s string) (PresetChannel, error) {
-	id, name, named := strings.Cut(s, "=")
-	if protocol.CheckChannelID(id) != nil {
-		return PresetChannel{}, badValue("channels", s, "must be id or id=Name, the id 1 to %d of a–z A–Z 0–9 _ -", protocol.MaxChannelIDBytes)
-	}
-	if !named {
-		return PresetChannel{ID: id, Name: id}, nil
-	}
-	name, err := names.Visible(name, protocol.MaxChannelNameChars)
-	if err != nil {
-		return PresetChannel{}, badValue("channels", s, "must have a name that people can read: %v", err)
-	}
-	return PresetChannel{ID: id, Name: name}, nil
 }
 
 // mistakes collects what Validate finds.

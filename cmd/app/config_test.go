@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 )
 
@@ -27,7 +28,7 @@ func TestDefaultIsValid(t *testing.T) {
 	require.Equal(t, "127.0.0.1:8080", cfg.HTTP)
 	channels, err := cfg.PresetChannels()
 	require.NoError(t, err)
-	require.Equal(t, []PresetChannel{{ID: "lobby", Name: "lobby"}}, channels)
+	require.Equal(t, []PresetChannel{{ID: "lobby", Name: "lobby"}, {ID: "radio", Name: "radio", Mode: sfu.ModePTT}}, channels)
 }
 
 func TestValidate(t *testing.T) {
@@ -182,10 +183,12 @@ func TestPresetChannels(t *testing.T) {
 		says string
 	}{
 		"none":            {in: nil, want: []PresetChannel{}},
-		"id and name":     {in: []string{"lobby", "Ops_1=Einsatz 1", "a=b=c"}, want: []PresetChannel{{"lobby", "lobby"}, {"Ops_1", "Einsatz 1"}, {"a", "b=c"}}},
-		"longest":         {in: []string{strings.Repeat("x", 64) + "=" + strings.Repeat("é", 100)}, want: []PresetChannel{{strings.Repeat("x", 64), strings.Repeat("é", 100)}}},
+		"id and name":     {in: []string{"lobby", "Ops_1=Einsatz 1", "a=b=c"}, want: []PresetChannel{{ID: "lobby", Name: "lobby"}, {ID: "Ops_1", Name: "Einsatz 1"}, {ID: "a", Name: "b=c"}}},
+		"a mode":          {in: []string{"r:ptt", "c:conference=Call", "n=a:b"}, want: []PresetChannel{{"r", "r", sfu.ModePTT}, {"c", "Call", sfu.ModeConference}, {ID: "n", Name: "a:b"}}},
+		"unknown mode":    {in: []string{"r:radio"}, says: "--channels=r:radio: must have conference or ptt as its mode"},
+		"longest":         {in: []string{strings.Repeat("x", 64) + "=" + strings.Repeat("é", 100)}, want: []PresetChannel{{ID: strings.Repeat("x", 64), Name: strings.Repeat("é", 100)}}},
 		"twice":           {in: []string{"a", "b", "a=A"}, says: "--channels=a=A: must have each id only once"},
-		"empty":           {in: []string{""}, says: "--channels=: must be id or id=Name"},
+		"empty":           {in: []string{""}, says: "--channels=: must be id, id=Name"},
 		"space in the id": {in: []string{"my channel"}, says: "--channels=my channel: must be id"},
 		"long id":         {in: []string{strings.Repeat("x", 65)}, says: "1 to 64"},
 		"no name":         {in: []string{"a="}, says: "--channels=a=: must have a name"},

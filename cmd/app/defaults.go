@@ -28,8 +28,9 @@ const (
 	// DefaultSlots is how many people a listener hears at once. More than eight voices
 	// at a time are noise; a browser takes eight lines in its stride on a cheap phone.
 	DefaultSlots = 8
-	// DefaultChannel is the id of the one preset channel.
+	// DefaultChannel and DefaultRadio are the preset channels: one where all may talk, and one where one talks at a time.
 	DefaultChannel = "lobby"
+	DefaultRadio   = "radio:ptt"
 	// DefaultLogLevel shows what an operator would want to know, and no frames.
 	DefaultLogLevel = "info"
 
@@ -156,7 +157,8 @@ func Default() Config {
 		Slots:             DefaultSlots,
 		Data:              defaultDataDir(os.Getenv),
 		LogLevel:          DefaultLogLevel,
-		Channels:          []string{DefaultChannel},
+		Channels:          []string{DefaultChannel, DefaultRadio},
+		Floor:             defaultFloor(),
 		HeartbeatInterval: DefaultHeartbeatInterval,
 		ZombieTimeout:     DefaultZombieTimeout,
 		ReaperInterval:    DefaultReaperInterval,

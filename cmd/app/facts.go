@@ -49,8 +49,8 @@ func checkChannel(c store.Channel) error {
 			return fmt.Errorf("owner_id: %w", err)
 		}
 	}
-	if c.Mode != string(protocol.ModeConference) {
-		return fmt.Errorf("mode is %q; there is %s", c.Mode, protocol.ModeConference)
+	if c.Mode != string(protocol.ModeConference) && c.Mode != string(protocol.ModePTT) {
+		return fmt.Errorf("mode is %q; there are %s and %s", c.Mode, protocol.ModeConference, protocol.ModePTT)
 	}
 	if s := protocol.Speaking(c.Speaking); s != "" && !s.Known() {
 		return fmt.Errorf("speaking is %q; there are %s, %s and %s", s, protocol.SpeakingAll, protocol.SpeakingModerators, protocol.SpeakingAllowed)

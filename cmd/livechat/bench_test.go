@@ -157,7 +157,7 @@ func TestBenchOfARunningServer(t *testing.T) {
 	channels, err := c.Channels(ctx)
 	require.NoError(t, err)
 	require.NoError(t, c.Close())
-	require.Len(t, channels, 1, "the lobby")
+	require.Len(t, channels, 2, "the lobby and the radio")
 
 	_, stderr, code = output(t, livechat(t, nil, "bench", "--url="+url, "--slots=3", "fanout", "2"))
 	require.Equal(t, exitUsage, code)

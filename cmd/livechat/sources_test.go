@@ -79,6 +79,10 @@ func TestEverySettingFromEverySource(t *testing.T) {
 			Scope: []string{"profile", "groups"}, RoleClaim: "groups", Role: []string{"staff=moderator", "*=guest"},
 			RedirectURL: "https://voice.example.org/api/signin/callback", TTL: 8 * time.Hour,
 		},
+		Floor: app.Floor{
+			Talk: 20 * time.Second, Warn: 4 * time.Second, PingTimeout: 8 * time.Second, Tail: 100 * time.Millisecond, Pause: time.Second,
+			Queue: 3,
+		},
 		Channels: []string{"lobby", "ops=Ops: all"}, Slots: 4, ChannelCapacity: 20, MaxChannels: 30,
 		ChannelsPerUser: 3, ChannelsPerGuest: 2, PerAddress: 7, TrustedProxy: []string{"10.0.0.0/8", "2001:db8::1"},
 		ChannelIdle: time.Minute, MessageLength: 100, KeepMessages: 200, KeepFor: 48 * time.Hour,
@@ -117,6 +121,12 @@ oidc-role-claim: groups
 oidc-role: [staff=moderator, "*=guest"]
 oidc-redirect-url: https://voice.example.org/api/signin/callback
 oidc-ttl: 8h
+floor-talk: 20s
+floor-warn: 4s
+floor-ping-timeout: 8s
+floor-tail: 100ms
+floor-pause: 1s
+floor-queue: 3
 channels: ["lobby", "ops=Ops: all"]
 slots: 4
 channel-capacity: 20
@@ -154,6 +164,8 @@ log-level: warn
 		"LIVECHAT_ALLOW_ORIGIN": "https://a.example,https://b.example", "LIVECHAT_GUEST_TTL": "1h", "LIVECHAT_LOGIN_TTL": "72h",
 		"LIVECHAT_OIDC_ISSUER": "https://login.example.org", "LIVECHAT_OIDC_CLIENT_ID": "livechat", "LIVECHAT_OIDC_CLIENT_SECRET_FILE": "/etc/client",
 		"LIVECHAT_OIDC_NAME": "Example", "LIVECHAT_OIDC_SCOPE": "profile,groups", "LIVECHAT_OIDC_ROLE_CLAIM": "groups", "LIVECHAT_OIDC_ROLE": "staff=moderator,*=guest",
+		"LIVECHAT_FLOOR_TALK": "20s", "LIVECHAT_FLOOR_WARN": "4s", "LIVECHAT_FLOOR_PING_TIMEOUT": "8s", "LIVECHAT_FLOOR_TAIL": "100ms",
+		"LIVECHAT_FLOOR_PAUSE": "1s", "LIVECHAT_FLOOR_QUEUE": "3",
 		"LIVECHAT_OIDC_REDIRECT_URL": "https://voice.example.org/api/signin/callback", "LIVECHAT_OIDC_TTL": "8h",
 		"LIVECHAT_CHANNELS": "lobby,ops=Ops: all", "LIVECHAT_SLOTS": "4", "LIVECHAT_CHANNEL_CAPACITY": "20",
 		"LIVECHAT_MAX_CHANNELS": "30", "LIVECHAT_CHANNELS_PER_USER": "3", "LIVECHAT_CHANNELS_PER_GUEST": "2", "LIVECHAT_PER_ADDRESS": "7", "LIVECHAT_TRUSTED_PROXY": "10.0.0.0/8,2001:db8::1", "LIVECHAT_CHANNEL_IDLE": "1m", "LIVECHAT_MESSAGE_LENGTH": "100", "LIVECHAT_KEEP_MESSAGES": "200", "LIVECHAT_KEEP_FOR": "48h",

@@ -34,7 +34,9 @@ func (f *Floor) Configure(now time.Time, config Config) { f.config, f.pinged = c
 func (f *Floor) Holder() (g Grant, ok bool) { return f.holder, f.state == taken || f.state == tailing }
 
 // Position returns at which place of how many somebody waits, from 1; 0 when they do not.
-func (f *Floor) Position(user string) (position, size int) { return f.queue.find(user) + 1, len(f.queue) }
+func (f *Floor) Position(user string) (position, size int) {
+	return f.queue.find(user) + 1, len(f.queue)
+}
 
 // Waiting returns how many wait.
 func (f *Floor) Waiting() int { return len(f.queue) }

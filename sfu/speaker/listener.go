@@ -91,7 +91,7 @@ func (l *Listener) Select(now time.Time) (changed bool) {
 		if s.talker == nil {
 			continue
 		}
-		if s.talker.gone || l.excludes(s.talker) {
+		if s.talker.gone || l.Excludes(s.talker) {
 			*s, changed = slot{}, true
 			continue
 		}
@@ -120,7 +120,8 @@ func (l *Listener) audible() int {
 	return n
 }
 
-func (l *Listener) excludes(t *Talker) bool {
+// Excludes reports whether the listener never hears t: itself, and whom it does not want to.
+func (l *Listener) Excludes(t *Talker) bool {
 	if t == l.self {
 		return true
 	}
@@ -130,7 +131,7 @@ func (l *Listener) excludes(t *Talker) bool {
 
 // waits reports whether t may have a slot and has none.
 func (l *Listener) waits(t *Talker) bool {
-	return t.mark != l.room.stamp && !l.excludes(t)
+	return t.mark != l.room.stamp && !l.Excludes(t)
 }
 
 func (l *Listener) seat(i int, t *Talker, now time.Time) {
@@ -147,7 +148,7 @@ func (l *Listener) seatPins(now time.Time) (changed bool) {
 	l.pinned = l.pinned[:0]
 	for _, id := range l.pins {
 		t := l.room.byID[id]
-		if t == nil || l.excludes(t) || slices.Contains(l.pinned, t) {
+		if t == nil || l.Excludes(t) || slices.Contains(l.pinned, t) {
 			continue
 		}
 		if len(l.pinned) == len(l.slots) {

@@ -23,6 +23,7 @@ const (
 	ActionMute   = "mute"
 	ActionUnmute = "unmute"
 	ActionMove   = "move"
+	ActionFloor  = "floor"
 	ActionKick   = "kick"
 	ActionBan    = "ban"
 	ActionUnban  = "unban"

@@ -5,7 +5,7 @@ import "fmt"
 // ErrorCode says why a request failed; it travels in the "code" of an ERROR packet.
 type ErrorCode uint16
 
-// Error codes. 1xxx concern the session, 2xxx channels, 3xxx messages, 4xxx media.
+// Error codes. 1xxx concern the session, 2xxx channels, 3xxx messages, 4xxx media, 5xxx the floor.
 const (
 	CodeNotAuthenticated   ErrorCode = 1000
 	CodeInvalidToken       ErrorCode = 1001
@@ -40,6 +40,10 @@ const (
 
 	CodeBadSDP           ErrorCode = 4001
 	CodeUnsupportedMedia ErrorCode = 4002
+
+	CodeFloorDenied    ErrorCode = 5001
+	CodeNotHolder      ErrorCode = 5002
+	CodeFloorQueueFull ErrorCode = 5003
 
 	CodeInternal ErrorCode = 9000
 	CodeStorage  ErrorCode = 9001
@@ -108,6 +112,12 @@ func (c ErrorCode) String() string {
 		return "bad SDP"
 	case CodeUnsupportedMedia:
 		return "unsupported media"
+	case CodeFloorDenied:
+		return "floor denied"
+	case CodeNotHolder:
+		return "not the holder of the floor"
+	case CodeFloorQueueFull:
+		return "floor queue full"
 	case CodeInternal:
 		return "internal error"
 	case CodeStorage:

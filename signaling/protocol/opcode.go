@@ -27,6 +27,10 @@ const (
 	OpMessageDelete Op = 23 // → OpAck
 	OpSearch        Op = 24 // → OpAck
 	OpRead          Op = 25 // → OpAck
+	OpFloorRequest  Op = 30 // → OpAck
+	OpFloorRelease  Op = 31 // → OpAck
+	OpFloorPing     Op = 32 // → OpFloorPong
+	OpFloorClear    Op = 33 // → OpAck
 	OpVoiceState    Op = 40 // → OpAck
 	OpSubscribe     Op = 41 // → OpAck
 	OpPresence      Op = 42 // → OpAck
@@ -60,6 +64,13 @@ const (
 	OpICEServers      Op = 107 // event
 	OpPresenceEvent   Op = 108 // event
 	OpMessageChange   Op = 109 // event
+	OpFloorGranted    Op = 110 // event
+	OpFloorDeny       Op = 111 // event
+	OpFloorTaken      Op = 112 // event
+	OpFloorIdle       Op = 113 // event
+	OpFloorRevoke     Op = 114 // event
+	OpFloorQueue      Op = 115 // event
+	OpFloorPong       Op = 116 // reply
 	OpAck             Op = 200 // reply
 	OpError           Op = 201 // reply
 )
@@ -117,6 +128,28 @@ func (o Op) String() string { //nolint:funlen // a table
 		return "SEARCH"
 	case OpRead:
 		return "READ"
+	case OpFloorRequest:
+		return "FLOOR_REQUEST"
+	case OpFloorRelease:
+		return "FLOOR_RELEASE"
+	case OpFloorPing:
+		return "FLOOR_PING"
+	case OpFloorClear:
+		return "FLOOR_CLEAR"
+	case OpFloorGranted:
+		return "FLOOR_GRANTED"
+	case OpFloorDeny:
+		return "FLOOR_DENY"
+	case OpFloorTaken:
+		return "FLOOR_TAKEN"
+	case OpFloorIdle:
+		return "FLOOR_IDLE"
+	case OpFloorRevoke:
+		return "FLOOR_REVOKE"
+	case OpFloorQueue:
+		return "FLOOR_QUEUE_POS_INFO"
+	case OpFloorPong:
+		return "FLOOR_PONG"
 	case OpVoiceState:
 		return "VOICE_STATE"
 	case OpSubscribe:

@@ -5,8 +5,12 @@ import "strings"
 // Mode is how people share a channel's air.
 type Mode string
 
-// ModeConference is the open-mic mode: everyone may talk at once.
-const ModeConference Mode = "conference"
+const (
+	// ModeConference is the open-mic mode: everyone may talk at once.
+	ModeConference Mode = "conference"
+	// ModePTT is push-to-talk: who has the floor is heard, and nobody else.
+	ModePTT Mode = "ptt"
+)
 
 // Heartbeat is the d of HEARTBEAT: S is the number of the last event the client has
 // seen, 0 before the first.
@@ -64,6 +68,8 @@ const (
 // ChannelSettings are what CHANNEL_CREATE and CHANNEL_UPDATE have in common; absent fields stay as they are.
 type ChannelSettings struct {
 	Topic *string `json:"topic,omitempty"`
+	// Floor matters where the mode is ModePTT.
+	Floor *FloorSettings `json:"floor,omitempty"`
 	// Access defaults to AccessOpen.
 	Access *Access `json:"access,omitempty"`
 	// Position orders lists of channels, the smaller the further up; it defaults to 0.
@@ -196,6 +202,9 @@ type Hello struct {
 // FeatureResume is what HELLO names when sessions can be resumed.
 const FeatureResume = "resume"
 
+// FeatureFloor is what HELLO names when there are channels of ModePTT.
+const FeatureFloor = "floor"
+
 // FeatureHistory is what HELLO names when messages can be read again, changed and taken back.
 const FeatureHistory = "history"
 
@@ -308,6 +317,8 @@ type ChannelInfo struct {
 	// KeepMessages and KeepForMS are nil where the server's default holds.
 	KeepMessages *int   `json:"keep_messages,omitempty"`
 	KeepForMS    *int64 `json:"keep_for_ms,omitempty"`
+	// Floor is nil where the floor is given as the server does by default, as are its fields.
+	Floor *FloorSettings `json:"floor,omitempty"`
 	// May is what the one who is told of the channel may do there; empty: not even enter.
 	May []Right `json:"may"`
 }
@@ -354,6 +365,8 @@ type Joined struct {
 	// ActiveMembers are all members in the order they joined, the joiner last.
 	ActiveMembers []Member `json:"active_members"`
 	Slots         []Slot   `json:"slots"`
+	// Floor is there in a channel of ModePTT.
+	Floor *Floor `json:"floor,omitempty"`
 }
 
 // Slot is one receiving audio line of a listener and who is heard on it.

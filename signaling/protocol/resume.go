@@ -19,6 +19,8 @@ type Resumed struct {
 	ResumeToken string `json:"resume_token"`
 	// ICEServers take the place of READY's: the client may have come back by another way.
 	ICEServers []ICEServer `json:"ice_servers"`
+	// Floor is that of the channel one is in, where people talk by turns.
+	Floor *Floor `json:"floor,omitempty"`
 }
 
 // InvalidSession is the d of INVALID_SESSION, the answer to a RESUME that cannot be: identify anew on the same connection.

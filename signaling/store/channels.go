@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -23,6 +25,17 @@ type Channel struct {
 	CreatedAt time.Time `json:"created_at"`
 	// Keep is how much of the chat is kept; nil fields: as the server does.
 	Keep Keep `json:"keep"`
+	// Floor is how the floor is given, nil, as its fields: as the server does.
+	Floor *Floor `json:"floor,omitempty"`
+}
+
+// Floor says how a channel's floor is given.
+type Floor struct {
+	TalkMS  *int64 `json:"talk_ms,omitempty"`
+	PauseMS *int64 `json:"pause_ms,omitempty"`
+	Queue   *int   `json:"queue,omitempty"`
+	CutIn   *bool  `json:"cut_in,omitempty"`
+	Over    *bool  `json:"over,omitempty"`
 }
 
 // Keep says how much of a channel's chat is kept. Zero: nothing. Nil: what the server has by default.
@@ -43,13 +56,21 @@ func (f ChannelSaved) apply(w *writing) error {
 		ms := f.Keep.For.Milliseconds()
 		keepMS = &ms
 	}
+	var floor *string
+	if f.Floor != nil {
+		text, err := json.Marshal(f.Floor)
+		if err != nil {
+			return err
+		}
+		floor = new(string(text))
+	}
 	_, err := w.exec(`INSERT INTO channels (id, name, topic, mode, access, speaking, position, capacity, owner_id, created_at,
-			keep_count, keep_ms, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			keep_count, keep_ms, floor, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET name = excluded.name, topic = excluded.topic, mode = excluded.mode,
 			access = excluded.access, speaking = excluded.speaking, position = excluded.position, capacity = excluded.capacity, owner_id = excluded.owner_id,
-			keep_count = excluded.keep_count, keep_ms = excluded.keep_ms, seq = excluded.seq`,
+			keep_count = excluded.keep_count, keep_ms = excluded.keep_ms, floor = excluded.floor, seq = excluded.seq`,
 		f.ID, f.Name, f.Topic, f.Mode, f.Access, f.Speaking, f.Position, f.Capacity, f.OwnerID, milliseconds(f.CreatedAt),
-		f.Keep.Count, keepMS, w.seq)
+		f.Keep.Count, keepMS, floor, w.seq)
 	return err
 }
 
@@ -73,7 +94,7 @@ func (f ChannelDeleted) apply(w *writing) error {
 	return ChatCleared(f).apply(w)
 }
 
-const channelColumns = "id, name, topic, mode, access, speaking, position, capacity, owner_id, created_at, keep_count, keep_ms"
+const channelColumns = "id, name, topic, mode, access, speaking, position, capacity, owner_id, created_at, keep_count, keep_ms, floor"
 
 // Channels returns all channels, in the order of their positions, then the oldest first.
 func (s *Store) Channels(ctx context.Context) ([]Channel, error) {
@@ -97,9 +118,15 @@ func (s *Store) Channels(ctx context.Context) ([]Channel, error) {
 func scanChannel(rows *sql.Rows) (c Channel, err error) {
 	var created int64
 	var keepCount, keepMS sql.NullInt64
+	var floor sql.NullString
 	if err = rows.Scan(&c.ID, &c.Name, &c.Topic, &c.Mode, &c.Access, &c.Speaking, &c.Position, &c.Capacity, &c.OwnerID, &created,
-		&keepCount, &keepMS); err != nil {
+		&keepCount, &keepMS, &floor); err != nil {
 		return c, err
+	}
+	if floor.Valid {
+		if err = json.Unmarshal([]byte(floor.String), &c.Floor); err != nil {
+			return c, fmt.Errorf("the floor of channel %s: %w", c.ID, err)
+		}
 	}
 	c.CreatedAt = time.UnixMilli(created)
 	if keepCount.Valid {

@@ -20,6 +20,7 @@ CREATE TABLE channels (
 	created_at INTEGER NOT NULL,
 	keep_count INTEGER,          -- of messages; NULL: as the server does, 0: none
 	keep_ms    INTEGER,          -- NULL: as the server does, 0: none
+	floor      TEXT,             -- how the floor is given, as JSON; NULL, as what is absent there: as the server does
 	seq        INTEGER NOT NULL  -- of the fact that changed it last
 ) STRICT, WITHOUT ROWID;
 

@@ -17,6 +17,9 @@ export const FEATURE_MODERATION = 'moderation';
 /** What it has when people may invite others, who then are known. */
 export const FEATURE_INVITES = 'invites';
 
+/** What it has when there are channels in which one talks at a time. */
+export const FEATURE_FLOOR = 'floor';
+
 /** Opcodes, requests first. */
 export const Op = Object.freeze({
   HEARTBEAT: 1,
@@ -38,6 +41,10 @@ export const Op = Object.freeze({
   MESSAGE_DELETE: 23,
   SEARCH: 24,
   READ: 25,
+  FLOOR_REQUEST: 30,
+  FLOOR_RELEASE: 31,
+  FLOOR_PING: 32,
+  FLOOR_CLEAR: 33,
   VOICE_STATE: 40,
   SUBSCRIBE: 41,
   PRESENCE: 42,
@@ -68,6 +75,13 @@ export const Op = Object.freeze({
   ICE_SERVERS: 107,
   PRESENCE_EVENT: 108,
   MESSAGE_CHANGE: 109,
+  FLOOR_GRANTED: 110,
+  FLOOR_DENY: 111,
+  FLOOR_TAKEN: 112,
+  FLOOR_IDLE: 113,
+  FLOOR_REVOKE: 114,
+  FLOOR_QUEUE_POS_INFO: 115,
+  FLOOR_PONG: 116,
   ACK: 200,
   ERROR: 201,
 });
@@ -103,6 +117,9 @@ export const ErrorCode = Object.freeze({
   MESSAGE_NOT_FOUND: 3003,
   BAD_SDP: 4001,
   UNSUPPORTED_MEDIA: 4002,
+  FLOOR_DENIED: 5001,
+  NOT_HOLDER: 5002,
+  FLOOR_QUEUE_FULL: 5003,
   INTERNAL: 9000,
   STORAGE: 9001,
 });

@@ -1,0 +1,468 @@
+package sfu
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu/floor"
+)
+
+// FloorSettings are how the floor of a channel is given. Values can be compared.
+type FloorSettings struct {
+	// Talk is the longest time of one grant, 0 for no end; Pause is how long nobody has the floor after it; Queue is how many may
+	// wait. Each is as the server has it by default when it is -1.
+	Talk, Pause time.Duration
+	Queue       int
+	// CutIn: everybody interrupts everybody. Over: moderators may speak beside who has the floor.
+	CutIn, Over bool
+}
+
+// FloorByDefault are the settings of a channel that says nothing else.
+func FloorByDefault() FloorSettings { return FloorSettings{Talk: -1, Pause: -1, Queue: -1} }
+
+// config returns the settings, with what they leave open filled in.
+func (s FloorSettings) config(byDefault floor.Config) floor.Config {
+	config := byDefault
+	if s.Talk >= 0 {
+		config.MaxTalk = s.Talk
+		config.Warn = min(config.Warn, s.Talk/3)
+	}
+	if s.Pause >= 0 {
+		config.Pause = s.Pause
+	}
+	if s.Queue >= 0 {
+		config.Queue = s.Queue
+	}
+	config.CutIn = s.CutIn
+	return config
+}
+
+// FloorGrant is who has the floor.
+type FloorGrant struct {
+	UserID, Name string
+	ID           uint64
+	Priority     uint8
+	// Since and Until are of the monotonic clock too; Until is zero where there is no end, and Warn is how long before it the holder is told.
+	Since, Until time.Time
+	Warn         time.Duration
+	// Ping is how long the floor is kept for a holder who does not ping, 0 for ever.
+	Ping time.Duration
+	// Over: it is not the floor but leave to speak over it.
+	Over bool
+}
+
+// FloorPlace is where somebody waits for the floor: Position, from 1, of Size.
+type FloorPlace struct {
+	Position, Size int
+	Priority       uint8
+}
+
+// FloorState is a channel's floor: who has it, nil for nobody, who speaks over it, and how many wait.
+type FloorState struct {
+	Holder, Over *FloorGrant
+	Waiting      int
+}
+
+// FloorRequest asks for the floor.
+type FloorRequest struct {
+	// Priority is what the member may ask for, 255 an emergency.
+	Priority uint8
+	// Queue: the member waits where it cannot have the floor at once.
+	Queue bool
+	// Over asks to speak beside who has the floor.
+	Over bool
+}
+
+// FloorAnswer is what became of a FloorRequest: one of the two is set.
+type FloorAnswer struct {
+	Grant *FloorGrant
+	Place *FloorPlace
+}
+
+// air is what is shared by turns where one talks at a time: a floor for each line. A nil air has no timer to stop.
+type air struct {
+	floors [lineCount]*floor.Floor
+	// first is where the ids of grants begin, as they are told: at random, since no other channel's may be taken for one of here.
+	first uint64
+	timer *time.Timer
+	due   time.Time // of the timer; zero when it is not set
+}
+
+func newAir(onFloor, overFloor floor.Config) *air {
+	return &air{
+		floors: [lineCount]*floor.Floor{floor.New(onFloor), floor.New(overFloor)},
+		first:  uint64(rand.Uint32()), //nolint:gosec // no secret
+	}
+}
+
+// id is the id of a line's grant, as it is told.
+func (a *air) id(on line, grant uint64) uint64 { return a.first + grant*uint64(lineCount) + uint64(on) } //nolint:gosec // small
+
+// grantOf is the other way round; 0, for whatever somebody has, is on both lines.
+func (a *air) grantOf(on line, id uint64) (grant uint64, ok bool) {
+	if id == 0 {
+		return 0, true
+	}
+	if id -= a.first + uint64(on); id%uint64(lineCount) != 0 { //nolint:gosec // small
+		return 0, false
+	}
+	grant = id / uint64(lineCount)
+	return grant, grant != 0
+}
+
+func (a *air) stop() {
+	if a != nil && a.timer != nil {
+		a.timer.Stop()
+	}
+}
+
+// followModeLocked makes the channel one in which people talk by turns, or all at once, as its settings have it.
+func (c *Channel) followModeLocked(now time.Time) {
+	settings := c.roster.channel.Settings
+	config := settings.Floor.config(c.hub.floor)
+	over := config
+	over.CutIn, over.Queue, over.Pause = false, 0, 0
+	switch turns := settings.Mode == ModePTT; {
+	case turns && c.air != nil:
+		c.air.floors[onFloor].Configure(now, config)
+		c.air.floors[overFloor].Configure(now, over)
+		if !settings.Floor.Over {
+			c.applyLocked(now, overFloor, floor.Clear{})
+		}
+	case turns:
+		c.board.takeTurns(true)
+		c.air = newAir(config, over)
+	case c.air != nil:
+		for on := range c.air.floors {
+			c.applyLocked(now, line(on), floor.Clear{})
+		}
+		c.air.stop()
+		c.air = nil
+		c.board.takeTurns(false)
+	}
+	if len(c.board.legs) > 0 {
+		c.rouse() // who is heard may be another one
+		c.tellSlotsLocked(c.board.settle(now), nil)
+	}
+}
+
+// RequestFloor asks for the floor. answer is called with what became of it, before anything that follows is told but after the member's
+// packets are let through, if they are. Like Notifier, it must neither block nor call back. It fails, and calls nothing, with
+// ErrNotInChannel, ErrNoFloor, ErrFloorSilent, ErrFloorBusy or ErrFloorQueueFull.
+func (m *Member) RequestFloor(req FloorRequest, answer func(FloorAnswer)) error {
+	c, now := m.channel, time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	on := onFloor
+	if req.Over {
+		on = overFloor
+	}
+	if err := c.mayRequestLocked(m, on); err != nil {
+		return err
+	}
+	effects := c.air.floors[on].Apply(now, floor.Request{User: m.self.userID, Priority: req.Priority, Queue: req.Queue && !req.Over})
+	c.switchLocked(on, effects, now)
+	defer c.scheduleLocked(now)
+	for i, effect := range effects {
+		var got FloorAnswer
+		switch e := effect.(type) {
+		case floor.Granted:
+			if e.User == m.self.userID {
+				got.Grant = c.grantLocked(on, e.Grant)
+			}
+		case floor.Queued:
+			if e.User == m.self.userID {
+				got.Place = &FloorPlace{e.Position, e.Size, e.Priority}
+			}
+		case floor.Denied:
+			if e.User == m.self.userID {
+				c.tellFloorLocked(on, append(effects[:i:i], effects[i+1:]...))
+				return denied(e.Cause)
+			}
+		}
+		if got != (FloorAnswer{}) {
+			answer(got)
+			if got.Place != nil { // as it was just told
+				effects = append(effects[:i:i], effects[i+1:]...)
+			}
+			c.tellFloorLocked(on, effects)
+			return nil
+		}
+	}
+	return fmt.Errorf("sfu: a request for the floor of %s had no answer", c.id) // floor's own tests see to it
+}
+
+// mayRequestLocked reports why a member cannot have the floor at all.
+func (c *Channel) mayRequestLocked(m *Member, on line) error {
+	switch {
+	case !c.roster.has(m.self):
+		return c.roster.notIn()
+	case c.air == nil:
+		return fmt.Errorf("%w: %s", ErrNoFloor, c.id)
+	case !m.self.talker:
+		return fmt.Errorf("%w: you joined without a microphone", ErrFloorSilent)
+	case m.self.suppressed:
+		return fmt.Errorf("%w: you are in the audience", ErrFloorSilent)
+	case !m.self.talks():
+		return fmt.Errorf("%w: you are muted", ErrFloorSilent)
+	case on == overFloor && !c.roster.channel.Floor.Over:
+		return fmt.Errorf("%w: nobody speaks over the floor of %s", ErrNoFloor, c.id)
+	}
+	if held, ok := c.air.floors[1-on].Holder(); ok && held.User == m.self.userID {
+		return fmt.Errorf("%w: you are heard already", ErrFloorBusy)
+	}
+	return nil
+}
+
+func denied(cause floor.Cause) error {
+	if cause == floor.CauseQueueFull {
+		return ErrFloorQueueFull
+	}
+	return ErrFloorBusy
+}
+
+// ReleaseFloor gives back the floor of a grant, or with 0 whatever the member has, also its place among those who wait. answer is as
+// RequestFloor's. It fails with ErrNotInChannel, ErrNoFloor or ErrNotHolder.
+func (m *Member) ReleaseFloor(grant uint64, answer func()) error {
+	release := func(own uint64) floor.Event { return floor.Release{User: m.self.userID, Grant: own} }
+	return m.floorEvent(grant, release, func(effect floor.Effect) bool {
+		_, ok := effect.(floor.Released)
+		if ok {
+			answer()
+		}
+		return ok
+	})
+}
+
+// PingFloor says that the member still talks. answer, as RequestFloor's, is told how long it still may, 0 for as long as it likes. It fails with
+// ErrNotInChannel, ErrNoFloor or ErrNotHolder.
+func (m *Member) PingFloor(grant uint64, answer func(left time.Duration)) error {
+	ping := func(own uint64) floor.Event { return floor.Ping{User: m.self.userID, Grant: own} }
+	return m.floorEvent(grant, ping, func(effect floor.Effect) bool {
+		pong, ok := effect.(floor.Pong)
+		if ok {
+			answer(pong.Left)
+		}
+		return ok
+	})
+}
+
+// floorEvent applies an event of this member's grant to the line on which it counts, and reports ErrNotHolder where there is none.
+func (m *Member) floorEvent(grant uint64, event func(own uint64) floor.Event, answered func(floor.Effect) bool) error {
+	c, now := m.channel, time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case !c.roster.has(m.self):
+		return c.roster.notIn()
+	case c.air == nil:
+		return fmt.Errorf("%w: %s", ErrNoFloor, c.id)
+	}
+	defer c.scheduleLocked(now)
+	for on, f := range c.air.floors {
+		own, ok := c.air.grantOf(line(on), grant)
+		if !ok {
+			continue
+		}
+		effects := f.Apply(now, event(own))
+		c.switchLocked(line(on), effects, now)
+		done := false
+		for _, effect := range effects {
+			done = done || answered(effect)
+		}
+		c.tellFloorLocked(line(on), effects)
+		if done {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w of %s", ErrNotHolder, c.id)
+}
+
+// Holders returns who has the floor, and who speaks over it.
+func (c *Channel) Holders() []FloorGrant {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var grants []FloorGrant
+	if state := c.floorStateLocked(); state != nil {
+		for _, grant := range []*FloorGrant{state.Holder, state.Over} {
+			if grant != nil {
+				grants = append(grants, *grant)
+			}
+		}
+	}
+	return grants
+}
+
+// RevokeFloor takes the floor, and leave to speak over it, from whoever has them. by is a user id; answer is as RequestFloor's. It reports
+// false, and calls nothing, where one does not talk at a time, or nobody has the floor.
+func (c *Channel) RevokeFloor(by string, answer func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if state := c.floorStateLocked(); state == nil || c.roster.closed || state.Holder == nil && state.Over == nil {
+		return false
+	}
+	now := time.Now()
+	defer c.scheduleLocked(now)
+	var effects [lineCount][]floor.Effect
+	for on, f := range c.air.floors {
+		effects[on] = f.Apply(now, floor.Revoke{By: by})
+		c.switchLocked(line(on), effects[on], now)
+	}
+	answer()
+	for on := range effects {
+		c.tellFloorLocked(line(on), effects[on])
+	}
+	return true
+}
+
+// WithFloor calls do with the member's grant or place and the floor of its channel, nil where one does not talk at a time, or the member
+// is out. Nothing is told meanwhile: like Notifier, do must neither block nor call back.
+func (m *Member) WithFloor(do func(mine FloorAnswer, state *FloorState)) {
+	m.channel.mu.Lock()
+	defer m.channel.mu.Unlock()
+	do(m.floorLocked())
+}
+
+func (m *Member) floorLocked() (mine FloorAnswer, state *FloorState) {
+	c := m.channel
+	if !c.roster.has(m.self) || c.air == nil {
+		return FloorAnswer{}, nil
+	}
+	state = c.floorStateLocked()
+	for _, grant := range []*FloorGrant{state.Holder, state.Over} {
+		if grant != nil && grant.UserID == m.self.userID {
+			mine.Grant = grant
+		}
+	}
+	for _, f := range c.air.floors {
+		if at, size := f.Position(m.self.userID); at > 0 {
+			mine.Place = &FloorPlace{Position: at, Size: size}
+		}
+	}
+	return mine, state
+}
+
+// floorStateLocked returns the channel's floor, nil where all talk at once.
+func (c *Channel) floorStateLocked() *FloorState {
+	if c.air == nil {
+		return nil
+	}
+	state := &FloorState{Waiting: c.air.floors[onFloor].Waiting()}
+	if held, ok := c.air.floors[onFloor].Holder(); ok {
+		state.Holder = c.grantLocked(onFloor, held)
+	}
+	if held, ok := c.air.floors[overFloor].Holder(); ok {
+		state.Over = c.grantLocked(overFloor, held)
+	}
+	return state
+}
+
+// silenceLocked takes floor and place from somebody who is heard no more.
+func (c *Channel) silenceLocked(p *occupant) {
+	if c.air == nil {
+		return
+	}
+	now := time.Now()
+	for on := range c.air.floors {
+		c.applyLocked(now, line(on), floor.Leave{User: p.userID})
+	}
+}
+
+// applyLocked has a line's floor take note of an event, and carries out what follows.
+func (c *Channel) applyLocked(now time.Time, on line, event floor.Event) {
+	effects := c.air.floors[on].Apply(now, event)
+	c.switchLocked(on, effects, now)
+	c.tellFloorLocked(on, effects)
+	c.scheduleLocked(now)
+}
+
+// switchLocked opens and shuts gates, before anybody is told of it.
+func (c *Channel) switchLocked(on line, effects []floor.Effect, now time.Time) {
+	defer contain(c.hub.journal, "giving the floor")
+	for _, effect := range effects {
+		switch e := effect.(type) {
+		case floor.Shut:
+			c.board.shut(on)
+		case floor.Open:
+			c.board.open(on, e.User, now)
+			c.rouse() // who talks already is heard from here on
+		}
+	}
+}
+
+// tellFloorLocked tells those concerned what became of a line.
+func (c *Channel) tellFloorLocked(on line, effects []floor.Effect) {
+	over := on == overFloor
+	one := func(user string, event Event) {
+		if c.roster.members[user] != nil { // who has left is told of that
+			c.notifier.Notify([]string{user}, "", event)
+		}
+	}
+	for _, effect := range effects {
+		switch e := effect.(type) {
+		case floor.Granted:
+			one(e.User, FloorGranted{ChannelID: c.id, FloorGrant: *c.grantLocked(on, e.Grant)})
+		case floor.Taken:
+			c.notifier.Notify(c.roster.userIDs(), e.User, FloorTaken{ChannelID: c.id, FloorGrant: *c.grantLocked(on, e.Grant)})
+		case floor.Idle:
+			c.notifier.Notify(c.roster.userIDs(), "", FloorIdle{ChannelID: c.id, Over: over})
+		case floor.Revoked:
+			one(e.User, FloorRevoked{ChannelID: c.id, FloorGrant: *c.grantLocked(on, e.Grant), Cause: e.Cause, By: e.By, Grace: e.Grace})
+		case floor.Denied:
+			one(e.User, FloorDenied{ChannelID: c.id, Over: over, Cause: e.Cause})
+		case floor.Queued:
+			one(e.User, FloorQueued{ChannelID: c.id, Over: over, FloorPlace: FloorPlace{e.Position, e.Size, e.Priority}})
+		}
+	}
+	defer contain(c.hub.journal, "telling of slots")
+	c.tellSlotsLocked(c.board.settle(time.Now()), nil)
+}
+
+// grantLocked is a grant as it is told.
+func (c *Channel) grantLocked(on line, g floor.Grant) *FloorGrant {
+	config := c.roster.channel.Floor.config(c.hub.floor)
+	told := &FloorGrant{
+		UserID: g.User, ID: c.air.id(on, g.ID), Priority: g.Priority, Since: g.Since, Until: g.Until, Ping: config.Ping, Over: on == overFloor,
+	}
+	if !g.Until.IsZero() {
+		told.Warn = config.Warn
+	}
+	if p := c.roster.members[g.User]; p != nil {
+		told.Name = p.name
+	}
+	return told
+}
+
+// scheduleLocked sets the timer to when something of the floors is due.
+func (c *Channel) scheduleLocked(now time.Time) {
+	var next time.Time
+	for _, f := range c.air.floors {
+		if due, ok := f.Next(); ok && (next.IsZero() || due.Before(next)) {
+			next = due
+		}
+	}
+	a := c.air
+	if next.Equal(a.due) {
+		return
+	}
+	a.stop()
+	if a.due = next; !next.IsZero() {
+		a.timer = time.AfterFunc(max(next.Sub(now), 0), func() { c.floorDue(a) })
+	}
+}
+
+// floorDue does what is due.
+func (c *Channel) floorDue(a *air) {
+	defer contain(c.hub.journal, "looking after the floor")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.air != a || c.roster.closed {
+		return
+	}
+	a.due = time.Time{}
+	now := time.Now()
+	for on := range a.floors {
+		c.applyLocked(now, line(on), floor.Tick{})
+	}
+}
