@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 )
@@ -390,4 +391,53 @@ func checkPushToMute(t *testing.T, ada, ben *participant) {
 	choose("#preferences-by", "open")
 	ada.until("there is nothing to hold", "document.getElementById('hold').hidden")
 	ben.hears(both, ada)
+}
+
+// sessionScript notes what the page says to the system of its call, and keeps the buttons that it hands over.
+const sessionScript = `
+	window.system = { handlers: {}, active: null };
+	navigator.mediaSession.setActionHandler = (action, handler) => { system.handlers[action] = handler; };
+	navigator.mediaSession.setMicrophoneActive = (active) => { system.active = active; };`
+
+// TestBrowserMuted talks while muted, which the page says, and mutes and hangs up by the buttons of a headset.
+func TestBrowserMuted(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t)
+	ada := startBrowser(t, "Ada", toneAda)
+	_, err := chromedp.Call(ada.tab, page.AddScriptToEvaluateOnNewDocument,
+		page.AddScriptToEvaluateOnNewDocumentParams{Source: sessionScript})
+	require.NoError(t, err)
+	ada.signIn(s)
+	evaluate[chromedp.Void](ada, fmt.Sprintf(fakeMicrophone, toneAda))
+	evaluate[chromedp.Void](ada, `voice.gain.value = 0.001, void (window.copies = 0, window.clone = MediaStreamTrack.prototype.clone,
+		MediaStreamTrack.prototype.clone = function () { copies++; return window.copy = clone.call(this); })`)
+	ada.join("lobby")
+	ada.until("the system knows", "system.active === true && navigator.mediaSession.metadata.title === 'lobby'")
+
+	evaluate[chromedp.Void](ada, "void system.handlers.togglemicrophone()")
+	ada.see("#mute", "Unmute")
+	ada.until("the system knows", "system.active === false")
+	// Whoever is quiet, or only knocks on the table, is told nothing.
+	ada.until("it is listened to", "copies === 1 && copy.enabled && copy.readyState === 'live'")
+	require.Empty(t, evaluate[string](ada, "document.getElementById('hint').textContent"))
+	evaluate[chromedp.Void](ada, "void (voice.gain.value = 0.5)")
+	ada.see("#hint", "You are muted. Nobody hears you.")
+	ada.pictures("muted")
+	ada.until("it goes away", "document.getElementById('hint').textContent === ''")
+
+	evaluate[chromedp.Void](ada, "void system.handlers.togglemicrophone()")
+	ada.see("#mute", "Mute")
+	ada.until("the copy is let go", "copy.readyState === 'ended'")
+	// Without a microphone there is nothing to listen to, and who does not want it is not listened to.
+	ada.click("#preferences-open")
+	ada.click("#preferences-muffled")
+	ada.click("#preferences-close")
+	ada.click("#mute")
+	ada.see("#mute", "Unmute")
+	require.Equal(t, 1, evaluate[int](ada, "copies"))
+
+	evaluate[chromedp.Void](ada, "void system.handlers.hangup()")
+	ada.see("#stage", "Pick a channel")
+	ada.until("the system knows", "system.handlers.hangup === null && system.active === false")
+	ada.noComplaints()
 }

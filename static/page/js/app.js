@@ -22,6 +22,7 @@ import { Invitation } from './invitation.js';
 import { Keys } from './keys.js';
 import { Media } from './media.js';
 import { Microphone } from './microphone.js';
+import { Muffled } from './muffled.js';
 import { Push } from './push.js';
 import { Session } from './session.js';
 import { Tones } from './tones.js';
@@ -74,7 +75,7 @@ function main() {
   for (const id of ['start-checkup', 'checkup-open']) {
     byId(id).addEventListener('click', dialogs.checkup);
   }
-  const hint = mountHint();
+  const hint = mountHint(new Muffled(session.call, choices));
   mountKeys(keys, choices, mountPreferences(choices, keys, tones));
   const renders = [
     mountStart(session, invitation, link.channelId),

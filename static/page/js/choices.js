@@ -22,6 +22,8 @@ const DEFAULTS = {
   talkKey: 'Space',
   /** Whether a press begins and another one ends it, in place of holding. */
   talkToggles: false,
+  /** Whether one is told that one talks while one is muted. */
+  mutedHint: true,
   /** Whether tones tell what happens, and how loud, from 0 to 100. */
   tones: true,
   toneVolume: 60,

@@ -25,6 +25,11 @@ const MAX_PATIENCE_MS = 120_000;
 /** @type {AudioContext | null} of all; browsers allow few */
 let context = null;
 
+/** What looks into tracks, which is running while a {@link Signal} looks. */
+export function listening() {
+  return (context ??= new AudioContext({ latencyHint: 'playback' }));
+}
+
 /** Looks at one track until it is stopped. Event: `change` when {@link Signal#silent} changed. */
 export class Signal extends EventTarget {
   /** Nothing but zeros comes, and has for a while. */
@@ -45,10 +50,9 @@ export class Signal extends EventTarget {
   /** @param {MediaStreamTrack} track */
   constructor(track) {
     super();
-    context ??= new AudioContext({ latencyHint: 'playback' });
     this.#track = track;
-    this.#source = context.createMediaStreamSource(new MediaStream([track]));
-    this.#analyser = new AnalyserNode(context, { fftSize: WINDOW });
+    this.#source = listening().createMediaStreamSource(new MediaStream([track]));
+    this.#analyser = new AnalyserNode(listening(), { fftSize: WINDOW });
     this.#source.connect(this.#analyser);
     this.#timer = setInterval(() => this.#look(), INTERVAL_MS);
   }

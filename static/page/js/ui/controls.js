@@ -3,6 +3,7 @@
  * @module
  */
 
+import { mountHeadset } from '../headset.js';
 import { chordWords } from '../keys.js';
 import { doerWords } from '../words/deeds.js';
 import { byId, catchFocus, setAttribute, setText } from './dom.js';
@@ -57,6 +58,8 @@ export function mountControls(session, keys) {
     setAttribute(button, 'aria-keyshortcuts', chords.join(' '));
     setAttribute(button, 'title', chordWords(chords[0]));
   }
+
+  mountHeadset(call, toggleMute);
 
   let inRoom = false;
   return () => {

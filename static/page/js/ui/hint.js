@@ -3,18 +3,25 @@
  * @module
  */
 
+import { MUTED_TALK } from '../words/keys.js';
 import { byId, setText } from './dom.js';
 
 /** How long it stays, in milliseconds. */
 const SHOWN_MS = 4_000;
 
-/** @returns {(text: string) => void} shows it */
-export function mountHint() {
+/**
+ * @param {import('../muffled.js').Muffled} muffled
+ * @returns {(text: string) => void} shows it
+ */
+export function mountHint(muffled) {
   const element = byId('hint');
   let timer = 0;
-  return (text) => {
+  /** @param {string} text */
+  const show = (text) => {
     setText(element, text);
     clearTimeout(timer);
     timer = setTimeout(() => setText(element, ''), SHOWN_MS);
   };
+  muffled.addEventListener('talk', () => show(MUTED_TALK));
+  return show;
 }

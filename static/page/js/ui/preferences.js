@@ -19,8 +19,12 @@ export function mountPreferences(choices, keys, tones) {
   const dialog = /** @type {HTMLDialogElement} */ (byId('preferences-dialog'));
   const by = /** @type {HTMLSelectElement} */ (byId('preferences-by'));
   const how = /** @type {HTMLSelectElement} */ (byId('preferences-how'));
-  const single = /** @type {HTMLInputElement} */ (byId('preferences-single'));
-  const audible = /** @type {HTMLInputElement} */ (byId('preferences-tones'));
+  /** @type {[HTMLInputElement, 'singleKeys' | 'tones' | 'mutedHint'][]} */
+  const switches = [
+    [/** @type {HTMLInputElement} */ (byId('preferences-single')), 'singleKeys'],
+    [/** @type {HTMLInputElement} */ (byId('preferences-tones')), 'tones'],
+    [/** @type {HTMLInputElement} */ (byId('preferences-muffled')), 'mutedHint'],
+  ];
   const volume = /** @type {HTMLInputElement} */ (byId('preferences-volume'));
   const key = byId('preferences-key');
   const says = byId('preferences-says');
@@ -32,10 +36,9 @@ export function mountPreferences(choices, keys, tones) {
   const render = () => {
     by.value = choices.get('talkBy');
     how.value = String(choices.get('talkToggles'));
-    single.checked = choices.get('singleKeys');
-    audible.checked = choices.get('tones');
+    switches.forEach(([box, name]) => (box.checked = choices.get(name)));
     volume.value = String(choices.get('toneVolume'));
-    byId('preferences-loudness').hidden = !audible.checked;
+    byId('preferences-loudness').hidden = !choices.get('tones');
     byId('preferences-push').hidden = by.value === 'open';
     setText(key, waits ? 'Press a key …' : keyName(choices.get('talkKey')));
     setAttribute(key, 'aria-pressed', String(waits));
@@ -48,8 +51,9 @@ export function mountPreferences(choices, keys, tones) {
 
   by.addEventListener('change', () => choices.set('talkBy', /** @type {import('../choices.js').TalkBy} */ (by.value)));
   how.addEventListener('change', () => choices.set('talkToggles', how.value === 'true'));
-  single.addEventListener('change', () => choices.set('singleKeys', single.checked));
-  audible.addEventListener('change', () => choices.set('tones', audible.checked));
+  for (const [box, name] of switches) {
+    box.addEventListener('change', () => choices.set(name, box.checked));
+  }
   volume.addEventListener('change', () => {
     choices.set('toneVolume', Number(volume.value));
     tones.play('join');

@@ -62,3 +62,6 @@ export function holdWords(by, toggles, pressed, muted) {
 
 /** Said to one who presses the button in vain. */
 export const MUTED_PRESS = 'You are muted: unmute first, then talk.';
+
+/** Said to one who talks while muted. */
+export const MUTED_TALK = 'You are muted. Nobody hears you.';
