@@ -39,6 +39,7 @@ func TestBrowserPage(t *testing.T) {
 		{"what an admin sets and takes back", checkSettings},
 		{"people come by an invite", checkInvites},
 		{"moderators", checkModeration},
+		{"a stage and its audience", checkStage},
 		{"reading when the server cannot", checkTrouble},
 		{"who is in channels one is not in", checkPresence},
 		{"a phone's width", checkPhone},

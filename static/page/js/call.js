@@ -11,6 +11,7 @@
  */
 
 import { showChannelInAddress } from './account.js';
+import { Audience } from './audience.js';
 import { Hearing } from './hearing.js';
 import { Path } from './path.js';
 import { ConnectionLostError, ErrorCode, Op, RequestError } from './protocol.js';
@@ -23,7 +24,8 @@ import { Voice } from './voice.js';
 /**
  * What went wrong, for the screen to put into words.
  * @typedef {object} Problem
- * @property {'join' | 'delete' | 'voice' | 'deleted' | 'moved' | 'held' | 'role' | 'deed' | 'microphone-changed'} doing
+ * @property {'join' | 'delete' | 'voice' | 'deleted' | 'moved' | 'held' | 'role' | 'deed' | 'microphone-changed' | 'hand' | 'audience'
+ *   | 'let-speak' | 'let-speak-muted'} doing
  * @property {string} name the channel's, the microphone's, the role, or of whom one would have done something to
  * @property {string} [by] who did it, as far as it is known
  * @property {Error | null} error
@@ -68,6 +70,7 @@ export class Call extends Store {
     this.talk = new Talk(media, this.voice);
     this.hearing = new Hearing(client);
     this.path = new Path(client, media);
+    this.audience = new Audience(client, this);
     this.#directory = directory;
     this.#chats = chats;
     this.talk.addEventListener('change', () => this.changed());
@@ -75,10 +78,7 @@ export class Call extends Store {
     this.hearing.addEventListener('change', () => this.changed());
     this.hearing.addEventListener('refused', (e) => this.report('voice', '', /** @type {CustomEvent} */ (e).detail));
     this.voice.addEventListener('refused', (e) => this.report('voice', '', /** @type {CustomEvent} */ (e).detail));
-    this.voice.addEventListener('told', (e) => {
-      this.room?.applyVoiceState(/** @type {CustomEvent} */ (e).detail);
-      this.changed();
-    });
+    this.voice.addEventListener('told', (e) => this.onVoiceState(/** @type {CustomEvent} */ (e).detail));
     this.voice.addEventListener('change', () => this.#listen());
     this.path.addEventListener('change', () => this.changed());
     this.path.addEventListener('lost', () => this.retryNow());
@@ -98,6 +98,11 @@ export class Call extends Store {
     const returns = this.room !== null && this.room.channelId === this.wanted && !this.room.live;
     const gone = this.media.state === 'failed' && this.media.everConnected;
     return (returns && !this.microphone.asking) || gone || this.path.broken;
+  }
+
+  /** Oneself as one of the channel's members, or null. */
+  get mine() {
+    return this.room?.members.get(this.#myId) ?? null;
   }
 
   /** @returns {string | undefined} who as a moderator muted one, as far as it is known */
@@ -268,6 +273,15 @@ export class Call extends Store {
     this.changed();
   }
 
+  /** @param {import('./protocol.js').VoiceState} state somebody's, by one's own doing */
+  onVoiceState(state) {
+    if (state.channel_id === this.here) {
+      this.room?.applyVoiceState(state);
+      this.#hold();
+    }
+    this.changed();
+  }
+
   /** @param {import('./protocol.js').ChannelEvent} d the server lost sight of our voice and ended the membership */
   #onExpelled({ cause }) {
     this.pathBlocked ||= cause === 'media_failed' && !this.media.everConnected;
@@ -312,7 +326,8 @@ export class Call extends Store {
 
   /** Has the voice be as a moderator lets it. */
   #hold() {
-    this.voice.hold(this.room?.members.get(this.#myId)?.muted ?? false);
+    this.voice.hold(this.mine?.muted ?? false);
+    this.audience.follow();
     if (this.problem?.doing === 'held' && !this.voice.held) {
       this.problem = null;
     }

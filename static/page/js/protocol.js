@@ -20,6 +20,9 @@ export const FEATURE_INVITES = 'invites';
 /** What it has when there are channels in which one talks at a time. */
 export const FEATURE_FLOOR = 'floor';
 
+/** What it has when channels say who is heard, and hands may be raised. */
+export const FEATURE_STAGE = 'stage';
+
 /** Opcodes, requests first. */
 export const Op = Object.freeze({
   HEARTBEAT: 1,
@@ -359,6 +362,7 @@ export function charCount(text) {
  * @property {string} [owner_id]
  * @property {string} [topic]
  * @property {'open' | 'members' | 'invited'} access
+ * @property {'all' | 'moderators' | 'allowed'} [speaking] who is heard
  * @property {number} [position]
  * @property {number} [keep_messages] absent: as many as the server keeps by default
  * @property {number} [keep_for_ms]
@@ -388,6 +392,9 @@ export function charCount(text) {
  * @property {boolean} self_mute
  * @property {boolean} self_deaf
  * @property {boolean} [muted] a moderator lets nobody hear them
+ * @property {boolean} [suppressed] the channel's `speaking` lets nobody hear them
+ * @property {number} [hand_at] since when their hand is raised
+ * @property {Role} [role] absent of a member
  * @property {boolean} talker
  * @property {'ok' | 'unstable'} connection
  * @property {'ok' | 'lost'} media
@@ -421,11 +428,13 @@ export function charCount(text) {
 
 /**
  * @typedef {object} ChannelEvent
- * @property {'join' | 'leave' | 'connection' | 'create' | 'update' | 'delete'} event
+ * @property {'join' | 'leave' | 'connection' | 'stage' | 'create' | 'update' | 'delete'} event
  * @property {string} channel_id
  * @property {Member} [member]
  * @property {'left' | 'gone' | 'media_failed' | 'media_timeout' | 'moved' | 'kicked'} [cause]
  * @property {ChannelInfo} [channel]
+ * @property {string[]} [suppressed] user ids of those who may not be heard, of `stage`
+ * @property {{user_id: string, hand_at: number}[]} [hands] likewise those that are raised
  */
 
 /**
@@ -500,6 +509,9 @@ export function charCount(text) {
  * @property {boolean} self_mute
  * @property {boolean} self_deaf
  * @property {boolean} [muted]
+ * @property {boolean} [suppressed]
+ * @property {number} [hand_at]
+ * @property {Role} [role]
  * @property {import('./microphone.js').Condition} [mic]
  * @property {import('./playback.js').Sound} [sound]
  */

@@ -45,9 +45,10 @@ export class Push extends Store {
     return this.#call.room?.mode === FLOOR_MODE ? 'open' : this.#choices.get('talkBy');
   }
 
-  /** Whether there is something to hold: one is in a channel, with a microphone. */
+  /** Whether there is something to hold: one is in a channel, with a microphone, and not in its audience. */
   get offered() {
-    return this.by !== 'open' && this.#call.room !== null && !this.#call.talk.listenOnly;
+    const { room, talk, voice } = this.#call;
+    return this.by !== 'open' && room !== null && !talk.listenOnly && !voice.suppressed;
   }
 
   #onPress() {

@@ -74,8 +74,17 @@ export class Room {
   }
 
   /** @param {import('./protocol.js').VoiceState} state */
-  applyVoiceState({ user_id, self_mute, self_deaf, muted, mic, sound }) {
-    this.#change(user_id, { self_mute, self_deaf, muted, mic, sound });
+  applyVoiceState({ user_id, self_mute, self_deaf, muted, suppressed, hand_at, role, mic, sound }) {
+    this.#change(user_id, { self_mute, self_deaf, muted, suppressed, hand_at, role, mic, sound });
+  }
+
+  /** @param {import('./protocol.js').ChannelEvent} d who may not be heard, and whose hands are up */
+  #restage({ suppressed = [], hands = [] }) {
+    const silent = new Set(suppressed);
+    const raised = new Map(hands.map((hand) => [hand.user_id, hand.hand_at]));
+    for (const id of this.members.keys()) {
+      this.#change(id, { suppressed: silent.has(id) || undefined, hand_at: raised.get(id) });
+    }
   }
 
   /**
@@ -93,7 +102,8 @@ export class Room {
   }
 
   /** @param {import('./protocol.js').ChannelEvent} d */
-  #applyChange({ event, member, cause, channel }) {
+  #applyChange(d) {
+    const { event, member, cause, channel } = d;
     if (event === 'join' && member) {
       this.members.set(member.user_id, member);
       this.chat.note('join', member.name);
@@ -109,6 +119,8 @@ export class Room {
       }
     } else if (event === 'connection' && member) {
       this.#change(member.user_id, { connection: member.connection });
+    } else if (event === 'stage') {
+      this.#restage(d);
     } else if (event === 'update' && channel) {
       this.name = channel.channel_name;
     }

@@ -46,7 +46,7 @@ export class Talk extends Store {
    */
   get unheard() {
     const { condition } = this.microphone;
-    return this.listenOnly || this.#voice.held || (this.#voice.silent && condition !== 'lost') ? 'ok' : condition;
+    return this.listenOnly || this.#voice.held || this.#voice.suppressed || (this.#voice.silent && condition !== 'lost') ? 'ok' : condition;
   }
 
   dismiss() {

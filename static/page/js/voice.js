@@ -19,6 +19,8 @@ export class Voice extends Store {
   deaf = false;
   /** A moderator lets nobody hear the person, whatever they choose. */
   held = false;
+  /** The channel lets nobody hear the person: they are in its audience. */
+  suppressed = false;
   /** Nothing is to be heard just now, since the person holds no key, or holds one. To others they are silent, not muted. */
   quiet = false;
 
@@ -65,6 +67,15 @@ export class Voice extends Store {
     }
   }
 
+  /** @param {boolean} suppressed */
+  suppress(suppressed) {
+    if (suppressed !== this.suppressed) {
+      this.suppressed = suppressed;
+      this.#open();
+      this.changed();
+    }
+  }
+
   /** @param {boolean} quiet */
   setQuiet(quiet) {
     if (quiet !== this.quiet) {
@@ -91,7 +102,7 @@ export class Voice extends Store {
   }
 
   #open() {
-    this.#media.microphone.enable(!this.silent && !this.held && !this.quiet);
+    this.#media.microphone.enable(!this.silent && !this.held && !this.suppressed && !this.quiet);
   }
 
   async #tellSoon() {

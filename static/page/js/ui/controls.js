@@ -31,6 +31,7 @@ export function mountControls(session, keys) {
   const mute = byId('mute');
   const deafen = byId('deafen');
   const hold = byId('hold');
+  const hand = byId('hand');
 
   /** There is nothing to mute. */
   const without = () => call.talk.listenOnly || call.microphone.condition === 'lost';
@@ -45,16 +46,23 @@ export function mountControls(session, keys) {
       call.voice.setMuted(!call.voice.silent);
     }
   };
+  const toggleHand = async () => {
+    try {
+      await call.audience.raise(!call.audience.raised);
+    } catch (err) {
+      call.report('hand', '', /** @type {Error} */ (err));
+    }
+  };
   const toggleDeaf = () => call.voice.setDeaf(!call.voice.deaf);
   const leave = () => call.leave();
-  const when = () => call.room !== null;
   for (const [button, chords, words, run] of /** @type {[HTMLElement, string[], string, () => void][]} */ ([
     [mute, ['M', 'Alt+M'], 'Mute or unmute', toggleMute],
     [deafen, ['D'], 'Deafen or undeafen', toggleDeaf],
+    [hand, ['H'], 'Raise or lower your hand', toggleHand],
     [byId('leave'), ['Control+Shift+L'], 'Leave the channel', leave],
   ])) {
     button.addEventListener('click', run);
-    keys.add({ chords, words, run, when });
+    keys.add({ chords, words, run, when: () => call.room !== null && !button.hidden });
     setAttribute(button, 'aria-keyshortcuts', chords.join(' '));
     setAttribute(button, 'title', chordWords(chords[0]));
   }
@@ -69,6 +77,13 @@ export function mountControls(session, keys) {
       inRoom = room !== null;
       catchFocus(inRoom ? (hold.hidden ? mute : hold) : document.querySelector('.channel'));
     }
+    const { suppressed, raised } = call.audience;
+    if (hand.hidden === (suppressed || raised)) {
+      hand.hidden = !hand.hidden;
+      catchFocus(hand.hidden ? mute : hand);
+    }
+    renderControl(hand, 'hand', raised ? 'Lower hand' : 'Raise hand', raised);
+    mute.hidden = suppressed; // nobody is heard there, muted or not
     setAttribute(mute, 'aria-disabled', voice.held ? 'true' : null);
     if (voice.held) {
       renderControl(mute, 'mic-off', 'Muted', true);

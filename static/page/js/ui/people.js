@@ -34,12 +34,19 @@ export function paintAvatar(avatar, userId, name) {
 /**
  * @param {Member} member
  * @param {string | undefined} mutedBy a moderator, as far as it is known
+ * @param {number} place in the line of raised hands; 0 for none
  * @returns {{icon: import('./icons.js').IconName, text: string} | null} what keeps this
  *   member from talking or hearing
  */
-function mark(member, mutedBy) {
+function mark(member, mutedBy, place) {
   if (member.muted) {
     return { icon: 'mic-off', text: mutedWords(mutedBy) };
+  }
+  if (place > 0) {
+    return { icon: 'hand', text: `Hand up · ${place}` };
+  }
+  if (member.suppressed) {
+    return { icon: 'ear', text: 'Audience' };
   }
   if (member.self_deaf) {
     return { icon: 'headphones-off', text: 'Deafened' };
@@ -78,6 +85,8 @@ export function mountPeople(session, dialogs) {
   const { call } = session;
   const { hearing, media } = call;
   const list = byId('people');
+  /** The line of raised hands: user ids to places in it. @type {Map<string, number>} */
+  let places = new Map();
 
   /** @param {Member} member */
   const create = (member) => {
@@ -120,7 +129,7 @@ export function mountPeople(session, dialogs) {
     if (hearing.excluded.has(member.user_id)) {
       return 'Muted for you';
     }
-    if (member.self_mute) {
+    if (member.self_mute || member.suppressed) {
       return '';
     }
     return media.slots.length > 0 && !media.hears(member.user_id) ? 'Not heard now' : '';
@@ -135,7 +144,7 @@ export function mountPeople(session, dialogs) {
     const badge = /** @type {HTMLElement} */ (face.lastElementChild);
     const mine = member.user_id === session.me?.userId;
     const state = mine ? { ...member, mic: call.talk.unheard, sound: media.playback.sound } : member;
-    const marked = mark(state, call.mutedBy.get(member.user_id));
+    const marked = mark(state, call.mutedBy.get(member.user_id), places.get(member.user_id) ?? 0);
     badge.hidden = marked === null;
     if (marked && badge.dataset.mark !== marked.icon) {
       badge.dataset.mark = marked.icon;
@@ -149,6 +158,7 @@ export function mountPeople(session, dialogs) {
     item.classList.toggle('person--unheard', unheard !== '');
     item.classList.toggle('person--unstable', broken !== '');
     item.classList.toggle('person--held', member.muted === true);
+    item.classList.toggle('person--hand', member.hand_at !== undefined);
     item.dataset.userId = member.user_id;
 
     const acts = session.mayAct(member.user_id);
@@ -176,8 +186,9 @@ export function mountPeople(session, dialogs) {
   return () => {
     const { room } = call;
     list.hidden = !room || showsStage(call);
+    places = new Map(call.audience.line.map((m, i) => [m.user_id, i + 1]));
     list.classList.toggle('people--stale', !room?.live);
-    renderList(list, room ? [...room.members.values()] : [], (m) => m.user_id, create, update);
+    renderList(list, room ? call.audience.inOrder : [], (m) => m.user_id, create, update);
     renderSpeaking();
   };
 }

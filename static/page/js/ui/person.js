@@ -115,6 +115,31 @@ export function mountPerson(session) {
     ask({ title: `Move ${name} to`, text });
   };
 
+  /**
+   * @param {Member} member
+   * @param {boolean} may
+   */
+  const letSpeak = async ({ user_id, name }, may) => {
+    try {
+      await call.audience.allow(user_id, may);
+    } catch (err) {
+      call.report('deed', name, /** @type {Error} */ (err));
+    }
+  };
+  /**
+   * @param {Member} member
+   * @returns {import('./menu.js').Item[]} whether they speak, in a channel where not everybody does
+   */
+  const speech = (member) => {
+    const onStage = directory.find(call.here)?.speaking === 'allowed';
+    const up = member.hand_at !== undefined;
+    return [
+      ...(onStage && member.suppressed ? [{ icon: /** @type {const} */ ('mic'), label: 'Let speak', run: () => letSpeak(member, true) }] : []),
+      ...(onStage && !member.suppressed ? [{ icon: /** @type {const} */ ('ear'), label: 'Back to the audience', run: () => letSpeak(member, false) }] : []),
+      ...(up && (member.suppressed || !onStage) ? [{ icon: /** @type {const} */ ('hand'), label: 'Lower their hand', run: () => letSpeak(member, false) }] : []),
+    ];
+  };
+
   const why = () => reason.value.trim() || undefined;
   /** @param {Member} member */
   const askKick = ({ user_id, name }) =>
@@ -146,6 +171,7 @@ export function mountPerson(session) {
       return;
     }
     toggleMenu(button, member.name, [
+      ...speech(member),
       { icon: member.muted ? 'mic' : 'mic-off', label: member.muted ? 'Let be heard' : 'Mute for everybody', run: () => mute(member) },
       { icon: 'channel', label: 'Move to …', run: () => askWhere(member) },
       { icon: 'exit', label: 'Remove …', danger: true, run: () => askKick(member) },

@@ -7,7 +7,7 @@
 import { channelLink } from '../account.js';
 import { lookWords, unreadWords } from '../words/chat.js';
 import { people } from '../words/common.js';
-import { microphoneWords, voiceWords } from '../words/voice.js';
+import { handsWords, microphoneWords, voiceWords } from '../words/voice.js';
 import { byId, copy, h, setAttribute, setText } from './dom.js';
 import { icon, setIcon } from './icons.js';
 import { showsStage } from './people.js';
@@ -141,7 +141,7 @@ export function mountRoom(session, dialogs, invitedTo) {
   settings.addEventListener('click', () => call.room && dialogs.settings(call.room.channelId));
 
   const renderStatus = () => {
-    const words = voiceWords(call, quality, Date.now());
+    const words = voiceWords(call, quality, Date.now(), session.directory.find(call.here)?.speaking);
     setText(status, words.text);
     status.dataset.tone = words.tone;
     status.hidden = !call.here && call.retry.at === null;
@@ -167,6 +167,9 @@ export function mountRoom(session, dialogs, invitedTo) {
     renderStatus();
     setText(byId('room-name'), room?.name ?? '');
     setText(byId('room-count'), room ? people(room.members.size) : '');
+    const hands = room && session.mayModerate(room.channelId) ? call.audience.line.length : 0;
+    byId('room-hands').hidden = hands === 0;
+    setText(byId('room-hands'), hands > 0 ? handsWords(hands) : '');
     const info = session.directory.find(room?.channelId ?? null);
     setText(byId('room-topic'), info?.topic ?? '');
     setAttribute(byId('room-topic'), 'title', info?.topic ?? null);

@@ -1,9 +1,9 @@
 /**
- * What the owner of a channel, or an admin, may set: name, topic, who may enter, and what is kept.
+ * What the owner of a channel, or an admin, may set: name, topic, who may enter and speak, and what is kept.
  * @module
  */
 
-import { Op, charCount } from '../protocol.js';
+import { FEATURE_STAGE, Op, charCount } from '../protocol.js';
 import { keepTimes, updateFailed } from '../words/channels.js';
 import { byId, h, setText } from './dom.js';
 
@@ -23,6 +23,7 @@ export function mountSettings(session) {
   const name = /** @type {HTMLInputElement} */ (byId('settings-name'));
   const topic = /** @type {HTMLInputElement} */ (byId('settings-topic'));
   const access = /** @type {HTMLSelectElement} */ (byId('settings-access'));
+  const speaking = /** @type {HTMLSelectElement} */ (byId('settings-speaking'));
   const time = /** @type {HTMLSelectElement} */ (byId('settings-time'));
   const count = /** @type {HTMLInputElement} */ (byId('settings-count'));
   const submit = /** @type {HTMLButtonElement} */ (byId('settings-submit'));
@@ -46,6 +47,7 @@ export function mountSettings(session) {
     channel_name: name.value.trim(),
     topic: topic.value.trim(),
     access: access.value,
+    speaking: client.has(FEATURE_STAGE) ? speaking.value : undefined,
     keep_messages: count.value === '' ? DEFAULT : Number(count.value),
     keep_for_ms: Number(time.value),
   });
@@ -77,6 +79,8 @@ export function mountSettings(session) {
     name.value = info.channel_name;
     topic.value = info.topic ?? '';
     access.value = info.access;
+    speaking.value = info.speaking ?? 'all';
+    byId('settings-stage').hidden = !client.has(FEATURE_STAGE);
     time.replaceChildren(...keepTimes(info.keep_for_ms).map(([ms, words]) => h('option', { value: String(ms) }, words)));
     time.value = String(info.keep_for_ms ?? DEFAULT);
     count.value = info.keep_messages === undefined ? '' : String(info.keep_messages);

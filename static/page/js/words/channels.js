@@ -63,6 +63,14 @@ export function problemWords({ doing, name, error, by }) {
       return `You are ${name === 'admin' ? 'an admin' : `a ${name}`} here now.`;
     case 'deed':
       return `Nothing has changed for ${name}. ${error ? moderationFailed(error) : ''}`;
+    case 'hand':
+      return `Your hand is as it was. ${because(error)}`;
+    case 'audience':
+      return 'You are in the audience now: nobody hears you.';
+    case 'let-speak':
+      return 'You may speak now: everybody in the channel hears you.';
+    case 'let-speak-muted':
+      return 'You may speak now. Switch your microphone on to be heard.';
     case 'deleted':
       return `${name} was deleted.`;
     case 'voice':

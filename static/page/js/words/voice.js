@@ -123,15 +123,16 @@ export function mendingWords(state) {
  * @param {import('../call.js').Call} call
  * @param {import('../meter.js').Quality | null} quality
  * @param {number} now as Date.now() counts
+ * @param {'moderators' | 'allowed' | 'all'} [speaking] who is heard in the channel
  * @returns {{text: string, tone: 'good' | 'fair' | 'poor' | 'busy'}}
  */
-export function voiceWords(call, quality, now) {
+export function voiceWords(call, quality, now, speaking) {
   if (call.retry.at !== null) {
     return { text: `Voice lost, again in ${seconds(call.retry.at - now)}`, tone: 'poor' };
   }
   switch (call.media.state) {
     case 'connected':
-      return silenceWords(call) ?? qualityWords(quality);
+      return silenceWords(call, speaking) ?? qualityWords(quality);
     case 'unstable':
       return { text: 'Voice is interrupted', tone: 'poor' };
     case 'failed':
@@ -142,14 +143,41 @@ export function voiceWords(call, quality, now) {
 }
 
 /**
+ * What is said to one in the audience of a channel.
+ * @param {'moderators' | 'allowed' | 'all' | undefined} speaking who is heard there
+ * @param {number} place in the line of raised hands; 0 for none
+ * @returns {string}
+ */
+export function audienceWords(speaking, place) {
+  if (place > 0) {
+    return place === 1 ? 'Your hand is up, you are the first in line' : `Your hand is up, number ${place} in line`;
+  }
+  return speaking === 'moderators'
+    ? 'You are in the audience: only moderators speak here'
+    : 'You are in the audience: raise a hand to speak';
+}
+
+/**
+ * @param {number} n
+ * @returns {string} how many hands are up
+ */
+export function handsWords(n) {
+  return n === 1 ? '1 hand up' : `${n} hands up`;
+}
+
+/**
  * Voice is connected, and still one is not heard or does not hear. It is said for as long as it
  * is so, whatever was dismissed.
  * @param {import('../call.js').Call} call
- * @returns {{text: string, tone: 'poor'} | null}
+ * @param {'moderators' | 'allowed' | 'all' | undefined} speaking
+ * @returns {{text: string, tone: 'fair' | 'poor'} | null}
  */
-function silenceWords(call) {
+function silenceWords(call, speaking) {
   if (call.voice.held) {
     return { text: `${doerWords(call.heldBy)} has muted you`, tone: 'poor' };
+  }
+  if (call.audience.suppressed) {
+    return { text: audienceWords(speaking, call.audience.placeOf(call.mine?.user_id ?? '')), tone: 'fair' };
   }
   if (call.talk.unheard !== 'ok') {
     return { text: 'Nobody hears you', tone: 'poor' };
