@@ -114,11 +114,21 @@ func checkMenu(ada *participant) {
 	require.False(ada.t, evaluate[bool](ada, "Boolean(document.querySelector('.menu'))"))
 }
 
-// checkEqual has Ada read why she may do nothing to another admin.
+// checkEqual has Ada be offered nothing to do to another admin, and read why if somebody became one while she had the menu open.
 func checkEqual(s *server, ada *participant) {
 	ada.t.Helper()
-	root := identifyAs(ada.t, s, "root", true)
-	root.joinChannel("lobby")
+	moderator := auth.RoleModerator
+	root, mo := identifyAs(ada.t, s, "root", true), identifyWith(ada.t, s, auth.Identity{UserID: "mo", Grants: auth.Grants{Role: &moderator}})
+	for _, c := range []*raw{root, mo} {
+		c.joinChannel("lobby")
+	}
+	ada.see(".person__name", "mo")
+	require.False(ada.t, ada.mayModerate("root"))
+	require.True(ada.t, ada.mayModerate("mo"))
+	require.Equal(ada.t, "Ben", evaluate[string](ada, `[...document.querySelectorAll('.person')].filter((p) => p.innerText.includes('Guest'))
+		.map((p) => p.querySelector('.person__name').innerText).join()`))
+	evaluate[bool](ada, `livechat.session.call.room.applyVoiceState({ ...livechat.session.call.room.members.get('root'), role: undefined }) ??
+		livechat.session.call.changed() ?? true`)
 	ada.moderate("root", "Mute for everybody")
 	ada.see("#banner", "Nothing has changed for root. They may do as much here as you may, or more.")
 	ada.click("#banner-close")
@@ -128,7 +138,14 @@ func checkEqual(s *server, ada *participant) {
 	ada.pictures("equal")
 	ada.click("#person-cancel")
 	root.farewell()
+	mo.farewell()
 	ada.see(".note", "root")
+}
+
+// mayModerate reports whether there is a menu of what a moderator may do to somebody.
+func (b *participant) mayModerate(name string) bool {
+	b.t.Helper()
+	return evaluate[bool](b, fmt.Sprintf(`document.querySelector('[aria-label=%s]').checkVisibility()`, strconv.Quote("Moderate "+name)))
 }
 
 // checkBanEnds has Ben come back when a ban has ended by itself, and not before.
@@ -144,7 +161,7 @@ func checkBanEnds(s *server, ben *participant) {
 	root.farewell()
 }
 
-// checkOwner has a guest moderate in the channel that they made, but keep nobody out, and nobody but an admin moderate them there.
+// checkOwner has a guest moderate in the channel that they made, but keep nobody out, and be moderated there by those of the server.
 func checkOwner(s *server, ada, ben *participant) {
 	ada.t.Helper()
 	ben.createChannel("Den", 0)
@@ -162,10 +179,12 @@ func checkOwner(s *server, ada, ben *participant) {
 	ada.see(".note", "Cleo was removed by Ben")
 	require.Equal(ada.t, protocol.CloseKicked, cleo.closed())
 
-	ada.openAs(s, testSecret, auth.Identity{UserID: "mo", Name: "Mo", Role: auth.RoleModerator})
+	moderator := auth.RoleModerator
+	ada.openAs(s, testSecret, auth.Identity{UserID: "mo", Name: "Mo", Grants: auth.Grants{Role: &moderator}})
 	ada.join("Den")
 	ada.see(".person__name", "Ben")
-	require.False(ada.t, evaluate[bool](ada, `document.querySelector('[aria-label="Moderate Ben"]').checkVisibility()`))
+	require.False(ben.t, ben.mayModerate("Mo"))
+	require.True(ada.t, ada.mayModerate("Ben"))
 }
 
 // checkRole has Ben learn that he is another than he was, and may do more.
@@ -185,7 +204,7 @@ func checkRole(t *testing.T, ben *participant) {
 	guest, _ := identify(t, s, "Cleo")
 	guest.joinChannel("lobby")
 	ben.see(".person__name", "Cleo")
-	require.False(t, evaluate[bool](ben, `document.querySelector('[aria-label="Moderate Cleo"]').checkVisibility()`))
+	require.False(t, ben.mayModerate("Cleo"))
 	require.NoError(t, admin.Do(t.Context(), http.MethodPatch, "/api/admin/users/Ben", httpapi.AdminUserChange{Role: new("moderator")}, &struct{}{}))
 	ben.see("#banner", "You are a moderator here now.")
 	ben.see("#my-role", "Moderator")

@@ -99,6 +99,10 @@ func TestGatewayPeopleComeByInvites(t *testing.T) {
 
 	// What is decided about who is here holds at once.
 	require.NoError(t, admin.Do(t.Context(), http.MethodPatch, "/api/admin/users/bob", httpapi.AdminUserChange{Role: new("moderator")}, &struct{}{}))
+	var told protocol.ModerationEvent
+	bob.event(protocol.OpModerationEvent, &told)
+	require.Equal(t, "moderator", told.Role)
+	require.Equal(t, []protocol.Right{protocol.RightCreate, protocol.RightPublish, protocol.RightChat, protocol.RightModerate}, told.May)
 	bob.ack(protocol.OpInviteCreate, protocol.InviteCreate{}, nil)
 	bob.fails(protocol.OpInviteCreate, protocol.InviteCreate{Role: "moderator"}, protocol.CodeAccessDenied)
 	require.NoError(t, admin.Do(t.Context(), http.MethodPost, "/api/admin/users/bob/logout", nil, &struct{}{}))

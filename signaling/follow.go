@@ -36,7 +36,8 @@ func (g *Gateway) follow(c people.Change) {
 			role = max(role, *said) // they add up
 		}
 		if auth.Role(s.role.Swap(uint32(role))) != role { //nolint:gosec // nothing else was stored
-			g.announce(target{who: s.who(), session: s}, protocol.ModerationEvent{Action: protocol.ModerationRole, Role: role.String()}, auth.Identity{})
+			event := protocol.ModerationEvent{Action: protocol.ModerationRole, Role: role.String(), May: s.rights().wire()}
+			g.announce(target{who: s.who(), session: s}, event, auth.Identity{})
 			s.place()
 		}
 		g.show(s, unknown)

@@ -77,8 +77,9 @@ type ModerationEvent struct {
 	Reason string `json:"reason,omitempty"`
 	// DurationS is how long a ban lasts, in seconds; 0: for good.
 	DurationS int64 `json:"duration_s,omitempty"`
-	// Role is what the user may do now.
-	Role string `json:"role,omitempty"`
+	// Role is what the user may do now, and May what READY says by that name.
+	Role string  `json:"role,omitempty"`
+	May  []Right `json:"may,omitempty"`
 	// ToChannelID is where somebody was moved. Joined is what it is like there, for them only: as the answer to CHANNEL_JOIN, without
 	// an sdp_answer.
 	ToChannelID string  `json:"to_channel_id,omitempty"`

@@ -20,7 +20,7 @@ export function mountHeadset(call, toggleMute) {
   let told = '';
   call.addEventListener('change', () => {
     const { room, voice, talk } = call;
-    const active = room !== null && !talk.listenOnly && !voice.silent && !voice.held;
+    const active = room !== null && !talk.listenOnly && !voice.silent && !voice.held && !voice.suppressed;
     const now = JSON.stringify([room?.name, active]);
     if (now === told) {
       return;

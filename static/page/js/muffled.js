@@ -42,7 +42,7 @@ export class Muffled extends EventTarget {
 
   #follow() {
     const { here, voice, microphone } = this.#call;
-    const muted = here !== null && (voice.silent || voice.held) && this.#choices.get('mutedHint');
+    const muted = here !== null && !voice.suppressed && (voice.silent || voice.held) && this.#choices.get('mutedHint');
     const track = muted && microphone.track?.readyState === 'live' ? microphone.track : null;
     if (track !== this.#track) {
       this.#stop();

@@ -474,6 +474,7 @@ export function charCount(text) {
  * @property {number} [duration_s] of a ban; absent for good
  * @property {number} [until] when that is over, as Date.now() counts here
  * @property {Role} [role]
+ * @property {string[]} [may] with `role`: what one may do on the server
  * @property {string} [to_channel_id]
  * @property {Joined} [joined] to the one who was moved
  */

@@ -17,6 +17,10 @@ import { Reading } from './reading.js';
 import { Retry } from './retry.js';
 import { Store } from './store.js';
 
+/** The roles, the least first. */
+const RANKS = /** @type {import('./protocol.js').Role[]} */ (['guest', 'member', 'moderator', 'admin']);
+const MODERATOR = RANKS.indexOf('moderator');
+
 /** What the user ids of guests begin with. */
 const GUEST_PREFIX = 'guest-';
 
@@ -205,15 +209,19 @@ export class Session extends Store {
 
   /**
    * @param {string} userId
-   * @returns {boolean} whether one may mute, move and remove somebody in one's channel, unless they are as much by their role, which
-   *   is not told
+   * @returns {boolean} whether one may mute, move and remove somebody in one's channel: as a moderator, who is more than they are there
    */
   mayAct(userId) {
+    const member = this.call.room?.members.get(userId);
     const info = this.directory.find(this.call.here);
     const may = info?.may?.includes('moderate') ?? this.mayModerate(this.call.here);
-    // A channel's owner is a moderator there.
-    const less = userId !== this.me?.userId && (userId !== info?.owner_id || this.me?.role === 'admin');
-    return less && may && this.client.has(FEATURE_MODERATION);
+    if (!member || userId === this.me?.userId || !may || !this.client.has(FEATURE_MODERATION)) {
+      return false;
+    }
+    const [mine, theirs] = [RANKS.indexOf(this.me?.role ?? 'guest'), RANKS.indexOf(member.role ?? 'member')];
+    // A channel's owner is a moderator there, but to those who moderate the server.
+    const equal = mine < MODERATOR && userId === info?.owner_id;
+    return !equal && Math.max(mine, MODERATOR) > theirs;
   }
 
   /**
@@ -373,6 +381,9 @@ export class Session extends Store {
       this.#putOut = { ...d, until: d.duration_s ? Date.now() + d.duration_s * 1_000 : undefined };
     } else if (d.action === 'role' && d.role && this.me) {
       this.me = { ...this.me, role: d.role };
+      if (this.client.ready) {
+        this.client.ready.may = d.may ?? [];
+      }
       this.directory.begin(); // what one may do in each channel is another matter now
       this.call.report('role', d.role, null);
     }

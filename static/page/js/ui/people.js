@@ -6,6 +6,7 @@
 import { hash } from '../protocol.js';
 import { conditionWords, soundWords } from '../words/voice.js';
 import { mutedWords } from '../words/deeds.js';
+import { roleWords } from '../words/moderation.js';
 import { byId, h, renderList, setAttribute, setText } from './dom.js';
 import { icon } from './icons.js';
 
@@ -97,7 +98,7 @@ export function mountPeople(session, dialogs) {
       { class: 'person' },
       h('span', { class: 'person__face' }, avatar, h('span', { class: 'person__mark', hidden: true }, icon('mic-off'))),
       h('span', { class: 'person__name' }),
-      h('span', { class: 'person__note' }),
+      h('span', { class: 'person__line' }, h('span', { class: 'person__role' }), h('span', { class: 'person__note' })),
       h(
         'span',
         { class: 'person__actions', hidden: true },
@@ -140,7 +141,8 @@ export function mountPeople(session, dialogs) {
    * @param {Member} member
    */
   const update = (item, member) => {
-    const [face, name, note, actions] = item.children;
+    const [face, name, line, actions] = item.children;
+    const [role, note] = line.children;
     const badge = /** @type {HTMLElement} */ (face.lastElementChild);
     const mine = member.user_id === session.me?.userId;
     const state = mine ? { ...member, mic: call.talk.unheard, sound: media.playback.sound } : member;
@@ -152,6 +154,7 @@ export function mountPeople(session, dialogs) {
     }
     setText(name, member.name);
     setAttribute(name, 'title', member.name);
+    setText(role, member.role === 'guest' && !mine ? roleWords('guest') : '');
     const unheard = heard(member, mine);
     const broken = mine ? '' : condition(member); // of oneself it is said where the voice is
     setText(note, [mine ? 'You' : '', broken || (marked?.text ?? unheard)].filter(Boolean).join(' · '));
