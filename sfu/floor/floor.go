@@ -33,6 +33,9 @@ func (f *Floor) Configure(now time.Time, config Config) { f.config, f.pinged = c
 // Holder returns who has the floor, or had it and is still heard; ok is false when nobody is.
 func (f *Floor) Holder() (g Grant, ok bool) { return f.holder, f.state == taken || f.state == tailing }
 
+// Has reports whether somebody has the floor and has not given it back.
+func (f *Floor) Has(user string) bool { return f.state == taken && f.holder.User == user }
+
 // Position returns at which place of how many somebody waits, from 1; 0 when they do not.
 func (f *Floor) Position(user string) (position, size int) {
 	return f.queue.find(user) + 1, len(f.queue)
@@ -121,11 +124,11 @@ func (f *Floor) expire(now time.Time) []Effect {
 			effects = append(effects, f.next(now)...)
 		case !f.silentAt().IsZero() && !f.silentAt().After(now):
 			effects = append(effects, f.cut(now, CauseSilent, "")...)
-		case f.warned || f.config.Warn == 0:
+		case !f.holder.Until.After(now): // with no warning where that comes too late
 			effects = append(effects, f.cut(now, CauseTooLong, "")...)
 		default: // T2 has expired, section 6.3.4.4.3
 			f.warned = true
-			effects = append(effects, Revoked{Grant: f.holder, Cause: CauseTooLong, Grace: max(f.holder.Until.Sub(now), 0)})
+			effects = append(effects, Revoked{Grant: f.holder, Cause: CauseTooLong, Grace: f.holder.Until.Sub(now)})
 		}
 	}
 }
@@ -146,7 +149,7 @@ func (f *Floor) request(now time.Time, e Request) []Effect {
 		return []Effect{Granted{Grant: f.holder, Again: true}, Taken{f.holder}}
 	case f.state == tailing && f.holder.User == e.User && len(f.queue) == 0:
 		return f.grant(now, e.User, e.Priority) // and the gate was open all along
-	case f.preempts(e):
+	case f.preempts(e.Priority):
 		return append(f.preempt(), f.grant(now, e.User, e.Priority)...)
 	case f.state == taken && !e.Queue:
 		return []Effect{Denied{User: e.User, Cause: CauseBusy}}
@@ -159,20 +162,22 @@ func (f *Floor) requestAgain(now time.Time, at int, e Request) []Effect {
 	w := &f.queue[at]
 	w.patient = w.patient || e.Queue
 	w.told = 0 // and so is told again
-	if e.Priority <= w.priority {
-		return nil
+	priority := max(w.priority, e.Priority)
+	switch {
+	case f.preempts(priority):
+		f.queue.remove(at)
+		return append(f.preempt(), f.grant(now, e.User, priority)...)
+	case priority > w.priority:
+		again := f.queue.remove(at)
+		again.priority = priority
+		f.queue.add(again)
 	}
-	again := f.queue.remove(at)
-	if again.priority = e.Priority; f.preempts(e) {
-		return append(f.preempt(), f.grant(now, e.User, e.Priority)...)
-	}
-	f.queue.add(again)
 	return nil
 }
 
-// preempts reports whether a request takes the floor from who has it.
-func (f *Floor) preempts(e Request) bool {
-	return (f.state == taken || f.state == tailing) && (f.config.CutIn || e.Priority > f.holder.Priority)
+// preempts reports whether a request of this priority takes the floor from who has it.
+func (f *Floor) preempts(priority uint8) bool {
+	return (f.state == taken || f.state == tailing) && (f.config.CutIn || priority > f.holder.Priority)
 }
 
 // preempt takes the floor from who has it, for somebody else (section 6.3.4.4.7).
@@ -240,14 +245,15 @@ func (f *Floor) ping(now time.Time, e Ping) Effect {
 }
 
 func (f *Floor) leave(now time.Time, user string) []Effect {
+	var effects []Effect
 	if at := f.queue.find(user); at >= 0 {
 		f.queue.remove(at)
-		return []Effect{Denied{User: user, Cause: CauseEnded}}
+		effects = append(effects, Denied{User: user, Cause: CauseEnded})
 	}
-	if held, ok := f.Holder(); ok && held.User == user {
-		return f.cut(now, CauseForbidden, "")
+	if held, ok := f.Holder(); ok && held.User == user { // who waits again may still be heard
+		effects = append(effects, f.cut(now, CauseForbidden, "")...)
 	}
-	return nil
+	return effects
 }
 
 // cut ends what the holder has at once, and gives it to the next.
