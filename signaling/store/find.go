@@ -31,11 +31,11 @@ const (
 	maxSpan    = 64
 	// maxRare is in how many messages a word may stand that bounds a search by itself: then there is only one span.
 	maxRare = 2000
-	// prefixTime is how long the index may take to gather all words with a beginning, which it does each time it is asked, and for all
-	// messages; where they are many, half of it. A beginning for which that takes longer is so common that it is soon found without
-	// the index. It has prefixTries tries, since the machine may be busy with something else.
-	prefixTime  = quick
-	prefixTries = 2
+	// maxGathered is how often words with a beginning may stand in messages for the index to be asked for it: it gathers all the places
+	// in memory, some 10 bytes each, each time it is asked and for all messages. A beginning with more is so common that it is soon found
+	// without the index. prefixTime is how long it may take to know.
+	maxGathered = 20_000
+	prefixTime  = 2 * quick
 	// maxPlaces is how many channels are looked for by the index; of more, it finds those of other channels as well.
 	maxPlaces = 32
 )
@@ -186,36 +186,37 @@ func (l *looking) prepare(ctx context.Context) error {
 	l.prefix = true
 	rare := map[bool]bool{} // by whether the rare word is a beginning
 	for _, t := range l.wanted {
-		begin := time.Now()
-		few, err := l.few(ctx, t)
-		for tries := 1; err != nil && t.prefix && ctx.Err() == nil && tries < prefixTries; tries++ {
-			few, err = l.few(ctx, t)
+		count := l.messages
+		if t.prefix {
+			count = l.places
 		}
+		n, err := count(ctx, t)
 		switch {
-		case err == nil && t.prefix && !few && time.Since(begin) > prefixTime/2:
+		case err == nil && n <= maxGathered:
+			rare[t.prefix] = rare[t.prefix] || n <= maxRare
+		case err == nil || t.prefix && ctx.Err() == nil: // too many, or not to be counted in time
 			l.prefix = false
-		case err == nil:
-			rare[t.prefix] = rare[t.prefix] || few
-		case !t.prefix || ctx.Err() != nil:
-			return err
 		default:
-			l.prefix = false
+			return err
 		}
 	}
 	l.rare = rare[false] || rare[true] && l.prefix
 	return nil
 }
 
-// few reports whether no more than maxRare messages have a term.
-func (l *looking) few(ctx context.Context, t term) (bool, error) {
-	if t.prefix {
-		var cancel func()
-		ctx, cancel = context.WithTimeout(ctx, prefixTime)
-		defer cancel()
-	}
-	var n int
-	err := l.read.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)", t.phrase(), maxRare+1).Scan(&n)
-	return n <= maxRare, err
+// messages returns how many messages have a word, up to one more than maxRare.
+func (l *looking) messages(ctx context.Context, t term) (n int, err error) {
+	err = l.read.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)", t.phrase(), maxRare+1).Scan(&n)
+	return n, err
+}
+
+// places returns in how many places words stand that have a beginning, up to one more than maxGathered.
+func (l *looking) places(ctx context.Context, t term) (n int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, prefixTime)
+	defer cancel()
+	err = l.read.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM places WHERE term >= ?1 AND term <= ?1 || char(0x10ffff) AND col = 'text' LIMIT ?2)",
+		t.text, maxGathered+1).Scan(&n)
+	return n, err
 }
 
 func (l *looking) full() bool { return len(l.found) == maxRanked || l.size >= maxRankedText }

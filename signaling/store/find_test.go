@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -193,6 +195,31 @@ func TestSearchWithoutTheIndex(t *testing.T) {
 		l := looking{Store: s, wanted: terms(text), query: Query{ChannelIDs: []string{"lobby"}}, channels: `["lobby"]`, top: 6}
 		require.NoError(t, l.span(t.Context(), 0, 1))
 		require.Len(t, l.found, want, text)
+	}
+}
+
+// The index, which would gather all the places in memory, is not asked for words with a beginning that very many have.
+func TestCommonBeginnings(t *testing.T) {
+	s := open(t, "")
+	for i := range 11 {
+		fact := said("lobby", i)
+		fact.Content = strings.Repeat("walking ", 1000)
+		add(t, s, fact)
+	}
+	fact := said("lobby", 11)
+	fact.Content = "who walks, waits"
+	add(t, s, fact)
+	for text, want := range map[string]bool{"w": false, "wal": false, "wait": true, "wait walk": false, "walk wait": true} {
+		require.Eventually(t, func() bool { // counting has little time
+			l := looking{Store: s, wanted: terms(text), query: Query{ChannelIDs: []string{"lobby"}}}
+			require.NoError(t, l.prepare(t.Context()))
+			return l.prefix == want
+		}, 10*time.Second, time.Millisecond, text)
+	}
+	for text, want := range map[string]int{"wal": 3, "wait": 1, "walks wait": 1, "walking w": 3} {
+		answer, err := s.Search(t.Context(), Query{Text: text, ChannelIDs: []string{"lobby"}, Limit: 3})
+		require.NoError(t, err)
+		require.Equal(t, want, len(answer.Found), text) //nolint:testifylint // they are long
 	}
 }
 

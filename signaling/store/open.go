@@ -126,6 +126,7 @@ func (s *Store) addresses() (write, read string) {
 }
 
 func (s *Store) open() (*writer, error) {
+	packPages()
 	write, read := s.addresses()
 	var err error
 	if s.write, err = sql.Open("sqlite", write); err != nil {
