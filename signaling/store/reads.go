@@ -40,6 +40,9 @@ type Unread struct {
 // Unread returns what somebody has not read of channels, in their order, or with left only of those of which something is. One who
 // never read in a channel has read nothing of it.
 func (s *Store) Unread(ctx context.Context, userID string, left bool, channelIDs []string) ([]Unread, error) {
+	if len(channelIDs) == 0 { // no list is null to JSON, of which SQLite makes a row
+		return []Unread{}, nil
+	}
 	channels, err := json.Marshal(channelIDs)
 	if err != nil {
 		return nil, err

@@ -26,6 +26,9 @@ func TestUnread(t *testing.T) {
 				}
 				return u[1]
 			}
+			none, err := s.Unread(t.Context(), "bob", false, nil)
+			require.NoError(t, err)
+			require.Empty(t, none)
 			require.Equal(t, Unread{"lobby", "", MaxUnread}, unread("bob"))
 			require.Equal(t, Unread{ChannelID: "lobby"}, unread("ada"), "one's own are not unread")
 			add(t, s, ReadUpTo{"bob", "lobby", "lobby-139"})
