@@ -69,7 +69,7 @@ func (c *banListCommand) Run() error {
 		}
 		switch {
 		case c.JSON:
-			return printJSON(append([]protocol.BanInfo{}, list.Bans...))
+			return printJSON(each(list.Bans, printBan))
 		case len(list.Bans) == 0:
 			_, _ = fmt.Fprintln(os.Stderr, "Nobody is banned.")
 			return nil
@@ -144,7 +144,7 @@ func (c *auditCommand) Run() error {
 		case err != nil:
 			return err
 		case c.JSON:
-			return printJSON(deeds)
+			return printJSON(each(deeds, printDeed))
 		case len(deeds) == 0:
 			_, _ = fmt.Fprintln(os.Stderr, "Moderators have done nothing yet.")
 			return nil

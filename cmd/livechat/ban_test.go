@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,11 +33,18 @@ func TestOperatorBans(t *testing.T) {
 	require.Contains(t, said, "loud")
 	o.does("ban", "add", "guest-2")
 	said, _ = o.does("audit", "--json", "--limit=2")
-	var deeds []protocol.Deed
+	var deeds []printedDeed
 	require.NoError(t, json.Unmarshal([]byte(said), &deeds))
 	require.Equal(t, "guest-2", deeds[0].UserID)
-	require.Zero(t, deeds[0].Until)
+	require.Nil(t, deeds[0].Until)
 	require.Equal(t, "loud", deeds[1].Reason)
+	require.WithinDuration(t, deeds[1].At.Add(time.Hour), *deeds[1].Until, time.Second)
+	said, _ = o.does("ban", "--json")
+	var bans []printedBan
+	require.NoError(t, json.Unmarshal([]byte(said), &bans))
+	require.Len(t, bans, 2)
+	require.Nil(t, bans[0].Until)
+	require.Equal(t, deeds[1].Until, bans[1].Until)
 	o.start()
 	_, err = client.Dial(t.Context(), o.url, client.Options{Token: guest.Token, NoReconnect: true})
 	refusal := &protocol.Error{}

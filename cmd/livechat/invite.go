@@ -109,8 +109,9 @@ func (c *inviteCreateCommand) Run() error {
 		if c.JSON {
 			return printJSON(struct {
 				Link string `json:"link"`
-				protocol.InviteCreated
-			}{link, made})
+				printedInvite
+				Secret string `json:"secret"`
+			}{link, printInvite(made.Invite), made.Secret})
 		}
 		if err = tell("%s", link); err != nil {
 			return err
@@ -203,7 +204,7 @@ func (c *inviteListCommand) Run() error {
 			return err //nolint:wrapcheck // says it all
 		}
 		if c.JSON {
-			return printJSON(list.Invites)
+			return printJSON(each(list.Invites, printInvite))
 		}
 		if len(list.Invites) == 0 {
 			_, _ = fmt.Fprintln(os.Stderr, "There are no invites; \"livechat invite\" makes one.")

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,9 @@ func (o *operator) does(args ...string) (stdout, stderr string) {
 	o.t.Helper()
 	stdout, stderr, code := output(o.t, livechat(o.t, hurried(), append(args, o.data)...))
 	require.Zero(o.t, code, "%v: %s", args, stderr)
+	if slices.Contains(args, "--json") {
+		require.NotRegexp(o.t, `"(at|until|\w+_at)":("[^"]*[^Z"]"|\d)`, stdout, "times are all in UTC, as RFC 3339 has them")
+	}
 	return stdout, stderr
 }
 
@@ -168,6 +172,13 @@ func (o *operator) whileStopped(bob string) {
 	link, note := o.does("invite", "--url=https://voice.example.org/talk", "--uses=0", "--ttl=0")
 	require.Regexp(t, `^https://voice\.example\.org/talk/#invite=[\w-]+\n$`, link)
 	require.Contains(t, note, "It makes any number of people members, for good.")
+	made, _ := o.does("invite", "--json", "--url=https://voice.example.org", "--ttl=1h")
+	listed, _ = o.does("invite", "list", "--json")
+	var invites []printedInvite
+	require.NoError(t, json.Unmarshal([]byte(listed), &invites))
+	require.Contains(t, made, `"invite_id":"`+invites[0].InviteID+`"`)
+	require.Equal(t, invites[0].CreatedAt.Add(time.Hour), *invites[0].ExpiresAt)
+	require.Nil(t, invites[1].ExpiresAt, "it is good for ever")
 	o.fails(exitUsage, "--ttl=30s: must be 1m to 3650d, or 0 for good", "invite", "--ttl=30s")
 	o.fails(exitFailure, "there is no such channel", "invite", "--channel=nowhere")
 	o.fails(exitFailure, `there is no invite with the id "nothing"`, "invite", "revoke", "nothing")

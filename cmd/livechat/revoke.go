@@ -48,7 +48,7 @@ func (c *revokeCommand) Run() error {
 		if err := admin.Do(ctx, http.MethodPost, "/api/admin/tokens/revoke", revocation, &done); err != nil {
 			return err //nolint:wrapcheck // says it all
 		}
-		return c.print(done, "%s", said)
+		return c.print(printRevocation(done), "%s", said)
 	})
 }
 
