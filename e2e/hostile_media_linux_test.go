@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -116,8 +117,8 @@ func (s *siege) cpu() time.Duration {
 	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
-// under attacks and returns how long it took. In full it prints what the call lost, and wants that to be below most.
-func (s *siege) under(attack string, most float64, assault func()) time.Duration {
+// under attacks. In full it prints what the call lost, and wants that to be below most. It returns how long voices took meanwhile.
+func (s *siege) under(attack string, most float64, assault func()) []time.Duration {
 	s.t.Helper()
 	from := make([]uint32, talkersUnderSiege)
 	for i, talker := range s.talkers() {
@@ -132,37 +133,43 @@ func (s *siege) under(attack string, most float64, assault func()) time.Duration
 		to[i] = talker.said.Load()
 	}
 	s.goesOn() // what was under way has come by then
-	sent, lost, worst := 0, 0, 0.0
-	for _, p := range s.call {
-		for i, talker := range s.talkers() {
+	sent, worst := 0, 0.0
+	var all []time.Duration
+	for i, talker := range s.talkers() {
+		talker.mu.Lock()
+		spoke := slices.Clone(talker.spoke)
+		talker.mu.Unlock()
+		for _, p := range s.call {
 			if p == talker {
 				continue
 			}
-			heard, said := p.heardBetween(talker, from[i], to[i]), int(to[i]-from[i])
-			sent, lost = sent+said, lost+said-heard
-			worst = max(worst, float64(said-heard)/float64(said))
+			delays, said := p.delaysOf(talker, spoke, from[i], to[i]), int(to[i]-from[i])
+			sent, all = sent+said, append(all, delays...)
+			worst = max(worst, float64(said-len(delays))/float64(said))
 		}
 	}
-	loss := float64(lost) / float64(sent)
-	s.t.Logf("%s: a call of %d lost %.3f %% (%d of %d frames; who lost most %.2f %%) in %.1f s; server %.0f %% of a core",
-		attack, len(s.call)+1, 100*loss, lost, sent, 100*worst, took.Seconds(), 100*cpu.Seconds()/took.Seconds())
+	loss := float64(sent-len(all)) / float64(sent)
+	s.t.Logf("%s: a call of %d lost %.3f %% (%d of %d frames; who lost most %.2f %%), p99 %.2f ms, in %.1f s; server %.0f %% of a core",
+		attack, len(s.call)+1, 100*loss, sent-len(all), sent, 100*worst, p99(all).Seconds()*1000, took.Seconds(), 100*cpu.Seconds()/took.Seconds())
 	if s.full {
 		require.Less(s.t, loss, most)
 	}
-	return took
+	return all
 }
 
-// heardBetween counts somebody's frames from one number to before another, each once.
-func (p *person) heardBetween(other *person, from, to uint32) int {
+// delaysOf are how long somebody's frames took, from one number to before another, each once. spoke says when they were sent.
+func (p *person) delaysOf(other *person, spoke []time.Time, from, to uint32) []time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	heard := make(map[uint32]bool)
+	var delays []time.Duration
 	for _, h := range p.ears {
-		if h.from == other.UserID() && h.n >= from && h.n < to {
+		if h.from == other.UserID() && h.n >= from && h.n < to && !heard[h.n] {
 			heard[h.n] = true
+			delays = append(delays, h.at.Sub(spoke[h.n]))
 		}
 	}
-	return len(heard)
+	return delays
 }
 
 // heardOfID counts the packets of a user by id.
@@ -199,16 +206,23 @@ func TestHostileTalker(t *testing.T) {
 			mallory := intrude(t, s.server)
 			var sealed []byte
 			payload := make([]byte, test.size)
-			rate := s.scaled(perSecond)
-			took := s.under(fmt.Sprintf("%d packets/s of %s", rate, name), 0.01, func() {
-				paced(int(float64(rate)*s.long.Seconds()), rate, func(k int) {
+			rate, sent := s.scaled(perSecond), 0
+			began := time.Now()
+			flood := func() {
+				paced(int(float64(rate)*s.long.Seconds()/2), rate, func(int) {
 					if test.goes {
-						payload = voiceFrame(mallory.userID, uint32(k))
+						payload = voiceFrame(mallory.userID, uint32(sent))
 					}
-					sealed = mallory.packet(sealed[:0], 7, uint16(k), payload)
+					sealed = mallory.packet(sealed[:0], 7, uint16(sent), payload)
 					_, _ = mallory.conn.Write(sealed)
+					sent++
 				})
+			}
+			rises(t, s.full, "a voice", 5*time.Millisecond, func() (calm, attacked []time.Duration) {
+				calm = s.under("nothing", 0.01, func() { time.Sleep(s.long / 2) })
+				return calm, s.under(fmt.Sprintf("%d packets/s of %s", rate, name), 0.01, flood)
 			})
+			took := time.Since(began)
 			s.allSound()
 			for _, p := range s.call {
 				n := p.heardOfID(mallory.userID)
@@ -240,9 +254,12 @@ func TestHostileSSRCs(t *testing.T) {
 	})
 	require.Equal(t, protocol.LeaveMediaFailed, out.Cause)
 	s.allSound()
+	most := 0
 	for _, p := range s.call {
-		require.LessOrEqual(t, p.heardOfID(mallory.userID), 128, "one packet a stream")
+		most = max(most, p.heardOfID(mallory.userID))
 	}
+	t.Logf("out after %d packets", most)
+	require.LessOrEqual(t, most, 128, "one packet a stream")
 }
 
 // A member sends what is no voice as fast as it can: checks, which are answered, reports and requests, which are read, and
@@ -307,9 +324,12 @@ func TestHostileStranger(t *testing.T) {
 		})
 	})
 	s.allSound()
+	passedOn := 0
 	for _, p := range s.call {
-		require.Equal(t, plenty, p.heardOfID(mallory.userID), "%s hears nothing twice", p.UserID())
+		passedOn += p.heardOfID(mallory.userID) - plenty
 	}
+	t.Logf("%d packets of the stranger's passed on", passedOn)
+	require.Zero(t, passedOn, "nobody hears anything twice")
 }
 
 // A check that nominates a stranger's address moves nobody there whose password it has not.
@@ -332,6 +352,7 @@ func TestHostileNomination(t *testing.T) {
 	})
 	require.NoError(t, stranger.SetReadDeadline(time.Now().Add(500*time.Millisecond)))
 	n, err := stranger.Read(make([]byte, 2048))
+	t.Logf("%d bytes came to the stranger", n)
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded, "%d bytes to a stranger", n)
 }
 

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -149,100 +148,6 @@ func TestHostileIdentify(t *testing.T) {
 	require.Equal(t, 1, survivors)
 }
 
-// TestHostileGuests: one address makes guests as fast as it can and holds as many connections as it can. Guests of other addresses
-// come in.
-func TestHostileGuests(t *testing.T) {
-	f := fortify(t, fortressPlan{})
-	rude := address(0)
-	held := 0
-	for i := range f.scaled(1000, 350) {
-		if _, err := f.stranger(rude); err == nil {
-			held++
-		} else {
-			require.ErrorContains(t, err, "429", "connection %d", i)
-		}
-	}
-	require.LessOrEqual(t, held, 300)
-	long := time.Duration(f.scaled(20, 2)) * time.Second
-	until := time.Now().Add(long)
-	var attack sync.WaitGroup
-	var made, tried atomic.Int64
-	for range 20 {
-		attack.Go(func() {
-			for time.Now().Before(until) {
-				if _, status, _ := f.guestToken(rude, "Mallory"); status == http.StatusOK {
-					made.Add(1)
-				}
-				tried.Add(1)
-				time.Sleep(20 * time.Millisecond)
-			}
-		})
-	}
-	others, in := f.scaled(400, 40), 0
-	for i := range others {
-		_, err := f.guest(address(1+i), fmt.Sprint("Guest ", i))
-		if err == nil {
-			in++
-			continue
-		}
-		require.NotContains(t, err.Error(), "503")
-		t.Logf("guest %d: %v", i, err)
-		time.Sleep(long / time.Duration(others) / 4)
-	}
-	attack.Wait()
-	t.Logf("of %d tries in %v, %d made a guest, and %d connections were held; of others %d of %d came in", tried.Load(), long, made.Load(), held, in, others)
-	require.LessOrEqual(t, made.Load(), 200+int64(long.Seconds()*4))
-	require.GreaterOrEqual(t, in*100, others*99)
-}
-
-// TestHostileRequests: one address asks over HTTP as fast as it can, many requests at a time on as many connections as it gets.
-func TestHostileRequests(t *testing.T) {
-	f := fortify(t, fortressPlan{})
-	burst := strings.Repeat("GET /healthz HTTP/1.1\r\nHost: "+f.hostPort()+"\r\n\r\n", 100)
-	long := time.Duration(f.scaled(30, 2)) * time.Second
-	before, began := f.processorTime(), time.Now()
-	var attack sync.WaitGroup
-	var answered, refused, connections atomic.Int64
-	for range 4 {
-		attack.Go(func() {
-			for time.Since(began) < long {
-				conn, err := from(address(0)).Dial("tcp", f.hostPort())
-				if err != nil {
-					continue
-				}
-				connections.Add(1)
-				go func() {
-					for err == nil && time.Since(began) < long {
-						_, err = io.WriteString(conn, burst)
-					}
-				}()
-				answers := bufio.NewScanner(conn)
-				_ = conn.SetReadDeadline(began.Add(long))
-				for answers.Scan() {
-					switch answers.Text() {
-					case "HTTP/1.1 200 OK":
-						answered.Add(1)
-					case "HTTP/1.1 429 Too Many Requests":
-						refused.Add(1)
-					}
-				}
-				_ = conn.Close()
-			}
-		})
-	}
-	for range 5 {
-		time.Sleep(long / 6)
-		_, err := f.guest(address(1), "Ada")
-		require.NoError(t, err)
-	}
-	attack.Wait()
-	t.Logf("in %v: %d connections, %d answers, %d refusals", long, connections.Load(), answered.Load(), refused.Load())
-	require.Positive(t, refused.Load())
-	require.Less(t, float64(answered.Load()), 10_000+500*long.Seconds()+100)
-	// Most of it is accepting connections to close them.
-	f.within("of a core", 100*float64(f.processorTime()-before)/float64(long), 33, "%")
-}
-
 // TestHostileDescriptors: strangers take all file descriptors. A call goes on, and the server says what is wrong, in the log once.
 func TestHostileDescriptors(t *testing.T) {
 	f := fortify(t, fortressPlan{FDs: 120})
@@ -279,16 +184,17 @@ func TestHostileDescriptors(t *testing.T) {
 			}
 		}
 	}
+	exhausted := time.Now()
 	take(200)
 	eventually(t, "the server to say that there are none", func() bool { return strings.Contains(state(standing), "503") })
 	require.Contains(t, state(standing), "out of file descriptors")
 	heard, said := bob.heardFrom(ada), ada.said.Load()
 	began := time.Now()
-	long := time.Duration(f.scaled(20, 3)) * time.Second
+	long := time.Duration(f.scaled(65, 3)) * time.Second
 	told := false
 	for time.Since(began) < long {
 		if f.full {
-			take(20) // those before are let go when their time is over
+			take(5) // those before are let go when their time is over
 		}
 		if conn, err := from(address(9000)).Dial("tcp", f.hostPort()); err == nil {
 			told = strings.Contains(state(conn), "503 Service Unavailable") || told
@@ -303,7 +209,10 @@ func TestHostileDescriptors(t *testing.T) {
 	if !f.full { // the crowd of whoever asks now is as old as the test
 		require.True(t, told || strings.Contains(state(standing), "503"), "who comes is told")
 	}
-	require.Equal(t, 1, strings.Count(f.role.log.String(), "out of file descriptors"), "lines in the log")
+	lines := strings.Count(f.role.log.String(), "out of file descriptors")
+	t.Logf("%d lines in the log in %v", lines, time.Since(began).Round(time.Second))
+	require.Positive(t, lines)
+	require.LessOrEqual(t, lines, 1+int(time.Since(exhausted)/time.Minute), "one a minute")
 	for _, conn := range crowd {
 		_ = conn.Close()
 	}
@@ -361,56 +270,6 @@ func TestHostileSites(t *testing.T) {
 		eventually(t, "the log to name it", func() bool {
 			log := f.role.log.String()
 			return strings.Contains(log, fmt.Sprintf(`"origin": %q`, test.origin)) && strings.Contains(log, fmt.Sprintf(`"host": %q`, test.host))
-		})
-	}
-}
-
-// TestHostileNothing: nobody is hostile, they are only many, behind one address. With --per-address=1000 a thousand come in within a
-// minute, a hundred to a channel; on the defaults a party of a hundred does.
-func TestHostileNothing(t *testing.T) {
-	for people, perAddress := range map[int]int{1000: 1000, 100: 0} {
-		t.Run(fmt.Sprint(people), func(t *testing.T) {
-			if people > 100 && os.Getenv("LIVECHAT_HOSTILE") == "" {
-				t.Skip("make hostile")
-			}
-			channels := make([]string, 0, people/100)
-			for i := range people / 100 {
-				channels = append(channels, fmt.Sprint("hall", i))
-			}
-			f := fortify(t, fortressPlan{PerAddress: perAddress, Channels: channels})
-			offer := offer(t, 0, 1)
-			began := time.Now()
-			var all sync.WaitGroup
-			for worker := range 50 {
-				all.Go(func() {
-					for i := worker; i < people; i += 50 {
-						c, err := f.guest(address(7), fmt.Sprint("Guest ", i))
-						hall := channels[i%len(channels)]
-						for _, step := range []struct {
-							op protocol.Op
-							d  any
-						}{
-							{protocol.OpChannelList, struct{}{}},
-							{protocol.OpPresence, protocol.PresenceWatch{Watch: new(true)}},
-							{protocol.OpRead, struct{}{}},
-							{protocol.OpChannelJoin, protocol.ChannelJoin{ChannelID: hall, SDPOffer: offer}},
-							{protocol.OpHistory, protocol.History{ChannelID: hall}},
-							{protocol.OpMessageCreate, protocol.MessageCreate{ChannelID: hall, Content: "hello"}},
-						} {
-							if err == nil {
-								_, err = c.ask(step.op, step.d)
-							}
-						}
-						if err != nil {
-							t.Errorf("person %d: %v", i, err)
-							return
-						}
-						c.drain()
-					}
-				})
-			}
-			all.Wait()
-			f.within(fmt.Sprint(people, " are in after"), time.Since(began).Seconds(), 60, "s")
 		})
 	}
 }

@@ -73,10 +73,11 @@ type person struct {
 	call  *client.Call
 
 	mu      sync.Mutex
-	ears    []heard   // guarded by mu
-	ssrcs   []uint32  // of all calls so far, guarded by mu
-	badness error     // the first thing wrong with a packet, guarded by mu
-	asked   time.Time // when lastSilence was called; guarded by mu
+	ears    []heard     // guarded by mu
+	spoke   []time.Time // when each frame was sent; guarded by mu
+	ssrcs   []uint32    // of all calls so far, guarded by mu
+	badness error       // the first thing wrong with a packet, guarded by mu
+	asked   time.Time   // when lastSilence was called; guarded by mu
 
 	said   atomic.Uint32 // frames sent so far
 	level  atomic.Int32  // of the voice in -dBov; 0: not told to the server
@@ -185,6 +186,9 @@ func (p *person) talk() *person {
 		defer tick.Stop()
 		for {
 			// A call that ends under the talker is what several tests are about.
+			p.mu.Lock()
+			p.spoke = append(p.spoke, time.Now())
+			p.mu.Unlock()
 			if err := p.say(call); err != nil {
 				return
 			}
