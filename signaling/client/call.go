@@ -25,6 +25,7 @@ type Call struct {
 	slotBuffer int
 	mic        *microphone // nil when only listening
 	slots      []*Slot
+	floor      *Floor
 
 	media     atomic.Pointer[media] // what carries the call now
 	joined    atomic.Bool           // an ACK has come: info, members and slots are set
@@ -138,6 +139,7 @@ func (c *Call) end(err error) {
 		c.client.call = nil
 	}
 	c.client.mu.Unlock()
+	c.floor.end(err)
 	close(c.over) // last: whoever sees the end may join again at once
 }
 
@@ -148,6 +150,7 @@ func (c *Call) install(joined protocol.Joined) {
 	c.info, c.members = joined, joined.ActiveMembers
 	c.mu.Unlock()
 	c.assign(joined.Slots)
+	c.floor.begin(joined.Floor)
 	c.joined.Store(true)
 	c.present.Store(true)
 }
@@ -157,6 +160,7 @@ func (c *Call) apply(payload any) {
 	if !c.present.Load() {
 		return // about another time or channel
 	}
+	c.floor.apply(payload)
 	switch ev := payload.(type) {
 	case *protocol.ChannelEvent:
 		if ev.ChannelID == c.ChannelID() {
@@ -178,6 +182,7 @@ func (c *Call) apply(payload any) {
 		}
 	case *protocol.ModerationEvent:
 		if ev.Joined != nil {
+			c.floor.lose(fmt.Errorf("%w: %s", ErrRemoved, protocol.LeaveMoved), false)
 			c.in.Store(&ev.Joined.ChannelID)
 			c.install(*ev.Joined)
 		}
@@ -199,7 +204,7 @@ func (c *Call) applyChannelEvent(ev *protocol.ChannelEvent) {
 	case protocol.ChannelEventUpdate:
 		if ev.Channel != nil {
 			c.mu.Lock()
-			c.info.ChannelName = ev.Channel.ChannelName
+			c.info.ChannelName, c.info.Mode = ev.Channel.ChannelName, ev.Channel.Mode
 			c.mu.Unlock()
 		}
 	case protocol.ChannelEventJoin:

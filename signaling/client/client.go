@@ -208,7 +208,8 @@ var errEncode = errors.New("request cannot be encoded")
 
 func isReply(op protocol.Op) bool {
 	switch op {
-	case protocol.OpAck, protocol.OpError, protocol.OpHeartbeatAck, protocol.OpReady, protocol.OpResumed:
+	case protocol.OpAck, protocol.OpError, protocol.OpHeartbeatAck, protocol.OpReady, protocol.OpResumed,
+		protocol.OpFloorPong:
 		return true
 	default:
 		return false

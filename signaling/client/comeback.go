@@ -205,6 +205,9 @@ func (c *Client) resume(l *link) (bool, error) {
 			}
 			c.resumeToken = resumed.ResumeToken
 			c.iceServers.Store(&resumed.ICEServers)
+			if call := c.Call(); call != nil && call.present.Load() {
+				call.floor.begin(resumed.Floor)
+			}
 			return true, nil
 		case f.Op == protocol.OpInvalidSession:
 			c.resumeToken = ""

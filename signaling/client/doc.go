@@ -19,11 +19,21 @@
 // Requests made meanwhile wait. Media moves to another path when nothing comes any more, when the server says that
 // nothing comes there, and when the machine's addresses change. Options.NoReconnect is without all of this.
 //
+// # The floor
+//
+// In a channel of protocol.ModePTT one talks at a time. Call.Floor asks for it and tells who has it:
+//
+//	grant, err := call.Floor().Acquire(ctx, client.FloorRequest{})
+//	err = call.WriteOpus(frame, 20*time.Millisecond) // until grant.Done is closed
+//	err = grant.Release(ctx)
+//
+// A Grant outlives a connection as the session does, and ends with the membership.
+//
 // # Goroutines
 //
 // All exported methods may be called from any goroutine, except where one says
 // otherwise. A Client runs one goroutine of its own, which reads the WebSocket; a Call adds one
-// that looks after its media, one that writes RTCP, and those of its PeerConnection. Close and
+// that looks after its media, one that writes RTCP, and those of its PeerConnection; a Grant one that tells the server that it is wanted. Close and
 // Leave return after all of theirs have ended.
 //
 // There is no writing goroutine: a request is written by whoever makes it.

@@ -33,6 +33,10 @@ var (
 	ErrNotConnected = errors.New("media is not connected yet")
 	// ErrNoMicrophone: the call was joined with JoinOptions.ListenOnly.
 	ErrNoMicrophone = errors.New("joined without a microphone")
+	// ErrFloorReleased: the grant was given back by Release.
+	ErrFloorReleased = errors.New("the floor was released")
+	// ErrFloorAsked: the floor is asked for, or had, and leave to speak over it cannot be asked for beside, nor the other way round.
+	ErrFloorAsked = errors.New("another place on the floor is asked for already")
 	// ErrOgg: what PlayOgg was given is not an Ogg stream.
 	ErrOgg = errors.New("not an Ogg stream")
 	// ErrFrame: the bytes given are not an Opus packet that can be sent.

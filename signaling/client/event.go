@@ -16,8 +16,9 @@ type Event struct {
 	S uint64
 	// Payload is one of *protocol.ChannelEvent, *protocol.MessageEvent, *protocol.MessageChange,
 	// *protocol.VoiceStateEvent, *protocol.Speakers, *protocol.SlotMap,
-	// *protocol.MediaState, *protocol.ModerationEvent, *protocol.ICEServers, *protocol.Reconnect, *protocol.Presence, *PresenceSnapshot, *Missed,
-	// *Reidentified, or a json.RawMessage for an opcode this version does not know.
+	// *protocol.MediaState, *protocol.ModerationEvent, *protocol.ICEServers, *protocol.Reconnect, *protocol.Presence, *PresenceSnapshot,
+	// *protocol.FloorGranted, *protocol.FloorDeny, *protocol.FloorTaken, *protocol.FloorIdle, *protocol.FloorRevoke, which is a warning while it
+	// has a GraceMS, *protocol.FloorQueuePosInfo, *Missed, *Reidentified, or a json.RawMessage for an opcode this version does not know.
 	Payload any
 }
 
@@ -106,6 +107,18 @@ func eventPayload(f protocol.Frame) (any, error) {
 		payload = new(protocol.ModerationEvent)
 	case protocol.OpPresenceEvent:
 		payload = new(protocol.Presence)
+	case protocol.OpFloorGranted:
+		payload = new(protocol.FloorGranted)
+	case protocol.OpFloorDeny:
+		payload = new(protocol.FloorDeny)
+	case protocol.OpFloorTaken:
+		payload = new(protocol.FloorTaken)
+	case protocol.OpFloorIdle:
+		payload = new(protocol.FloorIdle)
+	case protocol.OpFloorRevoke:
+		payload = new(protocol.FloorRevoke)
+	case protocol.OpFloorQueue:
+		payload = new(protocol.FloorQueuePosInfo)
 	default:
 		return f.D, nil
 	}

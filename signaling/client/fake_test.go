@@ -230,6 +230,9 @@ type fakeRoom struct {
 	onRenegotiate func(*fakeConn, protocol.Frame, *fakePeer)
 	// onJoin, if set, runs before the ACK.
 	onJoin func(*fakeConn)
+	// floor is what those who join are told of it; onFloor answers requests for it.
+	floor   *protocol.Floor
+	onFloor func(*fakeConn, protocol.Frame)
 }
 
 func newFakeRoom(tb testing.TB) *fakeRoom {
@@ -261,6 +264,7 @@ func newFakeRoom(tb testing.TB) *fakeRoom {
 					sdp = withoutLines(sdp, "a=ssrc")
 				}
 				joined := protocol.Joined{ChannelID: d.ChannelID, ChannelName: d.ChannelID, SDPAnswer: sdp}
+				joined.Floor = r.floor
 				joined.ActiveMembers = []protocol.Member{{UserID: "bo", Talker: true}, {UserID: "ada"}}
 				for i := range slots {
 					joined.Slots = append(joined.Slots, protocol.Slot{Slot: i, MID: fmt.Sprint(i)})
@@ -275,6 +279,8 @@ func newFakeRoom(tb testing.TB) *fakeRoom {
 				c.ack(f, protocol.ChannelRef{ChannelID: "room"})
 			case protocol.OpRenegotiate:
 				r.onRenegotiate(c, f, peer)
+			case protocol.OpFloorRequest, protocol.OpFloorRelease, protocol.OpFloorPing:
+				r.onFloor(c, f)
 			default:
 				c.ack(f, struct{}{})
 			}

@@ -70,6 +70,7 @@ func (c *Client) newCall(channelID string, opts JoinOptions) (*Call, error) {
 		over:       make(chan struct{}),
 		torn:       make(chan struct{}),
 	}
+	call.floor = newFloor(call)
 	call.in.Store(&channelID)
 	if call.slotBuffer <= 0 {
 		call.slotBuffer = defaultSlotBuffer

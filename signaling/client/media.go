@@ -247,7 +247,11 @@ const (
 // of the call.
 func (c *Call) run(m *media) {
 	defer c.client.wg.Done()
-	defer close(c.torn)
+	defer func() {
+		<-c.over // no grant begins any more
+		c.floor.pinging.Wait()
+		close(c.torn)
+	}()
 	for m != nil {
 		err := c.follow(m)
 		m.close()
@@ -255,6 +259,7 @@ func (c *Call) run(m *media) {
 			return
 		}
 		c.present.Store(false) // what is told of the channel now is not told to a member
+		c.floor.lose(err, true)
 		m = c.rejoin(err)
 	}
 }
@@ -293,6 +298,7 @@ func (c *Call) follow(m *media) error {
 
 // lose has the call join again. It does not wait.
 func (c *Call) lose(err error) {
+	c.floor.lose(err, true)
 	select {
 	case c.lost <- err:
 	default:

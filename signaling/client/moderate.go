@@ -33,6 +33,11 @@ func (c *Client) hand(ctx context.Context, d protocol.Hand) error {
 	})
 }
 
+// ClearFloor takes the floor of a channel, and leave to speak over it, from whoever has them. reason may be empty.
+func (c *Client) ClearFloor(ctx context.Context, channelID, reason string) error {
+	return c.Request(ctx, protocol.OpFloorClear, protocol.FloorClear{ChannelID: channelID, Reason: reason}, nil)
+}
+
 // MoveMember takes somebody who is in a channel into another one, with their media.
 func (c *Client) MoveMember(ctx context.Context, userID, channelID string) error {
 	return c.Request(ctx, protocol.OpMemberMove, protocol.MemberMove{UserID: userID, ChannelID: channelID}, nil)

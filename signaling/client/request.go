@@ -130,17 +130,23 @@ func bindReply(f protocol.Frame, data any) error {
 	return nil
 }
 
-// CreateChannel creates a channel. Only ChannelID is required.
+// CreateChannel creates a channel. Only ChannelID is required. In one of protocol.ModePTT one talks at a time, see Call.Floor.
 func (c *Client) CreateChannel(ctx context.Context, d protocol.ChannelCreate) (protocol.ChannelInfo, error) {
 	var info protocol.ChannelInfo
 	err := c.Request(ctx, protocol.OpChannelCreate, d, &info)
 	return info, err
 }
 
-// UpdateChannel changes what is set in d. Only the channel's owner and admins may.
+// UpdateChannel changes what is set in d, its mode, say. Only the channel's owner and admins may.
 func (c *Client) UpdateChannel(ctx context.Context, d protocol.ChannelUpdate) (protocol.ChannelInfo, error) {
 	var info protocol.ChannelInfo
-	err := c.Request(ctx, protocol.OpChannelUpdate, d, &info)
+	err := c.request(ctx, protocol.OpChannelUpdate, d, func(f protocol.Frame) error {
+		err := bindReply(f, &info)
+		if call := c.Call(); err == nil && call != nil { // the ACK stands for the event, which goes to the others only
+			call.apply(&protocol.ChannelEvent{Event: protocol.ChannelEventUpdate, ChannelID: info.ChannelID, Channel: &info})
+		}
+		return err
+	})
 	return info, err
 }
 
