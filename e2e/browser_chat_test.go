@@ -120,8 +120,6 @@ func TestBrowserChat(t *testing.T) {
 
 	// Who comes again reads it as it is now.
 	ben.do(chromedp.Reload())
-	ben.see("#stage", "lobby")
-	ben.click("#stage .button--primary")
 	ben.joined()
 	ben.click("[data-tab=chat]")
 	ben.see(".message__text", "Hello from a desk, and more (edited)")

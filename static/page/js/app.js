@@ -24,6 +24,7 @@ import { Media } from './media.js';
 import { Microphone } from './microphone.js';
 import { Muffled } from './muffled.js';
 import { Push } from './push.js';
+import { comeBack } from './reload.js';
 import { Session } from './session.js';
 import { Tones } from './tones.js';
 import { mountAnnouncer } from './ui/announcer.js';
@@ -109,15 +110,16 @@ function main() {
   // A link put into this tab changes only the fragment, which loads nothing by itself.
   window.addEventListener('hashchange', () => location.reload());
 
+  const was = comeBack(session.call, link.channelId);
   const kept = memory.credentials;
   if (link.token) {
     session.signInWithToken(link.token, 'token', null);
   } else if (link.invite) {
     // The person decides first what comes of it.
   } else if (kept.token) {
-    session.signInWithToken(kept.token, kept.guest ? 'guest' : 'token', null);
+    session.signInWithToken(kept.token, kept.guest ? 'guest' : 'token', was);
   } else if (memory.login.token) {
-    session.signInWithToken(memory.login.token, 'login', null);
+    session.signInWithToken(memory.login.token, 'login', was);
   }
 }
 

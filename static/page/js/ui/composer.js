@@ -3,6 +3,7 @@
  * @module
  */
 
+import { draftOf, keepDraft } from '../drafts.js';
 import { charCount } from '../protocol.js';
 import { changeFailed } from '../words/chat.js';
 import { byId, setText } from './dom.js';
@@ -44,6 +45,12 @@ export function mountComposer(session) {
   const put = (value) => {
     text.value = value;
     grow();
+  };
+
+  const keep = () => {
+    if (session.me && reading.channelId) {
+      keepDraft(session.me.userId, reading.channelId, subject?.edits ? subject.draft : text.value);
+    }
   };
 
   /** @returns {string} what keeps the text from being sent, in words */
@@ -95,11 +102,13 @@ export function mountComposer(session) {
     chat.send(content, session.me, entry?.id);
     put('');
     end();
+    keep();
     text.focus();
   };
 
   text.addEventListener('input', () => {
     grow();
+    keep();
     say(objection());
   });
   text.addEventListener('keydown', (e) => {
@@ -134,6 +143,7 @@ export function mountComposer(session) {
     say,
     reset: () => {
       subject = null;
+      put(session.me && reading.channelId ? draftOf(session.me.userId, reading.channelId) : '');
     },
     render: () => {
       if (subject?.entry.gone) {
