@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/signaling/httpapi"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -103,5 +104,21 @@ func checkInvites(t *testing.T, ada, ben *participant) {
 	ben.see("#start-error", "there is no such invite; perhaps the link is not complete, or it was revoked")
 	ben.see("#guest-form", "Your name")
 	require.False(t, evaluate[bool](ben, "document.getElementById('start-known').checkVisibility()"))
+
+	// But by a link of the operator's he is himself again.
+	admin = administer(t, data)
+	var login httpapi.AdminLogin
+	require.NoError(t, admin.Do(t.Context(), http.MethodPost, "/api/admin/users/Ben/login", nil, &login))
+	require.NoError(t, admin.Close())
+	ben.open(s, "invite="+login.Invite.Secret)
+	ben.see("#start-title", "Welcome back, Ben")
+	ben.see("#start-offer", "The link works once, until ")
+	ben.pictures("sign-in-link")
+	require.False(t, evaluate[bool](ben, "document.getElementById('guest-form').checkVisibility()"))
+	ben.click("#start-known")
+	ben.see("#my-name", "Ben")
+	require.Equal(t, who, ben.userID())
+	ada.open(s, "invite="+login.Invite.Secret)
+	ada.see("#start-error", "it has been used by as many people as it was for")
 	ada.noComplaints()
 }

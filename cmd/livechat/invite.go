@@ -94,7 +94,7 @@ func (c *inviteCreateCommand) Run() error {
 		return err
 	}
 	return c.with(func(ctx context.Context, admin *app.Admin) error {
-		page, err := c.pageOf(ctx, admin)
+		page, err := c.of(ctx, admin)
 		if err != nil {
 			return err
 		}
@@ -105,28 +105,33 @@ func (c *inviteCreateCommand) Run() error {
 		if err != nil {
 			return err //nolint:wrapcheck // says it all
 		}
-		link := page + "#invite=" + made.Secret
-		if c.JSON {
-			return printJSON(struct {
-				Link string `json:"link"`
-				printedInvite
-				Secret string `json:"secret"`
-			}{link, printInvite(made.Invite), made.Secret})
-		}
-		if err = tell("%s", link); err != nil {
-			return err
-		}
-		_, _ = fmt.Fprintln(os.Stderr, promise(made.Invite))
-		if onlyHere(page) {
-			_, _ = fmt.Fprintln(os.Stderr, "It leads to this machine only; --url says where others find the page.")
-		}
-		return nil
+		return c.printLink(page, made, promise(made.Invite))
 	})
 }
 
-// pageOf is where --url says, or else the server that runs, or else its settings.
-func (c *inviteCreateCommand) pageOf(ctx context.Context, admin *app.Admin) (string, error) {
-	if c.URL == "" {
+// printLink prints the link of an invite on standard output, and on standard error what it is good for.
+func (a *administering) printLink(page string, made protocol.InviteCreated, promise string) error {
+	link := page + "#invite=" + made.Secret
+	if a.JSON {
+		return printJSON(struct {
+			Link string `json:"link"`
+			printedInvite
+			Secret string `json:"secret"`
+		}{link, printInvite(made.Invite), made.Secret})
+	}
+	if err := tell("%s", link); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(os.Stderr, promise)
+	if onlyHere(page) {
+		_, _ = fmt.Fprintln(os.Stderr, "It leads to this machine only; --url says where others find the page.")
+	}
+	return nil
+}
+
+// of is where --url says, or else the server that runs, or else its settings.
+func (p *pageAddress) of(ctx context.Context, admin *app.Admin) (string, error) {
+	if p.URL == "" {
 		var server httpapi.AdminServer
 		if err := admin.Do(ctx, http.MethodGet, "/api/admin/server", nil, &server); err != nil {
 			return "", err //nolint:wrapcheck // says it all
@@ -135,7 +140,7 @@ func (c *inviteCreateCommand) pageOf(ctx context.Context, admin *app.Admin) (str
 			return server.URL + "/", nil
 		}
 	}
-	return c.page()
+	return p.page()
 }
 
 // check finds what is wrong with the flags.
@@ -212,10 +217,18 @@ func (c *inviteListCommand) Run() error {
 		}
 		rows := [][]string{{"ID", "ROLE", "CHANNEL", "USED", "UNTIL", "BY"}}
 		for _, i := range list.Invites {
-			rows = append(rows, []string{i.InviteID, i.Role, orDash(i.ChannelID), used(i), until(i, time.Now()), by(i)})
+			rows = append(rows, []string{i.InviteID, gives(i), orDash(i.ChannelID), used(i), until(i, time.Now()), by(i)})
 		}
 		return table(rows)
 	})
+}
+
+// gives is what an invite makes of people.
+func gives(i protocol.Invite) string {
+	if i.UserID != "" {
+		return "signs in " + i.UserID
+	}
+	return orDash(i.Role)
 }
 
 func used(i protocol.Invite) string {

@@ -145,6 +145,16 @@ func TestPeopleAndInvites(t *testing.T) {
 	default:
 	}
 
+	link, note = o.does("user", "login", "bob b.")
+	require.Regexp(t, "^"+regexp.QuoteMeta(o.url)+`/#invite=[\w-]+\n$`, link, "the link, and nothing else")
+	require.Contains(t, note, "It signs one browser in as Bob B. ("+asBob.UserID+"), once, until ")
+	listed, _ := o.does("invite", "list")
+	require.Regexp(t, `(?m)^[\w-]+ +signs in `+asBob.UserID+` +- +0 of 1 +`, listed)
+	_, again := o.comes(link, "whatever")
+	require.Equal(t, asBob.UserID, again.UserID)
+	require.Equal(t, "Bob B.", again.Name)
+	o.fails(exitFailure, `no such person: "Eve"`, "user", "login", "Eve")
+
 	o.stop()
 	o.whileStopped(asBob.UserID)
 	o.start()

@@ -22,6 +22,8 @@ Usage: livechat user list [--json]               show everybody
        livechat user show WHO [--json]           show one of them
        livechat user role WHO ROLE               admin, moderator, member or guest
        livechat user rename WHO NAME             call somebody otherwise
+       livechat user login WHO                   print a link that signs one browser
+                                                 in as them
        livechat user logout WHO                  sign somebody out everywhere
        livechat user delete WHO --erase          forget them, with all they wrote
        livechat user delete WHO --keep-messages  forget them, and keep what they
@@ -33,8 +35,9 @@ Examples:
   livechat user role "Ada L." moderator
       from now on, also where she is already
   livechat user logout user-01jd9zqk2w4m8x1b7c5v3n6t0r
-      her sessions end at once; livechat token --user=HER-ID makes a link by which
-      she comes back
+      her sessions end at once
+  livechat user login Ada --url=https://voice.example.org
+      and a link by which she comes back: as herself, on one browser, within a day
   livechat user list --json | jq -r '.[] | select(.role == "admin") | .name'
       the admins
   sudo livechat user list --data=/var/lib/livechat
@@ -49,6 +52,7 @@ type userCommand struct {
 	Show   userShowCommand   `cmd:"" help:"Show somebody."`
 	Role   userRoleCommand   `cmd:"" help:"Give somebody a role."`
 	Rename userRenameCommand `cmd:"" help:"Give somebody another name."`
+	Login  userLoginCommand  `cmd:"" help:"Print a link that signs one browser in as somebody."`
 	Logout userLogoutCommand `cmd:"" help:"Sign somebody out everywhere."`
 	Delete userDeleteCommand `cmd:"" help:"Forget somebody."`
 }
@@ -184,6 +188,31 @@ func (c *userRenameCommand) Run() error {
 	})
 }
 
+type userLoginCommand struct {
+	user `embed:""`
+
+	pageAddress `embed:"" group:"invite"`
+}
+
+// Run prints a link that signs one browser in as somebody.
+func (c *userLoginCommand) Run() error {
+	if _, err := c.page(); err != nil {
+		return &app.ConfigError{Mistakes: []error{err}}
+	}
+	return c.with(func(ctx context.Context, admin *app.Admin) error {
+		page, err := c.of(ctx, admin)
+		if err != nil {
+			return err
+		}
+		var made httpapi.AdminLogin
+		if err = admin.Do(ctx, http.MethodPost, c.where()+"/login", nil, &made); err != nil {
+			return err //nolint:wrapcheck // says it all
+		}
+		return c.printLink(page, made.Invite, fmt.Sprintf("It signs one browser in as %s, once, until %s. \"livechat invite revoke %s\" takes it back.",
+			called(made.User), moment(time.UnixMilli(made.Invite.ExpiresAt)), made.Invite.InviteID))
+	})
+}
+
 type userLogoutCommand struct {
 	user `embed:""`
 }
@@ -191,7 +220,7 @@ type userLogoutCommand struct {
 // Run signs somebody out everywhere.
 func (c *userLogoutCommand) Run() error {
 	return c.change(http.MethodPost, c.where()+"/logout", nil, func(u httpapi.AdminUser) string {
-		return called(u) + " is signed out everywhere; livechat token --user=" + u.UserID + " makes a link by which they come back"
+		return called(u) + " is signed out everywhere; \"livechat user login " + u.UserID + "\" makes a link by which they come back"
 	})
 }
 
@@ -218,7 +247,7 @@ func defaultUser(data serversData) userCommand {
 	who := user{administering: to}
 	return userCommand{
 		List: userListCommand{to}, Show: userShowCommand{who}, Role: userRoleCommand{user: who}, Rename: userRenameCommand{user: who},
-		Logout: userLogoutCommand{who}, Delete: userDeleteCommand{user: who},
+		Login: userLoginCommand{user: who, pageAddress: pageAddress{HTTP: app.DefaultHTTP}}, Logout: userLogoutCommand{who}, Delete: userDeleteCommand{user: who},
 	}
 }
 

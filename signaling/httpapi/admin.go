@@ -52,6 +52,11 @@ type (
 	AdminServer struct {
 		URL string `json:"url"`
 	}
+	// AdminLogin is a link that signs somebody in.
+	AdminLogin struct {
+		User   AdminUser              `json:"user"`
+		Invite protocol.InviteCreated `json:"invite"`
+	}
 	// AdminUserChange is what is to be changed of somebody; absent: nothing.
 	AdminUserChange struct {
 		Role *string `json:"role,omitempty"`
@@ -71,6 +76,7 @@ func (a *Admin) Handler() http.Handler {
 		"GET /api/admin/users/{id}":         a.user,
 		"PATCH /api/admin/users/{id}":       a.change,
 		"DELETE /api/admin/users/{id}":      a.remove,
+		"POST /api/admin/users/{id}/login":  a.login,
 		"POST /api/admin/users/{id}/logout": a.logout,
 		"POST /api/admin/tokens/revoke":     a.revokeTokens,
 		"GET /api/admin/audit":              a.audit,
@@ -222,6 +228,15 @@ func (a *Admin) remove(r *http.Request, _ http.ResponseWriter) (any, error) {
 		return nil, err
 	}
 	return adminUser(person.User), a.People.Delete(r.Context(), person.ID, messages == "erase", time.Now())
+}
+
+func (a *Admin) login(r *http.Request, _ http.ResponseWriter) (any, error) {
+	person, err := a.named(r)
+	if err != nil {
+		return nil, err
+	}
+	link, secret, err := a.People.SignInLink(r.Context(), people.Operator(), person.ID, time.Now())
+	return AdminLogin{adminUser(person.User), protocol.InviteCreated{Invite: people.Wire(link), Secret: secret}}, err
 }
 
 func (a *Admin) logout(r *http.Request, _ http.ResponseWriter) (any, error) {

@@ -62,6 +62,13 @@ func (i *Invites) carryOut(r *http.Request, body protocol.InviteRequest) (protoc
 	if invite.ChannelID != "" {
 		made.ChannelName = i.ChannelName(invite.ChannelID)
 	}
+	if invite.UserID != "" {
+		person, failed := i.People.User(r.Context(), invite.UserID)
+		if failed != nil {
+			return protocol.InviteAnswer{}, failed
+		}
+		made.ForName = person.Name
+	}
 	if !invite.Until.IsZero() {
 		made.ExpiresAt = invite.Until.UnixMilli()
 	}

@@ -48,6 +48,9 @@ type InviteSpec struct {
 	TTL time.Duration
 }
 
+// signInTTL is how long a link signs somebody in.
+const signInTTL = 24 * time.Hour
+
 // DefaultInviteTTL is how long an invite lasts that is not said to last otherwise.
 const DefaultInviteTTL = 7 * 24 * time.Hour
 
@@ -77,7 +80,7 @@ func SpecOf(d protocol.InviteCreate) (InviteSpec, error) {
 func Wire(i store.Invite) protocol.Invite {
 	wire := protocol.Invite{
 		InviteID: i.ID, Role: i.Role, ChannelID: i.ChannelID, Uses: i.Uses, Used: i.Used,
-		CreatedAt: i.CreatedAt.UnixMilli(), ByID: i.ByID, ByName: i.ByName,
+		UserID: i.UserID, CreatedAt: i.CreatedAt.UnixMilli(), ByID: i.ByID, ByName: i.ByName,
 	}
 	wire.ExpiresAt = orNever(i.Until)
 	return wire
@@ -122,6 +125,19 @@ func (p *People) Invite(ctx context.Context, by auth.Identity, spec InviteSpec, 
 	return invite, secret, nil
 }
 
+// SignInLink makes a link that signs one browser in as somebody who is known, once and for a day, and returns its secret. The error
+// wraps ErrUnknown.
+func (p *People) SignInLink(ctx context.Context, by auth.Identity, userID string, now time.Time) (_ store.Invite, secret string, err error) {
+	if _, err = p.user(ctx, userID); err != nil {
+		return store.Invite{}, "", err
+	}
+	secret = newSecret()
+	invite := store.Invite{
+		ID: inviteID(secret), UserID: userID, Uses: 1, Until: now.Add(signInTTL), ByID: by.UserID, ByName: by.Name, CreatedAt: now,
+	}
+	return invite, secret, p.write(ctx, now, store.InviteMade{Invite: invite})
+}
+
 func newSecret() string {
 	var random [secretBytes]byte
 	_, _ = rand.Read(random[:]) // never fails
@@ -150,10 +166,14 @@ func (p *People) Look(ctx context.Context, secret string, now time.Time) (store.
 	return invite, nil
 }
 
-// Accept makes somebody new with this name a person, by the invite with a secret. The error wraps ErrInvite, auth.ErrName or
+// Accept makes somebody new with this name a person, by the invite with a secret; by a link that signs somebody in, whoever opens it is
+// that person, whatever the name. The error wraps ErrInvite, auth.ErrName or
 // ErrNameTaken, or is a *BannedError when nobody new is let in from there, and then nothing was used.
 func (p *People) Accept(ctx context.Context, secret, name string, from Origin, now time.Time) (Signing, error) {
 	invite, err := p.Look(ctx, secret, now)
+	if err == nil && invite.UserID != "" {
+		return p.acceptAgain(ctx, invite, now)
+	}
 	if err == nil && invite.Role == "" {
 		err = fmt.Errorf("%w: it is for people who are known here already; sign in, and open it again", ErrInvite)
 	}
@@ -172,17 +192,38 @@ func (p *People) Accept(ctx context.Context, secret, name string, from Origin, n
 		facts = append(facts, store.Admitted{ChannelID: invite.ChannelID, UserID: user.ID})
 	}
 	signing, err := p.login(ctx, user, now, facts...)
-	if errors.Is(err, store.ErrNotFound) { // somebody was faster
+	signing.ChannelID = invite.ChannelID
+	return signing, faster(err)
+}
+
+// acceptAgain signs somebody in by a link.
+func (p *People) acceptAgain(ctx context.Context, invite store.Invite, now time.Time) (Signing, error) {
+	user, err := p.user(ctx, invite.UserID)
+	if err == nil {
+		err = p.Admit(ctx, auth.Identity{UserID: user.ID}, Origin{}, now)
+	}
+	if err != nil {
+		return Signing{}, err
+	}
+	signing, err := p.login(ctx, user, now, store.InviteUsed{InviteID: invite.ID, At: now})
+	return signing, faster(err)
+}
+
+// faster has an error say that somebody else used the invite first.
+func faster(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
 		err = fmt.Errorf("%w: it was just used by somebody else; ask for another one", ErrInvite)
 	}
-	signing.ChannelID = invite.ChannelID
-	return signing, err
+	return err
 }
 
 // AcceptAs gives somebody who is known what an invite gives, as far as they do not have it; an invite that gives them nothing is not
 // used. by is who a verified token says it is, a person's and no guest's; else the error wraps ErrUnknown.
 func (p *People) AcceptAs(ctx context.Context, secret string, by auth.Identity, now time.Time) (Signing, error) {
 	invite, err := p.Look(ctx, secret, now)
+	if err == nil && invite.UserID != "" {
+		err = fmt.Errorf("%w: it signs somebody in, and gives nothing to who is", ErrInvite)
+	}
 	if err != nil {
 		return Signing{}, err
 	}
@@ -213,10 +254,7 @@ func (p *People) AcceptAs(ctx context.Context, secret string, by auth.Identity, 
 		}
 	}
 	if len(facts) > 1 {
-		if err = p.write(ctx, now, facts...); errors.Is(err, store.ErrNotFound) {
-			err = fmt.Errorf("%w: it was just used by somebody else; ask for another one", ErrInvite)
-		}
-		if err != nil {
+		if err = faster(p.write(ctx, now, facts...)); err != nil {
 			return Signing{}, err
 		}
 		p.tell(Change{UserID: user.ID, Role: roleOf(user), ChannelID: invite.ChannelID})

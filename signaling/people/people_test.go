@@ -265,6 +265,53 @@ func TestAcceptAs(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnknown)
 }
 
+// A link signs one browser in as who it is for, and nobody in any other way.
+func TestSignInLinks(t *testing.T) {
+	p := newTown(t)
+	ada, bob := p.join("Ada", auth.RoleModerator), p.join("Bob", auth.RoleMember)
+	link := func() string {
+		t.Helper()
+		_, secret, err := p.SignInLink(t.Context(), Operator(), ada.User.ID, noon)
+		require.NoError(t, err)
+		return secret
+	}
+	secret := link()
+	again, err := p.Accept(t.Context(), secret, "whatever", Origin{}, noon)
+	require.NoError(t, err)
+	require.Equal(t, ada.User, again.User)
+	require.NotEqual(t, ada.Token, again.Token)
+	for _, token := range []string{ada.Token, again.Token} {
+		id, _, failed := p.come(token, noon)
+		require.NoError(t, failed)
+		require.Equal(t, ada.User.ID, id.UserID)
+		require.Equal(t, auth.RoleModerator, id.Role)
+	}
+	_, err = p.Accept(t.Context(), secret, "Ada", Origin{}, noon)
+	require.ErrorIs(t, err, ErrInvite, "once")
+	_, err = p.Accept(t.Context(), link(), "Ada", Origin{}, noon.Add(24*time.Hour))
+	require.ErrorIs(t, err, ErrInvite, "for a day")
+
+	secret = link()
+	asBob, err := p.authority.Verify(bob.Token, noon)
+	require.NoError(t, err)
+	_, err = p.AcceptAs(t.Context(), secret, asBob, noon)
+	require.ErrorIs(t, err, ErrInvite)
+	require.NoError(t, p.Logout(t.Context(), ada.User.ID, noon))
+	_, err = p.Accept(t.Context(), secret, "Ada", Origin{}, noon)
+	require.ErrorIs(t, err, ErrInvite, "signed out everywhere")
+	secret = link()
+	_, err = p.Ban(t.Context(), Operator(), auth.Identity{UserID: ada.User.ID}, Origin{}, time.Hour, "", noon)
+	require.NoError(t, err)
+	_, err = p.Accept(t.Context(), secret, "Ada", Origin{}, noon)
+	banned := &BannedError{}
+	require.ErrorAs(t, err, &banned)
+	require.NoError(t, p.Delete(t.Context(), ada.User.ID, true, noon))
+	_, err = p.Look(t.Context(), secret, noon)
+	require.ErrorIs(t, err, ErrInvite)
+	_, _, err = p.SignInLink(t.Context(), Operator(), ada.User.ID, noon)
+	require.ErrorIs(t, err, ErrUnknown)
+}
+
 func TestFirstInviteIsMadeOnce(t *testing.T) {
 	p := newTown(t)
 	secret, err := p.FirstInvite(t.Context(), noon)

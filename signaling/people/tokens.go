@@ -33,7 +33,7 @@ func (p *People) RevokeTokens(ctx context.Context, userID string, now time.Time)
 
 // signOut ends all that lets somebody in, with more facts, and their sessions.
 func (p *People) signOut(ctx context.Context, userID string, now time.Time, facts ...store.Fact) error {
-	facts = append(facts, store.LoginEnded{UserID: userID}, store.TokensRevoked{UserID: userID, UpTo: now, Until: now.Add(auth.MaxTTL)})
+	facts = append(facts, store.LoginEnded{UserID: userID}, store.InvitesRevoked{UserID: userID}, store.TokensRevoked{UserID: userID, UpTo: now, Until: now.Add(auth.MaxTTL)})
 	if err := p.write(ctx, now, facts...); err != nil {
 		return err
 	}
@@ -43,9 +43,13 @@ func (p *People) signOut(ctx context.Context, userID string, now time.Time, fact
 
 // revoked reports as auth.ErrTokenRevoked, or ErrSignedOut, that a token was taken back. When that cannot be read, its word counts.
 func (p *People) revoked(ctx context.Context, id auth.Identity) error {
-	yes, err := p.store.Revoked(ctx, id.TokenID, id.UserID, id.IssuedAt)
+	login, of := strings.HasPrefix(id.TokenID, loginPrefix), id.UserID
+	if login {
+		of = "" // one that ended with all others of the user is not there any more, and another may have begun in the same second
+	}
+	yes, err := p.store.Revoked(ctx, id.TokenID, of, id.IssuedAt)
 	switch {
-	case err == nil && yes && strings.HasPrefix(id.TokenID, loginPrefix):
+	case err == nil && yes && login:
 		return errLoginEnded
 	case err == nil && yes:
 		return auth.ErrTokenRevoked

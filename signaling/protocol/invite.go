@@ -18,6 +18,8 @@ type Invite struct {
 	// Role is what it makes of people; empty: it is for those who are known already.
 	Role      string `json:"role,omitempty"`
 	ChannelID string `json:"channel_id,omitempty"`
+	// UserID is whom it signs in.
+	UserID string `json:"user_id,omitempty"`
 	// Uses is how many people may use it, 0 any number, and Used how many have.
 	Uses int `json:"uses"`
 	Used int `json:"used"`
@@ -67,6 +69,8 @@ type InviteAnswer struct {
 	ChannelName string `json:"channel_name,omitempty"`
 	ByName      string `json:"by_name,omitempty"`
 	ExpiresAt   int64  `json:"expires_at,omitempty"`
+	// ForName is whom the link signs in, whatever name they send; empty: it is an invite.
+	ForName string `json:"for_name,omitempty"`
 	// Token, UserID and Name are the person's; Token is empty for one who has one.
 	Token  string `json:"token,omitempty"`
 	UserID string `json:"user_id,omitempty"`

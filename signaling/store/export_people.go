@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// People in an export are user_made, then admitted, muted, ban_made and invite_made. Logins are not in it, which are keys, nor what
-// moderators did, which is history.
+// People in an export are user_made, then admitted, muted, ban_made and invite_made. Logins are not in it, nor links that sign somebody in, which
+// are keys, nor what moderators did, which is history.
 
 // writeFact writes a fact as a line.
 func writeFact(lines *json.Encoder, f Fact) error {
@@ -63,7 +63,7 @@ func exportPeople(ctx context.Context, tx *sql.Tx, lines *json.Encoder) (users i
 			b.CreatedAt, b.Until = b.CreatedAt.UTC(), utcOrZero(b.Until)
 			return BanMade{b}, failed
 		}},
-		{"SELECT " + inviteColumns + " FROM invites ORDER BY created_at, id", func(rows *sql.Rows) (Fact, error) {
+		{"SELECT " + inviteColumns + " FROM invites WHERE user_id = '' ORDER BY created_at, id", func(rows *sql.Rows) (Fact, error) {
 			i, failed := scanInvite(rows)
 			i.CreatedAt, i.Until = i.CreatedAt.UTC(), utcOrZero(i.Until)
 			return InviteMade{i}, failed

@@ -14,6 +14,8 @@ type Invite struct {
 	Role string `json:"role"`
 	// ChannelID is the channel that it leads to and lets in; or empty.
 	ChannelID string `json:"channel_id,omitempty"`
+	// UserID is whom it signs in; empty: it makes people, or lets them in.
+	UserID string `json:"user_id,omitempty"`
 	// Uses is how often it may be used, 0: any number of times. Used is how often it was.
 	Uses int `json:"uses"`
 	Used int `json:"used"`
@@ -38,9 +40,9 @@ type InviteMade struct{ Invite }
 func (InviteMade) Kind() string { return "invite_made" }
 
 func (f InviteMade) apply(w *writing) error {
-	n, err := w.exec(`INSERT INTO invites (id, role, channel_id, uses, used, until, by_id, by_name, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		f.ID, f.Role, f.ChannelID, f.Uses, f.Used, orNever(f.Until), f.ByID, f.ByName, milliseconds(f.CreatedAt))
+	n, err := w.exec(`INSERT INTO invites (id, role, channel_id, user_id, uses, used, until, by_id, by_name, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		f.ID, f.Role, f.ChannelID, f.UserID, f.Uses, f.Used, orNever(f.Until), f.ByID, f.ByName, milliseconds(f.CreatedAt))
 	if err == nil && n == 0 {
 		err = fmt.Errorf("%w: invite %s", ErrExists, f.ID)
 	}
@@ -73,16 +75,17 @@ func (f InviteRevoked) apply(w *writing) error {
 	return w.mustChange("invite "+f.InviteID, "DELETE FROM invites WHERE id = ?", f.InviteID)
 }
 
-// InvitesRevoked is the fact that all invites by somebody are good for nothing any more.
+// InvitesRevoked is the fact that all invites by somebody are good for nothing any more, or all that sign somebody in.
 type InvitesRevoked struct {
-	ByID string `json:"by_id"`
+	ByID   string `json:"by_id,omitempty"`
+	UserID string `json:"user_id,omitempty"`
 }
 
 // Kind implements Fact.
 func (InvitesRevoked) Kind() string { return "invites_revoked" }
 
 func (f InvitesRevoked) apply(w *writing) error {
-	_, err := w.exec("DELETE FROM invites WHERE by_id = ? AND by_id <> ''", f.ByID)
+	_, err := w.exec("DELETE FROM invites WHERE by_id = ? AND by_id <> '' OR user_id = ? AND user_id <> ''", f.ByID, f.UserID)
 	return err
 }
 
@@ -99,7 +102,7 @@ func (f InvitesForgotten) apply(w *writing) error {
 	return err
 }
 
-const inviteColumns = "id, role, channel_id, uses, used, until, by_id, by_name, created_at"
+const inviteColumns = "id, role, channel_id, user_id, uses, used, until, by_id, by_name, created_at"
 
 // Invite returns an invite, of whatever use it is; or ErrNotFound.
 func (s *Store) Invite(ctx context.Context, id string) (Invite, error) {
@@ -131,7 +134,7 @@ func (s *Store) Invites(ctx context.Context, byID string, limit int) ([]Invite, 
 
 func scanInvite(row interface{ Scan(into ...any) error }) (i Invite, err error) {
 	var until, created int64
-	err = row.Scan(&i.ID, &i.Role, &i.ChannelID, &i.Uses, &i.Used, &until, &i.ByID, &i.ByName, &created)
+	err = row.Scan(&i.ID, &i.Role, &i.ChannelID, &i.UserID, &i.Uses, &i.Used, &until, &i.ByID, &i.ByName, &created)
 	i.CreatedAt, i.Until = time.UnixMilli(created), timeOrNever(until)
 	return i, err
 }

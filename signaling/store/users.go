@@ -128,7 +128,7 @@ func (f UserDeleted) apply(w *writing) error {
 	}
 	for _, query := range []string{
 		"DELETE FROM name_keys WHERE user_id = ?", "DELETE FROM logins WHERE user_id = ?", "DELETE FROM admissions WHERE user_id = ?",
-		"DELETE FROM reads WHERE user_id = ?", "DELETE FROM invites WHERE by_id = ?", "DELETE FROM bans WHERE user_id = ?",
+		"DELETE FROM reads WHERE user_id = ?", "DELETE FROM invites WHERE by_id = ?", "DELETE FROM invites WHERE user_id = ?", "DELETE FROM bans WHERE user_id = ?",
 		"DELETE FROM mutes WHERE user_id = ?",
 	} {
 		if _, err := w.exec(query, f.UserID); err != nil {

@@ -107,6 +107,7 @@ CREATE TABLE invites (
 	id         TEXT    PRIMARY KEY,
 	role       TEXT    NOT NULL,
 	channel_id TEXT    NOT NULL, -- '': none
+	user_id    TEXT    NOT NULL, -- whom it signs in; '': it makes people, or lets them in
 	uses       INTEGER NOT NULL, -- how often it may be used; 0: any number of times
 	used       INTEGER NOT NULL,
 	until      INTEGER NOT NULL, -- 0: for good

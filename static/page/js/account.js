@@ -97,6 +97,7 @@ export async function requestGuestToken(name) {
  * @property {string} [channel_name]
  * @property {string} [by_name]
  * @property {number} [expires_at]
+ * @property {string} [for_name] whom the link signs in, whatever name is sent
  * @property {string} [token] absent for one who was a person already
  * @property {string} [user_id]
  * @property {string} [name]

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { EntryError, askInvite, memory, showChannelInAddress } from './account.js';
+import { EntryError, askInvite, endLogin, memory, showChannelInAddress } from './account.js';
 import { ErrorCode } from './protocol.js';
 import { Store } from './store.js';
 
@@ -69,7 +69,11 @@ export class Invitation extends Store {
   /** @param {string} name of the person that one becomes */
   accept(name) {
     return this.#accept(async () => {
+      const before = memory.login.token;
       const made = await askInvite(this.#secret, { name, device: memory.device });
+      if (before && this.offer?.for_name) {
+        endLogin(before); // which this browser keeps no more
+      }
       memory.login = { token: made.token ?? '', name: made.name ?? name };
     });
   }

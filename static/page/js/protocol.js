@@ -344,6 +344,7 @@ export function charCount(text) {
  * @property {string} invite_id
  * @property {Role} role
  * @property {string} [channel_id]
+ * @property {string} [user_id] whom it signs in
  * @property {number} uses 0 for any number
  * @property {number} used
  * @property {number} [expires_at]

@@ -63,7 +63,7 @@ export function mountInvites(session) {
       { class: 'invite' },
       h('span', { class: 'invite__what' }),
       h('span', { class: 'invite__facts' }),
-      h('button', { class: 'button button--small', type: 'button', 'aria-label': `Revoke the invite for ${roleWords(invite.role)}`,
+      h('button', { class: 'button button--small', type: 'button', 'aria-label': `Revoke the invite for ${invite.user_id ? 'signing in' : roleWords(invite.role)}`,
         click: () => attempt(() => revoke(invite.invite_id)) }, 'Revoke'),
     );
 
@@ -78,7 +78,7 @@ export function mountInvites(session) {
     renderList(list, invites, (i) => i.invite_id, create, (item, invite) => {
       const [what, facts] = item.children;
       const leads = invite.channel_id ? directory.nameOf(invite.channel_id) : 'the server';
-      setText(what, `${roleWords(invite.role)}, to ${leads}`);
+      setText(what, invite.user_id ? 'Signs in somebody who is known' : `${roleWords(invite.role)}, to ${leads}`);
       setText(facts, inviteFacts(invite, Date.now()));
     });
     empty.hidden = invites.length > 0;

@@ -58,7 +58,9 @@ export function mountStart(session, invitation, channelId) {
     token.value = '';
   });
   known.addEventListener('click', () => {
-    if (invitation.state === 'open') {
+    if (signsIn()) {
+      invitation.accept(signsIn());
+    } else if (invitation.state === 'open') {
       invitation.acceptAsKnown();
     } else {
       invitation.drop();
@@ -76,6 +78,8 @@ export function mountStart(session, invitation, channelId) {
     render();
     (useToken ? token : name).focus();
   });
+  /** Whom the link signs in, or ''. */
+  const signsIn = () => (invitation.state === 'open' && invitation.offer?.for_name) || '';
   const isKnown = () => memory.login.token !== '' && !asOther;
 
   /** @param {boolean} busy */
@@ -87,7 +91,7 @@ export function mountStart(session, invitation, channelId) {
     const lead = channelId ? 'You are invited to talk.' : 'Talk with your people on your own server.';
     setText(byId('start-lead'), words?.lead ?? (state === 'asking' ? 'Looking at your invitation…' : lead));
     setText(byId('start-offer'), words?.offer ?? '');
-    setText(known, busy ? 'Connecting…' : `Continue as ${memory.login.name}`);
+    setText(known, busy ? 'Connecting…' : signsIn() ? `Sign in as ${signsIn()}` : `Continue as ${memory.login.name}`);
     const instead = doors.guests ? 'Join as a guest instead' : 'I have no access token';
     const otherWay = useToken ? instead : 'I have an access token';
     setText(other, isKnown() ? 'Come as somebody else' : otherWay);
@@ -113,12 +117,13 @@ export function mountStart(session, invitation, channelId) {
     if (busy) {
       doors.failure = '';
     }
-    guestForm.hidden = asking || useToken || isKnown() || !(doors.guests || invited);
-    tokenForm.hidden = asking || !useToken || isKnown();
-    known.hidden = asking || !isKnown();
+    const certain = isKnown() || signsIn() !== '';
+    guestForm.hidden = asking || useToken || certain || !(doors.guests || invited);
+    tokenForm.hidden = asking || !useToken || certain;
+    known.hidden = asking || !certain;
     known.disabled = busy;
     again.hidden = invitation.state !== 'refused' || !invitation.passing;
-    other.hidden = asking || (invited && !isKnown());
+    other.hidden = asking || (invited && (signsIn() !== '' || !isKnown()));
     renderWords(busy);
     const { state } = session.client;
     const unreached = busy && state.name === 'waiting' ? 'The server cannot be reached. It is tried again.' : '';

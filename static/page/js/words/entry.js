@@ -68,7 +68,14 @@ export function signInFailed(err) {
  * @param {string} known whom this browser knows already, or ''
  * @returns {{title: string, lead: string, offer: string}}
  */
-export function inviteWords({ role, channel_name, by_name, expires_at }, known) {
+export function inviteWords({ role, channel_name, by_name, expires_at, for_name }, known) {
+  if (for_name) {
+    return {
+      title: `Welcome back, ${for_name}`,
+      lead: known && known !== for_name ? `This browser is signed in as ${known}, who would then be signed out here.` : 'This browser keeps you signed in.',
+      offer: `The link works once${expires_at ? `, until ${atTime.format(expires_at)}` : ''}.`,
+    };
+  }
   const where = channel_name ? `to talk in ${channel_name}` : 'to this server';
   const lead = known ? `You are ${known} here already.` : !role ? 'It is for people who are known here. Sign in as you did before, and open it again.' : 'Choose a name: it is yours from then on, and this browser keeps you signed in.';
   const until = expires_at ? ` It holds until ${atTime.format(expires_at)}.` : '';
