@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -31,6 +32,9 @@ func (p *People) Users(ctx context.Context, after string) ([]store.User, error) 
 	return p.store.Users(ctx, after, MaxUsers)
 }
 
+// idForm is what ids that are made here look like. Who says one means nobody who is called so, as people may be.
+var idForm = regexp.MustCompile(`(?i)^(` + auth.GuestPrefix + `|` + userPrefix + `)[0-9a-z]{26}$`)
+
 // User returns a person by their id or, when there is none with it, by their name. The error wraps ErrUnknown.
 func (p *People) User(ctx context.Context, idOrName string) (Person, error) {
 	user, err := p.find(ctx, idOrName)
@@ -49,6 +53,9 @@ func (p *People) find(ctx context.Context, idOrName string) (store.User, error) 
 	user, err := p.user(ctx, idOrName)
 	if !errors.Is(err, ErrUnknown) {
 		return user, err
+	}
+	if idForm.MatchString(idOrName) {
+		return store.User{}, err
 	}
 	holder, failed := p.store.NameHolder(ctx, names.Keys(idOrName))
 	switch {

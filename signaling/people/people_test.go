@@ -345,7 +345,17 @@ func TestPeopleAreFoundByName(t *testing.T) {
 		require.Equal(t, ada.User.ID, got.ID)
 		require.Equal(t, 1, got.Logins)
 	}
-	_, err := p.User(t.Context(), "АdА")
+	const id = "guest-01jd9zqk2w4m8x1b7c5v3n6t0r"
+	trap := p.join(id, auth.RoleMember)
+	_, err := p.User(t.Context(), id)
+	require.ErrorIs(t, err, ErrUnknown, "who says an id means nobody who is called so")
+	whom, err := p.Whom(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, id, whom.UserID)
+	got, err := p.User(t.Context(), trap.User.ID)
+	require.NoError(t, err)
+	require.Equal(t, id, got.Name)
+	_, err = p.User(t.Context(), "АdА")
 	require.ErrorIs(t, err, ErrUnknown)
 	require.ErrorContains(t, err, ada.User.ID, "what looks like a name is no name, but may be meant")
 	require.NoError(t, p.Rename(t.Context(), ada.User.ID, "Bob", noon))
