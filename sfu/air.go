@@ -3,6 +3,7 @@ package sfu
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu/floor"
@@ -130,6 +131,7 @@ func (c *Channel) followModeLocked(now time.Time) {
 		if !settings.Floor.Over {
 			c.applyLocked(now, overFloor, floor.Clear{})
 		}
+		c.scheduleLocked(now)
 	case turns:
 		c.board.takeTurns(true)
 		c.air = newAir(config, over)
@@ -161,6 +163,7 @@ func (m *Member) RequestFloor(req FloorRequest, answer func(FloorAnswer)) error 
 	if err := c.mayRequestLocked(m, on); err != nil {
 		return err
 	}
+	c.applyLocked(now, on, floor.Tick{}) // what was due may concern the member too, and is no answer
 	effects := c.air.floors[on].Apply(now, floor.Request{User: m.self.userID, Priority: req.Priority, Queue: req.Queue && !req.Over})
 	c.switchLocked(on, effects, now)
 	defer c.scheduleLocked(now)
@@ -209,8 +212,13 @@ func (c *Channel) mayRequestLocked(m *Member, on line) error {
 	case on == overFloor && !c.roster.channel.Floor.Over:
 		return fmt.Errorf("%w: nobody speaks over the floor of %s", ErrNoFloor, c.id)
 	}
-	if held, ok := c.air.floors[1-on].Holder(); ok && held.User == m.self.userID {
+	// Nobody has both lines, or would be heard twice.
+	other := c.air.floors[1-on]
+	if held, ok := other.Holder(); ok && held.User == m.self.userID {
 		return fmt.Errorf("%w: you are heard already", ErrFloorBusy)
+	}
+	if at, _ := other.Position(m.self.userID); at > 0 {
+		return fmt.Errorf("%w: you wait already; give your place back first", ErrFloorBusy)
 	}
 	return nil
 }
@@ -294,26 +302,35 @@ func (c *Channel) Holders() []FloorGrant {
 	return grants
 }
 
-// RevokeFloor takes the floor, and leave to speak over it, from whoever has them. by is a user id; answer is as RequestFloor's. It reports
-// false, and calls nothing, where one does not talk at a time, or nobody has the floor.
-func (c *Channel) RevokeFloor(by string, answer func()) bool {
+// RevokeFloor takes grants back that Holders returned, and returns those that were still held. by is a user id; answer, as RequestFloor's, is
+// called if there were any.
+func (c *Channel) RevokeFloor(by string, grants []FloorGrant, answer func()) (revoked []FloorGrant) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if state := c.floorStateLocked(); state == nil || c.roster.closed || state.Holder == nil && state.Over == nil {
-		return false
+	if c.air == nil || c.roster.closed {
+		return nil
 	}
 	now := time.Now()
 	defer c.scheduleLocked(now)
 	var effects [lineCount][]floor.Effect
 	for on, f := range c.air.floors {
+		c.applyLocked(now, line(on), floor.Tick{}) // or it would be taken from who is next
+		held, ok := f.Holder()
+		at := slices.IndexFunc(grants, func(g FloorGrant) bool { return g.ID == c.air.id(line(on), held.ID) })
+		if !ok || at < 0 {
+			continue
+		}
+		revoked = append(revoked, grants[at])
 		effects[on] = f.Apply(now, floor.Revoke{By: by})
 		c.switchLocked(line(on), effects[on], now)
 	}
-	answer()
+	if len(revoked) > 0 {
+		answer()
+	}
 	for on := range effects {
 		c.tellFloorLocked(line(on), effects[on])
 	}
-	return true
+	return revoked
 }
 
 // WithFloor calls do with the member's grant or place and the floor of its channel, nil where one does not talk at a time, or the member
@@ -330,8 +347,8 @@ func (m *Member) floorLocked() (mine FloorAnswer, state *FloorState) {
 		return FloorAnswer{}, nil
 	}
 	state = c.floorStateLocked()
-	for _, grant := range []*FloorGrant{state.Holder, state.Over} {
-		if grant != nil && grant.UserID == m.self.userID {
+	for on, grant := range []*FloorGrant{onFloor: state.Holder, overFloor: state.Over} {
+		if c.air.floors[on].Has(m.self.userID) {
 			mine.Grant = grant
 		}
 	}
@@ -371,9 +388,10 @@ func (c *Channel) silenceLocked(p *occupant) {
 
 // applyLocked has a line's floor take note of an event, and carries out what follows.
 func (c *Channel) applyLocked(now time.Time, on line, event floor.Event) {
-	effects := c.air.floors[on].Apply(now, event)
-	c.switchLocked(on, effects, now)
-	c.tellFloorLocked(on, effects)
+	if effects := c.air.floors[on].Apply(now, event); len(effects) > 0 {
+		c.switchLocked(on, effects, now)
+		c.tellFloorLocked(on, effects)
+	}
 	c.scheduleLocked(now)
 }
 

@@ -94,9 +94,11 @@ func TestOneTalksAtATime(t *testing.T) {
 		require.Equal(t, map[string]string{"ada": "c|", "ben": "c|", "cleo": "|"}, r.heard())
 		require.ErrorIs(t, r.member["ben"].ReleaseFloor(0, func() {}), ErrNotHolder)
 
-		require.True(t, r.channel.RevokeFloor("ada", func() {}))
+		former := r.channel.Holders()
+		require.Equal(t, former, r.channel.RevokeFloor("ada", former, func() {}))
 		require.Equal(t, nobody, r.heard())
-		require.False(t, r.channel.RevokeFloor("ada", func() {}))
+		require.NotNil(t, r.press("ben", 0).Grant)
+		require.Empty(t, r.channel.RevokeFloor("ada", former, func() { t.Error("answered") }), "that one is over")
 	})
 }
 
@@ -177,7 +179,6 @@ func TestSpeakingOverTheFloor(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, map[string]string{"ada": "|", "ben": "a|", "cleo": "a|"}, r.heard())
 		require.Equal(t, [][]uint32{{1}}, dan.hears())
-		r.channel.RevokeFloor("x", func() {})
 	})
 }
 

@@ -258,10 +258,10 @@ func (m *Member) depart(cause LeaveCause) bool {
 		c.emptySince, c.note = time.Now(), nil
 	}
 	c.notifier.tell(told)
-	c.silenceLocked(m.self)
 	if m.leg != nil {
 		c.unplugLocked(m.leg)
 	}
+	c.silenceLocked(m.self) // when nothing is told of its slots any more
 	defer contain(c.hub.journal, "assigning slots")
 	c.tellSlotsLocked(c.board.settle(time.Now()), nil)
 	return true

@@ -37,26 +37,33 @@ func (n *lines) permits(l *leg) bool {
 
 // on returns who has slot i of a leg, or nil.
 func (n *lines) on(l *leg, i int) *leg {
-	var from *leg
-	switch {
-	case len(l.slots) == 1 && n.open[overFloor] && n.has[overFloor] != l:
-		from = n.has[overFloor]
-	case i < int(lineCount):
-		from = n.has[i]
+	if len(l.slots) == 1 && n.open[overFloor] {
+		if from := l.wants(n.has[overFloor]); from != nil {
+			return from
+		}
 	}
+	if i < int(lineCount) {
+		return l.wants(n.has[i])
+	}
+	return nil
+}
+
+// wants returns whom it is given, but nil of the leg itself, and of one whom it excludes.
+func (l *leg) wants(from *leg) *leg {
 	if from == nil || from == l || l.listener.Excludes(from.talker) {
 		return nil
 	}
 	return from
 }
 
-// forget takes out a leg that is unplugged.
-func (n *lines) forget(l *leg) {
+// forget takes out a leg that is unplugged, and reports whether it had slots.
+func (n *lines) forget(l *leg) (had bool) {
 	for i, has := range n.has {
 		if has == l {
-			n.has[i], n.open[i] = nil, false
+			n.has[i], n.open[i], had = nil, false, true
 		}
 	}
+	return had
 }
 
 // takeTurns says whether one talks at a time from now on. Nothing of it is connected before the next settle, but nobody who may not

@@ -79,8 +79,8 @@ func (s *switchboard) unplug(l *leg) {
 	for _, source := range l.connected {
 		s.touch(source)
 	}
-	if s.lines != nil {
-		s.lines.forget(l)
+	if s.lines != nil && s.lines.forget(l) {
+		s.retell()
 	}
 	// The bookkeeping is done before the media is touched, where it may matter most.
 	for _, slot := range l.slots {

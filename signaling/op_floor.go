@@ -125,21 +125,29 @@ func floorClear(ctx context.Context, s *Session, r *request) error {
 	if err = s.may(mayModerate, channel); err != nil {
 		return err
 	}
-	var from []*Session
+	var from []sfu.FloorGrant
+	holders := make(map[string]*Session)
 	for _, grant := range channel.Holders() {
 		holder := s.gw.users.Get(grant.UserID)
 		if holder == nil {
 			continue // just gone, and with it the floor
 		}
-		if err = mayAct(s.who(), holder.who(), channel); err != nil {
-			return err
+		if may := mayAct(s.who(), holder.who(), channel); may != nil {
+			err = may
+			continue
 		}
-		from = append(from, holder)
+		from = append(from, grant)
+		holders[grant.UserID] = holder
 	}
-	if len(from) == 0 || !channel.RevokeFloor(s.userID, func() { r.ack(protocol.FloorClear{ChannelID: d.ChannelID, Reason: reason}) }) {
-		return fmt.Errorf("%w: nobody has the floor of %s", sfu.ErrNotHolder, d.ChannelID)
+	if len(from) == 0 && err != nil {
+		return err
 	}
-	for _, holder := range from {
+	revoked := channel.RevokeFloor(s.userID, from, func() { r.ack(protocol.FloorClear{ChannelID: d.ChannelID, Reason: reason}) })
+	if len(revoked) == 0 {
+		return fmt.Errorf("%w: nobody has the floor of %s, or just another one", sfu.ErrNotHolder, d.ChannelID)
+	}
+	for _, grant := range revoked {
+		holder := holders[grant.UserID]
 		s.note(ctx, target{who: holder.who(), session: holder}, store.Deed{
 			Action: people.ActionFloor, ChannelID: d.ChannelID, Reason: reason,
 		})
@@ -192,9 +200,8 @@ func (n *notifier) wireFloorEvent(event sfu.Event) (protocol.Op, any) {
 	case sfu.FloorIdle:
 		return protocol.OpFloorIdle, protocol.FloorIdle{ChannelID: e.ChannelID, Over: e.Over}
 	case sfu.FloorRevoked:
-		told := protocol.FloorRevoke{
-			ChannelID: e.ChannelID, GrantID: e.ID, Cause: revokedCause(e.Cause), GraceMS: e.Grace.Milliseconds(), ByID: e.By, Over: e.Over,
-		}
+		told := protocol.FloorRevoke{ChannelID: e.ChannelID, GrantID: e.ID, Cause: revokedCause(e.Cause), ByID: e.By, Over: e.Over}
+		told.GraceMS = int64((e.Grace + time.Millisecond - 1) / time.Millisecond) // 0 would say that it is over
 		if by := n.gw.users.Get(e.By); by != nil {
 			told.ByName = by.name
 		}
