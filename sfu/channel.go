@@ -84,6 +84,9 @@ type SlotInfo struct {
 	MID    string
 	UserID string
 	SSRC   uint32
+	// Name is the talker's and ChannelID where the talker is, where that is another channel, which the listener listens to; else empty.
+	Name                   string
+	ChannelID, ChannelName string
 }
 
 // Snapshot is a channel as one member finds it on joining.
@@ -125,6 +128,7 @@ type Member struct {
 	self    *occupant
 	leg     *leg
 	peer    *MediaPeer
+	scanner *scanner    // hears other channels
 	hungUp  atomic.Bool // out by LeaveHungUp
 }
 
@@ -164,7 +168,7 @@ func (c *Channel) Join(ctx context.Context, req JoinRequest) (*Member, error) {
 	m := &Member{channel: c, self: &occupant{
 		userID: req.UserID, name: req.Name, talker: conn.Talker(), selfMute: req.SelfMute, selfDeaf: req.SelfDeaf,
 		Standing: req.Standing, devices: req.Devices,
-	}}
+	}, scanner: &scanner{userID: req.UserID, name: req.Name, journal: c.hub.journal}}
 	m.peer = &MediaPeer{Conn: conn, UserID: req.UserID, ChannelID: c.id, member: m}
 	entered := false
 	defer func() {
@@ -213,7 +217,10 @@ func (c *Channel) enter(m *Member, req *JoinRequest) error {
 	}
 	c.hub.changed()
 	c.hub.peers.Register(m.peer)
-	m.leg = c.board.plug(m.self.userID, m.peer.Conn, m.self.talks(), m.self.hears())
+	slots := m.peer.Slots()
+	slots = slots[:len(slots)-m.scanner.settleIn(c, m.self.hears())]
+	m.leg = c.board.plug(m.self.userID, m.peer.Conn, slots, m.self.talks(), m.self.hears())
+	m.leg.name, m.leg.scanner = m.self.name, m.scanner
 	m.leg.listener.Subscribe(req.Pin, req.Exclude)
 	if m.self.talker {
 		m.peer.OnSpeech(c.rouse)
@@ -294,7 +301,7 @@ func (m *Member) endMedia(cause LeaveCause, err error) bool {
 	return true
 }
 
-// hangUp closes what the member held. Called without the lock: closing a connection waits
+// hangUp closes what the member held, and ends what it listens to. Called without the lock: closing a connection waits
 // for its DTLS handshake to end.
 func (m *Member) hangUp() { m.channel.hub.hangUp(m.peer) }
 
@@ -317,8 +324,10 @@ func (m *Member) voice(change func(*roster) ([]news, error), acknowledge func(Me
 		return false
 	}
 	if len(told) > 0 {
+		now := time.Now()
 		c.board.permit(m.leg, m.self.talks(), m.self.hears())
-		c.board.connect(time.Now())
+		m.scanner.permit(m.self.hears(), now)
+		c.board.connect(now)
 		c.rouse() // one who talked while muted may be heard now, and one who talked not any more
 	}
 	if acknowledge != nil {
@@ -381,6 +390,14 @@ func (c *Channel) command(do func(*roster) ([]news, error)) bool {
 // acknowledge, if not nil, is called when the lists have taken effect, before anything that
 // follows from them is told. Like Notifier, it must neither block nor call back.
 func (m *Member) Subscribe(pin, exclude []string, acknowledge func()) bool {
+	if !m.subscribe(pin, exclude, acknowledge) {
+		return false
+	}
+	m.scanner.exclude(exclude)
+	return true
+}
+
+func (m *Member) subscribe(pin, exclude []string, acknowledge func()) bool {
 	c := m.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -471,7 +488,7 @@ func (c *Channel) decide(now time.Time) (more bool) {
 	}
 	c.awake.Store(false)
 	// Who began to speak after the measure found the channel awake.
-	return len(c.board.room.Measure(now)) > 0 && c.awake.CompareAndSwap(false, true)
+	return (len(c.board.room.Measure(now)) > 0 || c.board.unsaid()) && c.awake.CompareAndSwap(false, true)
 }
 
 // tellSlotsLocked tells the members of these legs, without except, who is on their slots.
@@ -479,6 +496,7 @@ func (c *Channel) tellSlotsLocked(legs []*leg, except *leg) {
 	for _, l := range legs {
 		if l != except {
 			c.notifier.Notify([]string{l.userID}, "", SlotsChanged{ChannelID: c.id, Slots: c.board.describe(l)})
+			c.tellLossLocked(l)
 		}
 	}
 }

@@ -305,6 +305,9 @@ func (h *ChannelHub) update(c *Channel, by string, edit func(*Settings) error) (
 	if len(told) > 0 {
 		h.changed()
 	}
+	if settings.Name != before.Name {
+		c.retitleLocked()
+	}
 	if settings.Speaking != before.Speaking {
 		c.permitAllLocked(time.Now())
 	}
@@ -392,6 +395,10 @@ func (h *ChannelHub) deleteLocked(c *Channel, by string, condition func() bool) 
 	for _, l := range slices.Clone(c.board.legs) {
 		c.unplugLocked(l)
 	}
+	for _, l := range slices.Clone(c.board.ears) {
+		l.station.close()
+		c.board.untap(l)
+	}
 	return peers, true
 }
 
@@ -399,5 +406,6 @@ func (h *ChannelHub) deleteLocked(c *Channel, by string, condition func() bool) 
 func (h *ChannelHub) hangUp(p *MediaPeer) {
 	defer contain(h.journal, "closing a connection")
 	h.peers.Remove(p)
+	p.member.scanner.end()
 	_ = p.Close()
 }

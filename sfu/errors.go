@@ -19,6 +19,8 @@ var (
 	// ErrListenOnly: the offer has a microphone of somebody who may not talk.
 	ErrListenOnly   = errors.New("you may only listen: offer no sendonly line")
 	ErrNotInChannel = errors.New("not in the channel")
+	// ErrBadListen: there are not the slots for it, or the channel is one's own.
+	ErrBadListen = errors.New("you cannot listen so")
 	// ErrNoFloor: all talk at once there.
 	ErrNoFloor = errors.New("there is no floor to have")
 	// ErrFloorSilent: the member could not be heard with the floor.

@@ -69,6 +69,13 @@ type SlotsChanged struct {
 	Slots     []SlotInfo
 }
 
+// ListeningChanged says to which other channels a member still listens, because one is gone or not the member's to hear any more. Told to
+// that member. ChannelID is where it is.
+type ListeningChanged struct {
+	ChannelID string
+	Listening
+}
+
 // SpeakersChanged says who speaks now, the loudest first, at most 32; nobody is in it who
 // cannot be heard. Told to all members, at most every 100 ms. Missing one does no harm: the
 // next one has everybody again.
@@ -147,6 +154,7 @@ func (ConnectionChanged) isEvent() {}
 func (MediaStateChanged) isEvent() {}
 func (SlotsChanged) isEvent()      {}
 func (SpeakersChanged) isEvent()   {}
+func (ListeningChanged) isEvent()  {}
 func (ChannelCreated) isEvent()    {}
 func (ChannelUpdated) isEvent()    {}
 func (ChannelDeleted) isEvent()    {}

@@ -96,6 +96,7 @@ func (s *switchboard) open(on line, userID string, now time.Time) {
 		s.retell()
 	}
 	s.connect(now)
+	s.inform(now)
 	s.turn(l)
 }
 

@@ -47,12 +47,13 @@ func (m *Member) Move(to *Channel, standing Standing, begin func(), onJoined fun
 func (m *Member) enterAgain(to *Channel, standing Standing, req JoinRequest) (*Member, error) {
 	self := *m.self
 	self.Standing, self.allowed, self.handAt = standing, false, time.Time{}
-	next := &Member{channel: to, self: &self}
+	next := &Member{channel: to, self: &self, scanner: m.scanner}
 	next.peer = &MediaPeer{Conn: m.peer.Conn, UserID: self.userID, ChannelID: to.id, member: next}
 	next.peer.lost.Store(m.peer.lost.Load())
 	if err := to.enter(next, &req); err != nil {
 		return nil, err
 	}
+	next.Unlisten(func(c *Channel) bool { return c == to })
 	next.leaveWithMedia()
 	return next, nil
 }

@@ -26,17 +26,19 @@ const (
 type switchboard struct {
 	room  speaker.Room
 	legs  []*leg                   // as they were plugged in
+	ears  []*leg                   // of those who listen without being in the channel; likewise
 	heard map[*speaker.Talker]*leg // who has a microphone
 	told  toldSpeakers
 	// lines are not nil where one talks at a time.
-	lines *lines
-	moved map[*forward.Source]struct{} // sources whose fan-out may have changed since connect
+	lines  *lines
+	moved  map[*forward.Source]struct{} // sources whose fan-out may have changed since connect
+	voices []voice                      // where inform collects them
 }
 
 // leg is one member's media in a switchboard, from plug until unplug.
 type leg struct {
-	userID string
-	conn   Conn
+	userID, name string
+	conn         Conn
 	// What the connection has, asked for once: nothing of it changes.
 	source *forward.Source
 	slots  []peer.Slot
@@ -48,12 +50,15 @@ type leg struct {
 	ssrc      uint32            // the microphone's, as the others were told
 	connected []*forward.Source // by slot: what the slot takes packets from; nil for none
 	untold    bool              // its slots are other than was told
+
+	scanner *scanner // has what the member hears of other channels
+	station *station // whose ear this is; nil for a member
 }
 
-// plug takes a member's media in. Nothing of it is connected before the next settle.
-func (s *switchboard) plug(userID string, conn Conn, talks, hears bool) *leg {
-	l := &leg{userID: userID, conn: conn, source: conn.Source(), slots: conn.Slots()}
-	l.connected = make([]*forward.Source, len(l.slots))
+// plug takes a member's media in, with these of its slots. Nothing of it is connected before the next settle.
+func (s *switchboard) plug(userID string, conn Conn, slots []peer.Slot, talks, hears bool) *leg {
+	l := &leg{userID: userID, conn: conn, source: conn.Source(), slots: slots}
+	l.wire(len(slots))
 	if conn.Talker() {
 		l.talker = s.room.Add(userID, conn.Meter())
 		if s.heard == nil {
@@ -66,6 +71,13 @@ func (s *switchboard) plug(userID string, conn Conn, talks, hears bool) *leg {
 	s.legs = append(s.legs, l)
 	s.permit(l, talks, hears)
 	return l
+}
+
+// wire makes room for what so many slots are connected to.
+func (l *leg) wire(slots int) {
+	connected := make([]*forward.Source, slots)
+	copy(connected, l.connected)
+	l.connected = connected
 }
 
 // unplug takes a leg out; the next settle gives its place to others. A leg that is out
@@ -137,14 +149,21 @@ func (s *switchboard) heardOn(l *leg) []*leg {
 func (s *switchboard) settle(now time.Time) []*leg {
 	var outdated []*leg
 	for _, l := range s.legs {
+		if l.scanner != nil && l.scanner.untold.Swap(false) {
+			l.untold = true
+			if l.scanner.reclaim() {
+				s.resize(l, l.conn.Slots())
+			}
+		}
 		if s.sel(l, now) || l.untold {
 			l.untold = false
 			outdated = append(outdated, l)
 		}
 	}
-	if len(outdated) > 0 || len(s.moved) > 0 {
+	if misconnected := s.settleEars(now); misconnected || len(outdated) > 0 || len(s.moved) > 0 {
 		s.connect(now)
 	}
+	s.inform(now)
 	return outdated
 }
 
@@ -181,6 +200,9 @@ func (s *switchboard) describe(l *leg) []SlotInfo {
 			infos[i].SSRC, _ = from.conn.SSRC()
 		}
 	}
+	if l.scanner != nil {
+		infos = append(infos, l.scanner.describe()...)
+	}
 	return infos
 }
 
@@ -195,9 +217,18 @@ func (s *switchboard) on(l *leg, i int) *leg {
 	return nil
 }
 
+// source returns what slot i of a leg is to take packets from, or nil.
+func (s *switchboard) source(l *leg, i int) *forward.Source {
+	if from := s.on(l, i); from != nil && l.hears {
+		return from.source
+	}
+	return nil
+}
+
 // connect makes the media follow what was decided: each slot takes packets from the
 // talker heard on it, and each talker's Source offers them to those slots. The slots of a
-// listener who hears nothing are free for that time, so that they go on without a gap.
+// listener who hears nothing are free for that time, so that they go on without a gap. To an ear talkers only offer; whose
+// packets it takes its scanner says.
 func (s *switchboard) connect(now time.Time) {
 	type turn struct {
 		slot *forward.Slot
@@ -206,11 +237,7 @@ func (s *switchboard) connect(now time.Time) {
 	var turns []turn
 	for _, l := range s.legs {
 		for i := range l.slots {
-			var source *forward.Source
-			from := s.on(l, i)
-			if from != nil && l.hears {
-				source = from.source
-			}
+			source := s.source(l, i)
 			if l.connected[i] == source {
 				continue
 			}
@@ -221,7 +248,16 @@ func (s *switchboard) connect(now time.Time) {
 				l.slots[i].Assign(nil)
 				continue
 			}
-			turns = append(turns, turn{l.slots[i].Slot, from})
+			turns = append(turns, turn{l.slots[i].Slot, s.on(l, i)})
+		}
+	}
+	for _, l := range s.ears {
+		for i := range l.slots {
+			if source := s.source(l, i); l.connected[i] != source {
+				s.touch(l.connected[i])
+				s.touch(source)
+				l.connected[i] = source
+			}
 		}
 	}
 	// A source must offer its packets before a slot takes them, or one of them is lost.
@@ -262,10 +298,12 @@ func (s *switchboard) fanOut() {
 		return
 	}
 	fanOuts := make(map[*forward.Source][]*forward.Slot, len(s.moved))
-	for _, l := range s.legs {
-		for i, source := range l.connected {
-			if _, moved := s.moved[source]; moved {
-				fanOuts[source] = append(fanOuts[source], l.slots[i].Slot)
+	for _, legs := range [...][]*leg{s.legs, s.ears} {
+		for _, l := range legs {
+			for i, source := range l.connected {
+				if _, moved := s.moved[source]; moved {
+					fanOuts[source] = append(fanOuts[source], l.slots[i].Slot)
+				}
 			}
 		}
 	}

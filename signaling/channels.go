@@ -180,6 +180,9 @@ func (g *Gateway) updateChannel(
 			return info, err
 		}
 	}
+	if info.Access != was.Access {
+		g.relisten(c)
+	}
 	g.rehide(c, was, info)
 	return info, nil
 }

@@ -85,6 +85,7 @@ var errorCodes = []struct {
 	{errMessageElsewhere, protocol.CodeMessageElsewhere},
 	{errMessageNotFound, protocol.CodeMessageNotFound},
 	{errNotYourMessage, protocol.CodeNotYourMessage},
+	{sfu.ErrBadListen, protocol.CodeInvalidPayload},
 	{sfu.ErrNoFloor, protocol.CodeFloorDenied},
 	{sfu.ErrFloorSilent, protocol.CodeFloorDenied},
 	{sfu.ErrFloorBusy, protocol.CodeFloorDenied},

@@ -39,6 +39,7 @@ func (g *Gateway) follow(c people.Change) {
 			event := protocol.ModerationEvent{Action: protocol.ModerationRole, Role: role.String(), May: s.rights().wire()}
 			g.announce(target{who: s.who(), session: s}, event, auth.Identity{})
 			s.place()
+			s.relisten()
 		}
 		g.show(s, unknown)
 		g.hide(s, known)

@@ -123,6 +123,8 @@ func wireEvent(event sfu.Event) (protocol.Op, any) {
 		}
 	case sfu.SlotsChanged:
 		return protocol.OpSlotMap, protocol.SlotMap{ChannelID: e.ChannelID, Slots: wireSlots(e.Slots)}
+	case sfu.ListeningChanged:
+		return protocol.OpListening, wireListening(e.Listening)
 	case sfu.SpeakersChanged:
 		return protocol.OpSpeakers, protocol.Speakers{ChannelID: e.ChannelID, Speakers: wireSpeakers(e.Speakers)}
 	case sfu.ChannelDeleted:
@@ -208,7 +210,9 @@ func wireMembers(members []sfu.MemberInfo) []protocol.Member {
 func wireSlots(slots []sfu.SlotInfo) []protocol.Slot {
 	wire := make([]protocol.Slot, len(slots))
 	for i, slot := range slots {
-		wire[i] = protocol.Slot{Slot: i, MID: slot.MID, SSRC: slot.SSRC}
+		wire[i] = protocol.Slot{
+			Slot: i, MID: slot.MID, SSRC: slot.SSRC, Name: slot.Name, ChannelID: slot.ChannelID, ChannelName: slot.ChannelName,
+		}
 		if slot.UserID != "" {
 			wire[i].UserID = &slot.UserID
 		}

@@ -90,6 +90,7 @@ var ops = map[protocol.Op]op{
 	protocol.OpSubscribe:     {handle: subscribe, charges: costs(1)},
 	protocol.OpPresence:      {handle: presence, charges: costs(heavy, admission.Presence), reads: true},
 	protocol.OpHand:          {handle: hand, charges: costs(1, admission.Voice)},
+	protocol.OpListen:        {handle: listen, charges: costs(heavy, admission.Voice)},
 	protocol.OpMemberMute:    {handle: memberMute, charges: costs(1, admission.Voice)},
 	protocol.OpMemberMove:    {handle: memberMove, charges: costs(heavy)},
 	protocol.OpMemberKick:    {handle: memberKick, charges: costs(heavy)},

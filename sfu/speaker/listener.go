@@ -71,6 +71,13 @@ func (l *Listener) Subscriptions() (pins, exclude []string) {
 	return slices.Clone(l.pins), slices.Collect(maps.Keys(l.exclude))
 }
 
+// Resize gives the listener n slots: of fewer than before the first ones, of more some that are free. It takes effect with Select.
+func (l *Listener) Resize(n int) {
+	slots := make([]slot, n)
+	copy(slots, l.slots)
+	l.slots, l.complete = slots, 0
+}
+
 // Len returns how many slots there are.
 func (l *Listener) Len() int { return len(l.slots) }
 

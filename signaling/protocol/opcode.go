@@ -35,6 +35,7 @@ const (
 	OpSubscribe     Op = 41 // → OpAck
 	OpPresence      Op = 42 // → OpAck
 	OpHand          Op = 43 // → OpAck
+	OpListen        Op = 44 // → OpAck
 	OpMemberMute    Op = 50 // → OpAck
 	OpMemberMove    Op = 51 // → OpAck
 	OpMemberKick    Op = 52 // → OpAck
@@ -71,6 +72,7 @@ const (
 	OpFloorRevoke     Op = 114 // event
 	OpFloorQueue      Op = 115 // event
 	OpFloorPong       Op = 116 // reply
+	OpListening       Op = 117 // event
 	OpAck             Op = 200 // reply
 	OpError           Op = 201 // reply
 )
@@ -156,6 +158,10 @@ func (o Op) String() string { //nolint:funlen // a table
 		return "SUBSCRIBE"
 	case OpHand:
 		return "HAND"
+	case OpListen:
+		return "LISTEN"
+	case OpListening:
+		return "LISTENING"
 	case OpMemberMute:
 		return "MEMBER_MUTE"
 	case OpMemberMove:

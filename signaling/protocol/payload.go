@@ -354,6 +354,8 @@ type ChannelDetail struct {
 	ChannelInfo
 
 	ActiveMembers []Member `json:"active_members"`
+	// Listeners are who listens without being in it.
+	Listeners []Listener `json:"listeners,omitempty"`
 }
 
 // Joined is the data of the ACK to CHANNEL_JOIN.
@@ -380,6 +382,10 @@ type Slot struct {
 	// SSRC is the user's own, as in the CSRC list of the slot's packets; 0 until the
 	// server knows it.
 	SSRC uint32 `json:"ssrc,omitempty"`
+	// Name is the user's, and the channel where the user is, where that is another one, to which one listens; else empty.
+	Name        string `json:"name,omitempty"`
+	ChannelID   string `json:"channel_id,omitempty"`
+	ChannelName string `json:"channel_name,omitempty"`
 }
 
 // SlotMap is the d of SLOT_MAP: all slots of the listener, not only the changed ones.
