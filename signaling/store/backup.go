@@ -137,7 +137,7 @@ func recognised(ctx context.Context, path string, used bool) (*sql.DB, error) {
 // openToRead opens a file. One that nobody uses and that no log lies beside can be read where nothing can be written, and nothing is
 // left beside it.
 func openToRead(path string, used bool) (*sql.DB, error) {
-	packPages()
+	setUp()
 	query := url.Values{"mode": {"rw"}, "_pragma": {"busy_timeout(5000)", "trusted_schema(0)"}}
 	if !used && !exists(path+"-wal") {
 		query.Set("immutable", "1")

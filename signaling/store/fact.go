@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -43,6 +44,9 @@ type writer struct {
 	statements map[string]*sql.Stmt
 	// erased: something was taken out that may still be read in the log.
 	erased bool
+	// keeper puts the log into the file, where there is one; logged is how many pages were written to the log since it was asked to.
+	keeper *keeper
+	logged int
 }
 
 func (w *writer) exec(query string, args ...any) (int64, error) {
@@ -82,7 +86,11 @@ func (w *writer) close() error {
 	for _, stmt := range w.statements {
 		_ = stmt.Close()
 	}
-	return w.conn.Close()
+	var err error
+	if w.keeper != nil {
+		err = w.keeper.close()
+	}
+	return errors.Join(err, w.conn.Close())
 }
 
 // scrub empties the log, in which what was deleted would stay until others write over it. Who reads at the moment keeps it from doing

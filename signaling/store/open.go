@@ -126,7 +126,7 @@ func (s *Store) addresses() (write, read string) {
 }
 
 func (s *Store) open() (*writer, error) {
-	packPages()
+	setUp()
 	write, read := s.addresses()
 	var err error
 	if s.write, err = sql.Open("sqlite", write); err != nil {
@@ -174,7 +174,10 @@ func (s *Store) prepare(w *writer) error {
 		return err
 	}
 	s.last.Store(seq)
-	return nil
+	if s.path == "" {
+		return nil
+	}
+	return w.keepLog(s.write)
 }
 
 // abandon closes what was opened.

@@ -153,6 +153,7 @@ func (s *Store) run(w *writer) {
 			}
 		}
 		s.commit(w, group)
+		w.tendLog()
 	}
 }
 
