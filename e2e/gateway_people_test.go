@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/client"
 	"github.com/mini-livechat/mini-livechat/signaling/httpapi"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -165,4 +166,59 @@ func TestPeopleAreSeen(t *testing.T) {
 		require.NoError(t, admin.Do(t.Context(), http.MethodGet, "/api/admin/users/Ada", nil, &user))
 		return user.SeenAt != nil && time.Since(*user.SeenAt) < time.Minute
 	}, 10*time.Second, 20*time.Millisecond)
+}
+
+// What was somebody's who is forgotten is nobody's at once; and the audit does not tell moderators of channels that they may not know of.
+func TestGatewayForgottenPeople(t *testing.T) {
+	verifyNoLeaks(t)
+	data := shortDir(t)
+	configure := func(c *app.Config) { c.Data, c.Secret = data, testSecret }
+	s := startServer(t, configure)
+	admin := administer(t, data)
+	var invite protocol.InviteCreated
+	require.NoError(t, admin.Do(t.Context(), http.MethodPost, "/api/admin/invites", protocol.InviteCreate{}, &invite))
+	made := invitedBy(t, s, invite.Secret, "Ada")
+	ada := entered(t, s, made.Token)
+	invited := protocol.AccessInvited
+	ada.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "den", ChannelSettings: protocol.ChannelSettings{Access: &invited}}, nil)
+	ada.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "hall"}, nil)
+	root, ben := identifyAs(t, s, "root", true), identifyAs(t, s, "ben", false)
+	moderator := auth.RoleModerator
+	judge := identifyWith(t, s, auth.Identity{UserID: "judge", Grants: auth.Grants{Role: &moderator}})
+	ben.joinChannel("hall")
+	listed(ben) // the request before is over
+	root.ack(protocol.OpMemberMute, protocol.MemberMute{UserID: "ben", Mute: new(true)}, nil)
+	root.ack(protocol.OpMemberMove, protocol.MemberMove{UserID: "ben", ChannelID: "den"}, nil)
+	listed(root)
+	where := func(c *raw) []string {
+		t.Helper()
+		var list protocol.Audit
+		c.ack(protocol.OpAudit, protocol.AuditRequest{Limit: 2}, &list)
+		require.Equal(t, protocol.ModerationMove, list.Deeds[0].Action)
+		return []string{list.Deeds[0].ChannelID, list.Deeds[1].ChannelID}
+	}
+	require.Equal(t, []string{"den", "hall"}, where(root))
+	require.Equal(t, []string{"", "hall"}, where(judge))
+
+	require.NoError(t, admin.Do(t.Context(), http.MethodDelete, "/api/admin/users/Ada?messages=keep", nil, &struct{}{}))
+	require.Equal(t, protocol.CloseAuthFailed, ada.closed())
+	owner := func() string {
+		t.Helper()
+		for _, channel := range listed(root) {
+			if channel.ChannelID == "hall" {
+				return channel.OwnerID
+			}
+		}
+		return ""
+	}
+	alias := owner()
+	require.Regexp(t, "^deleted-", alias)
+	var told protocol.ChannelEvent
+	for told.Channel == nil || told.Channel.OwnerID != alias {
+		judge.event(protocol.OpChannelEvent, &told)
+	}
+	require.NoError(t, admin.Close())
+	s = s.again(t, data, configure)
+	root = identifyAs(t, s, "root", true)
+	require.Equal(t, alias, owner())
 }

@@ -106,7 +106,7 @@ type Snapshot struct {
 // for concurrent use.
 type Channel struct {
 	id       string
-	ownerID  string
+	owner    atomic.Pointer[string] // written under mu; never nil
 	kept     bool
 	hub      *ChannelHub
 	notifier careful
@@ -434,7 +434,7 @@ func (m *Member) Peer() *MediaPeer { return m.peer }
 func (c *Channel) ID() string { return c.id }
 
 // OwnerID returns who created the channel; empty for a preset one.
-func (c *Channel) OwnerID() string { return c.ownerID }
+func (c *Channel) OwnerID() string { return *c.owner.Load() }
 
 // Info returns a copy of what is known of the channel.
 func (c *Channel) Info() ChannelInfo {

@@ -143,11 +143,12 @@ func (h *ChannelHub) newChannel(spec ChannelSpec, now time.Time) *Channel {
 		spec.Mode = ModeConference
 	}
 	c := &Channel{
-		id: spec.ID, ownerID: spec.OwnerID, kept: spec.Kept || spec.OwnerID == "", hub: h, notifier: h.notifier, emptySince: now,
+		id: spec.ID, kept: spec.Kept || spec.OwnerID == "", hub: h, notifier: h.notifier, emptySince: now,
 		roster: newRoster(ChannelInfo{
 			ID: spec.ID, OwnerID: spec.OwnerID, CreatedAt: spec.CreatedAt, Settings: spec.Settings,
 		}),
 	}
+	c.owner.Store(&spec.OwnerID)
 	c.followModeLocked(now)
 	return c
 }
@@ -162,8 +163,8 @@ func (h *ChannelHub) freeLocked(id string) error {
 
 // addLocked adds a channel whose id is free.
 func (h *ChannelHub) addLocked(c *Channel) {
-	if c.ownerID != "" {
-		h.owners[c.ownerID]++
+	if owner := c.OwnerID(); owner != "" {
+		h.owners[owner]++
 	}
 	h.channels[c.id] = c
 	h.names.take(c, c.roster.channel.Name)
@@ -325,6 +326,34 @@ func (h *ChannelHub) update(c *Channel, by string, edit func(*Settings) error) (
 	return c.roster.info(), nil
 }
 
+// Reown has all channels of one owner be another's, and tells everybody. It returns them as they are then.
+func (h *ChannelHub) Reown(from, to string) []ChannelInfo {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var reowned []ChannelInfo
+	for _, c := range h.channels {
+		if c.OwnerID() == from {
+			reowned = append(reowned, h.reownLocked(c, to))
+		}
+	}
+	if len(reowned) > 0 {
+		h.owners[to] += len(reowned)
+		delete(h.owners, from)
+	}
+	return reowned
+}
+
+func (h *ChannelHub) reownLocked(c *Channel, to string) ChannelInfo {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.owner.Store(&to)
+	c.roster.channel.OwnerID = to
+	info := c.roster.info()
+	h.changed()
+	h.notifier.NotifyAll("", ChannelUpdated{Channel: info})
+	return info
+}
+
 // Delete removes a channel with all its members and tells everybody but the one named
 // by by. It reports false when the channel was gone already.
 func (h *ChannelHub) Delete(c *Channel, by string) bool {
@@ -385,8 +414,9 @@ func (h *ChannelHub) deleteLocked(c *Channel, by string, condition func() bool) 
 	}
 	delete(h.channels, c.id)
 	h.names.release(c, c.roster.channel.Name)
-	if h.owners[c.ownerID]--; h.owners[c.ownerID] <= 0 {
-		delete(h.owners, c.ownerID)
+	owner := c.OwnerID()
+	if h.owners[owner]--; h.owners[owner] <= 0 {
+		delete(h.owners, owner)
 	}
 	h.changed()
 	h.notifier.tell(told)

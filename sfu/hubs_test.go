@@ -203,3 +203,30 @@ func TestMediaPeerHubReapsZombies(t *testing.T) {
 	require.Equal(t, LeaveMediaTimeout, left.Cause)
 	require.EqualValues(t, 1, quiet.closed.Load())
 }
+
+// Whose a channel is may become another's, and everybody hears of it.
+func TestChannelsGetAnotherOwner(t *testing.T) {
+	hub, _, notifier := newHub(t, 2)
+	for _, id := range []string{"a", "b", "c"} {
+		owner := map[string]string{"a": "ada", "b": "ada", "c": "bob"}[id]
+		_, err := hub.Create(ChannelSpec{ID: id, OwnerID: owner, Settings: Settings{Name: id}}, time.Now(), free)
+		require.NoError(t, err)
+	}
+	notifier.take()
+	require.Len(t, hub.Reown("ada", "nobody"), 2)
+	require.Empty(t, hub.Reown("ada", "nobody"))
+	require.Len(t, events[ChannelUpdated](notifier.take()), 2)
+	for _, info := range hub.List() {
+		c, err := hub.Get(info.ID)
+		require.NoError(t, err)
+		require.Equal(t, map[string]string{"a": "nobody", "b": "nobody", "c": "bob"}[info.ID], info.OwnerID)
+		require.Equal(t, info.OwnerID, c.OwnerID())
+	}
+	_, err := hub.Create(ChannelSpec{ID: "d", OwnerID: "nobody", OwnerMost: 2, Settings: Settings{Name: "d"}}, time.Now(), free)
+	require.ErrorIs(t, err, ErrOwnsTooMany)
+	_, err = hub.Create(ChannelSpec{ID: "d", OwnerID: "ada", OwnerMost: 1, Settings: Settings{Name: "d"}}, time.Now(), free)
+	require.NoError(t, err)
+	c, err := hub.Get("a")
+	require.NoError(t, err)
+	require.True(t, hub.Delete(c, ""))
+}

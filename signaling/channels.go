@@ -207,6 +207,18 @@ func (g *Gateway) deleteChannel(ctx context.Context, by *Conn, c *sfu.Channel, n
 	return nil
 }
 
+// disown has the channels of somebody who is forgotten be an alias's.
+func (g *Gateway) disown(userID, alias string) {
+	g.administering.Lock()
+	defer g.administering.Unlock()
+	for _, info := range g.channels.Reown(userID, alias) {
+		// The memory knows, unless the channel was changed and kept just before this.
+		if err := g.remember(context.Background(), time.Now(), info); err != nil {
+			g.log.Error("whose a channel is cannot be kept", zap.String("channel", info.ID), zap.Error(err))
+		}
+	}
+}
+
 // Keeps says how much of a channel's chat is kept: of one that is there no more, nothing.
 func (g *Gateway) Keeps(channelID string) store.Limits {
 	c, err := g.channels.Get(channelID)

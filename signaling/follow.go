@@ -23,6 +23,9 @@ func (g *Gateway) follow(c people.Change) {
 		}
 		return
 	}
+	if c.Alias != "" {
+		g.disown(c.UserID, c.Alias)
+	}
 	s := g.users.Get(c.UserID)
 	switch {
 	case s == nil:

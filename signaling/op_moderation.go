@@ -354,6 +354,13 @@ func audit(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
+	for i := range list.Deeds {
+		if deed := &list.Deeds[i]; s.Role() < auth.RoleAdmin {
+			if _, hidden := s.channel(deed.ChannelID); hidden != nil { // or there is none any more, which may have been
+				deed.ChannelID = ""
+			}
+		}
+	}
 	r.ack(list)
 	return nil
 }

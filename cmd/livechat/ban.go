@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
@@ -156,7 +157,7 @@ func (c *auditCommand) Run() error {
 				ends = banUntil(d.Until)
 			}
 			rows = append(rows, []string{
-				moment(time.UnixMilli(d.At)), orOperator(d.ByName), string(d.Action), namedOr(d.Name, d.UserID), orDash(d.ChannelID), ends, orDash(d.Reason),
+				moment(time.UnixMilli(d.At)), orOperator(d.ByName), string(d.Action), orDash(namedOr(d.Name, d.UserID)), orDash(d.ChannelID), ends, orDash(strings.TrimSpace(d.Role + " " + d.Reason)),
 			})
 		}
 		return table(rows)

@@ -227,7 +227,7 @@ func (a *Admin) remove(r *http.Request, _ http.ResponseWriter) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return adminUser(person.User), a.People.Delete(r.Context(), person.ID, messages == "erase", time.Now())
+	return adminUser(person.User), a.People.Delete(r.Context(), people.Operator(), person.ID, messages == "erase", time.Now())
 }
 
 func (a *Admin) login(r *http.Request, _ http.ResponseWriter) (any, error) {
@@ -244,7 +244,7 @@ func (a *Admin) logout(r *http.Request, _ http.ResponseWriter) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return adminUser(person.User), a.People.Logout(r.Context(), person.ID, time.Now())
+	return adminUser(person.User), a.People.Logout(r.Context(), people.Operator(), person.ID, time.Now())
 }
 
 func (a *Admin) audit(r *http.Request, _ http.ResponseWriter) (any, error) {

@@ -128,14 +128,15 @@ func (p *People) Invite(ctx context.Context, by auth.Identity, spec InviteSpec, 
 // SignInLink makes a link that signs one browser in as somebody who is known, once and for a day, and returns its secret. The error
 // wraps ErrUnknown.
 func (p *People) SignInLink(ctx context.Context, by auth.Identity, userID string, now time.Time) (_ store.Invite, secret string, err error) {
-	if _, err = p.user(ctx, userID); err != nil {
+	user, err := p.user(ctx, userID)
+	if err != nil {
 		return store.Invite{}, "", err
 	}
 	secret = newSecret()
 	invite := store.Invite{
 		ID: inviteID(secret), UserID: userID, Uses: 1, Until: now.Add(signInTTL), ByID: by.UserID, ByName: by.Name, CreatedAt: now,
 	}
-	return invite, secret, p.write(ctx, now, store.InviteMade{Invite: invite})
+	return invite, secret, p.write(ctx, now, store.InviteMade{Invite: invite}, did(by, identityOf(user), store.Deed{Action: ActionLogin}, now))
 }
 
 func newSecret() string {
@@ -242,7 +243,10 @@ func (p *People) AcceptAs(ctx context.Context, secret string, by auth.Identity, 
 	facts := []store.Fact{store.InviteUsed{InviteID: invite.ID, At: now}}
 	if role > roleOf(user) {
 		user.Role = role.String()
-		facts = append(facts, store.RoleGiven{UserID: user.ID, Role: user.Role})
+		maker := auth.Identity{UserID: invite.ByID, Name: invite.ByName}
+		facts = append(facts, store.RoleGiven{UserID: user.ID, Role: user.Role}, did(maker, identityOf(user), store.Deed{
+			Action: ActionRole, Role: user.Role, Reason: "invite " + invite.ID,
+		}, now))
 	}
 	if invite.ChannelID != "" {
 		let, failed := p.store.IsAdmitted(ctx, invite.ChannelID, user.ID)
@@ -278,7 +282,12 @@ func (p *People) Revoke(ctx context.Context, by auth.Identity, inviteID string, 
 		err = store.ErrNotFound
 	}
 	if err == nil {
-		err = p.write(ctx, now, store.InviteRevoked{InviteID: inviteID})
+		facts := []store.Fact{store.InviteRevoked{InviteID: inviteID}}
+		if invite.ByID != by.UserID { // one's own are nobody else's business
+			maker := auth.Identity{UserID: invite.ByID, Name: invite.ByName}
+			facts = append(facts, did(by, maker, store.Deed{Action: ActionRevoke, ChannelID: invite.ChannelID, Reason: "invite " + inviteID}, now))
+		}
+		err = p.write(ctx, now, facts...)
 	}
 	if errors.Is(err, store.ErrNotFound) {
 		err = fmt.Errorf("%w: there is none of yours with the id %q", ErrInvite, inviteID)

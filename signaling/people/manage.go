@@ -89,6 +89,9 @@ func (p *People) SetRole(ctx context.Context, by auth.Identity, userID string, r
 		return fmt.Errorf("%w: a %s cannot make a %s of a %s", ErrNotAllowed, by.Role, role, user.Role)
 	}
 	facts := []store.Fact{store.RoleGiven{UserID: userID, Role: role.String()}}
+	if role.String() != user.Role {
+		facts = append(facts, did(by, identityOf(user), store.Deed{Action: ActionRole, Role: role.String()}, now))
+	}
 	if role < roleOf(user) { // what they gave as what they were is good no more
 		facts = append(facts, store.InvitesRevoked{ByID: userID})
 	}
@@ -113,11 +116,17 @@ func (p *People) Rename(ctx context.Context, userID, name string, now time.Time)
 }
 
 // Logout ends all logins and other tokens of somebody, and their sessions. The error wraps ErrUnknown.
-func (p *People) Logout(ctx context.Context, userID string, now time.Time) error {
-	if _, err := p.user(ctx, userID); err != nil {
+func (p *People) Logout(ctx context.Context, by auth.Identity, userID string, now time.Time) error {
+	user, err := p.user(ctx, userID)
+	if err != nil {
 		return err
 	}
-	return p.signOut(ctx, userID, now)
+	return p.signOut(ctx, Change{UserID: userID}, now, did(by, identityOf(user), store.Deed{Action: ActionLogout}, now))
+}
+
+// identityOf is who a person is to those who do something to them.
+func identityOf(user store.User) auth.Identity {
+	return auth.Identity{UserID: user.ID, Name: user.Name}
 }
 
 // SignOut ends the login that a verified token is of, or else the token, and its session. Guests' tokens it leaves alone: strangers
@@ -127,7 +136,7 @@ func (p *People) SignOut(ctx context.Context, id auth.Identity, now time.Time) e
 	case auth.IsGuest(id.UserID) || id.TokenID == "":
 		return nil
 	case !strings.HasPrefix(id.TokenID, loginPrefix):
-		return p.RevokeToken(ctx, id.TokenID, id.ExpiresAt, now)
+		return p.revokeToken(ctx, id.TokenID, id.ExpiresAt, now)
 	}
 	if err := p.write(ctx, now, store.LoginEnded{UserID: id.UserID, LoginID: id.TokenID}); err != nil {
 		return err
@@ -138,10 +147,11 @@ func (p *People) SignOut(ctx context.Context, id auth.Identity, now time.Time) e
 
 // Delete forgets somebody and ends their sessions. What they wrote is erased, or else goes on without a name. The error wraps
 // ErrUnknown.
-func (p *People) Delete(ctx context.Context, userID string, erase bool, now time.Time) error {
+func (p *People) Delete(ctx context.Context, by auth.Identity, userID string, erase bool, now time.Time) error {
 	if _, err := p.user(ctx, userID); err != nil {
 		return err
 	}
 	alias := "deleted-" + strings.ToLower(ulid.Make().String())
-	return p.signOut(ctx, userID, now, store.UserDeleted{UserID: userID, Erase: erase, Alias: alias})
+	forgotten := did(by, auth.Identity{UserID: alias}, store.Deed{Action: ActionDelete}, now)
+	return p.signOut(ctx, Change{UserID: userID, Alias: alias}, now, store.UserDeleted{UserID: userID, Erase: erase, Alias: alias}, forgotten)
 }

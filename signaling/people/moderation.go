@@ -29,6 +29,13 @@ const (
 	ActionUnban  = "unban"
 	ActionAllow  = "allow"
 	ActionDeny   = "deny"
+	// ActionRole gives a role; ActionLogin makes a link that signs somebody in, and ActionLogout signs them out everywhere; ActionRevoke takes
+	// an invite or a token back, of which Reason says which; ActionDelete forgets somebody.
+	ActionRole   = "role"
+	ActionLogin  = "login"
+	ActionLogout = "logout"
+	ActionRevoke = "revoke"
+	ActionDelete = "delete"
 )
 
 const (
@@ -245,7 +252,7 @@ func (p *People) AuditPage(ctx context.Context, d protocol.AuditRequest, now tim
 	for i, e := range deeds {
 		list.Deeds[i] = protocol.Deed{
 			Seq: e.Seq, At: e.At.UnixMilli(), Action: protocol.ModerationAction(e.Action), UserID: e.UserID, Name: e.UserName,
-			ChannelID: e.ChannelID, ByID: e.ByID, ByName: e.ByName, Reason: e.Reason, Until: orNever(e.Until),
+			ChannelID: e.ChannelID, ByID: e.ByID, ByName: e.ByName, Reason: e.Reason, Role: e.Role, Until: orNever(e.Until),
 		}
 	}
 	return list, err

@@ -76,6 +76,8 @@ type Change struct {
 	// SignedOut: all sessions of the user are over, or, with a TokenID, those that came with that token; then UserID may be empty.
 	SignedOut bool
 	TokenID   string
+	// Alias is whose is from now on what was the user's, who is forgotten; empty: they are not.
+	Alias string
 	// Role is what the user may do from now on, unless SignedOut.
 	Role auth.Role
 	// ChannelID is a channel into which the user was let; or empty.

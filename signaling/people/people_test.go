@@ -2,6 +2,8 @@ package people
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
@@ -176,11 +179,11 @@ func TestLoginsAreTakenBack(t *testing.T) {
 	require.NoError(t, err, "the other browser stays")
 	require.Equal(t, []Change{{UserID: ada.User.ID, SignedOut: true, TokenID: first.TokenID}}, p.told)
 
-	require.NoError(t, p.Logout(t.Context(), ada.User.ID, noon))
+	require.NoError(t, p.Logout(t.Context(), Operator(), ada.User.ID, noon))
 	_, _, err = p.come(second.Token, noon)
 	require.ErrorIs(t, err, ErrSignedOut)
 	require.Equal(t, Change{UserID: ada.User.ID, SignedOut: true}, p.told[1])
-	require.ErrorIs(t, p.Logout(t.Context(), "nobody", noon), ErrUnknown)
+	require.ErrorIs(t, p.Logout(t.Context(), Operator(), "nobody", noon), ErrUnknown)
 }
 
 // What the store says of people counts from the next time on; a token of the operator's adds to it.
@@ -296,7 +299,7 @@ func TestSignInLinks(t *testing.T) {
 	require.NoError(t, err)
 	_, err = p.AcceptAs(t.Context(), secret, asBob, noon)
 	require.ErrorIs(t, err, ErrInvite)
-	require.NoError(t, p.Logout(t.Context(), ada.User.ID, noon))
+	require.NoError(t, p.Logout(t.Context(), Operator(), ada.User.ID, noon))
 	_, err = p.Accept(t.Context(), secret, "Ada", Origin{}, noon)
 	require.ErrorIs(t, err, ErrInvite, "signed out everywhere")
 	secret = link()
@@ -305,11 +308,54 @@ func TestSignInLinks(t *testing.T) {
 	_, err = p.Accept(t.Context(), secret, "Ada", Origin{}, noon)
 	banned := &BannedError{}
 	require.ErrorAs(t, err, &banned)
-	require.NoError(t, p.Delete(t.Context(), ada.User.ID, true, noon))
+	require.NoError(t, p.Delete(t.Context(), Operator(), ada.User.ID, true, noon))
 	_, err = p.Look(t.Context(), secret, noon)
 	require.ErrorIs(t, err, ErrInvite)
 	_, _, err = p.SignInLink(t.Context(), Operator(), ada.User.ID, noon)
 	require.ErrorIs(t, err, ErrUnknown)
+}
+
+// What is decided about people is in the audit, with who decided it.
+func TestTheAuditHasWhatIsDecided(t *testing.T) {
+	p := newTown(t)
+	ada := auth.Identity{UserID: "ada", Name: "Ada", Role: auth.RoleAdmin}
+	bob := p.join("Bob", auth.RoleMember)
+	require.NoError(t, p.SetRole(t.Context(), ada, bob.User.ID, auth.RoleModerator, noon))
+	require.NoError(t, p.SetRole(t.Context(), ada, bob.User.ID, auth.RoleModerator, noon), "which he is already")
+	mine, _, err := p.Invite(t.Context(), ada, InviteSpec{Role: auth.RoleMember}, noon)
+	require.NoError(t, err)
+	asBob := auth.Identity{UserID: bob.User.ID, Name: "Bob", Role: auth.RoleModerator}
+	his, _, err := p.Invite(t.Context(), asBob, InviteSpec{Role: auth.RoleMember}, noon)
+	require.NoError(t, err)
+	require.NoError(t, p.Revoke(t.Context(), ada, mine.ID, noon))
+	require.NoError(t, p.Revoke(t.Context(), ada, his.ID, noon))
+	_, _, err = p.SignInLink(t.Context(), Operator(), bob.User.ID, noon)
+	require.NoError(t, err)
+	require.NoError(t, p.RevokeToken(t.Context(), Operator(), "t1", noon, noon))
+	require.NoError(t, p.RevokeTokens(t.Context(), Operator(), "somebody", noon))
+	require.NoError(t, p.Logout(t.Context(), Operator(), bob.User.ID, noon))
+	asCy, err := p.authority.Verify(p.join("Cy", auth.RoleMember).Token, noon)
+	require.NoError(t, err)
+	_, err = p.AcceptAs(t.Context(), p.invite(InviteSpec{Role: auth.RoleModerator, Uses: 1}), asCy, noon)
+	require.NoError(t, err)
+	require.NoError(t, p.SignOut(t.Context(), asCy, noon), "which is one's own business")
+	said := func() (lines []string) {
+		page, failed := p.AuditPage(t.Context(), protocol.AuditRequest{Limit: MaxAudit}, noon)
+		require.NoError(t, failed)
+		for _, d := range page.Deeds {
+			reason, _, _ := strings.Cut(d.Reason, " ")
+			lines = append(lines, strings.TrimSpace(fmt.Sprint(d.ByName, ":", d.Action, " ", d.Name, " ", d.Role, " ", reason)))
+		}
+		slices.Reverse(lines)
+		return lines
+	}
+	require.Equal(t, []string{
+		"Ada:role Bob moderator", "Ada:revoke Bob  invite", ":login Bob", ":revoke   token", ":revoke   all", ":logout Bob",
+		":role Cy moderator invite",
+	}, said())
+	require.NoError(t, p.Delete(t.Context(), Operator(), bob.User.ID, true, noon))
+	now := said()
+	require.Equal(t, []string{"Ada:role  moderator", ":delete"}, []string{now[0], now[len(now)-1]}, "without his name")
 }
 
 func TestFirstInviteIsMadeOnce(t *testing.T) {
@@ -327,13 +373,15 @@ func TestFirstInviteIsMadeOnce(t *testing.T) {
 func TestDeletedPeopleAreGone(t *testing.T) {
 	p := newTown(t)
 	bob := p.join("Bob", auth.RoleMember)
-	require.NoError(t, p.Delete(t.Context(), bob.User.ID, true, noon))
-	require.Equal(t, []Change{{UserID: bob.User.ID, SignedOut: true}}, p.told)
+	require.NoError(t, p.Delete(t.Context(), Operator(), bob.User.ID, true, noon))
+	require.Len(t, p.told, 1)
+	require.Equal(t, Change{UserID: bob.User.ID, SignedOut: true, Alias: p.told[0].Alias}, p.told[0])
+	require.Regexp(t, "^deleted-", p.told[0].Alias)
 	_, _, err := p.come(bob.Token, noon)
 	require.ErrorIs(t, err, ErrSignedOut)
 	_, err = p.CheckGuestName(t.Context(), "Bob")
 	require.NoError(t, err)
-	require.ErrorIs(t, p.Delete(t.Context(), bob.User.ID, true, noon), ErrUnknown)
+	require.ErrorIs(t, p.Delete(t.Context(), Operator(), bob.User.ID, true, noon), ErrUnknown)
 }
 
 func TestPeopleAreFoundByName(t *testing.T) {

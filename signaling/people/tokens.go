@@ -11,11 +11,15 @@ import (
 )
 
 // RevokeToken takes a token back, whoever's it is, until which it would have been good. The error wraps auth.ErrTokenID.
-func (p *People) RevokeToken(ctx context.Context, tokenID string, until, now time.Time) error {
+func (p *People) RevokeToken(ctx context.Context, by auth.Identity, tokenID string, until, now time.Time) error {
+	return p.revokeToken(ctx, tokenID, until, now, did(by, auth.Identity{}, store.Deed{Action: ActionRevoke, Reason: "token " + tokenID}, now))
+}
+
+func (p *People) revokeToken(ctx context.Context, tokenID string, until, now time.Time, facts ...store.Fact) error {
 	if err := auth.CheckTokenID(tokenID); err != nil {
 		return err
 	}
-	if err := p.write(ctx, now, store.TokenRevoked{TokenID: tokenID, Until: until}); err != nil {
+	if err := p.write(ctx, now, append(facts, store.TokenRevoked{TokenID: tokenID, Until: until})...); err != nil {
 		return err
 	}
 	p.tell(Change{SignedOut: true, TokenID: tokenID})
@@ -24,20 +28,26 @@ func (p *People) RevokeToken(ctx context.Context, tokenID string, until, now tim
 
 // RevokeTokens takes all tokens back that somebody has now, logins among them, also of somebody who is not known. Those that were made
 // in this very second are meant too. The error wraps auth.ErrUserID.
-func (p *People) RevokeTokens(ctx context.Context, userID string, now time.Time) error {
+func (p *People) RevokeTokens(ctx context.Context, by auth.Identity, userID string, now time.Time) error {
 	if err := auth.CheckUserID(userID); err != nil {
 		return err
 	}
-	return p.signOut(ctx, userID, now)
+	who := auth.Identity{UserID: userID}
+	if user, err := p.store.User(ctx, userID); err == nil {
+		who = identityOf(user)
+	}
+	return p.signOut(ctx, Change{UserID: userID}, now, did(by, who, store.Deed{Action: ActionRevoke, Reason: "all tokens"}, now))
 }
 
-// signOut ends all that lets somebody in, with more facts, and their sessions.
-func (p *People) signOut(ctx context.Context, userID string, now time.Time, facts ...store.Fact) error {
+// signOut ends all that lets somebody in, with more facts, and their sessions, and tells of it as of the change that it is.
+func (p *People) signOut(ctx context.Context, change Change, now time.Time, facts ...store.Fact) error {
+	userID := change.UserID
 	facts = append(facts, store.LoginEnded{UserID: userID}, store.InvitesRevoked{UserID: userID}, store.TokensRevoked{UserID: userID, UpTo: now, Until: now.Add(auth.MaxTTL)})
 	if err := p.write(ctx, now, facts...); err != nil {
 		return err
 	}
-	p.tell(Change{UserID: userID, SignedOut: true})
+	change.SignedOut = true
+	p.tell(change)
 	return nil
 }
 

@@ -22,7 +22,7 @@ func TestTokensAreTakenBack(t *testing.T) {
 	require.NoError(t, err)
 
 	// One, by its id.
-	require.NoError(t, p.RevokeToken(t.Context(), id.TokenID, id.ExpiresAt, noon))
+	require.NoError(t, p.RevokeToken(t.Context(), Operator(), id.TokenID, id.ExpiresAt, noon))
 	_, _, err = p.come(first, noon)
 	require.ErrorIs(t, err, auth.ErrTokenRevoked)
 	_, _, err = p.come(second, noon)
@@ -31,7 +31,7 @@ func TestTokensAreTakenBack(t *testing.T) {
 
 	// All of somebody who is not known, up to now.
 	later := noon.Add(time.Minute)
-	require.NoError(t, p.RevokeTokens(t.Context(), "ada", later))
+	require.NoError(t, p.RevokeTokens(t.Context(), Operator(), "ada", later))
 	_, _, err = p.come(second, later)
 	require.ErrorIs(t, err, auth.ErrTokenRevoked)
 	_, _, err = p.come(mint("ada", later), later)
@@ -42,8 +42,8 @@ func TestTokensAreTakenBack(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Change{UserID: "ada", SignedOut: true}, p.told[1])
 
-	require.ErrorIs(t, p.RevokeToken(t.Context(), "a b", noon, noon), auth.ErrTokenID)
-	require.ErrorIs(t, p.RevokeTokens(t.Context(), "", noon), auth.ErrUserID)
+	require.ErrorIs(t, p.RevokeToken(t.Context(), Operator(), "a b", noon, noon), auth.ErrTokenID)
+	require.ErrorIs(t, p.RevokeTokens(t.Context(), Operator(), "", noon), auth.ErrUserID)
 }
 
 // Who is signed out everywhere is so by any token; who signs out by one, by that.
@@ -66,7 +66,7 @@ func TestSigningOutTakesOtherTokensBackToo(t *testing.T) {
 		_, _, err = p.come(token, noon)
 		require.NoError(t, err)
 	}
-	require.NoError(t, p.Logout(t.Context(), ada.User.ID, noon.Add(time.Second)))
+	require.NoError(t, p.Logout(t.Context(), Operator(), ada.User.ID, noon.Add(time.Second)))
 	_, _, err = p.come(other, noon)
 	require.ErrorIs(t, err, auth.ErrTokenRevoked)
 	_, _, err = p.come(ada.Token, noon)

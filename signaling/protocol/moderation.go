@@ -58,11 +58,17 @@ const (
 	ModerationKick   ModerationAction = "kick"
 	ModerationBan    ModerationAction = "ban"
 	ModerationUnban  ModerationAction = "unban"
-	// ModerationAllow and ModerationDeny say that somebody was let speak, or no more. They are in the audit only.
-	ModerationAllow ModerationAction = "allow"
-	ModerationDeny  ModerationAction = "deny"
 	// ModerationRole says that somebody's role is another one. Only they are told.
 	ModerationRole ModerationAction = "role"
+
+	// These are in the audit only: somebody was let speak, or no more; got a link that signs them in, or was signed out everywhere; lost an
+	// invite or a token; was forgotten.
+	ModerationAllow  ModerationAction = "allow"
+	ModerationDeny   ModerationAction = "deny"
+	ModerationLogin  ModerationAction = "login"
+	ModerationLogout ModerationAction = "logout"
+	ModerationRevoke ModerationAction = "revoke"
+	ModerationDelete ModerationAction = "delete"
 )
 
 // ModerationEvent says that a moderator did something to somebody.
@@ -97,6 +103,8 @@ type Deed struct {
 	ByID      string           `json:"by_id,omitempty"`
 	ByName    string           `json:"by_name,omitempty"`
 	Reason    string           `json:"reason,omitempty"`
+	// Role is what was given.
+	Role string `json:"role,omitempty"`
 	// Until is when a ban ends; 0: never.
 	Until int64 `json:"until,omitempty"`
 }

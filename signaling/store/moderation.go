@@ -102,6 +102,8 @@ type Deed struct {
 	ByID   string `json:"by_id,omitempty"`
 	ByName string `json:"by_name,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Role is what was given; empty: none.
+	Role string `json:"role,omitempty"`
 	// Until is when a ban ends; zero: never.
 	Until time.Time `json:"until,omitzero"`
 }
@@ -113,9 +115,9 @@ type Done struct{ Deed }
 func (Done) Kind() string { return "moderated" }
 
 func (f Done) apply(w *writing) error {
-	_, err := w.exec(`INSERT INTO audit (seq, at, action, user_id, user_name, channel_id, by_id, by_name, reason, until)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		w.seq, milliseconds(f.At), f.Action, f.UserID, f.UserName, f.ChannelID, f.ByID, f.ByName, f.Reason, orNever(f.Until))
+	_, err := w.exec(`INSERT INTO audit (seq, at, action, user_id, user_name, channel_id, by_id, by_name, reason, role, until)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		w.seq, milliseconds(f.At), f.Action, f.UserID, f.UserName, f.ChannelID, f.ByID, f.ByName, f.Reason, f.Role, orNever(f.Until))
 	return err
 }
 
@@ -191,7 +193,7 @@ func (s *Store) Audit(ctx context.Context, before uint64, limit int) ([]Deed, er
 	if before == 0 {
 		before = 1<<63 - 1
 	}
-	rows, err := s.read.QueryContext(ctx, `SELECT seq, at, action, user_id, user_name, channel_id, by_id, by_name, reason, until
+	rows, err := s.read.QueryContext(ctx, `SELECT seq, at, action, user_id, user_name, channel_id, by_id, by_name, reason, role, until
 		FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?`, before, limit)
 	if err != nil {
 		return nil, s.trouble(err)
@@ -201,7 +203,7 @@ func (s *Store) Audit(ctx context.Context, before uint64, limit int) ([]Deed, er
 	for rows.Next() {
 		var d Deed
 		var at, until int64
-		if err := rows.Scan(&d.Seq, &at, &d.Action, &d.UserID, &d.UserName, &d.ChannelID, &d.ByID, &d.ByName, &d.Reason, &until); err != nil {
+		if err := rows.Scan(&d.Seq, &at, &d.Action, &d.UserID, &d.UserName, &d.ChannelID, &d.ByID, &d.ByName, &d.Reason, &d.Role, &until); err != nil {
 			return nil, s.trouble(err)
 		}
 		d.At, d.Until = time.UnixMilli(at), timeOrNever(until)

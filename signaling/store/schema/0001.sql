@@ -160,5 +160,6 @@ CREATE TABLE audit (
 	by_id      TEXT    NOT NULL, -- '': the operator
 	by_name    TEXT    NOT NULL,
 	reason     TEXT    NOT NULL,
+	role       TEXT    NOT NULL, -- that was given; '': none
 	until      INTEGER NOT NULL  -- of a ban; 0: for good
 ) STRICT;

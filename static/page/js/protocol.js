@@ -495,12 +495,13 @@ export function charCount(text) {
  * @typedef {object} Deed what a moderator did
  * @property {number} seq
  * @property {number} at
- * @property {ModerationEvent['action'] | 'unban' | 'allow' | 'deny'} action
+ * @property {ModerationEvent['action'] | 'unban' | 'allow' | 'deny' | 'login' | 'logout' | 'revoke' | 'delete'} action
  * @property {string} user_id
  * @property {string} [name]
  * @property {string} [channel_id]
  * @property {string} [by_name]
  * @property {string} [reason]
+ * @property {Role} [role] that was given
  * @property {number} [until]
  */
 

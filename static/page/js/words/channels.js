@@ -6,7 +6,7 @@
 import { ErrorCode, RequestError } from '../protocol.js';
 import { HOW_TO_ENTER, because, sentence, span } from './common.js';
 import { doerWords } from './deeds.js';
-import { moderationFailed } from './moderation.js';
+import { moderationFailed, withArticle } from './moderation.js';
 
 /**
  * @param {Error} err
@@ -60,7 +60,7 @@ export function problemWords({ doing, name, error, by }) {
     case 'held':
       return `${doerWords(by)} has muted you: nobody hears you until a moderator undoes it.`;
     case 'role':
-      return `You are ${name === 'admin' ? 'an admin' : `a ${name}`} here now.`;
+      return `You are ${withArticle(/** @type {import('../protocol.js').Role} */ (name))} here now.`;
     case 'deed':
       return `Nothing has changed for ${name}. ${error ? moderationFailed(error) : ''}`;
     case 'hand':

@@ -96,13 +96,22 @@ export const BAN_TIMES = [
   [0, 'for good'],
 ];
 
+/**
+ * @param {import('../protocol.js').Role} role
+ * @returns {string} for the middle of a sentence
+ */
+export function withArticle(role) {
+  return role === 'admin' ? 'an admin' : `a ${role}`;
+}
+
 /** @type {Record<string, string>} */
 const DEED_PLACES = { move: 'to', kick: 'from' };
 
 /** @type {Record<string, string>} */
 const DEED_WORDS = {
-  mute: 'muted', unmute: 'unmuted', move: 'moved', kick: 'removed', ban: 'banned', unban: 'let in again', role: 'given another role',
-  allow: 'let speak', deny: 'sent back to the audience',
+  mute: 'muted', unmute: 'unmuted', move: 'moved', kick: 'removed', ban: 'banned', unban: 'let in again',
+  allow: 'let speak', deny: 'sent back to the audience', login: 'given a link to sign in', logout: 'signed out everywhere',
+  revoke: 'had an invite or a token revoked', delete: 'deleted',
 };
 
 /**
@@ -110,11 +119,11 @@ const DEED_WORDS = {
  * @param {string} where the channel's name, or ''
  * @returns {{what: string, facts: string}}
  */
-export function deedWords({ at, action, user_id, name, by_name, reason, until }, where) {
+export function deedWords({ at, action, user_id, name, by_name, reason, role, until }, where) {
   const place = where && `${DEED_PLACES[action] ?? 'in'} ${where}`;
   const end = until ? `until ${atTime.format(until)}` : '';
   return {
-    what: [name || user_id, DEED_WORDS[action] ?? action, place].filter(Boolean).join(' '),
+    what: [name || user_id || 'Somebody', role ? `made ${withArticle(role)}` : DEED_WORDS[action] ?? action, place].filter(Boolean).join(' '),
     facts: [atTime.format(at), `by ${by_name || 'who runs the server'}`, end, reason].filter(Boolean).join(' · '),
   };
 }
