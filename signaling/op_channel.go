@@ -280,8 +280,8 @@ func (s *Session) checkChange(d protocol.ChannelUpdate) (func(*sfu.Settings), er
 		return nil, payloadError("d.keep_for_ms is %d; allowed are 0 to %d, or -1 for the server's", *d.KeepForMS, int64(protocol.MaxKeepForMS))
 	}
 	if d.Floor != nil {
-		if err := checkFloor(*d.Floor); err != nil {
-			return nil, err
+		if err := d.Floor.Check(); err != nil {
+			return nil, payloadError("d.floor.%w", err)
 		}
 	}
 	return func(to *sfu.Settings) { apply(d, to) }, nil

@@ -261,21 +261,6 @@ func (s *Session) withFloor(do func(*protocol.Floor)) {
 	}
 }
 
-// checkFloor reports what makes no sense in a channel's settings.
-func checkFloor(d protocol.FloorSettings) error {
-	switch {
-	case d.TalkMS != nil && *d.TalkMS > 0 && *d.TalkMS < protocol.MinFloorTalkMS,
-		d.TalkMS != nil && (*d.TalkMS < -1 || *d.TalkMS > protocol.MaxFloorTalkMS):
-		return payloadError("d.floor.talk_ms is %d; allowed are %d to %d, 0 for no end, or -1 for the server's",
-			*d.TalkMS, protocol.MinFloorTalkMS, protocol.MaxFloorTalkMS)
-	case d.PauseMS != nil && (*d.PauseMS < -1 || *d.PauseMS > protocol.MaxFloorPauseMS):
-		return payloadError("d.floor.pause_ms is %d; allowed are 0 to %d, or -1 for the server's", *d.PauseMS, protocol.MaxFloorPauseMS)
-	case d.Queue != nil && (*d.Queue < -1 || *d.Queue > protocol.MaxFloorQueue):
-		return payloadError("d.floor.queue is %d; allowed are 0 to %d, or -1 for the server's", *d.Queue, protocol.MaxFloorQueue)
-	}
-	return nil
-}
-
 // applyFloor carries out what was checked.
 func applyFloor(d protocol.FloorSettings, to *sfu.FloorSettings) {
 	if d.TalkMS != nil {

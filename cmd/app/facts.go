@@ -55,6 +55,11 @@ func checkChannel(c store.Channel) error {
 	if c.Mode != string(protocol.ModeConference) && c.Mode != string(protocol.ModePTT) {
 		return fmt.Errorf("mode is %q; there are %s and %s", c.Mode, protocol.ModeConference, protocol.ModePTT)
 	}
+	if c.Floor != nil {
+		if err := protocol.FloorSettings(*c.Floor).Check(); err != nil {
+			return fmt.Errorf("floor.%w", err)
+		}
+	}
 	if s := protocol.Speaking(c.Speaking); s != "" && !s.Known() {
 		return fmt.Errorf("speaking is %q; there are %s, %s and %s", s, protocol.SpeakingAll, protocol.SpeakingModerators, protocol.SpeakingAllowed)
 	}

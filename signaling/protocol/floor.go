@@ -1,5 +1,7 @@
 package protocol
 
+import "fmt"
+
 // MaxPriority is the highest priority with which the floor can be asked for: an emergency. 0 is the lowest.
 const MaxPriority = 255
 
@@ -24,6 +26,19 @@ type FloorSettings struct {
 	// CutIn: everybody interrupts everybody. Over: moderators may speak over who has the floor.
 	CutIn *bool `json:"cut_in,omitempty"`
 	Over  *bool `json:"over,omitempty"`
+}
+
+// Check reports which field is out of its bounds; it does not wrap ErrPayload.
+func (f FloorSettings) Check() error {
+	switch {
+	case f.TalkMS != nil && *f.TalkMS > 0 && *f.TalkMS < MinFloorTalkMS, f.TalkMS != nil && (*f.TalkMS < -1 || *f.TalkMS > MaxFloorTalkMS):
+		return fmt.Errorf("talk_ms is %d; allowed are %d to %d, 0 for no end, or -1 for the server's", *f.TalkMS, MinFloorTalkMS, MaxFloorTalkMS)
+	case f.PauseMS != nil && (*f.PauseMS < -1 || *f.PauseMS > MaxFloorPauseMS):
+		return fmt.Errorf("pause_ms is %d; allowed are 0 to %d, or -1 for the server's", *f.PauseMS, MaxFloorPauseMS)
+	case f.Queue != nil && (*f.Queue < -1 || *f.Queue > MaxFloorQueue):
+		return fmt.Errorf("queue is %d; allowed are 0 to %d, or -1 for the server's", *f.Queue, MaxFloorQueue)
+	}
+	return nil
 }
 
 // FloorRequest is the d of FLOOR_REQUEST.

@@ -24,6 +24,10 @@ func lively(tb testing.TB, path string) {
 		ID: "lobby", Name: "Lobby <&> \"", Topic: "\U0001F600 한국어\u2028", Mode: "conference", Access: "open", Speaking: "allowed", Position: -2, Capacity: 7,
 		OwnerID: "ada", CreatedAt: noon, Keep: Keep{Count: &none, For: &day},
 	}}, ChannelSaved{Channel{ID: "ops", Name: "Ops", Mode: "conference", Access: "members", CreatedAt: noon.Add(time.Millisecond)}})
+	add(tb, s, ChannelSaved{Channel{
+		ID: "radio", Name: "Radio", Mode: "ptt", Access: "open", CreatedAt: noon.Add(time.Second),
+		Floor: &Floor{TalkMS: new(int64(0)), PauseMS: new(int64(500)), Queue: new(0), CutIn: new(true), Over: new(true)},
+	}}, ChannelSaved{Channel{ID: "net", Name: "Net", Mode: "ptt", Access: "open", CreatedAt: noon.Add(time.Minute), Floor: &Floor{Queue: new(7)}}})
 	for i := range 10 {
 		add(tb, s, said("ops", i), said("lobby", i))
 	}
@@ -55,7 +59,7 @@ func TestExportAndImport(t *testing.T) {
 	text := exported(t, first)
 	done, err := Import{}.Into(t.Context(), second, strings.NewReader(text))
 	require.NoError(t, err)
-	require.Equal(t, Imported{Channels: 2, Messages: 19, Users: 2}, done)
+	require.Equal(t, Imported{Channels: 4, Messages: 19, Users: 2}, done)
 	require.Equal(t, text, exported(t, second))
 
 	one, other := open(t, first), open(t, second)
@@ -114,13 +118,13 @@ func TestImportAgain(t *testing.T) {
 	text := exported(t, path)
 	_, err := Import{}.Into(t.Context(), path, strings.NewReader(text))
 	require.ErrorIs(t, err, ErrExists)
-	require.ErrorContains(t, err, "line 1: exists already: channel lobby\nline 2: exists already: channel ops\nline 3: exists already: message lobby-0\n")
+	require.ErrorContains(t, err, "line 1: exists already: channel lobby\nline 2: exists already: channel net\nline 3: exists already: channel ops\nline 4: exists already: channel radio\nline 5: exists already: message lobby-0\n")
 	wrong, ok := errors.AsType[*LinesError](err)
 	require.True(t, ok)
 	require.Len(t, wrong.Mistakes, maxMistakes)
 	done, err := Import{SkipExisting: true}.Into(t.Context(), path, strings.NewReader(text))
 	require.NoError(t, err)
-	require.Equal(t, Imported{Skipped: 26}, done)
+	require.Equal(t, Imported{Skipped: 28}, done)
 	require.Equal(t, text, exported(t, path))
 }
 
