@@ -118,9 +118,8 @@ func (r *racer) holds() bool {
 }
 
 func (r *racer) waits() bool {
-	waits := false
-	r.member.WithFloor(func(mine FloorAnswer, _ *FloorState) { waits = mine.Place != nil })
-	return waits
+	mine, _ := r.member.floor()
+	return mine.Place != nil
 }
 
 func (r *racer) wait(done func() bool) {

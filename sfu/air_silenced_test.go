@@ -289,14 +289,18 @@ func TestWhoComesLate(t *testing.T) {
 	})
 }
 
+// floor is what WithFloor says.
+func (m *Member) floor() (mine FloorAnswer, state *FloorState) {
+	m.channel.mu.Lock()
+	defer m.channel.mu.Unlock()
+	return m.floorLocked()
+}
+
 // TestWhatIsOnesOwn is told to who comes back: a grant that was given back is none.
 func TestWhatIsOnesOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRadio(t, FloorByDefault())
-		own := func(user string) (mine FloorAnswer, state *FloorState) {
-			r.member[user].WithFloor(func(m FloorAnswer, s *FloorState) { mine, state = m, s })
-			return mine, state
-		}
+		own := func(user string) (FloorAnswer, *FloorState) { return r.member[user].floor() }
 		ada := r.press("ada", 0)
 		r.press("ben", 0)
 		mine, state := own("ada")
