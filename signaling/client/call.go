@@ -36,10 +36,11 @@ type Call struct {
 	over      chan struct{}         // closed when the call has ended
 	torn      chan struct{}         // closed when all its goroutines have ended
 
-	mu      sync.Mutex
-	info    protocol.Joined   // without the parts that change; guarded by mu
-	members []protocol.Member // guarded by mu; never modified in place
-	err     error             // why the call ended; guarded by mu
+	mu        sync.Mutex
+	info      protocol.Joined   // without the parts that change; guarded by mu
+	members   []protocol.Member // guarded by mu; never modified in place
+	listening protocol.Listen   // guarded by mu; never modified in place
+	err       error             // why the call ended; guarded by mu
 }
 
 // ChannelID returns the channel's id. It is another one when a moderator has moved the client, with its media.
@@ -190,6 +191,8 @@ func (c *Call) apply(payload any) {
 		if ev.ChannelID == c.ChannelID() {
 			c.media.Load().watchOver(ev.Speakers)
 		}
+	case *protocol.Listen:
+		c.listens(*ev)
 	case *protocol.SlotMap:
 		if ev.ChannelID == c.ChannelID() {
 			c.assign(ev.Slots)
@@ -291,5 +294,6 @@ func (c *Call) assign(slots []protocol.Slot) {
 			userID = *s.UserID
 		}
 		c.slots[s.Slot].assign(userID, s.SSRC, now)
+		c.slots[s.Slot].told.Store(&s)
 	}
 }

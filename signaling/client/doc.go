@@ -19,6 +19,12 @@
 // Requests made meanwhile wait. Media moves to another path when nothing comes any more, when the server says that
 // nothing comes there, and when the machine's addresses change. Options.NoReconnect is without all of this.
 //
+// # Listening in
+//
+// Call.Listen has a call hear other channels too, as a scanner does: the first with traffic, or the one with priority.
+//
+//	_, err := call.Listen(ctx, protocol.Listen{Channels: []string{"ops", "yard"}, Priority: "ops"})
+//
 // # The floor
 //
 // In a channel of protocol.ModePTT one talks at a time. Call.Floor asks for it and tells who has it:

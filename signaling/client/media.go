@@ -359,5 +359,6 @@ func (c *Call) rejoinOnce() (*media, error) {
 		return nil, err
 	}
 	c.media.Store(m)
+	c.listenAgain()
 	return m, nil
 }

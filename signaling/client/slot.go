@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
 // defaultSlotBuffer is how many packets wait in a slot for a reader: one second of
@@ -66,7 +68,8 @@ type Slot struct {
 	index int
 	mid   string
 
-	occupant atomic.Pointer[occupant] // never nil; set by the goroutine reading the WebSocket
+	occupant atomic.Pointer[occupant]      // never nil; set by the goroutine reading the WebSocket
+	told     atomic.Pointer[protocol.Slot] // by SLOT_MAP; nil: nothing
 	// How many packets were delivered, out of redundancy, asked for, discarded unread, of no use.
 	delivered, recovered, asked, dropped, malformed atomic.Uint64
 
@@ -108,6 +111,15 @@ func (s *Slot) MID() string { return s.mid }
 
 // UserID returns who the server last put on this slot, or "" for nobody.
 func (s *Slot) UserID() string { return s.occupant.Load().userID }
+
+// Assigned returns what the server last told of this slot: who is heard, and in which other channel they are, if they are (Call.Listen). Its UserID
+// must not be changed.
+func (s *Slot) Assigned() protocol.Slot {
+	if told := s.told.Load(); told != nil {
+		return *told
+	}
+	return protocol.Slot{Slot: s.index, MID: s.mid}
+}
 
 // Stats returns the counters.
 func (s *Slot) Stats() SlotStats {
