@@ -127,7 +127,7 @@ func TestHostileReader(t *testing.T) {
 	}
 	rest := func() { time.Sleep(12 * time.Second) } // until they may say as much again
 	if f.full {                                     // else nothing fills what the kernel holds
-		rises(t, true, "an event", 5*time.Millisecond, func() (normal, attacked []time.Duration) {
+		rises(t, 3, "an event", 5*time.Millisecond, func() (normal, attacked []time.Duration) {
 			normal = all.chat(10)
 			rest()
 			deaf := arrive()

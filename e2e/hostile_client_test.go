@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/pion/dtls/v3"
 	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
 	"github.com/pion/rtp"
@@ -72,6 +73,7 @@ func intrude(t *testing.T, s *server) *intruder {
 	ctx, stop := context.WithCancel(context.Background())
 	i.stop = stop
 	i.checking.Go(func() { i.keepChecking(ctx) })
+	i.checking.Go(i.listen)
 	t.Cleanup(i.gone)
 	return i
 }
@@ -156,8 +158,23 @@ func (i *intruder) packet(dst []byte, ssrc uint32, seq uint16, payload []byte) [
 	return sealed
 }
 
+// listen answers pings, as whoever reads does, and tells that what was said has come.
+func (i *intruder) listen() {
+	_ = i.raw.conn.SetReadDeadline(time.Time{})
+	for {
+		_, data, err := i.raw.conn.ReadMessage()
+		if err != nil {
+			return
+		}
+		if frame, err := protocol.Decode(data); err == nil && frame.S > 0 && frame.S%8 == 0 {
+			_ = i.raw.conn.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, `{"op":%d,"d":{"s":%d}}`, protocol.OpHeartbeat, frame.S))
+		}
+	}
+}
+
 func (i *intruder) gone() {
 	i.stop()
+	_ = i.raw.conn.Close()
 	i.checking.Wait()
 	_ = i.association.Close()
 	_ = i.conn.Close()

@@ -356,21 +356,20 @@ func p99(of []time.Duration) time.Duration {
 }
 
 // rises looks by how much an attack makes the p99 of something greater, by pairs of how long it took without the attack and with it,
-// of which the middle one counts. What the machine does meanwhile may be more than what is looked for: so there are three pairs, or
-// up to seven as long as they say too much. Where it is not to be looked at, one pair is made.
-func rises(t *testing.T, looked bool, what string, most time.Duration, pair func() (without, with []time.Duration)) {
+// of which the middle one counts. What the machine does meanwhile may be more than what is looked for: so there are several pairs, and
+// up to three times as many as long as they say too much. A single one is made, and not looked at.
+func rises(t *testing.T, pairs int, what string, most time.Duration, pair func() (without, with []time.Duration)) {
 	t.Helper()
-	const fewest, greatest = 3, 7
 	var all []time.Duration
 	for {
 		without, with := pair()
 		t.Logf("p99 of %s: %v, under attack %v", what, p99(without), p99(with))
-		if !looked {
+		if pairs == 1 {
 			return
 		}
 		all = append(all, p99(with)-p99(without))
 		middle := slices.Sorted(slices.Values(all))[len(all)/2]
-		if n := len(all); n >= fewest && n%2 == 1 && (middle < most || n >= greatest) {
+		if n := len(all); n >= pairs && n%2 == 1 && (middle < most || n >= 3*pairs) {
 			t.Logf("p99 of %s rises by %v, in the middle of %d", what, middle, n)
 			require.Less(t, middle, most)
 			return
