@@ -368,14 +368,16 @@ func rises(t *testing.T, pairs int, what string, most time.Duration, pair func()
 			return
 		}
 		all = append(all, p99(with)-p99(without))
-		middle := slices.Sorted(slices.Values(all))[len(all)/2]
-		if n := len(all); n >= pairs && n%2 == 1 && (middle < most || n >= 3*pairs) {
-			t.Logf("p99 of %s rises by %v, in the middle of %d", what, middle, n)
-			require.Less(t, middle, most)
+		if n := len(all); n >= pairs && n%2 == 1 && (middle(all) < most || n >= 3*pairs) {
+			t.Logf("p99 of %s rises by %v, in the middle of %d", what, middle(all), n)
+			require.Less(t, middle(all), most)
 			return
 		}
 	}
 }
+
+// middle is the one that as many are below as above.
+func middle(of []time.Duration) time.Duration { return slices.Sorted(slices.Values(of))[len(of)/2] }
 
 // endsSoon reports whether the server ends a connection within a time.
 func endsSoon(conn net.Conn, within time.Duration) bool {
