@@ -60,12 +60,17 @@ func Export(ctx context.Context, path string, to io.Writer) (Holding, error) {
 		c.CreatedAt = c.CreatedAt.UTC()
 		return lines.Encode(channelLine{ChannelSaved{}.Kind(), c})
 	})
+	var parted partings
+	if err == nil {
+		parted, err = readPartings(ctx, tx)
+	}
 	if err == nil {
 		err = eachRow(ctx, tx, "SELECT "+messageColumns+" FROM messages ORDER BY seq", func(rows *sql.Rows) error {
 			m, failed := scanMessage(rows)
 			if failed != nil {
 				return failed
 			}
+			parted.apply(&m)
 			if m.Content != "" {
 				held.Messages++
 			}

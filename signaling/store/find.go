@@ -85,7 +85,7 @@ func (s *Store) Search(ctx context.Context, q Query) (SearchResult, error) {
 	if err != nil {
 		return SearchResult{}, err
 	}
-	l := looking{Store: s, wanted: wanted, query: q, channels: string(channels)}
+	l := looking{Store: s, wanted: wanted, query: q, channels: string(channels), parted: s.parting()}
 	if l.top, err = s.seqOf(ctx, q.Before); err != nil {
 		return SearchResult{}, err
 	}
@@ -147,6 +147,8 @@ type looking struct {
 	top   int64
 	found []Found
 	size  int // of the texts found, in bytes
+	// parted are who parts.
+	parted partings
 }
 
 // look looks at the messages from bottom on, until it has found or done enough.
@@ -248,6 +250,9 @@ func (l *looking) span(ctx context.Context, from, bottom int64) error {
 			return failed
 		}
 		l.top = int64(m.Seq) //nolint:gosec // it was one
+		if _, parts := l.parted[l.query.AuthorID]; !l.parted.apply(&m) || parts && m.AuthorID != l.query.AuthorID {
+			continue
+		}
 		if l.take(m); l.full() {
 			return nil
 		}

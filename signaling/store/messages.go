@@ -156,7 +156,7 @@ const messageColumns = "seq, id, channel_id, author_id, author_name, content, cr
 // History returns messages, the oldest first, and whether there are more in the direction asked: fewer than the limit, but at
 // least one, when they are long. Those that were deleted are left out. ErrNotFound: there is no message Before or After in the channel, and there was none that is still remembered.
 func (s *Store) History(ctx context.Context, p Page) (messages []Message, more bool, err error) {
-	query := "SELECT " + messageColumns + " FROM messages WHERE channel_id = ? AND content <> '' AND seq < ? ORDER BY seq DESC LIMIT ?"
+	query := "SELECT " + messageColumns + " FROM messages WHERE channel_id = ? AND content <> '' AND seq < ? ORDER BY seq DESC"
 	from := int64(1<<63 - 1)
 	if place := p.Before + p.After; place != "" {
 		err = s.read.QueryRowContext(ctx, "SELECT seq FROM messages WHERE id = ? AND channel_id = ?", place, p.ChannelID).Scan(&from)
@@ -168,9 +168,9 @@ func (s *Store) History(ctx context.Context, p Page) (messages []Message, more b
 		}
 	}
 	if p.After != "" {
-		query = "SELECT " + messageColumns + " FROM messages WHERE channel_id = ? AND content <> '' AND seq > ? ORDER BY seq LIMIT ?"
+		query = "SELECT " + messageColumns + " FROM messages WHERE channel_id = ? AND content <> '' AND seq > ? ORDER BY seq"
 	}
-	messages, more, err = s.messages(ctx, p.Limit, query, p.ChannelID, from, p.Limit+1)
+	messages, more, err = s.messages(ctx, p.Limit, query, p.ChannelID, from)
 	if err != nil {
 		return nil, false, err
 	}
@@ -194,6 +194,7 @@ func (s *Store) Message(ctx context.Context, id string) (Message, error) {
 
 // messages reads up to limit messages, and whether there are more.
 func (s *Store) messages(ctx context.Context, limit int, query string, args ...any) (all []Message, more bool, err error) {
+	parted := s.parting() // before the messages, which may have followed when these are read
 	rows, err := s.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, false, s.trouble(err)
@@ -201,12 +202,15 @@ func (s *Store) messages(ctx context.Context, limit int, query string, args ...a
 	defer rows.Close() //nolint:errcheck // rows.Err says it
 	size := 0
 	for rows.Next() {
-		if len(all) == limit || size > maxContent {
-			return all, true, nil
-		}
 		m, err := scanMessage(rows)
 		if err != nil {
 			return nil, false, s.trouble(err)
+		}
+		if !parted.apply(&m) {
+			continue
+		}
+		if len(all) == limit || size > maxContent {
+			return all, true, nil
 		}
 		size += len(m.Content)
 		all = append(all, m)

@@ -72,7 +72,7 @@ func (s *Store) openLocked() (*writer, error) {
 }
 
 func newStore(path string) *Store {
-	return &Store{path: path, queue: make(chan *appending, queueLen), closing: make(chan struct{}), ended: make(chan struct{})}
+	return &Store{path: path, queue: make(chan *appending, queueLen), closing: make(chan struct{}), ended: make(chan struct{}), hurry: make(chan struct{}, 1)}
 }
 
 // regular reports whether a path can be that of a database.
@@ -174,6 +174,11 @@ func (s *Store) prepare(w *writer) error {
 		return err
 	}
 	s.last.Store(seq)
+	parted, err := readPartings(context.Background(), w.conn)
+	if err != nil {
+		return err
+	}
+	s.parted.Store(&parted)
 	if s.path == "" {
 		return nil
 	}

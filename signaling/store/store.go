@@ -37,6 +37,8 @@ type Store struct {
 	once    sync.Once
 	writing sync.WaitGroup // the goroutines of the store
 	last    atomic.Uint64  // seq of the last fact
+	parted  atomic.Pointer[partings]
+	hurry   chan struct{} // holds one: there is something to be tended to
 	// ill is what went wrong when something was last written; nil: it went well.
 	ill atomic.Pointer[error]
 	// damage is why nothing shall be written any more, or nil. unopened is why the file could not be opened, or nil; gate is then
@@ -183,6 +185,11 @@ func (s *Store) commit(w *writer, group []*appending) {
 			errs[i] = err
 		}
 		if errs[i] == nil {
+			for n, fact := range a.facts {
+				if f, ok := fact.(interface{ kept(s *Store, seq uint64) }); ok {
+					f.kept(s, a.seq-uint64(len(a.facts)-1-n)) //nolint:gosec // it is not negative
+				}
+			}
 			a.then()
 		}
 		a.done <- errs[i]

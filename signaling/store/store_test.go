@@ -18,6 +18,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(beWriter); path != "" {
 		writeUntilKilled(path)
 	}
+	if path := os.Getenv(beDeleter); path != "" {
+		deleteUntilKilled(path)
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -18,6 +18,8 @@ const (
 	restFor = 4
 	// maxMarks is how many nonces, or marks of readers, one transaction forgets.
 	maxMarks = 200
+	// maxParted is how many messages one transaction makes somebody else's.
+	maxParted = 100
 	// wonderFor is how long it is known of a link, a login or a revoked token that it is too old.
 	wonderFor = 30 * 24 * time.Hour
 )
@@ -38,6 +40,7 @@ func (s *Store) Tend(limits func(channelID string) Limits) {
 			_ = t.forget(ctx, time.Now()) // what is in trouble now is tried again the next time
 			select {
 			case <-ticker.C:
+			case <-t.hurry:
 			case <-ctx.Done():
 				return
 			}
@@ -73,6 +76,9 @@ func (t *tending) forget(ctx context.Context, now time.Time) error {
 	}
 	now = t.clock.believed(now)
 	if err := t.forgetNonces(ctx, now); err != nil {
+		return err
+	}
+	if err := t.part(ctx, now); err != nil {
 		return err
 	}
 	if err := t.forgetWords(ctx, now); err != nil {

@@ -98,6 +98,7 @@ func (s *Store) reopen() *writer {
 	_, _ = s.write.Close(), again.read.Close()
 	s.write = again.write
 	s.last.Store(again.last.Load())
+	s.parted.Store(again.parted.Load())
 	s.damage.Store(nil)
 	s.unopened.Store(nil)
 	return w

@@ -111,8 +111,8 @@ func (f UserSeen) apply(w *writing) error {
 
 // UserDeleted is the fact that somebody is not known any more. ErrNotFound.
 //
-// What they wrote is either erased, as if they had taken back each message, or it is from then on by Alias, who has no name. Channels
-// of theirs, and what they did as moderators, are Alias's.
+// What they wrote is either erased, as if they had taken back each message, or it is from then on by Alias, who has no name: at once to who
+// reads, and bit by bit in the table (see partings.go). Channels of theirs, and what they did as moderators, are Alias's.
 type UserDeleted struct {
 	UserID string `json:"user_id"`
 	Erase  bool   `json:"erase,omitempty"`
@@ -135,16 +135,12 @@ func (f UserDeleted) apply(w *writing) error {
 			return err
 		}
 	}
-	if f.Erase {
-		if err := w.hide("author_id = ?", f.UserID); err != nil {
-			return err
-		}
-		if _, err := w.exec("UPDATE messages SET content = '' WHERE author_id = ?", f.UserID); err != nil {
-			return err
-		}
+	if _, err := w.exec(`INSERT INTO partings (user_id, alias, erase, seq) VALUES (?, ?, ?, ?)
+		ON CONFLICT (user_id) DO UPDATE SET alias = excluded.alias, erase = max(erase, excluded.erase), seq = excluded.seq`,
+		f.UserID, f.Alias, f.Erase, w.seq); err != nil {
+		return err
 	}
 	for _, query := range []string{
-		"UPDATE messages SET author_id = ?, author_name = '', nonce = NULL WHERE author_id = ?",
 		"UPDATE channels SET owner_id = ? WHERE owner_id = ?",
 		"UPDATE audit SET user_id = ?, user_name = '' WHERE user_id = ?",
 		"UPDATE audit SET by_id = ?, by_name = '' WHERE by_id = ?",

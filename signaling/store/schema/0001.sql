@@ -56,6 +56,14 @@ CREATE TABLE gone (
 	content    TEXT    NOT NULL
 ) STRICT;
 
+-- People who were deleted while messages are still theirs here. To who reads they are not; the table of messages follows bit by bit.
+CREATE TABLE partings (
+	user_id TEXT    PRIMARY KEY,
+	alias   TEXT    NOT NULL, -- whose the messages are then
+	erase   INTEGER NOT NULL, -- 1: they are deleted, too
+	seq     INTEGER NOT NULL  -- of the fact; later messages are somebody else's of the same id
+) STRICT, WITHOUT ROWID;
+
 -- Up to where somebody has read.
 CREATE TABLE reads (
 	user_id    TEXT    NOT NULL,
