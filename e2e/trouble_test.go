@@ -73,6 +73,33 @@ func TestTalkWithADamagedMemory(t *testing.T) {
 	require.True(t, bytes.Equal(broken, after), "the file was written to")
 }
 
+// TestModerationWithADamagedMemory: whom a moderator mutes or bans while nothing can be kept is mute and out all the same, though the moderator
+// is told that it is not kept.
+func TestModerationWithADamagedMemory(t *testing.T) {
+	verifyNoLeaks(t)
+	dir, _ := damagedMemory(t)
+	s := startServer(t, func(c *app.Config) { c.Data, c.Secret, c.AllowGuests = dir, testSecret, new(true) })
+	root := identifyAs(t, s, "root", true)
+	token, id := guest(t, s, "Bad")
+	identify := protocol.Identify{Token: token, V: protocol.Version, Device: "a phone"}
+	bad := dial(t, s)
+	bad.reply(protocol.OpIdentify, identify, protocol.OpReady, &bad.ready)
+	bad.joinChannel("lobby")
+	root.fails(protocol.OpMemberMute, protocol.MemberMute{UserID: id, Mute: new(true)}, protocol.CodeStorage)
+	bad.fails(protocol.OpVoiceState, protocol.VoiceState{SelfMute: new(false)}, protocol.CodeMuted)
+	root.fails(protocol.OpMemberMute, protocol.MemberMute{UserID: id, Mute: new(false)}, protocol.CodeStorage)
+	bad.ack(protocol.OpVoiceState, protocol.VoiceState{SelfMute: new(false)}, nil)
+	root.fails(protocol.OpMemberBan, protocol.MemberBan{UserID: id, DurationS: new(int64(0))}, protocol.CodeStorage)
+	require.Equal(t, protocol.CloseBanned, bad.closed())
+	bad = dial(t, s)
+	var refusal protocol.Error
+	bad.reply(protocol.OpIdentify, identify, protocol.OpError, &refusal)
+	require.Equal(t, protocol.CodeBanned, refusal.Code)
+	root.fails(protocol.OpBanLift, protocol.BanLift{UserID: id}, protocol.CodeStorage)
+	bad = dial(t, s)
+	bad.reply(protocol.OpIdentify, identify, protocol.OpReady, &bad.ready)
+}
+
 // TestMemoryComesBack: a server whose disk is not there when it starts has its channels and what was said in them as soon as it is.
 func TestMemoryComesBack(t *testing.T) {
 	verifyNoLeaks(t)

@@ -102,7 +102,8 @@ func memberMute(ctx context.Context, s *Session, r *request) error {
 		return fmt.Errorf("%w: a moderator of the server muted %s", errAccessDenied, d.UserID)
 	}
 	now := time.Now()
-	if err = s.gw.cfg.People.Mute(ctx, s.who(), t.who, t.session.origin(), channelID, everywhere, *d.Mute, now); err != nil {
+	err = s.gw.cfg.People.Mute(ctx, s.who(), t.who, t.session.origin(), channelID, everywhere, *d.Mute, now)
+	if err != nil && !errors.Is(err, people.ErrUnkept) {
 		return err
 	}
 	action := protocol.ModerationUnmute
@@ -113,7 +114,7 @@ func memberMute(ctx context.Context, s *Session, r *request) error {
 	if m := t.session.member.Load(); m != nil { // perhaps another one by now
 		m.SetMuted(*d.Mute, s.userID)
 	}
-	r.ack(d)
+	r.done(d, err)
 	s.gw.announce(t, protocol.ModerationEvent{Action: action, ChannelID: channelID}, s.who())
 	return nil
 }
@@ -257,20 +258,25 @@ func memberBan(ctx context.Context, s *Session, r *request) error {
 		return err
 	}
 	lasts := time.Duration(*d.DurationS) * time.Second
-	banned := func() { r.ack(protocol.MemberBan{UserID: d.UserID, DurationS: d.DurationS, Reason: reason}) }
-	_, err = s.gw.ban(ctx, s.who(), d.UserID, lasts, reason, banned)
+	banned := func(unkept error) {
+		r.done(protocol.MemberBan{UserID: d.UserID, DurationS: d.DurationS, Reason: reason}, unkept)
+	}
+	if _, err = s.gw.ban(ctx, s.who(), d.UserID, lasts, reason, banned); errors.Is(err, people.ErrUnkept) {
+		return nil // it was said
+	}
 	return err
 }
 
 // Ban keeps somebody out, who may be here or not, by their id or, if they are known, their name, and ends their session. by must be
-// more than they are, or the operator. It returns their id; the error wraps people.ErrUnknown when there is none.
+// more than they are, or the operator. It returns their id; the error wraps people.ErrUnknown when there is none, and people.ErrUnkept when
+// the ban holds all the same.
 func (g *Gateway) Ban(ctx context.Context, by auth.Identity, idOrName string, lasts time.Duration, reason string) (userID string, err error) {
-	return g.ban(ctx, by, idOrName, lasts, reason, func() {})
+	return g.ban(ctx, by, idOrName, lasts, reason, func(error) {})
 }
 
-// ban is Ban, which calls banned before anybody is told.
+// ban is Ban, which calls banned before anybody is told, with what people.ErrUnkept says.
 func (g *Gateway) ban(
-	ctx context.Context, by auth.Identity, idOrName string, lasts time.Duration, reason string, banned func(),
+	ctx context.Context, by auth.Identity, idOrName string, lasts time.Duration, reason string, banned func(unkept error),
 ) (userID string, err error) {
 	t := target{session: g.users.Get(idOrName)}
 	if t.session == nil {
@@ -292,10 +298,10 @@ func (g *Gateway) ban(
 		}
 	}
 	ban, err := g.cfg.People.Ban(ctx, by, t.who, from, lasts, reason, time.Now())
-	if err != nil {
+	if err != nil && !errors.Is(err, people.ErrUnkept) {
 		return t.who.UserID, err
 	}
-	banned()
+	banned(err)
 	words := (&people.BannedError{Ban: ban, Left: lasts}).Error()
 	defer func() {
 		for _, s := range g.users.All() { // the same browser, as another guest
@@ -305,7 +311,7 @@ func (g *Gateway) ban(
 		}
 	}()
 	if t.session == nil {
-		return t.who.UserID, nil
+		return t.who.UserID, err
 	}
 	event := protocol.ModerationEvent{Action: protocol.ModerationBan, Reason: reason, DurationS: int64(lasts / time.Second)}
 	if t.member != nil {
@@ -313,7 +319,7 @@ func (g *Gateway) ban(
 	}
 	g.announce(t, event, by)
 	t.putOut(protocol.CloseBanned, words)
-	return t.who.UserID, nil
+	return t.who.UserID, err
 }
 
 // banLift ends a ban, or all of somebody.

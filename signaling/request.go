@@ -56,6 +56,29 @@ func (r *request) ack(data any) {
 	r.reply(protocol.OpAck, protocol.Ack{Op: r.frame.Op, Data: data})
 }
 
+// refuse answers with an error, unless there was an answer.
+func (r *request) refuse(err error) {
+	refusal := errorPayload(r.frame.Op, err)
+	if name := errorTally(refusal.Code); name != "" {
+		r.conn.gw.cfg.Tally.Count(name)
+	}
+	if refusal.Code == protocol.CodeInternal {
+		r.conn.log.Error("request failed", zap.Stringer("op", r.frame.Op), zap.Error(err))
+	}
+	if !r.replied {
+		r.reply(protocol.OpError, refusal)
+	}
+}
+
+// done answers that something was done, or that it was and is not kept.
+func (r *request) done(data any, unkept error) {
+	if unkept != nil {
+		r.refuse(unkept)
+		return
+	}
+	r.ack(data)
+}
+
 // closeError is a handler's error after which the connection ends.
 type closeError struct {
 	err  error
@@ -93,16 +116,7 @@ func (c *Conn) dispatch(ctx context.Context, data []byte) {
 		return
 	}
 	err = c.patience(err, len(data))
-	refusal := errorPayload(frame.Op, err)
-	if name := errorTally(refusal.Code); name != "" {
-		c.gw.cfg.Tally.Count(name)
-	}
-	if refusal.Code == protocol.CodeInternal {
-		c.log.Error("request failed", zap.Stringer("op", frame.Op), zap.Error(err))
-	}
-	if !r.replied {
-		r.reply(protocol.OpError, refusal)
-	}
+	r.refuse(err)
 	if ending, ok := errors.AsType[*closeError](err); ok {
 		c.close(ending.code)
 	}

@@ -97,9 +97,12 @@ func (p *People) Admit(ctx context.Context, id auth.Identity, from Origin, now t
 	if auth.IsGuest(id.UserID) {
 		network, device = from.Network, from.device()
 	}
-	ban, err := p.store.BanOf(ctx, now, id.UserID, network, device)
-	if err != nil {
-		return ctx.Err() // there is none, or it cannot be known
+	ban, holds := p.unkept.banOf(now, id.UserID, network, device)
+	if !holds {
+		var err error
+		if ban, err = p.store.BanOf(ctx, now, id.UserID, network, device); err != nil {
+			return ctx.Err() // there is none, or it cannot be known
+		}
 	}
 	banned := &BannedError{Ban: ban}
 	if !ban.Until.IsZero() {
@@ -109,7 +112,7 @@ func (p *People) Admit(ctx context.Context, id auth.Identity, from Origin, now t
 }
 
 // Ban keeps somebody out for a time, 0 for good, with their invites, and guests and new people from where they come from. That by may do so is for the caller to know.
-// The error wraps ErrBadRequest.
+// The error wraps ErrBadRequest or ErrUnkept; with the latter the ban holds.
 func (p *People) Ban(ctx context.Context, by, who auth.Identity, from Origin, lasts time.Duration, reason string, now time.Time) (store.Ban, error) {
 	if lasts < 0 || lasts > MaxBan {
 		return store.Ban{}, fmt.Errorf("%w: a ban lasts up to a hundred years, or 0 for good", ErrBadRequest)
@@ -123,7 +126,12 @@ func (p *People) Ban(ctx context.Context, by, who auth.Identity, from Origin, la
 		ban.Until = now.Add(lasts)
 	}
 	deed := store.Deed{Action: ActionBan, Reason: reason, Until: ban.Until}
-	return ban, p.write(ctx, now, store.BanMade{Ban: ban}, store.InvitesRevoked{ByID: who.UserID}, did(by, who, deed, now))
+	err := p.write(ctx, now, store.BanMade{Ban: ban}, store.InvitesRevoked{ByID: who.UserID}, did(by, who, deed, now))
+	if err != nil {
+		return ban, p.unkept.ban(ban, err)
+	}
+	p.unkept.lift(who.UserID)
+	return ban, nil
 }
 
 // Whom returns somebody who may not be here, by their id or, if they are known, their name. The error wraps ErrUnknown.
@@ -146,9 +154,11 @@ func (p *People) BanWhom(
 	return who.UserID, err
 }
 
-// LiftBan ends the bans of a user, or a ban by its id. The error wraps ErrUnknown when there is none.
+// LiftBan ends the bans of a user, or a ban by its id. The error wraps ErrUnknown when there is none; when the memory is in trouble only what
+// it could not keep is over.
 func (p *People) LiftBan(ctx context.Context, by auth.Identity, banOrUserID string, now time.Time) error {
-	bans, err := p.store.Bans(ctx, now, maxBans)
+	bans, err := p.Bans(ctx, now)
+	lifted := p.unkept.lift(banOrUserID)
 	if err != nil {
 		return err
 	}
@@ -166,8 +176,12 @@ func (p *People) LiftBan(ctx context.Context, by auth.Identity, banOrUserID stri
 			who, lift.UserID = person, person.UserID
 		}
 	}
+	lifted = p.unkept.lift(lift.BanID+lift.UserID) || lifted
 	err = p.write(ctx, now, lift, did(by, who, store.Deed{Action: ActionUnban}, now))
-	if errors.Is(err, store.ErrNotFound) {
+	switch {
+	case errors.Is(err, store.ErrNotFound) && lifted:
+		err = p.Note(ctx, by, who, store.Deed{Action: ActionUnban}, now)
+	case errors.Is(err, store.ErrNotFound):
 		err = fmt.Errorf("%w: there is no ban of %q, nor one with that id", ErrUnknown, banOrUserID)
 	}
 	return err
@@ -175,38 +189,41 @@ func (p *People) LiftBan(ctx context.Context, by auth.Identity, banOrUserID stri
 
 // Bans returns the bans that hold, the newest first.
 func (p *People) Bans(ctx context.Context, now time.Time) ([]store.Ban, error) {
-	return p.store.Bans(ctx, now, maxBans)
+	kept, err := p.store.Bans(ctx, now, maxBans)
+	return append(p.unkept.all(now), kept...), err
 }
 
 // Mute remembers that nobody shall hear somebody, or that they may again: in a channel or, with everywhere, in all. Unmuting
-// everywhere also does so in the channel. MutedIn says what then holds.
+// everywhere also does so in the channel. MutedIn says what then holds. The error wraps ErrUnkept when it does so all the same.
 func (p *People) Mute(ctx context.Context, by, who auth.Identity, from Origin, channelID string, everywhere, muted bool, now time.Time) error {
 	action := ActionUnmute
 	if muted {
 		action = ActionMute
 	}
-	var facts []store.Fact
+	var mutes []mute
 	for _, id := range mutable(who.UserID, from) {
 		if everywhere {
-			facts = append(facts, store.Muted{UserID: id, Muted: muted})
+			mutes = append(mutes, mute{id, ""})
 		}
 		if !everywhere || !muted {
-			facts = append(facts, store.Muted{UserID: id, ChannelID: channelID, Muted: muted})
+			mutes = append(mutes, mute{id, channelID})
 		}
 	}
-	return p.write(ctx, now, append(facts, did(by, who, store.Deed{Action: action, ChannelID: channelID}, now))...)
+	facts := make([]store.Fact, 0, len(mutes)+1)
+	for _, m := range mutes {
+		facts = append(facts, store.Muted{UserID: m.id, ChannelID: m.channelID, Muted: muted})
+	}
+	err := p.write(ctx, now, append(facts, did(by, who, store.Deed{Action: action, ChannelID: channelID}, now))...)
+	return p.unkept.decide(mutes, muted, err)
 }
 
 // MutedIn reports whether nobody shall hear somebody in a channel; everywhere says that it is so in all. When nothing can be read
-// everybody may be heard.
+// everybody may be heard but those of whom it could not be kept.
 func (p *People) MutedIn(ctx context.Context, userID string, from Origin, channelID string) (muted, everywhere bool) {
 	for _, id := range mutable(userID, from) {
-		in, err := p.store.MutedIn(ctx, id)
-		if err != nil {
-			return false, false
-		}
-		everywhere = everywhere || slices.Contains(in, "")
-		muted = muted || everywhere || slices.Contains(in, channelID)
+		in, _ := p.store.MutedIn(ctx, id)
+		everywhere = everywhere || p.unkept.muted(mute{id, ""}, slices.Contains(in, ""))
+		muted = muted || everywhere || p.unkept.muted(mute{id, channelID}, slices.Contains(in, channelID))
 	}
 	return muted, everywhere
 }

@@ -1,8 +1,8 @@
 // Package people knows who is who beyond one session: the people the server remembers, what they are called, what they may do, the
 // browsers on which they stay signed in, and the invites by which they come.
 //
-// It decides, and package store remembers: nothing is held here, so a server and a command beside it, or two of its goroutines, never
-// contradict each other. Everything may be called from any goroutine, and waits for the disk.
+// It decides, and package store remembers: nothing is held here but what cannot be kept, so a server and a command beside it, or two of its
+// goroutines, never contradict each other. Everything may be called from any goroutine, and waits for the disk.
 package people
 
 import (
@@ -56,6 +56,8 @@ type People struct {
 	store     *store.Store
 	authority *auth.Authority
 	loginTTL  time.Duration
+
+	unkept unkept
 
 	mu    sync.Mutex // guards the field below
 	watch func(Change)
