@@ -20,6 +20,7 @@ import { Client } from './client.js';
 import { mountCues } from './cues.js';
 import { Invitation } from './invitation.js';
 import { Keys } from './keys.js';
+import { Loudness } from './loudness.js';
 import { Media } from './media.js';
 import { Microphone } from './microphone.js';
 import { Muffled } from './muffled.js';
@@ -72,7 +73,7 @@ function main() {
   mountCues(session, tones);
   Object.assign(window, { livechat: { session, media, push } });
 
-  const dialogs = { ...mountDialogs(session, keys), checkup: mountCheckup(new Checkup(session, gatewayURL())) };
+  const dialogs = { ...mountDialogs(session, keys, new Loudness(session.call)), checkup: mountCheckup(new Checkup(session, gatewayURL())) };
   for (const id of ['start-checkup', 'checkup-open']) {
     byId(id).addEventListener('click', dialogs.checkup);
   }

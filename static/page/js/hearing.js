@@ -34,6 +34,11 @@ export class Hearing extends Store {
     this.#client = client;
   }
 
+  /** @param {string[]} excluded user ids of whom the person did not want to hear the last time; the newest are the last */
+  restore(excluded) {
+    this.excluded = new Set(excluded.slice(-MAX_EXCLUSIONS));
+  }
+
   /** @param {string} userId */
   togglePin(userId) {
     toggle(this.pinned, userId, MAX_PINS);

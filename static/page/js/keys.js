@@ -10,7 +10,7 @@
 /** Where keys type. */
 const FIELDS = 'input, textarea, select, [contenteditable]';
 /** What has all keys to itself while it is there. */
-const MODAL = 'dialog[open], [role="menu"]';
+const MODAL = 'dialog[open], .menu';
 
 /**
  * @typedef {object} Shortcut

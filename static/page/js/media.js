@@ -55,6 +55,9 @@ export class Media extends EventTarget {
   /** @type {MediaSlot[]} */
   slots = [];
 
+  /** How loud somebody is heard; 1 is as they are. @type {(userId: string) => number} */
+  volumeOf = () => 1;
+
   /** @type {RTCPeerConnection | null} */
   #pc = null;
   /** @type {RTCRtpSender | null} */
@@ -187,6 +190,14 @@ export class Media extends EventTarget {
       const told = byMid.get(slot.mid ?? '');
       slot.userId = told?.user_id ?? null;
       slot.ssrc = told?.ssrc ?? 0;
+    }
+    this.applyVolumes();
+  }
+
+  /** Has everybody be as loud as they are to be. */
+  applyVolumes() {
+    for (const slot of this.slots) {
+      this.playback.setVolume(slot.audio, slot.userId === null ? 1 : this.volumeOf(slot.userId));
     }
   }
 

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { Booster } from './booster.js';
 import { Store } from './store.js';
 
 /** How often the elements are looked at, in milliseconds. */
@@ -27,6 +28,7 @@ const STUCK_LOOKS = 4;
  * @property {boolean} expected somebody speaks on it, so that it must move
  * @property {number} time its clock at the last look
  * @property {number} still looks in a row at which it had not moved
+ * @property {number} volume 1 is as it comes
  */
 
 /** Event: `change` when {@link Playback#sound} changed. */
@@ -36,6 +38,7 @@ export class Playback extends Store {
   #elements = new Map();
   #timer = 0;
   #deaf = false;
+  #booster = new Booster();
   /** Whether outputs were seen: not every browser tells of them. */
   #outputsSeen = false;
   #outputLost = false;
@@ -46,6 +49,7 @@ export class Playback extends Store {
   constructor(host) {
     super();
     this.#host = host;
+    this.#booster.addEventListener('change', () => this.#applyVolumes());
     navigator.mediaDevices?.addEventListener?.('devicechange', () => this.#countOutputs());
     // Any click will do for the browser, so it does for us.
     for (const gesture of ['click', 'keydown']) {
@@ -74,7 +78,7 @@ export class Playback extends Store {
     audio.autoplay = true;
     audio.muted = this.#deaf;
     audio.srcObject = stream;
-    this.#elements.set(audio, { refused: false, expected: false, time: 0, still: 0 });
+    this.#elements.set(audio, { refused: false, expected: false, time: 0, still: 0, volume: 1 });
     audio.addEventListener('playing', () => this.#settle(audio, false));
     this.#host.append(audio);
     this.#play(audio);
@@ -88,6 +92,7 @@ export class Playback extends Store {
   /** @param {HTMLAudioElement} audio */
   remove(audio) {
     this.#elements.delete(audio);
+    this.#booster.remove(audio);
     audio.srcObject = null;
     audio.remove();
     if (this.#elements.size === 0) {
@@ -111,13 +116,45 @@ export class Playback extends Store {
   /** @param {boolean} deaf */
   setDeaf(deaf) {
     this.#deaf = deaf;
-    for (const audio of this.#elements.keys()) {
-      audio.muted = deaf;
+    this.#applyVolumes();
+  }
+
+  /**
+   * @param {HTMLAudioElement} audio
+   * @param {number} volume 1 is as it comes
+   */
+  setVolume(audio, volume) {
+    const played = this.#elements.get(audio);
+    if (played && played.volume !== volume) {
+      played.volume = volume;
+      this.#applyVolume(audio, volume);
     }
+  }
+
+  #applyVolumes() {
+    for (const [audio, { volume }] of this.#elements) {
+      this.#applyVolume(audio, volume);
+    }
+  }
+
+  /**
+   * @param {HTMLAudioElement} audio
+   * @param {number} volume
+   */
+  #applyVolume(audio, volume) {
+    audio.volume = Math.min(volume, 1);
+    // On some telephones an element is always as loud as the telephone.
+    const beyond = volume > 1 || Math.abs(audio.volume - volume) > 0.01;
+    const boosted = beyond && !this.#deaf && this.#booster.set(audio, volume);
+    if (!boosted) {
+      this.#booster.remove(audio);
+    }
+    audio.muted = this.#deaf || boosted;
   }
 
   /** Starts what stands still. From a click it works where it was refused before. */
   resume() {
+    this.#applyVolumes();
     for (const [audio, played] of this.#elements) {
       if (played.still >= STUCK_LOOKS) {
         this.#renew(audio, played);

@@ -8,6 +8,7 @@ import { createFailed } from '../words/channels.js';
 import { people } from '../words/common.js';
 import { byId, setText } from './dom.js';
 import { mountInvites } from './invites.js';
+import { mountMenus } from './loudness.js';
 import { mountAudit } from './moderation.js';
 import { mountPerson } from './person.js';
 import { mountSearch } from './search.js';
@@ -20,6 +21,7 @@ import { mountSettings } from './settings.js';
  * @property {() => void} signOut asks whether to, where that cannot be undone
  * @property {(channelId?: string | null) => void} invite people to a channel or to the server
  * @property {(userId: string, button: HTMLElement) => void} moderate has a menu of what a moderator may do to somebody in the channel
+ * @property {(userId: string, button: HTMLElement) => void} person has a menu of all that one may do about somebody in the channel
  * @property {() => void} audit whom moderators keep out, and what they did
  * @property {(channelId: string) => void} settings of a channel
  * @property {(channelId?: string | null) => void} search looks for what was written, in one channel or in all
@@ -28,15 +30,16 @@ import { mountSettings } from './settings.js';
 /**
  * @param {import('../session.js').Session} session
  * @param {import('../keys.js').Keys} keys
+ * @param {import('../loudness.js').Loudness} loudness
  * @returns {Dialogs}
  */
-export function mountDialogs(session, keys) {
+export function mountDialogs(session, keys, loudness) {
   return {
     create: mountCreate(session),
     delete: mountDelete(session),
     signOut: mountSignOut(session),
     invite: mountInvites(session),
-    moderate: mountPerson(session),
+    ...mountMenus(session, loudness, mountPerson(session)),
     audit: mountAudit(session),
     settings: mountSettings(session),
     search: mountSearch(session, keys),

@@ -28,19 +28,29 @@ class Menu {
    * @param {HTMLElement} button
    * @param {string} label
    * @param {Item[]} items
+   * @param {HTMLInputElement} [lead] what stands above them, of a label
    */
-  constructor(button, label, items) {
+  constructor(button, label, items, lead) {
     this.button = button;
+    // What has more than items is no menu to ARIA.
+    const role = lead ? null : 'menuitem';
     this.items = items.map((item) =>
       h(
         'button',
-        { class: item.danger ? 'menu__item menu__item--danger' : 'menu__item', type: 'button', role: 'menuitem', tabindex: '-1',
+        { class: item.danger ? 'menu__item menu__item--danger' : 'menu__item', type: 'button', role, tabindex: '-1',
           click: () => this.#choose(item) },
         icon(item.icon),
         item.label,
       ),
     );
-    this.element = h('div', { class: 'menu', role: 'menu', 'aria-label': label, keydown: (e) => this.#onKey(e) }, ...this.items);
+    /** What arrow keys go through. @type {HTMLElement[]} */
+    this.stops = lead ? [lead, ...this.items] : this.items;
+    this.element = h(
+      'div',
+      { class: 'menu', role: lead ? 'dialog' : 'menu', 'aria-label': label, keydown: (e) => this.#onKey(e) },
+      lead?.closest('label'),
+      ...this.items,
+    );
     document.body.append(this.element);
     button.setAttribute('aria-expanded', 'true');
     this.#place();
@@ -97,12 +107,12 @@ class Menu {
 
   /** @param {KeyboardEvent} e */
   #onKey(e) {
-    const at = this.items.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
-    const count = this.items.length;
+    const at = this.stops.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+    const count = this.stops.length;
     const to = { ArrowDown: (at + 1) % count, ArrowUp: (at - 1 + count) % count, Home: 0, End: count - 1 }[e.key];
     if (to !== undefined) {
       e.preventDefault();
-      this.items[to].focus();
+      this.stops[to].focus();
     } else if (e.key === 'Escape' || e.key === 'Tab') {
       // From the button Tab goes on to what is next to it.
       this.close(true);
@@ -115,13 +125,14 @@ class Menu {
  * @param {HTMLElement} button with aria-haspopup
  * @param {string} label
  * @param {Item[]} items
+ * @param {HTMLInputElement} [lead] what stands above them, of a label
  */
-export function toggleMenu(button, label, items) {
+export function toggleMenu(button, label, items, lead) {
   const was = open;
   was?.close(false);
   if (was?.button !== button) {
-    open = new Menu(button, label, items);
-    open.items[0]?.focus();
+    open = new Menu(button, label, items, lead);
+    open.stops[0]?.focus();
   }
 }
 

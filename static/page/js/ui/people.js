@@ -3,6 +3,7 @@
  * @module
  */
 
+import { Order, STAY_MS } from '../order.js';
 import { hash } from '../protocol.js';
 import { conditionWords, soundWords } from '../words/voice.js';
 import { mutedWords } from '../words/deeds.js';
@@ -11,6 +12,13 @@ import { byId, h, renderList, setAttribute, setText } from './dom.js';
 import { icon } from './icons.js';
 
 /** @typedef {import('../protocol.js').Member} Member */
+
+/** So many have a card each; more make a list. */
+const CARDS = 9;
+/** A telephone that lies on its side has no room for cards. */
+const low = matchMedia('(max-height: 500px)');
+/** For so long after the last touch the list stays as it is, in milliseconds. */
+const HELD_MS = 3_000;
 
 /**
  * @param {string} name
@@ -89,13 +97,22 @@ export function mountPeople(session, dialogs) {
   /** The line of raised hands: user ids to places in it. @type {Map<string, number>} */
   let places = new Map();
 
+  /** @param {MouseEvent & {currentTarget: HTMLElement}} e a right click, or a long press on a telephone */
+  const onContextMenu = (e) => {
+    const more = /** @type {HTMLElement | null} */ (e.currentTarget.querySelector('.person__action:last-child'));
+    if (more?.checkVisibility()) {
+      e.preventDefault();
+      more.click();
+    }
+  };
+
   /** @param {Member} member */
   const create = (member) => {
     const avatar = h('span', { class: 'avatar', 'aria-hidden': 'true' });
     paintAvatar(avatar, member.user_id, member.name);
     return h(
       'li',
-      { class: 'person' },
+      { class: 'person', contextmenu: onContextMenu },
       h('span', { class: 'person__face' }, avatar, h('span', { class: 'person__mark', hidden: true }, icon('mic-off'))),
       h('span', { class: 'person__name' }),
       h('span', { class: 'person__line' }, h('span', { class: 'person__role' }), h('span', { class: 'person__note' })),
@@ -113,6 +130,12 @@ export function mountPeople(session, dialogs) {
           { class: 'person__action', type: 'button', 'aria-haspopup': 'menu', 'aria-expanded': 'false',
             click: (e) => dialogs.moderate(member.user_id, e.currentTarget) },
           icon('shield'),
+        ),
+        h(
+          'button',
+          { class: 'person__action', type: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false',
+            click: (e) => dialogs.person(member.user_id, e.currentTarget) },
+          icon('more'),
         ),
       ),
     );
@@ -166,15 +189,51 @@ export function mountPeople(session, dialogs) {
 
     const acts = session.mayAct(member.user_id);
     /** @type {HTMLElement} */ (actions).hidden = mine || !(member.talker || acts);
-    const [pin, exclude, moderate] = /** @type {HTMLCollectionOf<HTMLElement>} */ (actions.children);
+    const [pin, exclude, moderate, more] = /** @type {HTMLCollectionOf<HTMLElement>} */ (actions.children);
     pin.hidden = !member.talker;
     exclude.hidden = !member.talker;
     moderate.hidden = !acts;
     item.classList.toggle('person--moderated', acts);
     setAttribute(moderate, 'title', `Moderate ${member.name}`);
     setAttribute(moderate, 'aria-label', `Moderate ${member.name}`);
+    setAttribute(more, 'title', `More about ${member.name}`);
+    setAttribute(more, 'aria-label', `More about ${member.name}`);
     label(pin, `Always hear ${member.name}`, hearing.pinned.has(member.user_id));
     label(exclude, `Mute ${member.name} for me`, hearing.excluded.has(member.user_id));
+  };
+
+  /** Moves people only while nobody is about to press what belongs to one of them. */
+  let touchedAt = -Infinity;
+  for (const touch of ['pointermove', 'pointerdown', 'keydown', 'focusin']) {
+    list.addEventListener(touch, () => (touchedAt = performance.now()), { passive: true });
+  }
+  const order = new Order();
+  let lowering = 0;
+  /** In which order they are shown, when there are many. */
+  let shown = '';
+
+  const arrange = () => {
+    const { room, audience } = call;
+    const ids = audience.inOrder.map((m) => m.user_id);
+    const now = performance.now();
+    return room ? order.arrange(ids, room.speaking, now, now - touchedAt < HELD_MS) : [];
+  };
+  const renderPeople = () => {
+    const { room, audience } = call;
+    const members = room ? audience.inOrder : [];
+    const many = members.length > CARDS || low.matches;
+    list.classList.toggle('people--many', many);
+    const ids = many ? arrange() : members.map((m) => m.user_id);
+    shown = many ? ids.join() : '';
+    renderList(list, ids.flatMap((id) => room?.members.get(id) ?? []), (m) => m.user_id, create, update);
+  };
+  const onSpeaking = () => {
+    if (shown && arrange().join() !== shown) {
+      renderPeople();
+    }
+    clearTimeout(lowering);
+    lowering = setTimeout(onSpeaking, STAY_MS);
+    renderSpeaking();
   };
 
   const renderSpeaking = () => {
@@ -183,15 +242,18 @@ export function mountPeople(session, dialogs) {
       const speaking = call.room?.speaking.has(item.dataset.userId ?? '') ?? false;
       item.classList.toggle('person--speaking', speaking);
     }
+    const others = [...(call.room?.speaking ?? [])].filter((id) => id !== session.me?.userId);
+    setText(byId('talkers'), others.flatMap((id) => call.room?.members.get(id)?.name ?? []).join(', '));
   };
-  call.addEventListener('speaking', renderSpeaking);
+  call.addEventListener('speaking', onSpeaking);
+  low.addEventListener('change', () => session.changed());
 
   return () => {
     const { room } = call;
     list.hidden = !room || showsStage(call);
     places = new Map(call.audience.line.map((m, i) => [m.user_id, i + 1]));
     list.classList.toggle('people--stale', !room?.live);
-    renderList(list, room ? call.audience.inOrder : [], (m) => m.user_id, create, update);
+    renderPeople();
     renderSpeaking();
   };
 }

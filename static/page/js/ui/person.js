@@ -7,7 +7,7 @@ import { Op } from '../protocol.js';
 import { BAN_TIMES, moderationFailed } from '../words/moderation.js';
 import { byId, h, setText } from './dom.js';
 import { icon } from './icons.js';
-import { closeLostMenu, toggleMenu } from './menu.js';
+import { closeLostMenu } from './menu.js';
 
 /** @typedef {import('../protocol.js').Member} Member */
 
@@ -22,7 +22,7 @@ import { closeLostMenu, toggleMenu } from './menu.js';
 
 /**
  * @param {import('../session.js').Session} session
- * @returns {(userId: string, button: HTMLElement) => void} opens the menu at its button, or closes it
+ * @returns {(userId: string) => import('./menu.js').Item[]} what the menu has
  */
 export function mountPerson(session) {
   const { call, client, directory } = session;
@@ -165,17 +165,17 @@ export function mountPerson(session) {
       },
     });
 
-  return (userId, button) => {
+  return (userId) => {
     const member = call.room?.members.get(userId);
     if (!member) {
-      return;
+      return [];
     }
-    toggleMenu(button, member.name, [
+    return [
       ...speech(member),
       { icon: member.muted ? 'mic' : 'mic-off', label: member.muted ? 'Let be heard' : 'Mute for everybody', run: () => mute(member) },
       { icon: 'channel', label: 'Move to …', run: () => askWhere(member) },
       { icon: 'exit', label: 'Remove …', danger: true, run: () => askKick(member) },
       ...(session.moderates ? [/** @type {const} */ ({ icon: 'shield', label: 'Ban …', danger: true, run: () => askBan(member) })] : []),
-    ]);
+    ];
   };
 }
