@@ -30,7 +30,19 @@ func TestParseScenarios(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []Scenario{s}, again)
 	}
+	for args, want := range map[string][]Scenario{
+		"floor":           {{Turns, 1, defaultPresses}},
+		"floor 7 floor":   {{Turns, 1, 7}, {Turns, 1, defaultPresses}},
+		"floor idle 3":    {{Turns, 1, defaultPresses}, {Idle, 1, 3}},
+		"idle 3 floor 20": {{Idle, 1, 3}, {Turns, 1, 20}},
+	} {
+		got, err := ParseScenarios([]string{args})
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
 	for args, says := range map[string]string{
+		"floor 0":           "at least 1",
+		"floor floors":      "lacks its size",
 		"":                  "none is given",
 		"conference":        "lacks its size",
 		"conference 1":      "at least 2",
@@ -103,6 +115,44 @@ func TestPlans(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Figures are medians of runs, and held against their bars; of what was not measured nothing is said.
+func TestTurnsFigures(t *testing.T) {
+	t.Parallel()
+	runs := []map[string][]float64{
+		{press: {10, 20, 200}, after: {0}, revoking: {1, 19.9}},
+		{press: {10, 30, 200}, revoking: {20}},
+		{press: {10, 29, 200}, revoking: {2, 3}},
+	}
+	r := summariseTurns(Scenario{Kind: Turns, N: 3}, runs)
+	require.Equal(t, "floor 3", r.Scenario)
+	figures := make(map[string]TurnsFigure)
+	for _, f := range r.Figures {
+		require.NotContains(t, figures, f.Name)
+		figures[f.Name] = f
+	}
+	met, missed := new(true), new(false)
+	require.Equal(t, TurnsFigure{
+		Name: "press_to_packet_p50", Unit: "ms", Value: 29, Least: 20, Largest: 30, Bar: 30, Met: met, Samples: 3,
+	}, figures["press_to_packet_p50"])
+	require.Equal(t, missed, figures["press_to_packet_p99"].Met)
+	require.Equal(t, met, figures["revoke_to_last_packet_p95"].Met)
+	require.Equal(t, Value(19.9), figures["revoke_to_last_packet_p95"].Value)
+	require.Equal(t, TurnsFigure{Name: after, Largest: 1, Met: met}, figures[after])
+	require.Equal(t, Value(300), figures["bad_press_to_grant_p95"].Bar)
+	unmeasured := figures["press_to_grant_p50"]
+	require.True(t, unmeasured.Value.Missing())
+	require.Equal(t, missed, unmeasured.Met)
+
+	raw, err := json.Marshal(r)
+	require.NoError(t, err)
+	require.Contains(t, string(raw), `{"name":"press_to_packet_p50","unit":"ms","value":29,"least":20,"largest":30,"bar":30,"met":true,"samples":3}`)
+	var page bytes.Buffer
+	require.NoError(t, writeTurns(&page, r, 3, "here"))
+	require.Contains(t, page.String(), "here\nfloor 3\n")
+	require.Contains(t, page.String(), "200.0 ms  (200.0 to 200.0)   bar < 80 ms, MISSED\n")
+	require.Contains(t, page.String(), "0  (0 to 1)   bar 0\n")
 }
 
 func TestHistogram(t *testing.T) {

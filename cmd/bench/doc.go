@@ -21,6 +21,8 @@
 // end of the measurement; throughput is what arrived between the two, and the CPU time for
 // a packet is what the kernel charged to the process meanwhile, divided by it.
 //
+// Turns is about moments and not about cost, so its people are plain clients, and nothing is put beside it but bars.
+//
 // # Goroutines
 //
 // Run is called once at a time. It starts everything, waits for all of it, and leaves

@@ -89,12 +89,7 @@ type notes struct {
 
 // take looks at one measurement.
 func (n *notes) take(role string, m *measurement, r Result) {
-	seconds := float64(r.Seconds)
-	busy, own := m.used.machine.busy(), m.used.own.total.Seconds()/seconds
-	n.busy = max(n.busy, busy)
-	if m.target.process() != nil {
-		n.others = max(n.others, busy-own-m.used.target.total.Seconds()/seconds)
-	}
+	own := n.load(m.used, float64(r.Seconds), m.target.process() != nil)
 	if role == RoleServer {
 		n.own = max(n.own, own)
 	} else {
@@ -109,6 +104,17 @@ func (n *notes) take(role string, m *measurement, r Result) {
 	if len(m.failed) > 0 {
 		n.failed, n.failure = n.failed+len(m.failed), m.failed[0]
 	}
+}
+
+// load looks at what was used in so many seconds, and returns what was by this process. ours says that the target is known, too.
+func (n *notes) load(used reading, seconds float64, ours bool) (own float64) {
+	busy := used.machine.busy()
+	own = used.own.total.Seconds() / seconds
+	n.busy = max(n.busy, busy)
+	if ours {
+		n.others = max(n.others, busy-own-used.target.total.Seconds()/seconds)
+	}
+	return own
 }
 
 func (n *notes) lines() []string {

@@ -190,8 +190,11 @@ type reading struct {
 	machine     machine
 }
 
-func (m *measurement) read() (now reading, err error) {
-	if p := m.target.process(); p != nil {
+func (m *measurement) read() (reading, error) { return readUsage(m.target.process()) }
+
+// readUsage reads what was used by a child, unless it is nil, by this process, and by all.
+func readUsage(p *process) (now reading, err error) {
+	if p != nil {
 		if now.target, err = p.usage(); err != nil {
 			return now, err
 		}

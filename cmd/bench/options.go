@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -81,6 +82,8 @@ func (o *Options) validate() error {
 		return fmt.Errorf("%w: there must be 0 to %d messages", ErrOption, maxRemembered)
 	case o.Remembered > 0 && o.URL != "":
 		return fmt.Errorf("%w: only a server of its own can be told messages", ErrOption)
+	case o.URL != "" && slices.ContainsFunc(o.Scenarios, func(s Scenario) bool { return s.Kind == Turns }):
+		return fmt.Errorf("%w: %s needs a server of its own", ErrOption, Turns)
 	case o.Slots < 0 || o.Slots > maxSlots:
 		return fmt.Errorf("%w: there must be 1 to %d slots, or 0 for what suits the scenario", ErrOption, maxSlots)
 	}

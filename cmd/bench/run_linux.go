@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -34,6 +35,12 @@ func Run(ctx context.Context, opts Options) error {
 	}
 	var done []Summary
 	for _, s := range opts.Scenarios {
+		if s.Kind == Turns {
+			if err := b.takeTurns(ctx, s); err != nil {
+				return errors.Join(err, b.writeFoot(done))
+			}
+			continue
+		}
 		summary, err := b.scenario(ctx, s)
 		b.progress.clear()
 		if err == nil {
@@ -48,6 +55,25 @@ func Run(ctx context.Context, opts Options) error {
 		}
 	}
 	return b.writeFoot(done)
+}
+
+// takeTurns measures a Turns scenario and writes what came of it.
+func (b *bench) takeTurns(ctx context.Context, s Scenario) error {
+	r, err := b.turns(ctx, s)
+	b.progress.clear()
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", s, ctx.Err())
+	case err != nil:
+		return fmt.Errorf("%s: %w", s, err)
+	case b.opts.JSON:
+		if err = json.NewEncoder(b.opts.Out).Encode(r); err == nil && b.opts.Notes != nil {
+			_, err = fmt.Fprintf(b.opts.Notes, "%s: %s.\n", r.Scenario, strings.Join(r.Notes, "; "))
+		}
+		return err
+	default:
+		return writeTurns(b.opts.Out, r, b.opts.Runs, machineHeading(b.opts)+"\n")
+	}
 }
 
 // meet gets to know the server that is running already.
@@ -190,10 +216,14 @@ func (b *bench) measure(ctx context.Context, role string, p *plan, t target, loc
 
 // heading says where the figures come from.
 func heading(opts Options) string {
+	return fmt.Sprintf("%s · %s a run, medians of %d\n", machineHeading(opts), opts.Duration.Round(time.Millisecond), opts.Runs)
+}
+
+func machineHeading(opts Options) string {
 	where := "a server of its own, over loopback"
 	if opts.URL != "" {
 		where = opts.URL
 	}
-	return fmt.Sprintf("%s · %d cores · Linux %s · %s\n%s · %s a run, medians of %d\n",
-		cpuModel(), runtime.NumCPU(), kernel(), runtime.Version(), where, opts.Duration.Round(time.Millisecond), opts.Runs)
+	return fmt.Sprintf("%s · %d cores · Linux %s · %s\n%s",
+		cpuModel(), runtime.NumCPU(), kernel(), runtime.Version(), where)
 }

@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,6 +21,7 @@ const (
 	Join       Kind = "join"
 	Storm      Kind = "storm"
 	Chat       Kind = "chat"
+	Turns      Kind = "floor"
 )
 
 // Usage explains the scenarios, one a line.
@@ -30,7 +32,9 @@ const Usage = `  fanout N       one talks, N listen
   idle N         one channel of N, and nobody talks
   join N         N come and go one after another in a conference of ten
   storm N        N connect at the same moment, to channels of 25
-  chat N         N messages a second are written beside a conference of 20`
+  chat N         N messages a second are written beside a conference of 20
+  floor [N]      push-to-talk: a button is pressed N times, 200 if not said; how
+                 long all that follows takes, over a bad network, too`
 
 const (
 	// maxParticipants bounds a scenario, in people: each takes two file descriptors here.
@@ -50,6 +54,8 @@ const (
 	chatters = 40
 	// stormChannel is how many newcomers share a channel in a storm.
 	stormChannel = 25
+	// defaultPresses is what the 99th percentile of them is worth something for.
+	defaultPresses = 200
 )
 
 // ErrScenario is in every error about a scenario's name or size.
@@ -81,6 +87,9 @@ func ParseScenarios(args []string) ([]Scenario, error) {
 	}
 	scenarios := make([]Scenario, 0, len(words)/2)
 	for len(words) > 0 {
+		if Kind(words[0]) == Turns && (len(words) < 2 || !isNumber(words[1])) {
+			words = slices.Insert(words, 1, strconv.Itoa(defaultPresses))
+		}
 		if len(words) < 2 {
 			return nil, fmt.Errorf("%w: %q lacks its size, as in %q", ErrScenario, words[0], "conference 20")
 		}
@@ -91,6 +100,11 @@ func ParseScenarios(args []string) ([]Scenario, error) {
 		scenarios, words = append(scenarios, s), words[2:]
 	}
 	return scenarios, nil
+}
+
+func isNumber(word string) bool {
+	_, err := strconv.Atoi(word)
+	return err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 func parseScenario(kind, size string) (Scenario, error) {
@@ -108,9 +122,9 @@ func parseScenario(kind, size string) (Scenario, error) {
 		size, least = n, 2
 	case Crowd:
 		least = 2 * crowdTalkers
-	case Fanout, Idle, Join, Storm, Chat:
+	case Fanout, Idle, Join, Storm, Chat, Turns:
 	default:
-		return s, fmt.Errorf("%w: %q is none of fanout, conference, rooms, crowd, idle, join, storm, chat", ErrScenario, kind)
+		return s, fmt.Errorf("%w: %q is none of fanout, conference, rooms, crowd, idle, join, storm, chat, floor", ErrScenario, kind)
 	}
 	var err error
 	s.N, err = strconv.Atoi(size)
@@ -194,6 +208,8 @@ func (s Scenario) plan(slots int) plan {
 		for i := range chatters {
 			p.add(1+i, 1, false)
 		}
+	case Turns: // has people of its own
+		return p
 	case Storm:
 		for room := range (s.N + stormChannel - 1) / stormChannel {
 			p.add(room, 1, true)

@@ -28,6 +28,8 @@ Examples:
       two scenarios, one after the other
   livechat bench --runs=5 --json rooms 30x4 > rooms.json
       for a program to read
+  livechat bench floor
+      push-to-talk, each figure beside the bar that it is to stay below
   livechat bench --url=https://voice.example.org join 20
       somebody else's server; its CPU time and memory are not known here`
 

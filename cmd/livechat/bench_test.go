@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mini-livechat/mini-livechat/cmd/bench"
 	"github.com/mini-livechat/mini-livechat/signaling/client"
 )
 
@@ -80,6 +81,34 @@ func TestBenchChat(t *testing.T) {
 		require.Positive(t, number(t, chat, positive), positive)
 	}
 	require.LessOrEqual(t, number(t, chat, "chat.ack_ms_p50"), number(t, chat, "chat.ack_ms_p99"))
+	left, err := os.ReadDir(tmp)
+	require.NoError(t, err)
+	require.Empty(t, left, "nothing is left behind")
+}
+
+// TestBenchFloor has everything about the floor measured once or a few times.
+func TestBenchFloor(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("benchmarks run on Linux only")
+	}
+	t.Parallel()
+	tmp := t.TempDir()
+	stdout, stderr, code := output(t, livechat(t, []string{"TMPDIR=" + tmp}, "bench", "--json", "floor", "2"))
+	require.Zero(t, code, stderr)
+	var measured bench.TurnsResult
+	require.NoError(t, json.Unmarshal([]byte(stdout), &measured))
+	require.Equal(t, "floor 2", measured.Scenario)
+	for _, figure := range measured.Figures {
+		if figure.Unit == "" {
+			require.Zero(t, figure.Value, figure.Name)
+			continue
+		}
+		require.False(t, figure.Value.Missing(), figure.Name)
+		require.Positive(t, figure.Samples, figure.Name)
+		if strings.HasPrefix(figure.Name, "bad_") {
+			require.Greater(t, figure.Value, bench.Value(100), "%s, which takes a round trip", figure.Name)
+		}
+	}
 	left, err := os.ReadDir(tmp)
 	require.NoError(t, err)
 	require.Empty(t, left, "nothing is left behind")
@@ -175,6 +204,7 @@ func TestBenchRefuses(t *testing.T) {
 		"--url=ftp://x fanout 1":  "begins with http:// or https://",
 		"--runs=many fanout 1":    "must be a whole number",
 		"--child=nobody fanout 1": "unknown role",
+		"--url=http://x floor":    "floor needs a server of its own",
 	} {
 		_, stderr, code := output(t, livechat(t, nil, append([]string{"bench"}, strings.Fields(args)...)...))
 		want := exitUsage
