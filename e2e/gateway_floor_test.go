@@ -207,3 +207,29 @@ func TestGatewayFloorHasALimit(t *testing.T) {
 	require.Positive(t, limited)
 	require.LessOrEqual(t, limited, many-50)
 }
+
+// Who is moved into the channel is told of its floor, and who is moved away, or comes again as another session, has it no more.
+func TestGatewayFloorIsLeftBehind(t *testing.T) {
+	verifyNoLeaks(t)
+	s := radioServer(t)
+	mod := granted(t, s, "mod", roleOf(auth.RoleModerator))
+	ada, ben := onAir(t, s, "ada", auth.Grants{}), granted(t, s, "ben", auth.Grants{})
+	ben.joinChannel("lobby")
+	grant := ada.press(protocol.FloorRequest{}).GrantID
+	mod.ack(protocol.OpMemberMove, protocol.MemberMove{UserID: "ben", ChannelID: "radio"}, nil)
+	var moved protocol.ModerationEvent
+	for moved.Joined == nil {
+		ben.event(protocol.OpModerationEvent, &moved)
+	}
+	require.Equal(t, "ada", moved.Joined.Floor.Holder.UserID)
+	ben.press(protocol.FloorRequest{})
+	mod.ack(protocol.OpMemberMove, protocol.MemberMove{UserID: "ada", ChannelID: "lobby"}, nil)
+	ben.event(protocol.OpFloorGranted, &protocol.FloorGranted{})
+	ada.fails(protocol.OpFloorPing, protocol.FloorRef{GrantID: grant}, protocol.CodeFloorDenied)
+
+	cy := onAir(t, s, "cy", auth.Grants{})
+	require.Equal(t, 1, cy.press(protocol.FloorRequest{}).Position)
+	again := onAir(t, s, "ben", auth.Grants{})
+	cy.event(protocol.OpFloorGranted, &protocol.FloorGranted{})
+	require.Equal(t, 1, again.press(protocol.FloorRequest{}).Position)
+}
