@@ -177,12 +177,15 @@ func (p *person) hear(slot *client.Slot, packet client.Packet) {
 }
 
 // talk sends a frame every 20 ms until silence, the end of the call or of the test.
-func (p *person) talk() *person {
+func (p *person) talk() *person { return p.talkEvery(frameLength) }
+
+// talkEvery is talk with pauses, for a crowd.
+func (p *person) talkEvery(interval time.Duration) *person {
 	call := p.call
 	ctx, cancel := context.WithCancel(context.Background())
 	p.hush = cancel
 	p.voices.Go(func() {
-		tick := time.NewTicker(frameLength)
+		tick := time.NewTicker(interval)
 		defer tick.Stop()
 		for {
 			// A call that ends under the talker is what several tests are about.
