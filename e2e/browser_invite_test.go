@@ -60,6 +60,22 @@ func checkInvites(t *testing.T, ada, ben *participant) {
 	ben.see("#my-role", "Member")
 	require.True(t, evaluate[bool](ben, "document.getElementById('room-invite').hidden && document.getElementById('invite-open').hidden"))
 
+	// He is let in no more when she says so.
+	ada.click("#invite-close")
+	ada.click("#room-settings")
+	ada.replace("#settings-access", "invited")
+	ada.click("#settings-submit")
+	ada.until("it is set", "!document.getElementById('settings-dialog').open")
+	ada.click("#room-invite")
+	ada.see("#pass-list", "Ben")
+	ada.pictures("passes")
+	ada.click(`[aria-label="Uninvite Ben"]`)
+	ben.see("#banner", "Ada has taken your invitation to Operations back.")
+	ben.until("nothing is seen of it", "!livechat.session.call.room && !document.getElementById('channel-list').innerText.includes('Operations')")
+	ada.see(".note", "Ben was uninvited by you")
+	ada.until("he is gone from the list", "!document.getElementById('passes').checkVisibility()")
+	require.NotContains(t, evaluate[string](ada, "document.getElementById('chat-log').innerText"), "Ben was removed", "it is told once")
+
 	// It is used up, and who comes again is who they are.
 	who := ben.userID()
 	ben.open(s, "invite="+secret)

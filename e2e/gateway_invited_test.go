@@ -94,3 +94,60 @@ func TestGatewayChannelsForTheInvited(t *testing.T) {
 	require.Equal(t, []string{"lobby", "den"}, ids(entered(t, s, adaIs.Token)))
 	require.Equal(t, []string{"lobby"}, ids(identifyAs(t, s, "ben", false)))
 }
+
+// Who was let in by an invite may be let in no more, and is out at once.
+func TestGatewayPassesAreTakenBack(t *testing.T) {
+	verifyNoLeaks(t)
+	data := shortDir(t)
+	configure := func(c *app.Config) { c.Data, c.Secret = data, testSecret }
+	s := startServer(t, configure)
+	admin := administer(t, data)
+	invited := protocol.AccessInvited
+	owner, ben := identifyAs(t, s, "mia", false), identifyAs(t, s, "ben", false)
+	owner.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "den", ChannelSettings: protocol.ChannelSettings{Access: &invited}}, nil)
+	owner.joinChannel("den")
+	var invite protocol.InviteCreated
+	require.NoError(t, admin.Do(t.Context(), http.MethodPost, "/api/admin/invites", protocol.InviteCreate{ChannelID: "den", Uses: new(0)}, &invite))
+	made := invitedBy(t, s, invite.Secret, "Ada")
+	ada := entered(t, s, made.Token)
+	ada.joinChannel("den")
+	listed(ada) // the request before is over
+
+	var list protocol.InviteList
+	owner.ack(protocol.OpInviteList, protocol.InviteQuery{ChannelID: "den"}, &list)
+	require.Equal(t, []protocol.Pass{{UserID: made.UserID, Name: "Ada"}}, list.Passes)
+	ada.fails(protocol.OpInviteList, protocol.InviteQuery{ChannelID: "den"}, protocol.CodeAccessDenied)
+	pass := protocol.InviteRef{ChannelID: "den", UserID: made.UserID}
+	ada.fails(protocol.OpInviteRevoke, pass, protocol.CodeAccessDenied)
+	ben.fails(protocol.OpInviteRevoke, pass, protocol.CodeChannelNotFound)
+	for _, wrong := range []protocol.InviteRef{{}, {ChannelID: "den"}, {UserID: "ben"}, {InviteID: "x", ChannelID: "den", UserID: "ben"}} {
+		owner.fails(protocol.OpInviteRevoke, wrong, protocol.CodeInvalidPayload)
+	}
+	owner.ack(protocol.OpInviteRevoke, pass, nil)
+	owner.fails(protocol.OpInviteRevoke, pass, protocol.CodeUserNotFound)
+	var told protocol.ModerationEvent
+	ada.event(protocol.OpModerationEvent, &told)
+	require.Equal(t, protocol.ModerationUninvite, told.Action)
+	require.Equal(t, "mia", told.ByID)
+	var gone protocol.ChannelEvent
+	ada.event(protocol.OpChannelEvent, &gone)
+	require.Equal(t, protocol.ChannelEventDelete, gone.Event)
+	require.Len(t, listed(ada), 1)
+	ada.fails(protocol.OpChannelJoin, protocol.ChannelJoin{ChannelID: "den", SDPOffer: offer(t, 1, 1)}, protocol.CodeChannelNotFound)
+	var left protocol.ChannelEvent
+	for left.Cause == "" {
+		owner.event(protocol.OpChannelEvent, &left)
+	}
+	require.Equal(t, protocol.LeaveKicked, left.Cause)
+
+	// The operator does so too, and what holds does so at the next start.
+	_, err := client.UseInvite(t.Context(), nil, s.URL, protocol.InviteRequest{Secret: invite.Secret, Token: made.Token})
+	require.NoError(t, err)
+	require.Len(t, listed(ada), 2)
+	require.NoError(t, admin.Do(t.Context(), http.MethodDelete, "/api/admin/users/Ada/channels/den", nil, &struct{}{}))
+	require.Error(t, admin.Do(t.Context(), http.MethodDelete, "/api/admin/users/Ada/channels/den", nil, &struct{}{}))
+	require.Len(t, listed(ada), 1)
+	require.NoError(t, admin.Close())
+	s = s.again(t, data, configure)
+	require.Len(t, listed(entered(t, s, made.Token)), 1)
+}

@@ -29,6 +29,8 @@ func (g *Gateway) follow(c people.Change) {
 	s := g.users.Get(c.UserID)
 	switch {
 	case s == nil:
+	case c.Uninvited != "":
+		g.uninvite(s, c.Uninvited, c.By)
 	case !c.SignedOut:
 		unknown, known := s.channelsKnown(false), s.channelsKnown(true)
 		if c.ChannelID != "" {
@@ -140,18 +142,47 @@ func (s *Session) wasLetInto(channelID string) bool {
 // forgetAdmissions has nobody be let into a channel that is there no more, should another one be called so.
 func (g *Gateway) forgetAdmissions(channelID string) {
 	for _, s := range g.users.All() {
-		for {
-			before := s.admitted.Load()
-			if before == nil || !s.wasLetInto(channelID) {
-				break
-			}
-			after := maps.Clone(*before)
-			delete(after, channelID)
-			if s.admitted.CompareAndSwap(before, &after) {
-				break
-			}
+		s.letIntoNoMore(channelID)
+	}
+}
+
+// letIntoNoMore takes back that the user was let into a channel.
+func (s *Session) letIntoNoMore(channelID string) {
+	for {
+		before := s.admitted.Load()
+		if before == nil || !s.wasLetInto(channelID) {
+			return
+		}
+		after := maps.Clone(*before)
+		delete(after, channelID)
+		if s.admitted.CompareAndSwap(before, &after) {
+			return
 		}
 	}
+}
+
+// uninvite has the user be let into a channel no more: they leave it, and hear that it is gone.
+func (g *Gateway) uninvite(s *Session, channelID string, by auth.Identity) {
+	known := s.channelsKnown(true)
+	s.letIntoNoMore(channelID)
+	if m := s.member.Load(); m != nil && m.Channel().ID() == channelID {
+		s.putOutUninvited(m, by)
+	}
+	g.hide(s, known)
+}
+
+// putOutUninvited has the user leave the channel that they are in, if it is one that they may not enter.
+func (s *Session) putOutUninvited(m *sfu.Member, by auth.Identity) {
+	info := m.Channel().Info()
+	if s.rightsIn(&info)&mayEnter != 0 {
+		return
+	}
+	if m.Active() {
+		event := protocol.ModerationEvent{Action: protocol.ModerationUninvite, ChannelID: info.ID}
+		s.gw.announce(target{who: s.who(), session: s, member: m}, event, by)
+	}
+	m.Leave(sfu.LeaveKicked)
+	s.member.CompareAndSwap(m, nil)
 }
 
 // hide tells a session of those of the channels that it may know of no more.

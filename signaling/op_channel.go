@@ -207,6 +207,10 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	}
 	s.member.Store(member)
 	s.settle(ctx, s)
+	if s.mayEnter(channel) != nil { // the invite was taken back meanwhile
+		s.putOutUninvited(member, auth.Identity{})
+		s.gw.hide(s, []sfu.ChannelInfo{channel.Info()})
+	}
 	return nil
 }
 

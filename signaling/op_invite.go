@@ -59,6 +59,10 @@ func (s *Session) mayInvite(spec people.InviteSpec) error {
 }
 
 func inviteList(ctx context.Context, s *Session, r *request) error {
+	var d protocol.InviteQuery
+	if err := r.frame.Bind(&d); err != nil {
+		return err
+	}
 	invites, err := s.gw.cfg.People.Invites(ctx, s.who())
 	if err != nil {
 		return err
@@ -67,8 +71,26 @@ func inviteList(ctx context.Context, s *Session, r *request) error {
 	for i, invite := range invites {
 		list.Invites[i] = people.Wire(invite)
 	}
+	if d.ChannelID != "" {
+		if list.Passes, err = s.passes(ctx, d.ChannelID); err != nil {
+			return err
+		}
+	}
 	r.ack(list)
 	return nil
+}
+
+// passes are who was let into a channel, which its owner and admins may know.
+func (s *Session) passes(ctx context.Context, channelID string) ([]protocol.Pass, error) {
+	if _, err := s.ownChannel(channelID); err != nil {
+		return nil, err
+	}
+	letIn, err := s.gw.cfg.People.LetIn(ctx, channelID)
+	passes := make([]protocol.Pass, len(letIn))
+	for i, user := range letIn {
+		passes[i] = protocol.Pass{UserID: user.ID, Name: user.Name}
+	}
+	return passes, err
 }
 
 func inviteRevoke(ctx context.Context, s *Session, r *request) error {
@@ -76,11 +98,20 @@ func inviteRevoke(ctx context.Context, s *Session, r *request) error {
 	if err := r.frame.Bind(&d); err != nil {
 		return err
 	}
-	if err := s.gw.cfg.People.Revoke(ctx, s.who(), d.InviteID, time.Now()); err != nil {
-		return err
+	var err error
+	switch {
+	case (d.InviteID == "") == (d.ChannelID == "" && d.UserID == ""), (d.ChannelID == "") != (d.UserID == ""):
+		return payloadError("name d.invite_id, or d.channel_id and d.user_id")
+	case d.InviteID != "":
+		if err = s.gw.cfg.People.Revoke(ctx, s.who(), d.InviteID, time.Now()); err == nil {
+			r.ack(d)
+		}
+	default:
+		if _, err = s.ownChannel(d.ChannelID); err == nil {
+			err = s.gw.cfg.People.Uninvite(ctx, s.who(), d.ChannelID, d.UserID, time.Now(), func() { r.ack(d) })
+		}
 	}
-	r.ack(d)
-	return nil
+	return err
 }
 
 // who is the session's user as they are now.

@@ -117,6 +117,12 @@ func TestPeopleAndInvites(t *testing.T) {
 	require.Regexp(t, `(?m)^invited to +ops$`, shown)
 	require.Regexp(t, `(?m)^signed in on +1 browser$`, shown)
 
+	uninvited, _ := o.does("user", "uninvite", "Bob B.", "ops")
+	require.Equal(t, "Bob B. ("+asBob.UserID+") is let into ops no more, unless by another invite\n", uninvited)
+	shown, _ = o.does("user", "show", "bob b.")
+	require.Regexp(t, `(?m)^invited to +-$`, shown)
+	o.fails(exitFailure, `was not let into "ops" by an invite`, "user", "uninvite", "Bob B.", "ops")
+
 	said, _ := o.does("user", "role", "Bob B.", "moderator")
 	require.Equal(t, "Bob B. ("+asBob.UserID+") is a moderator now\n", said)
 	made, err := bob.CreateInvite(t.Context(), protocol.InviteCreate{})

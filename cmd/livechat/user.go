@@ -25,6 +25,7 @@ Usage: livechat user list [--json]               show everybody
        livechat user login WHO                   print a link that signs one browser
                                                  in as them
        livechat user logout WHO                  sign somebody out everywhere
+       livechat user uninvite WHO CHANNEL        let them into a channel no more
        livechat user delete WHO --erase          forget them, with all they wrote
        livechat user delete WHO --keep-messages  forget them, and keep what they
                                                  wrote without their name`
@@ -48,13 +49,14 @@ const userPath = "/api/admin/users"
 
 // userCommand shows and changes who is known.
 type userCommand struct {
-	List   userListCommand   `cmd:"" default:"withargs" help:"Show everybody who is known."`
-	Show   userShowCommand   `cmd:"" help:"Show somebody."`
-	Role   userRoleCommand   `cmd:"" help:"Give somebody a role."`
-	Rename userRenameCommand `cmd:"" help:"Give somebody another name."`
-	Login  userLoginCommand  `cmd:"" help:"Print a link that signs one browser in as somebody."`
-	Logout userLogoutCommand `cmd:"" help:"Sign somebody out everywhere."`
-	Delete userDeleteCommand `cmd:"" help:"Forget somebody."`
+	List     userListCommand     `cmd:"" default:"withargs" help:"Show everybody who is known."`
+	Show     userShowCommand     `cmd:"" help:"Show somebody."`
+	Role     userRoleCommand     `cmd:"" help:"Give somebody a role."`
+	Rename   userRenameCommand   `cmd:"" help:"Give somebody another name."`
+	Login    userLoginCommand    `cmd:"" help:"Print a link that signs one browser in as somebody."`
+	Logout   userLogoutCommand   `cmd:"" help:"Sign somebody out everywhere."`
+	Uninvite userUninviteCommand `cmd:"" help:"Take back that somebody was let into a channel."`
+	Delete   userDeleteCommand   `cmd:"" help:"Forget somebody."`
 }
 
 // user is somebody whom a command is about.
@@ -224,6 +226,19 @@ func (c *userLogoutCommand) Run() error {
 	})
 }
 
+type userUninviteCommand struct {
+	user `embed:""`
+
+	Channel string `arg:"" help:"The channel's id."`
+}
+
+// Run takes back that somebody was let into a channel.
+func (c *userUninviteCommand) Run() error {
+	return c.change(http.MethodDelete, c.where()+"/channels/"+url.PathEscape(c.Channel), nil, func(u httpapi.AdminUser) string {
+		return called(u) + " is let into " + c.Channel + " no more, unless by another invite"
+	})
+}
+
 type userDeleteCommand struct {
 	user `embed:""`
 
@@ -247,7 +262,8 @@ func defaultUser(data serversData) userCommand {
 	who := user{administering: to}
 	return userCommand{
 		List: userListCommand{to}, Show: userShowCommand{who}, Role: userRoleCommand{user: who}, Rename: userRenameCommand{user: who},
-		Login: userLoginCommand{user: who, pageAddress: pageAddress{HTTP: app.DefaultHTTP}}, Logout: userLogoutCommand{who}, Delete: userDeleteCommand{user: who},
+		Login: userLoginCommand{user: who, pageAddress: pageAddress{HTTP: app.DefaultHTTP}}, Logout: userLogoutCommand{who},
+		Uninvite: userUninviteCommand{user: who}, Delete: userDeleteCommand{user: who},
 	}
 }
 

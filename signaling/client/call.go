@@ -182,6 +182,10 @@ func (c *Call) apply(payload any) {
 			}
 		}
 	case *protocol.ModerationEvent:
+		if ev.Action == protocol.ModerationUninvite && ev.UserID == c.client.UserID() && ev.ChannelID == c.ChannelID() {
+			c.end(fmt.Errorf("%w: %s", ErrRemoved, ev.Action))
+			return
+		}
 		if ev.Joined != nil {
 			c.floor.lose(fmt.Errorf("%w: %s", ErrRemoved, protocol.LeaveMoved), false)
 			c.in.Store(&ev.Joined.ChannelID)

@@ -87,6 +87,18 @@ func (c *Client) Invites(ctx context.Context) ([]protocol.Invite, error) {
 	return list.Invites, err
 }
 
+// Passes returns who was let into a channel by invites, which its owner and admins may know.
+func (c *Client) Passes(ctx context.Context, channelID string) ([]protocol.Pass, error) {
+	var list protocol.InviteList
+	err := c.Request(ctx, protocol.OpInviteList, protocol.InviteQuery{ChannelID: channelID}, &list)
+	return list.Passes, err
+}
+
+// Uninvite has somebody who was let into a channel be let in no more, and leave it.
+func (c *Client) Uninvite(ctx context.Context, channelID, userID string) error {
+	return c.Request(ctx, protocol.OpInviteRevoke, protocol.InviteRef{ChannelID: channelID, UserID: userID}, nil)
+}
+
 // RevokeInvite makes an invite good for nothing.
 func (c *Client) RevokeInvite(ctx context.Context, inviteID string) error {
 	return c.Request(ctx, protocol.OpInviteRevoke, protocol.InviteRef{InviteID: inviteID}, nil)

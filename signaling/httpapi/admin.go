@@ -68,21 +68,22 @@ type (
 func (a *Admin) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, do := range map[string]func(r *http.Request, w http.ResponseWriter) (any, error){
-		"GET /api/admin/server":             a.server,
-		"GET /api/admin/invites":            a.invites,
-		"POST /api/admin/invites":           a.invite,
-		"DELETE /api/admin/invites/{id}":    a.revoke,
-		"GET /api/admin/users":              a.users,
-		"GET /api/admin/users/{id}":         a.user,
-		"PATCH /api/admin/users/{id}":       a.change,
-		"DELETE /api/admin/users/{id}":      a.remove,
-		"POST /api/admin/users/{id}/login":  a.login,
-		"POST /api/admin/users/{id}/logout": a.logout,
-		"POST /api/admin/tokens/revoke":     a.revokeTokens,
-		"GET /api/admin/audit":              a.audit,
-		"GET /api/admin/bans":               a.bans,
-		"POST /api/admin/bans":              a.ban,
-		"DELETE /api/admin/bans/{id}":       a.liftBan,
+		"GET /api/admin/server":                           a.server,
+		"GET /api/admin/invites":                          a.invites,
+		"POST /api/admin/invites":                         a.invite,
+		"DELETE /api/admin/invites/{id}":                  a.revoke,
+		"GET /api/admin/users":                            a.users,
+		"GET /api/admin/users/{id}":                       a.user,
+		"PATCH /api/admin/users/{id}":                     a.change,
+		"DELETE /api/admin/users/{id}":                    a.remove,
+		"POST /api/admin/users/{id}/login":                a.login,
+		"POST /api/admin/users/{id}/logout":               a.logout,
+		"DELETE /api/admin/users/{id}/channels/{channel}": a.uninvite,
+		"POST /api/admin/tokens/revoke":                   a.revokeTokens,
+		"GET /api/admin/audit":                            a.audit,
+		"GET /api/admin/bans":                             a.bans,
+		"POST /api/admin/bans":                            a.ban,
+		"DELETE /api/admin/bans/{id}":                     a.liftBan,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-store")
@@ -237,6 +238,14 @@ func (a *Admin) login(r *http.Request, _ http.ResponseWriter) (any, error) {
 	}
 	link, secret, err := a.People.SignInLink(r.Context(), people.Operator(), person.ID, time.Now())
 	return AdminLogin{adminUser(person.User), protocol.InviteCreated{Invite: people.Wire(link), Secret: secret}}, err
+}
+
+func (a *Admin) uninvite(r *http.Request, _ http.ResponseWriter) (any, error) {
+	person, err := a.named(r)
+	if err != nil {
+		return nil, err
+	}
+	return adminUser(person.User), a.People.Uninvite(r.Context(), people.Operator(), r.PathValue("channel"), person.ID, time.Now(), func() {})
 }
 
 func (a *Admin) logout(r *http.Request, _ http.ResponseWriter) (any, error) {

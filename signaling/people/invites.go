@@ -305,6 +305,32 @@ func (p *People) FirstInvite(ctx context.Context, now time.Time) (secret string,
 	return secret, err
 }
 
+// maxPasses is how many are listed of those who were let into a channel.
+const maxPasses = 1000
+
+// LetIn returns who was let into a channel for the invited, by their names.
+func (p *People) LetIn(ctx context.Context, channelID string) ([]store.User, error) {
+	return p.store.AdmittedIn(ctx, channelID, maxPasses)
+}
+
+// Uninvite has somebody who was let into a channel be let in no more. That by may do so is for the caller to know. The error wraps
+// ErrUnknown when they were not. acknowledge is called when it is remembered, before anybody is told.
+func (p *People) Uninvite(ctx context.Context, by auth.Identity, channelID, userID string, now time.Time, acknowledge func()) error {
+	user, err := p.user(ctx, userID)
+	if err != nil {
+		return err
+	}
+	deed := did(by, identityOf(user), store.Deed{Action: ActionUninvite, ChannelID: channelID}, now)
+	if err = p.write(ctx, now, store.Unadmitted{ChannelID: channelID, UserID: userID}, deed); errors.Is(err, store.ErrNotFound) {
+		err = fmt.Errorf("%w: %s was not let into %q by an invite", ErrUnknown, userID, channelID)
+	}
+	if err == nil {
+		acknowledge()
+		p.tell(Change{UserID: userID, Uninvited: channelID, By: by})
+	}
+	return err
+}
+
 // AdmittedTo returns the channels for the invited into which somebody was let; none when nothing can be read.
 func (p *People) AdmittedTo(ctx context.Context, userID string) []string {
 	channels, _ := p.store.AdmittedTo(ctx, userID) // said otherwise when the memory is in trouble

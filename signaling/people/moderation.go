@@ -36,6 +36,8 @@ const (
 	ActionLogout = "logout"
 	ActionRevoke = "revoke"
 	ActionDelete = "delete"
+	// ActionUninvite takes back that somebody was let into a channel.
+	ActionUninvite = "uninvite"
 )
 
 const (

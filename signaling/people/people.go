@@ -84,6 +84,9 @@ type Change struct {
 	Role auth.Role
 	// ChannelID is a channel into which the user was let; or empty.
 	ChannelID string
+	// Uninvited is a channel into which the user is let no more, by By; then nothing else changes. Empty: none.
+	Uninvited string
+	By        auth.Identity
 }
 
 // Watch has a function called for every change, when it is remembered. There is one watcher at a time.

@@ -39,14 +39,30 @@ type InviteCreated struct {
 	Secret string `json:"secret"`
 }
 
+// InviteQuery is the d of INVITE_LIST.
+type InviteQuery struct {
+	// ChannelID asks who was let into a channel, too; or empty.
+	ChannelID string `json:"channel_id,omitempty"`
+}
+
 // InviteList is the answer to INVITE_LIST, the newest first.
 type InviteList struct {
 	Invites []Invite `json:"invites"`
+	// Passes are who was let into the channel that was asked for, by their names.
+	Passes []Pass `json:"passes,omitzero"`
 }
 
-// InviteRef names an invite.
+// Pass says that somebody was let into a channel by an invite.
+type Pass struct {
+	UserID string `json:"user_id"`
+	Name   string `json:"name"`
+}
+
+// InviteRef names an invite, or the pass of somebody to a channel.
 type InviteRef struct {
-	InviteID string `json:"invite_id"`
+	InviteID  string `json:"invite_id,omitempty"`
+	ChannelID string `json:"channel_id,omitempty"`
+	UserID    string `json:"user_id,omitempty"`
 }
 
 // InviteRequest is the body of POST /api/invite.

@@ -58,6 +58,8 @@ const (
 	ModerationKick   ModerationAction = "kick"
 	ModerationBan    ModerationAction = "ban"
 	ModerationUnban  ModerationAction = "unban"
+	// ModerationUninvite says that somebody is let into the channel no more, and is out of it.
+	ModerationUninvite ModerationAction = "uninvite"
 	// ModerationRole says that somebody's role is another one. Only they are told.
 	ModerationRole ModerationAction = "role"
 

@@ -167,6 +167,19 @@ func (f Admitted) apply(w *writing) error {
 	return err
 }
 
+// Unadmitted is the fact that somebody may enter a channel whose access is invited no more. ErrNotFound: they were not let in.
+type Unadmitted struct {
+	ChannelID string `json:"channel_id"`
+	UserID    string `json:"user_id"`
+}
+
+// Kind implements Fact.
+func (Unadmitted) Kind() string { return "unadmitted" }
+
+func (f Unadmitted) apply(w *writing) error {
+	return w.mustChange("admission of "+f.UserID, "DELETE FROM admissions WHERE channel_id = ? AND user_id = ?", f.ChannelID, f.UserID)
+}
+
 const userColumns = "id, name, role, created_at, seen_at"
 
 // User returns somebody, or ErrNotFound.
@@ -180,7 +193,11 @@ func (s *Store) User(ctx context.Context, id string) (User, error) {
 
 // Users returns up to limit people by their ids, the smallest first, from the one after an id on.
 func (s *Store) Users(ctx context.Context, after string, limit int) ([]User, error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT "+userColumns+" FROM users WHERE id > ? ORDER BY id LIMIT ?", after, limit)
+	return s.users(ctx, "SELECT "+userColumns+" FROM users WHERE id > ? ORDER BY id LIMIT ?", after, limit)
+}
+
+func (s *Store) users(ctx context.Context, query string, args ...any) ([]User, error) {
+	rows, err := s.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, s.trouble(err)
 	}
@@ -219,6 +236,12 @@ func (s *Store) IsAdmitted(ctx context.Context, channelID, userID string) (bool,
 	var n int
 	err := s.read.QueryRowContext(ctx, "SELECT count(*) FROM admissions WHERE channel_id = ? AND user_id = ?", channelID, userID).Scan(&n)
 	return n > 0, s.trouble(err)
+}
+
+// AdmittedIn returns who was let into a channel, by their names; at most limit.
+func (s *Store) AdmittedIn(ctx context.Context, channelID string, limit int) ([]User, error) {
+	return s.users(ctx, `SELECT `+userColumns+` FROM users JOIN admissions ON admissions.user_id = users.id
+		WHERE admissions.channel_id = ? ORDER BY name, id LIMIT ?`, channelID, limit)
 }
 
 // AdmittedTo returns the channels somebody was let into.

@@ -24,7 +24,7 @@ import { Voice } from './voice.js';
 /**
  * What went wrong, for the screen to put into words.
  * @typedef {object} Problem
- * @property {'join' | 'delete' | 'voice' | 'deleted' | 'moved' | 'held' | 'role' | 'deed' | 'microphone-changed' | 'hand' | 'audience'
+ * @property {'join' | 'delete' | 'voice' | 'deleted' | 'moved' | 'uninvited' | 'held' | 'role' | 'deed' | 'microphone-changed' | 'hand' | 'audience'
  *   | 'let-speak' | 'let-speak-muted'} doing
  * @property {string} name the channel's, the microphone's, the role, or of whom one would have done something to
  * @property {string} [by] who did it, as far as it is known
@@ -297,6 +297,10 @@ export class Call extends Store {
   #onJudged(room, { action, user_id, name = '', by_name: by = '', reason, to_channel_id, joined }) {
     const mine = user_id === this.#myId;
     if (action === 'role' || (mine && action === 'move' && !joined)) {
+      return;
+    }
+    if (mine && action === 'uninvite') { // that one is out follows
+      this.report('uninvited', room.name, null, by);
       return;
     }
     const where = joined?.channel_name ?? this.#directory.find(to_channel_id ?? null)?.channel_name;

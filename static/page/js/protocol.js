@@ -466,7 +466,7 @@ export function charCount(text) {
 
 /**
  * @typedef {object} ModerationEvent
- * @property {'mute' | 'unmute' | 'move' | 'kick' | 'ban' | 'role'} action
+ * @property {'mute' | 'unmute' | 'move' | 'kick' | 'ban' | 'role' | 'uninvite'} action
  * @property {string} [channel_id]
  * @property {string} user_id
  * @property {string} [name]

@@ -40,6 +40,8 @@ export class Session extends Store {
 
   /** By what a moderator has put one out, until one is back. @type {import('./protocol.js').ModerationEvent | null} */
   #putOut = null;
+  /** The channel into which one is let in no more, and hears so. */
+  #uninvited = '';
   #token = '';
   /** The token has not worked yet, so asking for another could go on for ever. */
   #untried = false;
@@ -386,6 +388,8 @@ export class Session extends Store {
       }
       this.directory.begin(); // what one may do in each channel is another matter now
       this.call.report('role', d.role, null);
+    } else if (d.action === 'uninvite') {
+      this.#uninvited = d.channel_id ?? '';
     }
   }
 
@@ -407,7 +411,8 @@ export class Session extends Store {
     } else if (op === Op.CHANNEL_EVENT && d.channel) {
       this.directory.upsert(d.channel);
     } else if (op === Op.CHANNEL_EVENT && d.event === 'delete') {
-      this.#onDeleted(d.channel_id, this.directory.nameOf(d.channel_id));
+      // Who is not let in any more knows already why it is gone.
+      this.#onDeleted(d.channel_id, d.channel_id === this.#uninvited ? undefined : this.directory.nameOf(d.channel_id));
       this.directory.remove(d.channel_id);
     } else if (op === Op.MODERATION_EVENT && d.user_id === this.me?.userId) {
       this.#onJudged(d);

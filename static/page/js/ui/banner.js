@@ -9,7 +9,7 @@ import { INSECURE_PAGE, PATH_BLOCKED, conditionWords, microphoneWords, soundWord
 import { byId, setText } from './dom.js';
 
 /** What is only to be known. @type {import('../call.js').Problem['doing'][]} */
-const CALM = ['microphone-changed', 'moved', 'role', 'audience', 'let-speak', 'let-speak-muted'];
+const CALM = ['microphone-changed', 'moved', 'uninvited', 'role', 'audience', 'let-speak', 'let-speak-muted'];
 
 /**
  * @typedef {object} Notice

@@ -38,6 +38,8 @@ export function mountInvites(session) {
   const empty = byId('invite-empty');
   /** @type {Invite[]} */
   let invites = [];
+  /** Who was let into the channel, where one may know. @type {{user_id: string, name: string}[]} */
+  let passes = [];
   byId('invite-close').addEventListener('click', () => dialog.close());
 
   /** @param {() => Promise<void>} act */
@@ -53,8 +55,29 @@ export function mountInvites(session) {
 
   const load = () =>
     attempt(async () => {
-      ({ invites } = await client.request(Op.INVITE_LIST));
+      const channel_id = session.mayAdminister(where.value) && where.value ? where.value : undefined;
+      ({ invites, passes = [] } = await client.request(Op.INVITE_LIST, { channel_id }));
     });
+  where.addEventListener('change', load);
+
+  /** @param {{user_id: string, name: string}} pass */
+  const createPass = ({ user_id, name }) =>
+    h(
+      'li',
+      { class: 'invite' },
+      h('span', { class: 'invite__what' }, name),
+      h('button', { class: 'button button--small', type: 'button', 'aria-label': `Uninvite ${name}`, click: () => attempt(() => uninvite(user_id)) }, 'Uninvite'),
+    );
+
+  /** @param {string} user_id */
+  const uninvite = async (user_id) => {
+    await client.request(Op.INVITE_REVOKE, { channel_id: where.value, user_id });
+    const name = passes.find((p) => p.user_id === user_id)?.name ?? '';
+    passes = passes.filter((p) => p.user_id !== user_id);
+    if (where.value === session.call.here && session.call.room?.members.has(user_id)) {
+      session.onDone({ action: 'uninvite', user_id, name });
+    }
+  };
 
   /** @param {Invite} invite */
   const create = (invite) =>
@@ -82,6 +105,8 @@ export function mountInvites(session) {
       setText(facts, inviteFacts(invite, Date.now()));
     });
     empty.hidden = invites.length > 0;
+    renderList(byId('pass-list'), passes, (p) => p.user_id, createPass, () => {});
+    byId('passes').hidden = passes.length === 0;
   };
 
   form.addEventListener('submit', (e) => {
@@ -130,7 +155,7 @@ export function mountInvites(session) {
     time.value = String(INVITE_TIMES[2][0]);
     offerRoles();
     made.hidden = true;
-    invites = [];
+    [invites, passes] = [[], []];
     dialog.showModal();
     load();
   };

@@ -57,6 +57,8 @@ export function problemWords({ doing, name, error, by }) {
       return `${name} was not deleted. ${because(error)}`;
     case 'moved':
       return `${doerWords(by)} has moved you to ${name}.`;
+    case 'uninvited':
+      return `${doerWords(by)} has taken your invitation to ${name} back.`;
     case 'held':
       return `${doerWords(by)} has muted you: nobody hears you until a moderator undoes it.`;
     case 'role':

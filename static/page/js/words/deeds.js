@@ -9,7 +9,7 @@ const OPERATOR = 'whoever runs the server';
 /**
  * How a channel's chat tells of a deed. What a member sees only by somebody's going has no `by`.
  * @typedef {object} Deed
- * @property {'mute' | 'unmute' | 'move' | 'kick' | 'ban'} deed
+ * @property {'mute' | 'unmute' | 'move' | 'kick' | 'ban' | 'uninvite'} deed
  * @property {string} name of whom it was done to; '' for oneself
  * @property {string} [by] who did it, '' for the operator
  * @property {string} [reason]
@@ -17,7 +17,7 @@ const OPERATOR = 'whoever runs the server';
  * @property {boolean} [here] it is the channel that one reads of it in
  */
 
-const DONE = { mute: 'muted', unmute: 'unmuted', kick: 'removed', ban: 'banned' };
+const DONE = { mute: 'muted', unmute: 'unmuted', kick: 'removed', ban: 'banned', uninvite: 'uninvited' };
 
 /**
  * @param {Deed} deed

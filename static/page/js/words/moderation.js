@@ -105,13 +105,13 @@ export function withArticle(role) {
 }
 
 /** @type {Record<string, string>} */
-const DEED_PLACES = { move: 'to', kick: 'from' };
+const DEED_PLACES = { move: 'to', kick: 'from', uninvite: 'from' };
 
 /** @type {Record<string, string>} */
 const DEED_WORDS = {
   mute: 'muted', unmute: 'unmuted', move: 'moved', kick: 'removed', ban: 'banned', unban: 'let in again',
   allow: 'let speak', deny: 'sent back to the audience', login: 'given a link to sign in', logout: 'signed out everywhere',
-  revoke: 'had an invite or a token revoked', delete: 'deleted',
+  revoke: 'had an invite or a token revoked', delete: 'deleted', uninvite: 'uninvited',
 };
 
 /**
