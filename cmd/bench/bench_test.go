@@ -241,7 +241,8 @@ func TestJSON(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `{"scenario":"fanout 2","participants":3,"seconds":null,"forwarded_pps":99.988,"expected_pps":null,"loss":0,`+
 		`"latency_ms":{"p50":null,"p95":null,"p99":null,"max":null},"join_ms":{"p50":null,"p99":null},`+
-		`"chat":{"ack_ms_p50":null,"ack_ms_p99":null,"quiet_us_per_packet":null,"quiet_latency_ms_p99":null,"cores":null},`+
+		`"chat":{"ack_ms_p50":null,"ack_ms_p99":null,"quiet_us_per_packet":null,"quiet_latency_ms_p99":null,"cores":null,`+
+		`"sync_ms_p50":null,"sync_ms_p99":null,"history_ms_p99":null,"search_ms_p99":null,"reading_rss_bytes":null,"idle_rss_bytes":null},`+
 		`"server":{"cpu_cores":null,"cpu_us_per_packet":null,"user_us":null,"sys_us":null,"rss_bytes":24760320,`+
 		`"rss_bytes_per_participant":null,"goroutines":null,"gc_pause_ms_max":null},`+
 		`"floor_us_per_packet":null,"reference_us_per_packet":null,"ratio_floor":null,"ratio_reference":null}`, string(data))

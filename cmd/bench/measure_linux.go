@@ -64,6 +64,7 @@ func (m *measurement) run(ctx context.Context) (r Result, err error) {
 	if m.plan.rate > 0 {
 		defer m.write(ctx, m.plan.rate)()
 	}
+	defer m.browse(ctx, m.plan.readers)()
 	m.say("warming up")
 	if err = wait(ctx, m.opts.Warmup); err != nil {
 		return r, err
@@ -349,6 +350,11 @@ func (m *measurement) account(r *Result, seconds Value) {
 	}
 	if acks := &m.chat.acks; acks.count() > 0 {
 		r.Beside.AckP50, r.Beside.AckP99 = Value(milliseconds(acks.quantile(0.5))), Value(milliseconds(acks.quantile(0.99)))
+	}
+	if m.plan.readers > 0 {
+		r.Beside.HistoryP99 = Value(milliseconds(m.chat.history.quantile(0.99)))
+		r.Beside.SearchP99 = Value(milliseconds(m.chat.search.quantile(0.99)))
+		r.Beside.IdleRSS = Value(m.baseRSS)
 	}
 	slices.Sort(m.joins)
 	r.Join.P50, r.Join.P99 = quantile(m.joins, 0.5), quantile(m.joins, 0.99)

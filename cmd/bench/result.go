@@ -101,6 +101,15 @@ type Beside struct {
 	QuietP99 Value `json:"quiet_latency_ms_p99"`
 	// Cores is what messages take without a call.
 	Cores Value `json:"cores"`
+	// SyncP50 and SyncP99 are how long the bare disk takes to have 32 KiB written and synced, in milliseconds.
+	SyncP50 Value `json:"sync_ms_p50"`
+	SyncP99 Value `json:"sync_ms_p99"`
+	// HistoryP99 and SearchP99 are how long people wait who read and search, in milliseconds; ReadRSS is the server's resident memory then,
+	// in bytes, and IdleRSS before anybody came.
+	HistoryP99 Value `json:"history_ms_p99"`
+	SearchP99  Value `json:"search_ms_p99"`
+	ReadRSS    Value `json:"reading_rss_bytes"`
+	IdleRSS    Value `json:"idle_rss_bytes"`
 }
 
 // Server is what the server's process used.
@@ -128,6 +137,7 @@ func (r *Result) figures() []*Value {
 		&r.Seconds, &r.ForwardedPPS, &r.ExpectedPPS, &r.Loss,
 		&r.Latency.P50, &r.Latency.P95, &r.Latency.P99, &r.Latency.Max, &r.Join.P50, &r.Join.P99,
 		&r.Beside.AckP50, &r.Beside.AckP99, &r.Beside.QuietUS, &r.Beside.QuietP99, &r.Beside.Cores,
+		&r.Beside.SyncP50, &r.Beside.SyncP99, &r.Beside.HistoryP99, &r.Beside.SearchP99, &r.Beside.ReadRSS, &r.Beside.IdleRSS,
 		&s.CPUCores, &s.CPUPerPacket, &s.UserUS, &s.SysUS, &s.RSS, &s.RSSPerParticipant, &s.Goroutines, &s.GCPauseMax,
 		&r.FloorUS, &r.ReferenceUS, &r.RatioFloor, &r.RatioReference,
 	}

@@ -158,9 +158,10 @@ type plan struct {
 
 	slots   int
 	members []member
-	// rate is how many messages are written a second; silent: nobody talks. Both are for Chat only.
-	rate   int
-	silent bool
+	// rate is how many messages are written a second, readers how many people read and search; silent: nobody talks. All are for Chat only.
+	rate    int
+	readers int
+	silent  bool
 	// fanout is, for each room, how many packets have to come out of it on average for
 	// one that a talker sends. Newcomers are not counted.
 	fanout []float64

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"os"
 	"strings"
 	"time"
@@ -42,6 +43,8 @@ type serverTarget struct {
 	control   *client.Client // which made the channels
 	plan      *plan
 	prefix    string // of the names of the channels
+	// remembered is how many messages the server finds in dir.
+	remembered int
 }
 
 func (t *serverTarget) open(ctx context.Context, g *generator, p *plan) (err error) {
@@ -216,6 +219,9 @@ func (t *serverTarget) join(ctx context.Context, i int) (one participant, began 
 		return participant{}, began, err
 	}
 	one.leave = func() { _ = c.Close() }
+	if t.plan.Kind == Chat && !m.talks && t.remembered > 0 {
+		one.history, one.search = t.reads(c, i)
+	}
 	if t.plan.Kind == Chat && !m.talks {
 		one.write = func(ctx context.Context) error {
 			_, err := c.SendMessage(ctx, t.channel(m.room), "what people say, about as long as they say it, in a chat")
@@ -223,6 +229,22 @@ func (t *serverTarget) join(ctx context.Context, i int) (one participant, began 
 		}
 	}
 	return one, began, nil
+}
+
+// reads returns how somebody reads, each time at another place, and looks for a word that is common, seldom or beginning.
+func (t *serverTarget) reads(c *client.Client, i int) (history, search func(ctx context.Context) error) {
+	dice := mathrand.New(mathrand.NewPCG(uint64(i), 0)) //nolint:gosec // the same in each run
+	return func(ctx context.Context) error {
+			n := dice.IntN(t.remembered)
+			_, err := c.History(ctx, protocol.History{ChannelID: fmt.Sprint("old-", n%rememberedIn), Before: fmt.Sprint("old-", n), Limit: protocol.MaxHistory})
+			return err
+		}, func(ctx context.Context) error {
+			words := []string{
+				fmt.Sprintf("number %d ", dice.IntN(t.remembered)), fmt.Sprintf("something %d ", dice.IntN(1000)), "common words ", "some", "s",
+			}
+			_, err := c.Search(ctx, protocol.Search{Query: words[dice.IntN(len(words))], Limit: protocol.MaxSearch})
+			return err
+		}
 }
 
 func (t *serverTarget) process() *process { return t.proc }

@@ -43,6 +43,8 @@ type participant struct {
 	leave func()
 	// write writes a message and waits for the ACK; nil for who does not write.
 	write func(ctx context.Context) error
+	// history reads a page of what is remembered, and search looks for something in all of it; nil for who does neither.
+	history, search func(ctx context.Context) error
 }
 
 // adjust makes a pion connection one of the load generator's.
