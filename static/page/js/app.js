@@ -18,6 +18,7 @@ import { Checkup } from './checkup.js';
 import { Choices } from './choices.js';
 import { Client } from './client.js';
 import { mountCues } from './cues.js';
+import { Devices } from './devices.js';
 import { Invitation } from './invitation.js';
 import { Keys } from './keys.js';
 import { Loudness } from './loudness.js';
@@ -28,12 +29,14 @@ import { Push } from './push.js';
 import { comeBack } from './reload.js';
 import { Session } from './session.js';
 import { Tones } from './tones.js';
+import { Trial } from './trial.js';
 import { mountAnnouncer } from './ui/announcer.js';
 import { mountBanner } from './ui/banner.js';
 import { mountChannels } from './ui/channels.js';
 import { mountChat } from './ui/chat.js';
 import { mountCheckup } from './ui/checkup.js';
 import { mountControls } from './ui/controls.js';
+import { mountDevices } from './ui/devices.js';
 import { mountDialogs } from './ui/dialogs.js';
 import { byId } from './ui/dom.js';
 import { mountEnded } from './ui/ended.js';
@@ -71,14 +74,17 @@ function main() {
   const keys = new Keys(choices);
   const tones = new Tones(choices);
   mountCues(session, tones);
+  const devices = new Devices(session.call, choices, tones);
+  const look = mountDevices(choices, devices, new Trial(session.call, new Microphone(processing), choices));
+  const preferences = mountPreferences(choices, keys, tones, look);
   Object.assign(window, { livechat: { session, media, push } });
 
-  const dialogs = { ...mountDialogs(session, keys, new Loudness(session.call)), checkup: mountCheckup(new Checkup(session, gatewayURL())) };
+  const dialogs = { ...mountDialogs(session, keys, new Loudness(session.call)), preferences, checkup: mountCheckup(new Checkup(session, gatewayURL())) };
   for (const id of ['start-checkup', 'checkup-open']) {
     byId(id).addEventListener('click', dialogs.checkup);
   }
   const hint = mountHint(new Muffled(session.call, choices));
-  mountKeys(keys, choices, mountPreferences(choices, keys, tones));
+  mountKeys(keys, choices, preferences);
   const renders = [
     mountStart(session, invitation, link.channelId),
     mountEnded(session),

@@ -15,6 +15,7 @@ export class Booster extends Store {
   #context = null;
   /** Keeps loud voices from being cut off at full scale. @type {AudioNode | null} */
   #limiter = null;
+  #speaker = '';
   /** @type {Map<HTMLAudioElement, Boosted>} */
   #boosted = new Map();
 
@@ -40,6 +41,12 @@ export class Booster extends Store {
     return true;
   }
 
+  /** @param {string} speaker '' for the system's choice */
+  setSpeaker(speaker) {
+    this.#speaker = speaker;
+    lead(this.#context, speaker);
+  }
+
   /** @param {HTMLAudioElement} audio that is played by itself again */
   remove(audio) {
     const boosted = this.#boosted.get(audio);
@@ -55,7 +62,19 @@ export class Booster extends Store {
     const context = new AudioContext({ latencyHint: 'interactive' });
     this.#limiter = new DynamicsCompressorNode(context, { threshold: -3, knee: 0, ratio: 20, attack: 0.002, release: 0.1 });
     this.#limiter.connect(context.destination);
+    lead(context, this.#speaker);
     context.onstatechange = () => this.changed();
     return context;
+  }
+}
+
+/**
+ * @param {AudioContext | null} context
+ * @param {string} speaker where it is to be heard, where the browser lets a page choose; '' for the system's choice
+ */
+export function lead(context, speaker) {
+  const sink = /** @type {any} */ (context);
+  if (sink?.setSinkId && sink.sinkId !== speaker) {
+    sink.setSinkId(speaker).catch(() => sink.setSinkId('').catch(() => {}));
   }
 }

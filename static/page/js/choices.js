@@ -22,6 +22,13 @@ const DEFAULTS = {
   talkKey: 'Space',
   /** Whether a press begins and another one ends it, in place of holding. */
   talkToggles: false,
+  /** The devices, as the browser calls them on this page; '' for the system's choice. */
+  microphoneId: '',
+  speakerId: '',
+  /** What the browser makes of the microphone's sound. */
+  echoCancellation: true,
+  noiseSuppression: true,
+  autoGainControl: true,
   /** Whether one is told that one talks while one is muted. */
   mutedHint: true,
   /** Whether tones tell what happens, and how loud, from 0 to 100. */

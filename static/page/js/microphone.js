@@ -56,6 +56,15 @@ const ALIASES = new Set(['default', 'communications']);
  */
 
 /**
+ * Which microphone, and what the browser is to make of its sound.
+ * @typedef {object} Wishes
+ * @property {string} deviceId '' for the system's choice
+ * @property {boolean} echoCancellation
+ * @property {boolean} noiseSuppression
+ * @property {boolean} autoGainControl
+ */
+
+/**
  * The microphone of this page.
  *
  * Events: `change` when {@link Microphone#asking} or {@link Microphone#condition} changed;
@@ -69,10 +78,12 @@ export class Microphone extends Store {
 
   /** Whether what it hears is made fit for speech: else it is for music. */
   processing;
+  /** @type {Wishes} */
+  wishes = { deviceId: '', echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+  /** What was chosen last; of another device one may have been given since. */
+  #chosen = this.wishes;
   #enabled = true;
   #lost = false;
-  /** The device to ask for, '' for the system's choice. */
-  #deviceId = '';
   /** @type {Signal | null} */
   #signal = null;
   /** @type {AbortController | null} */
@@ -114,7 +125,7 @@ export class Microphone extends Store {
    */
   async reopen() {
     if (this.condition === 'silent') {
-      this.#deviceId = await this.#nextDevice();
+      this.wishes = { ...this.wishes, deviceId: await this.#nextDevice() };
     }
     return this.#open();
   }
@@ -139,6 +150,19 @@ export class Microphone extends Store {
         this.#setAsking(false);
       }
     }
+  }
+
+  /**
+   * @param {Wishes} wishes what the person wants from the next time on that it is opened
+   * @returns {boolean} whether they are others than before
+   */
+  choose(wishes) {
+    const other = JSON.stringify(wishes) !== JSON.stringify(this.#chosen);
+    if (other) {
+      this.#chosen = wishes;
+      this.wishes = wishes;
+    }
+    return other;
   }
 
   /** Gives up waiting for {@link open}. */
@@ -223,16 +247,24 @@ export class Microphone extends Store {
     if (!navigator.mediaDevices?.getUserMedia) {
       throw new MicrophoneError(window.isSecureContext ? 'unsupported' : 'insecure');
     }
+    const { deviceId, echoCancellation, noiseSuppression, autoGainControl } = this.wishes;
     const audio = {
-      echoCancellation: this.processing,
-      noiseSuppression: this.processing,
-      autoGainControl: this.processing,
-      ...(this.#deviceId && { deviceId: this.#deviceId }),
+      echoCancellation: this.processing && echoCancellation,
+      noiseSuppression: this.processing && noiseSuppression,
+      autoGainControl: this.processing && autoGainControl,
     };
+    // A wish alone some browsers pass over.
+    const exactly = deviceId ? { ...audio, deviceId: { exact: deviceId } } : audio;
     /** @type {MediaStream} */
     let stream;
     try {
-      stream = await navigator.mediaDevices.getUserMedia({ audio });
+      stream = await navigator.mediaDevices.getUserMedia({ audio: exactly }).catch((err) => {
+        // The one that was chosen is not there: any will do.
+        if (exactly !== audio && (err.name === 'OverconstrainedError' || err.name === 'NotFoundError')) {
+          return navigator.mediaDevices.getUserMedia({ audio });
+        }
+        throw err;
+      });
     } catch (err) {
       const problem = PROBLEMS.get(err instanceof DOMException ? err.name : '') ?? 'failed';
       const forbidden = problem === 'denied' && (await microphonePolicy()) !== '';

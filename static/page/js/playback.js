@@ -39,6 +39,8 @@ export class Playback extends Store {
   #timer = 0;
   #deaf = false;
   #booster = new Booster();
+  /** The loudspeaker, '' for the system's choice. */
+  #speaker = '';
   /** Whether outputs were seen: not every browser tells of them. */
   #outputsSeen = false;
   #outputLost = false;
@@ -81,6 +83,7 @@ export class Playback extends Store {
     this.#elements.set(audio, { refused: false, expected: false, time: 0, still: 0, volume: 1 });
     audio.addEventListener('playing', () => this.#settle(audio, false));
     this.#host.append(audio);
+    this.#lead(audio);
     this.#play(audio);
     if (!this.#timer) {
       this.#timer = setInterval(() => this.#look(), INTERVAL_MS);
@@ -128,6 +131,25 @@ export class Playback extends Store {
     if (played && played.volume !== volume) {
       played.volume = volume;
       this.#applyVolume(audio, volume);
+    }
+  }
+
+  /** @param {string} speaker '' for the system's choice */
+  setSpeaker(speaker) {
+    if (speaker !== this.#speaker) {
+      this.#speaker = speaker;
+      this.#booster.setSpeaker(speaker);
+      for (const audio of this.#elements.keys()) {
+        this.#lead(audio);
+      }
+    }
+  }
+
+  /** @param {HTMLAudioElement} audio to its loudspeaker; to the system's when that is not there */
+  async #lead(audio) {
+    const element = /** @type {any} */ (audio);
+    if (element.setSinkId && element.sinkId !== this.#speaker) {
+      await element.setSinkId(this.#speaker).catch(() => element.setSinkId('').catch(() => {}));
     }
   }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { lead } from './booster.js';
+
 /**
  * @typedef {object} Note
  * @property {number} at when it begins, in milliseconds from the tone's beginning
@@ -84,10 +86,17 @@ export class Tones {
   /** @type {GainNode | null} */
   #volume = null;
   #rest = 0;
+  #speaker = '';
 
   /** @param {import('./choices.js').Choices} choices */
   constructor(choices) {
     this.#choices = choices;
+  }
+
+  /** @param {string} speaker where they are heard; '' for the system's choice */
+  setSpeaker(speaker) {
+    this.#speaker = speaker;
+    lead(this.#context, speaker);
   }
 
   /** @param {Tone} tone */
@@ -97,6 +106,7 @@ export class Tones {
     }
     const asked = performance.now();
     const context = (this.#context ??= new AudioContext({ latencyHint: 'interactive' }));
+    lead(context, this.#speaker);
     this.#volume ??= new GainNode(context);
     this.#volume.connect(context.destination);
     // The ear counts in ratios.

@@ -13,9 +13,10 @@ const TAKEN = /^(Escape|Tab|Meta|OS|ContextMenu|Enter|NumpadEnter)/;
  * @param {import('../choices.js').Choices} choices
  * @param {import('../keys.js').Keys} keys
  * @param {import('../tones.js').Tones} tones
+ * @param {() => void} look looks what devices there are
  * @returns {() => void} opens it
  */
-export function mountPreferences(choices, keys, tones) {
+export function mountPreferences(choices, keys, tones, look) {
   const dialog = /** @type {HTMLDialogElement} */ (byId('preferences-dialog'));
   const by = /** @type {HTMLSelectElement} */ (byId('preferences-by'));
   const how = /** @type {HTMLSelectElement} */ (byId('preferences-how'));
@@ -97,6 +98,7 @@ export function mountPreferences(choices, keys, tones) {
   const open = () => {
     setText(says, '');
     wait(false);
+    look();
     dialog.showModal();
   };
   byId('preferences-open').addEventListener('click', open);

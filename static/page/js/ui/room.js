@@ -27,10 +27,12 @@ const COPIED_MS = 2_000;
 /**
  * @param {import('../session.js').Session} session
  * @param {string} invitedTo channel id, or ''
+ * @param {() => void} preferences opens the settings
  * @returns {Scene}
  */
-function sceneFor(session, invitedTo) {
+function sceneFor(session, invitedTo, preferences) {
   const { call, directory } = session;
+  const trial = { label: 'Try microphone and sound', run: preferences };
   const cancel = { label: 'Cancel', run: () => call.leave() };
   const { wanted, talk: { trouble } } = call;
   if (trouble) {
@@ -66,13 +68,13 @@ function sceneFor(session, invitedTo) {
     const count = session.peopleIn(id).length;
     const inside = count > 0 ? `${people(count)} in here now.` : 'Nobody is in here yet.';
     const enters = session.mayEnter(id);
-    const button = { label: 'Join', primary: true, run: () => call.join(id) };
+    const join = { label: 'Join', primary: true, run: () => call.join(id) };
     return {
       key: `before ${id} ${before.channel_name} ${enters}`,
       icon: before.access === 'members' ? 'lock' : 'channel',
       title: before.channel_name,
       text: enters ? inside : lookWords(false, ''),
-      buttons: enters ? [button] : [],
+      buttons: enters ? [join, trial] : [],
     };
   }
   return {
@@ -80,7 +82,7 @@ function sceneFor(session, invitedTo) {
     icon: 'channel',
     title: 'Pick a channel to talk',
     text: 'You are heard by the people in it as soon as you join.',
-    buttons: [],
+    buttons: [trial],
   };
 }
 
@@ -111,7 +113,7 @@ function showScene(stage, scene) {
 
 /**
  * @param {import('../session.js').Session} session
- * @param {import('./dialogs.js').Dialogs} dialogs
+ * @param {import('./dialogs.js').Dialogs & {preferences: () => void}} dialogs
  * @param {string} invitedTo the channel a link invites to, or ''
  * @returns {() => void} renders
  */
@@ -157,7 +159,7 @@ export function mountRoom(session, dialogs, invitedTo) {
     stage.hidden = !onStage;
     byId('room-head').hidden = onStage;
     if (onStage) {
-      showScene(stage, sceneFor(session, invitedTo));
+      showScene(stage, sceneFor(session, invitedTo, dialogs.preferences));
     } else {
       delete stage.dataset.key;
     }

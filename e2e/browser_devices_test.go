@@ -1,0 +1,101 @@
+package e2e
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+)
+
+// choose takes an option of a field, as a person does.
+func (b *participant) choose(selector, value string) {
+	b.t.Helper()
+	evaluate[chromedp.Void](b, fmt.Sprintf("((field) => { field.value = %s; field.dispatchEvent(new Event('change')); })(document.querySelector(%s))",
+		strconv.Quote(value), strconv.Quote(selector)))
+}
+
+// watchMicrophones keeps all tracks that the page is given.
+const watchMicrophones = `(() => {
+	const devices = navigator.mediaDevices;
+	const real = devices.getUserMedia.bind(devices);
+	window.given = [];
+	devices.getUserMedia = async (asked) => {
+		const stream = await real(asked);
+		given.push(stream.getTracks()[0]);
+		return stream;
+	};
+})()`
+
+// TestBrowserDevices tries microphone and loudspeaker before joining, chooses others, and has the browser leave the sound alone.
+func TestBrowserDevices(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t)
+	ada := startBrowser(t, "Ada", toneAda)
+	ben := startBrowser(t, "Ben", toneBen)
+	both := []*participant{ada, ben}
+	for _, one := range both {
+		one.do(chromedp.EmulateViewport(laptopWidth, laptopHeight))
+		one.signIn(s)
+	}
+	ben.join("lobby")
+
+	evaluate[chromedp.Void](ada, watchMicrophones)
+	ada.see("#stage", "Try microphone and sound")
+	ada.click("#stage .button")
+	ada.see("#preferences-dialog", "Microphone and sound")
+	require.Zero(t, evaluate[int](ada, "given.length"), "nothing is opened before it is asked for")
+	ada.click("#devices-try")
+	ada.until("one is loud", "document.getElementById('devices-level').value > 0.5")
+	ada.until("there are devices, with names", "['microphone', 'speaker'].every((name) => document.querySelectorAll('#devices-' + name + ' option').length > 2)")
+	ada.pictures("devices")
+	ada.click("#devices-hear")
+	ada.see("#devices-hear", "Say something")
+	ada.see("#devices-hear", "This is you")
+	ada.see("#devices-hear", "Hear yourself")
+	option := func(name string, n int) string {
+		t.Helper()
+		return evaluate[string](ada, fmt.Sprintf("document.querySelectorAll('#devices-%s option')[%d].value", name, n))
+	}
+	microphone, other, speaker := option("microphone", 2), option("microphone", 1), option("speaker", 2)
+	ada.choose("#devices-microphone", microphone)
+	ada.until("that is tried", fmt.Sprintf("given.at(-1).getSettings().deviceId === %q && document.getElementById('devices-level').value > 0.5", microphone))
+	ada.choose("#devices-speaker", speaker)
+	ada.click("#devices-noise")
+	ada.click("#preferences-close")
+	ada.until("the microphone is let go", "given.every((track) => track.readyState === 'ended')")
+
+	// They are those that one talks with.
+	uses := func(microphone string) {
+		t.Helper()
+		ada.until("the chosen ones are in use", fmt.Sprintf(
+			"livechat.media.microphone.track?.getSettings().deviceId === %q && livechat.media.slots.every(({ audio }) => audio.sinkId === %q)", microphone, speaker))
+	}
+	ada.join("lobby")
+	uses(microphone)
+	ben.hears(both, ada)
+	ada.hears(both, ben)
+
+	// In the middle of it, too, and one hears how that is.
+	ada.click("#preferences-open")
+	ada.click("#devices-try")
+	ada.until("one is loud", "document.getElementById('devices-level').value > 0.5")
+	ada.choose("#devices-microphone", other)
+	uses(other)
+	ada.until("that is tried", "document.getElementById('devices-level').value > 0.5")
+	ada.click("#preferences-close")
+	ben.hears(both, ada)
+
+	// It is remembered, and what the browser is to make of the sound. (The tests' pages ask for none of it.)
+	ada.do(chromedp.Navigate(s.URL + "/?#channel=lobby"))
+	ada.until("the page runs", "window.livechat")
+	ada.click("#stage .button--primary")
+	ada.joined()
+	uses(other)
+	require.Equal(t, "true false true", evaluate[string](ada,
+		"(({ echoCancellation, noiseSuppression, autoGainControl }) => [echoCancellation, noiseSuppression, autoGainControl].join(' '))(livechat.media.microphone.track.getSettings())"))
+	for _, one := range both {
+		one.noComplaints()
+	}
+}

@@ -1,0 +1,96 @@
+/**
+ * The part of the settings about microphone and loudspeaker: which, what is made of the sound, and how it is to hear oneself.
+ * @module
+ */
+
+import { microphoneWords } from '../words/voice.js';
+import { byId, h, setAttribute, setText } from './dom.js';
+
+/** @type {Record<import('../trial.js').Trial['state'], string>} */
+const HEAR = {
+  off: 'Hear yourself',
+  asking: 'Hear yourself',
+  on: 'Hear yourself',
+  recording: 'Say something …',
+  playing: 'This is you',
+};
+
+/**
+ * @param {import('../choices.js').Choices} choices
+ * @param {import('../devices.js').Devices} devices
+ * @param {import('../trial.js').Trial} trial
+ */
+export function mountDevices(choices, devices, trial) {
+  const dialog = /** @type {HTMLDialogElement} */ (byId('preferences-dialog'));
+  const test = byId('devices-try');
+  const hear = /** @type {HTMLButtonElement} */ (byId('devices-hear'));
+  const meter = /** @type {HTMLMeterElement} */ (byId('devices-level'));
+  /** @type {[HTMLSelectElement, 'microphoneId' | 'speakerId', () => MediaDeviceInfo[], string][]} */
+  const selects = [
+    [/** @type {HTMLSelectElement} */ (byId('devices-microphone')), 'microphoneId', () => devices.microphones, 'Microphone'],
+    [/** @type {HTMLSelectElement} */ (byId('devices-speaker')), 'speakerId', () => devices.speakers, 'Loudspeaker'],
+  ];
+  /** @type {[HTMLInputElement, 'echoCancellation' | 'noiseSuppression' | 'autoGainControl'][]} */
+  const switches = [
+    [/** @type {HTMLInputElement} */ (byId('devices-echo')), 'echoCancellation'],
+    [/** @type {HTMLInputElement} */ (byId('devices-noise')), 'noiseSuppression'],
+    [/** @type {HTMLInputElement} */ (byId('devices-gain')), 'autoGainControl'],
+  ];
+
+  /** With what was chosen last, of which others hear at the end of this turn. */
+  const again = () => queueMicrotask(() => trial.state !== 'off' && trial.start());
+  for (const [select, name] of selects) {
+    select.addEventListener('change', () => {
+      choices.set(name, select.value);
+      again();
+    });
+  }
+  for (const [box, name] of switches) {
+    box.addEventListener('change', () => {
+      choices.set(name, box.checked);
+      again();
+    });
+  }
+  test.addEventListener('click', () => (trial.state === 'off' ? trial.start().then(() => devices.look()) : trial.stop()));
+  hear.addEventListener('click', async () => {
+    if (trial.state === 'off') {
+      await trial.start();
+      devices.look();
+    }
+    trial.hear();
+  });
+  dialog.addEventListener('close', () => trial.stop());
+
+  const renderChoices = () => {
+    for (const [select, name, list, word] of selects) {
+      const chosen = choices.get(name);
+      const there = list();
+      const options = there.map((d, i) => h('option', { value: d.deviceId }, d.label || `${word} ${i + 1}`));
+      const missing = chosen && !there.some((d) => d.deviceId === chosen);
+      select.replaceChildren(
+        h('option', { value: '' }, 'As the system has it'),
+        ...options,
+        ...(missing ? [h('option', { value: chosen }, 'Not there just now')] : []),
+      );
+      select.value = chosen;
+    }
+    byId('devices-speakers').hidden = devices.speakers.length === 0;
+    switches.forEach(([box, name]) => (box.checked = choices.get(name)));
+  };
+  const renderTrial = () => {
+    const { state, problem } = trial;
+    setText(test, state === 'off' ? 'Try it' : 'Stop');
+    setAttribute(test, 'aria-pressed', String(state !== 'off'));
+    meter.value = trial.level;
+    setText(hear, HEAR[state]);
+    hear.disabled = state !== 'on' && state !== 'off';
+    const words = problem && microphoneWords(problem);
+    setText(byId('devices-says'), words ? `${words.title}. ${words.text}` : '');
+  };
+  choices.addEventListener('change', renderChoices);
+  devices.addEventListener('change', renderChoices);
+  trial.addEventListener('change', renderTrial);
+  renderChoices();
+  renderTrial();
+  return () => devices.look();
+}
