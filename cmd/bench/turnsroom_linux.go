@@ -52,7 +52,7 @@ func (t *turns) room(
 			return nil, err
 		}
 	}
-	joining, cancel := context.WithTimeout(ctx, patience)
+	joining, cancel := context.WithTimeout(ctx, patience*time.Duration(1+len(r.voices)))
 	defer cancel()
 	for i := range r.voices {
 		v := &voice{id: byte(i + 1)}
@@ -219,8 +219,10 @@ func (r *turnsRoom) queue(ctx context.Context, rounds int, as string) error {
 			got <- failed
 		}()
 		for to.call.Floor().State().Position == 0 {
-			if err = wait(ctx, time.Millisecond); err != nil {
-				return errors.Join(err, <-got)
+			select {
+			case err = <-got:
+				return errors.Join(errNotQueued, err)
+			case <-time.After(time.Millisecond):
 			}
 		}
 		r.ear.forget()
@@ -236,6 +238,8 @@ func (r *turnsRoom) queue(ctx context.Context, rounds int, as string) error {
 	}
 	return has.Release(ctx)
 }
+
+var errNotQueued = errors.New("the floor was not another's")
 
 // preempt has each take the floor from the other.
 func (r *turnsRoom) preempt(ctx context.Context, rounds int, frame time.Duration, as string) error {
