@@ -153,7 +153,7 @@ func (b *participant) fatalf(format string, args ...any) {
 		return JSON.stringify({
 			stage: session.stage, client: client.state, wanted: call.wanted, room: call.room && {
 				...call.room, members: [...call.room.members.values()], chat: undefined },
-			trouble: call.talk.trouble, problem: call.problem && { ...call.problem, error: String(call.problem.error) },
+			floor: { ...call.floor }, trouble: call.talk.trouble, problem: call.problem && { ...call.problem, error: String(call.problem.error) },
 			media: media.state, slots: media.slots.map((s) => [s.mid, s.userId]), text: document.body.innerText });
 	})()`))
 	b.t.Fatalf("%s: %s\npage: %s (%v)\nconsole: %s",

@@ -261,12 +261,13 @@ func (c *Channel) RevokeFloor(by string, grants []FloorGrant, answer func()) (re
 	return revoked
 }
 
-// WithFloor calls do with the member's grant or place and the floor of its channel, nil where one does not talk at a time, or the member
-// is out. Nothing is told meanwhile: like Notifier, do must neither block nor call back.
-func (m *Member) WithFloor(do func(mine FloorAnswer, state *FloorState)) {
+// WithFloor calls do with the member's channel, its grant or place there, and the floor, nil where one does not talk at a time, or the
+// member is out. Nothing is told meanwhile: like Notifier, do must neither block nor call back.
+func (m *Member) WithFloor(do func(c ChannelInfo, mine FloorAnswer, state *FloorState)) {
 	m.channel.mu.Lock()
 	defer m.channel.mu.Unlock()
-	do(m.floorLocked())
+	mine, state := m.floorLocked()
+	do(m.channel.roster.info(), mine, state)
 }
 
 func (m *Member) floorLocked() (mine FloorAnswer, state *FloorState) {

@@ -155,12 +155,12 @@ func floorClear(ctx context.Context, s *Session, r *request) error {
 	return nil
 }
 
-// wireFloor is a channel's floor as a member is told of it; nil where people do not talk by turns.
-func wireFloor(channelID string, state *sfu.FloorState, mine sfu.FloorAnswer) *protocol.Floor {
+// wireFloor is a channel's floor as the user is told of it, who is a member; nil where people do not talk by turns. It takes no lock.
+func (s *Session) wireFloor(c *sfu.ChannelInfo, state *sfu.FloorState, mine sfu.FloorAnswer) *protocol.Floor {
 	if state == nil {
 		return nil
 	}
-	wire := &protocol.Floor{Waiting: state.Waiting}
+	wire := &protocol.Floor{Waiting: state.Waiting, PriorityMax: s.priorityMost(c)}
 	if state.Holder != nil {
 		wire.Holder = new(wireHolder(*state.Holder))
 	}
@@ -168,7 +168,7 @@ func wireFloor(channelID string, state *sfu.FloorState, mine sfu.FloorAnswer) *p
 		wire.Over = new(wireHolder(*state.Over))
 	}
 	if mine.Grant != nil {
-		wire.Grant = new(wireGranted(channelID, *mine.Grant))
+		wire.Grant = new(wireGranted(c.ID, *mine.Grant))
 	}
 	if mine.Place != nil {
 		wire.Position, wire.Size = mine.Place.Position, mine.Place.Size
@@ -249,8 +249,8 @@ func (s *Session) withFloor(do func(*protocol.Floor)) {
 	done := false
 	if m := s.member.Load(); m != nil {
 		s.gw.guard("floor", func() {
-			m.WithFloor(func(mine sfu.FloorAnswer, state *sfu.FloorState) {
-				wire := wireFloor(m.Channel().ID(), state, mine)
+			m.WithFloor(func(c sfu.ChannelInfo, mine sfu.FloorAnswer, state *sfu.FloorState) {
+				wire := s.wireFloor(&c, state, mine)
 				done = true
 				do(wire)
 			})

@@ -201,7 +201,7 @@ func (g *Gateway) tellMoved(t target, event protocol.ModerationEvent, by auth.Id
 	event.Joined = &protocol.Joined{
 		ChannelID: found.Channel.ID, ChannelName: found.Channel.Name, Mode: protocol.Mode(found.Channel.Mode),
 		ActiveMembers: wireMembers(found.Members), Slots: wireSlots(found.Slots),
-		Floor: wireFloor(found.Channel.ID, found.Floor, sfu.FloorAnswer{}),
+		Floor: t.session.wireFloor(&found.Channel, found.Floor, sfu.FloorAnswer{}),
 	}
 	body, err := protocol.EncodeBody(protocol.OpModerationEvent, complete(event, t.who, by))
 	if err != nil {

@@ -182,4 +182,6 @@ type Floor struct {
 	Grant    *FloorGranted `json:"grant,omitempty"`
 	Position int           `json:"position,omitempty"`
 	Size     int           `json:"size,omitempty"`
+	// PriorityMax is the highest priority with which one may ask.
+	PriorityMax int `json:"priority_max"`
 }

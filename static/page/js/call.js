@@ -12,9 +12,10 @@
 
 import { showChannelInAddress } from './account.js';
 import { Audience } from './audience.js';
+import { Floor } from './floor.js';
 import { Hearing } from './hearing.js';
 import { Path } from './path.js';
-import { ConnectionLostError, ErrorCode, Op, RequestError } from './protocol.js';
+import { ConnectionLostError, ErrorCode, MODE_PTT, Op, RequestError } from './protocol.js';
 import { Retry } from './retry.js';
 import { Room } from './room.js';
 import { Store } from './store.js';
@@ -69,6 +70,7 @@ export class Call extends Store {
     this.voice = new Voice(client, media);
     this.talk = new Talk(media, this.voice);
     this.hearing = new Hearing(client);
+    this.floor = new Floor(client);
     this.path = new Path(client, media);
     this.audience = new Audience(client, this);
     this.#directory = directory;
@@ -76,6 +78,7 @@ export class Call extends Store {
     this.talk.addEventListener('change', () => this.changed());
     this.voice.addEventListener('change', () => this.changed());
     this.hearing.addEventListener('change', () => this.changed());
+    this.floor.addEventListener('change', () => this.changed());
     this.hearing.addEventListener('refused', (e) => this.report('voice', '', /** @type {CustomEvent} */ (e).detail));
     this.voice.addEventListener('refused', (e) => this.report('voice', '', /** @type {CustomEvent} */ (e).detail));
     this.voice.addEventListener('told', (e) => this.onVoiceState(/** @type {CustomEvent} */ (e).detail));
@@ -205,8 +208,12 @@ export class Call extends Store {
     this.#settle();
   }
 
-  /** It is known again who speaks. */
-  onResumed() {
+  /**
+   * It is known again who speaks.
+   * @param {import('./protocol.js').Floor} [floor]
+   */
+  onResumed(floor) {
+    this.floor.resume(floor, this.#myId);
     this.#listen();
   }
 
@@ -251,7 +258,11 @@ export class Call extends Store {
       this.#onJudged(room, d);
       return;
     }
+    if (this.floor.apply(op, d)) {
+      return;
+    }
     room.apply(op, d);
+    this.#followMode(room);
     this.#hold();
     switch (op) {
       case Op.SPEAKERS:
@@ -328,6 +339,14 @@ export class Call extends Store {
     this.#settle();
   }
 
+  /** @param {Room} room which may be one where one talks at a time now, or no more */
+  #followMode(room) {
+    const turns = room.mode === MODE_PTT;
+    if (turns !== this.floor.there) {
+      this.floor.begin(turns ? { waiting: 0, priority_max: 0 } : undefined);
+    }
+  }
+
   /** Has the voice be as a moderator lets it. */
   #hold() {
     this.voice.hold(this.mine?.muted ?? false);
@@ -368,6 +387,7 @@ export class Call extends Store {
   #quit() {
     this.room?.chat.leave();
     this.room = null;
+    this.floor.begin(undefined);
     this.#hold();
   }
 
@@ -429,6 +449,7 @@ export class Call extends Store {
     const chat = this.#chats.of(channelId);
     chat.note(deed ? 'deed' : this.room?.channelId === channelId ? 'back' : 'here', joined.channel_name, deed);
     this.room = new Room(joined, chat);
+    this.floor.begin(joined.floor);
     this.#hold();
     chat.arrive();
     chat.load();

@@ -6,7 +6,7 @@
  * Events, all CustomEvents:
  *  - `state`: {@link Client#state} changed, or the session ended, and {@link Client#ready} is null;
  *  - `ready`: a new session stands; `detail` is READY's payload;
- *  - `resumed`: the session has a connection again;
+ *  - `resumed`: the session has a connection again; `detail.floor` is that of the channel, where there is one;
  *  - `event`: a server event; `detail` is `{op, d}`.
  * @module
  */
@@ -355,9 +355,9 @@ export class Client extends EventTarget {
   /**
    * The session goes on where it broke. The server carries out each request once, however often it comes.
    * @param {Connection} connection
-   * @param {{resume_token: string, ice_servers: RTCIceServer[]}} resumed
+   * @param {{resume_token: string, ice_servers: RTCIceServer[], floor?: import('./protocol.js').Floor}} resumed
    */
-  #goOn(connection, { resume_token, ice_servers }) {
+  #goOn(connection, { resume_token, ice_servers, floor }) {
     if (!this.ready) {
       return;
     }
@@ -366,7 +366,7 @@ export class Client extends EventTarget {
     this.#stand(connection);
     // Says that RESUMED has arrived: from then on the token before it is worth nothing.
     connection.beat();
-    this.dispatchEvent(new CustomEvent('resumed'));
+    this.dispatchEvent(new CustomEvent('resumed', { detail: { floor } }));
   }
 
   /** @param {Connection} connection on which the session stands now */

@@ -1,5 +1,5 @@
 /**
- * Which tone tells of what: one's own voice, who comes and goes where one is, and messages to one who does not look.
+ * Which tone tells of what: one's own voice, the floor, who comes and goes where one is, and messages to one who does not look.
  * @module
  */
 
@@ -67,6 +67,8 @@ export function mountCues(session, tones) {
     }
     Object.assign(was, { silent, deaf: voice.deaf, in: inside });
   });
+
+  call.floor.addEventListener('cue', (e) => tones.play(/** @type {CustomEvent} */ (e).detail));
 
   client.addEventListener('event', (e) => {
     const { op, d } = /** @type {CustomEvent} */ (e).detail;

@@ -107,13 +107,14 @@ export class Directory extends Store {
 
   /**
    * @param {string} name
+   * @param {string} mode
    * @param {number} capacity 0 for the server's limit
    * @returns {Promise<import('./protocol.js').ChannelInfo>}
    * @throws {RequestError | import('./protocol.js').ConnectionLostError}
    */
-  async create(name, capacity) {
+  async create(name, mode, capacity) {
     const ask = (/** @type {string} */ id) =>
-      this.#client.request(Op.CHANNEL_CREATE, { channel_id: id, channel_name: name, mode: 'conference', capacity });
+      this.#client.request(Op.CHANNEL_CREATE, { channel_id: id, channel_name: name, mode, capacity });
     let info;
     try {
       info = await ask(channelIdFor(name));

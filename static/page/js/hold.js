@@ -198,6 +198,8 @@ export class HoldToTalk extends EventTarget {
         this.pressed = true;
         this.dispatchEvent(new CustomEvent('press'));
       }
+    } else if (this.pressed && this.tailMs === 0) {
+      this.#end(); // a timer may come after the next press, which then is none
     } else if (this.pressed && !this.#tail) {
       this.#tail = setTimeout(() => this.#end(), this.tailMs);
     }

@@ -23,6 +23,9 @@ export const FEATURE_FLOOR = 'floor';
 /** What it has when channels say who is heard, and hands may be raised. */
 export const FEATURE_STAGE = 'stage';
 
+/** The mode of channels where one talks at a time. */
+export const MODE_PTT = 'ptt';
+
 /** Opcodes, requests first. */
 export const Op = Object.freeze({
   HEARTBEAT: 1,
@@ -367,6 +370,7 @@ export function charCount(text) {
  * @property {number} [position]
  * @property {number} [keep_messages] absent: as many as the server keeps by default
  * @property {number} [keep_for_ms]
+ * @property {FloorSettings} [floor]
  * @property {string[]} [may] what one may do there: enter, publish, chat, moderate, change, record
  */
 
@@ -425,6 +429,50 @@ export function charCount(text) {
  * @property {string} sdp_answer
  * @property {Member[]} active_members
  * @property {Slot[]} slots
+ * @property {Floor} [floor] where one talks at a time
+ */
+
+/**
+ * Who has the floor.
+ * @typedef {object} FloorHolder
+ * @property {string} user_id
+ * @property {string} name
+ * @property {number} priority
+ * @property {number} since
+ */
+
+/**
+ * The floor as it is one's own.
+ * @typedef {object} FloorGranted
+ * @property {number} grant_id
+ * @property {number} priority
+ * @property {number} since
+ * @property {number} [left_ms] how long one may talk, absent for as long as one likes
+ * @property {number} [warn_ms] how long before that one is warned
+ * @property {number} [ping_timeout_ms]
+ * @property {boolean} [over]
+ */
+
+/**
+ * A channel's floor as a whole.
+ * @typedef {object} Floor
+ * @property {FloorHolder} [holder]
+ * @property {FloorHolder} [over]
+ * @property {number} waiting
+ * @property {number} priority_max
+ * @property {FloorGranted} [grant]
+ * @property {number} [position]
+ * @property {number} [size]
+ */
+
+/**
+ * How the floor of a channel is given; what is absent is as the server has it.
+ * @typedef {object} FloorSettings
+ * @property {number} [talk_ms]
+ * @property {number} [pause_ms]
+ * @property {number} [queue]
+ * @property {boolean} [cut_in]
+ * @property {boolean} [over]
  */
 
 /**

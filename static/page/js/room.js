@@ -123,6 +123,7 @@ export class Room {
       this.#restage(d);
     } else if (event === 'update' && channel) {
       this.name = channel.channel_name;
+      this.mode = channel.mode;
     }
   }
 

@@ -65,7 +65,7 @@ export class Session extends Store {
     }
     client.addEventListener('state', () => this.#onClientState());
     client.addEventListener('ready', () => this.#onReady());
-    client.addEventListener('resumed', () => this.#onResumed());
+    client.addEventListener('resumed', (e) => this.#onResumed(/** @type {CustomEvent} */ (e).detail.floor));
     client.addEventListener('event', (e) => {
       const { op, d } = /** @type {CustomEvent} */ (e).detail;
       this.#onEvent(op, d);
@@ -315,10 +315,13 @@ export class Session extends Store {
     this.call.path.restart();
   }
 
-  /** What happened meanwhile was told. */
-  #onResumed() {
+  /**
+   * What happened meanwhile was told.
+   * @param {import('./protocol.js').Floor} [floor]
+   */
+  #onResumed(floor) {
     this.#setIceServers(this.client.ready?.ice_servers ?? []);
-    this.call.onResumed();
+    this.call.onResumed(floor);
   }
 
   /** @param {RTCIceServer[]} iceServers for the next connection, and for this one should it look for a path again */

@@ -4,6 +4,7 @@
  */
 
 import { noteWords } from '../words/chat.js';
+import { floorWords } from '../words/floor.js';
 import { byId } from './dom.js';
 
 /**
@@ -16,6 +17,7 @@ export function mountAnnouncer(session) {
   let muted = false;
   let deaf = false;
   let mediaState = '';
+  let floor = '';
   /** @type {import('../room.js').Room | null} */
   let room = null;
   let lastKey = 0;
@@ -33,6 +35,12 @@ export function mountAnnouncer(session) {
       said.push(`You left ${room.name}`);
     }
     room = call.room;
+    const [talking] = call.floor.there ? floorWords(call.floor, true, false) : [''];
+    const { standing, holder, over } = call.floor;
+    if (talking !== floor && (standing || holder || over)) {
+      said.push(talking);
+    }
+    floor = talking;
     if (room && call.media.state !== mediaState && call.media.state === 'connected') {
       said.push('Voice is connected');
     }

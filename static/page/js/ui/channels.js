@@ -3,6 +3,7 @@
  * @module
  */
 
+import { MODE_PTT } from '../protocol.js';
 import { unreadWords } from '../words/chat.js';
 import { people } from '../words/common.js';
 import { roleWords } from '../words/moderation.js';
@@ -104,14 +105,15 @@ export function mountChannels(session, dialogs) {
     const [, name, count] = button.children;
     const own = session.limits?.channel_capacity !== info.capacity;
     const members = info.access === 'members';
-    setIcon(button, members ? 'lock' : 'channel');
+    const turns = info.mode === MODE_PTT;
+    setIcon(button, members ? 'lock' : turns ? 'radio' : 'channel');
     const full = inside >= info.capacity;
     setText(name, info.channel_name);
     setText(count, own ? `${inside}/${info.capacity}` : String(inside));
     count.classList.toggle('channel__count--none', inside === 0);
     button.classList.toggle('channel--full', full);
     setAttribute(button, 'aria-current', call.wanted === info.channel_id ? 'true' : null);
-    const words = [info.channel_name, people(inside), full ? 'full' : '', members ? 'for members only' : ''];
+    const words = [info.channel_name, people(inside), full ? 'full' : '', turns ? 'push-to-talk' : '', members ? 'for members only' : ''];
     setAttribute(button, 'aria-label', words.filter(Boolean).join(', '));
     setAttribute(button, 'title', full ? `${info.channel_name} is full` : info.channel_name);
   };

@@ -55,6 +55,7 @@ function mountCreate(session) {
   const form = /** @type {HTMLFormElement} */ (byId('create-form'));
   const name = /** @type {HTMLInputElement} */ (byId('create-name'));
   const capacity = /** @type {HTMLInputElement} */ (byId('create-capacity'));
+  const mode = /** @type {HTMLSelectElement} */ (byId('create-mode'));
   const submit = /** @type {HTMLButtonElement} */ (byId('create-submit'));
   const error = byId('create-error');
   byId('create-cancel').addEventListener('click', () => dialog.close());
@@ -76,7 +77,7 @@ function mountCreate(session) {
     }
     submit.disabled = true;
     try {
-      const info = await session.directory.create(name.value.trim(), Number(capacity.value) || 0);
+      const info = await session.directory.create(name.value.trim(), mode.value, Number(capacity.value) || 0);
       dialog.close();
       if (session.call.wanted === null) {
         session.call.join(info.channel_id);

@@ -156,6 +156,9 @@ export function mountPeople(session, dialogs) {
     if (member.self_mute || member.suppressed) {
       return '';
     }
+    if (call.floor.there) {
+      return ''; // who has the floor is said where one talks
+    }
     return media.slots.length > 0 && !media.hears(member.user_id) ? 'Not heard now' : '';
   };
 

@@ -3,8 +3,8 @@
  * @module
  */
 
-import { FEATURE_STAGE, Op, charCount } from '../protocol.js';
-import { keepTimes, updateFailed } from '../words/channels.js';
+import { FEATURE_STAGE, MODE_PTT, Op, charCount } from '../protocol.js';
+import { keepTimes, talkTimes, updateFailed } from '../words/channels.js';
 import { byId, h, setText } from './dom.js';
 
 /** What CHANNEL_UPDATE calls the server's own default. */
@@ -24,12 +24,21 @@ export function mountSettings(session) {
   const topic = /** @type {HTMLInputElement} */ (byId('settings-topic'));
   const access = /** @type {HTMLSelectElement} */ (byId('settings-access'));
   const speaking = /** @type {HTMLSelectElement} */ (byId('settings-speaking'));
+  const mode = /** @type {HTMLSelectElement} */ (byId('settings-mode'));
+  const talk = /** @type {HTMLSelectElement} */ (byId('settings-talk'));
+  const queue = /** @type {HTMLInputElement} */ (byId('settings-queue'));
+  const cutIn = /** @type {HTMLInputElement} */ (byId('settings-cutin'));
+  const over = /** @type {HTMLInputElement} */ (byId('settings-over'));
   const time = /** @type {HTMLSelectElement} */ (byId('settings-time'));
   const count = /** @type {HTMLInputElement} */ (byId('settings-count'));
   const submit = /** @type {HTMLButtonElement} */ (byId('settings-submit'));
   const error = byId('settings-error');
   let channelId = '';
   byId('settings-cancel').addEventListener('click', () => dialog.close());
+  const showFloor = () => {
+    byId('settings-floor').hidden = mode.value !== MODE_PTT;
+  };
+  mode.addEventListener('change', showFloor);
 
   /** @returns {string} what is wrong with the input, in words */
   const objection = () => {
@@ -48,6 +57,15 @@ export function mountSettings(session) {
     topic: topic.value.trim(),
     access: access.value,
     speaking: client.has(FEATURE_STAGE) ? speaking.value : undefined,
+    mode: mode.value,
+    ...(mode.value === MODE_PTT && {
+      floor: {
+        talk_ms: Number(talk.value),
+        queue: queue.value === '' ? DEFAULT : Number(queue.value),
+        cut_in: cutIn.checked,
+        over: over.checked,
+      },
+    }),
     keep_messages: count.value === '' ? DEFAULT : Number(count.value),
     keep_for_ms: Number(time.value),
   });
@@ -81,6 +99,13 @@ export function mountSettings(session) {
     access.value = info.access;
     speaking.value = info.speaking ?? 'all';
     byId('settings-stage').hidden = !client.has(FEATURE_STAGE);
+    mode.value = info.mode;
+    talk.replaceChildren(...talkTimes(info.floor?.talk_ms).map(([ms, words]) => h('option', { value: String(ms) }, words)));
+    talk.value = String(info.floor?.talk_ms ?? DEFAULT);
+    queue.value = info.floor?.queue === undefined ? '' : String(info.floor.queue);
+    cutIn.checked = info.floor?.cut_in ?? false;
+    over.checked = info.floor?.over ?? false;
+    showFloor();
     time.replaceChildren(...keepTimes(info.keep_for_ms).map(([ms, words]) => h('option', { value: String(ms) }, words)));
     time.value = String(info.keep_for_ms ?? DEFAULT);
     count.value = info.keep_messages === undefined ? '' : String(info.keep_messages);

@@ -112,3 +112,21 @@ export function keepTimes(current) {
   ];
   return current === undefined || times.some(([ms]) => ms === current) ? times : [...times, [current, span(current)]];
 }
+
+/**
+ * @param {number | undefined} current how long one may talk at a stretch in a channel, in milliseconds
+ * @returns {[number, string][]} for how long one may
+ */
+export function talkTimes(current) {
+  /** @type {[number, string][]} */
+  const times = [
+    [-1, 'As the server does by default'],
+    [15_000, '15 seconds'],
+    [30_000, '30 seconds'],
+    [60_000, '1 minute'],
+    [300_000, '5 minutes'],
+    [0, 'As long as one likes'],
+  ];
+  const known = current === undefined || times.some(([ms]) => ms === current);
+  return known ? times : [...times, [current, `${Math.round(current / 1000)} seconds`]];
+}
