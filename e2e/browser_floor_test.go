@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
@@ -25,6 +26,9 @@ func TestBrowserFloor(t *testing.T) {
 		c.Channels = []string{app.DefaultChannel, app.DefaultRadio}
 		c.Floor.Talk, c.Floor.Warn = 12*time.Second, 4*time.Second
 	})
+	_, err := chromedp.Call(ben.tab, page.AddScriptToEvaluateOnNewDocument,
+		page.AddScriptToEvaluateOnNewDocumentParams{Source: sessionScript})
+	require.NoError(t, err)
 	ada.openAs(s, secret, auth.Identity{UserID: "ada", Name: "Ada", Role: auth.RoleAdmin})
 	ben.signIn(s)
 	for _, one := range both {
@@ -124,6 +128,11 @@ func checkFloorReleases(ada, ben *participant) {
 	ben.join("radio")
 	ben.see("#hold", "Hold to talk")
 	evaluate[chromedp.Void](ben, blurs)
+	// A headset's button cannot be held: it begins, and ends.
+	for _, heard := range [][]*participant{{ben}, nil} {
+		evaluate[chromedp.Void](ben, "void system.handlers.togglemicrophone()")
+		ada.hears(both, heard...)
+	}
 	// Mute goes before the floor.
 	ben.strike("m", 0)
 	ben.see("#hold", "Unmute first, then talk")

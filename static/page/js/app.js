@@ -95,7 +95,7 @@ function main() {
     mountPeople(session, dialogs),
     mountChat(session, dialogs),
     mountHold(session, push, hint),
-    mountControls(session, keys),
+    mountControls(session, keys, push),
     mountLine(session),
     mountAnnouncer(session),
   ];

@@ -5,22 +5,32 @@
 
 /**
  * @param {import('./call.js').Call} call
+ * @param {import('./push.js').Push} push
  * @param {() => void} toggleMute
  */
-export function mountHeadset(call, toggleMute) {
+export function mountHeadset(call, push, toggleMute) {
   const media = /** @type {any} */ (navigator).mediaSession;
   if (!media) {
     return;
   }
+  // Where one talks at a time a headset's button asks for the floor, and gives it back.
+  const toggle = () => {
+    if (push.by === 'floor' && push.hold.enabled && !call.voice.silent && !call.voice.held) {
+      push.hold.toggle();
+    } else {
+      toggleMute();
+    }
+  };
   /** @type {[string, () => void][]} */
   const actions = [
-    ['togglemicrophone', toggleMute],
+    ['togglemicrophone', toggle],
     ['hangup', () => call.leave()],
   ];
   let told = '';
   call.addEventListener('change', () => {
-    const { room, voice, talk } = call;
-    const active = room !== null && !talk.listenOnly && !voice.silent && !voice.held && !voice.suppressed;
+    const { room, voice, talk, floor } = call;
+    const turn = !floor.there || floor.standing === 'granted';
+    const active = room !== null && turn && !talk.listenOnly && !voice.silent && !voice.held && !voice.suppressed;
     const now = JSON.stringify([room?.name, active]);
     if (now === told) {
       return;

@@ -71,6 +71,11 @@ export class HoldToTalk extends EventTarget {
     this.#end();
   }
 
+  /** Switches it on or off, as a button does that cannot be held. */
+  toggle() {
+    this.#switch();
+  }
+
   /**
    * Has a button be one to hold: by mouse, finger or keyboard. What only clicks, as assistive technology does, switches.
    * @param {HTMLElement} button

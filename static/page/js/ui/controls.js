@@ -24,9 +24,10 @@ function renderControl(button, icon, label, pressed) {
 /**
  * @param {import('../session.js').Session} session
  * @param {import('../keys.js').Keys} keys
+ * @param {import('../push.js').Push} push
  * @returns {() => void} renders
  */
-export function mountControls(session, keys) {
+export function mountControls(session, keys, push) {
   const { call } = session;
   const mute = byId('mute');
   const deafen = byId('deafen');
@@ -67,7 +68,7 @@ export function mountControls(session, keys) {
     setAttribute(button, 'title', chordWords(chords[0]));
   }
 
-  mountHeadset(call, toggleMute);
+  mountHeadset(call, push, toggleMute);
 
   let inRoom = false;
   return () => {
