@@ -6,8 +6,6 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
-
-	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
 // tone is what a tone of the page sounds like.
@@ -135,20 +133,24 @@ func checkCues(t *testing.T, s *server, ada *participant) {
 	tells("undeafen")
 
 	// Others: a few are told, a crowd is not a drum roll.
-	ben, _ := identify(t, s, "Ben")
-	ben.joinChannel("lobby")
+	ben := arrive(t, s, "Ben").join("lobby")
+	writes := func(content string) {
+		t.Helper()
+		_, err := ben.SendMessage(soon(t), "lobby", content)
+		require.NoError(t, err)
+	}
 	tells("join")
-	ben.ack(protocol.OpMessageCreate, protocol.MessageCreate{ChannelID: "lobby", Content: "Seen"}, nil)
+	writes("Seen")
 	ada.see(".message__text", "Seen")
 	evaluate[chromedp.Void](ada, "void Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
-	ben.ack(protocol.OpMessageCreate, protocol.MessageCreate{ChannelID: "lobby", Content: "Unseen"}, nil)
+	writes("Unseen")
 	tells("message")
 	evaluate[chromedp.Void](ada, "void delete document.hidden")
 	for range 8 {
-		ben.ack(protocol.OpChannelLeave, protocol.ChannelRef{ChannelID: "lobby"}, nil)
-		ben.joinChannel("lobby")
+		ben.leave()
+		ben.join("lobby")
 	}
-	ben.ack(protocol.OpMessageCreate, protocol.MessageCreate{ChannelID: "lobby", Content: "Done"}, nil)
+	writes("Done")
 	ada.see(".message__text", "Done")
 	require.Less(t, evaluate[int](ada, "told.length"), 12, "of sixteen who came and went")
 
