@@ -48,6 +48,7 @@ import { mountLine } from './ui/line.js';
 import { mountPeople } from './ui/people.js';
 import { mountPreferences } from './ui/preferences.js';
 import { mountRoom } from './ui/room.js';
+import { mountScanner } from './ui/scanner.js';
 import { mountStart } from './ui/start.js';
 import { mountTabs } from './ui/tabs.js';
 
@@ -91,6 +92,7 @@ function main() {
     mountBanner(session, dialogs.checkup),
     mountTabs(session, link.channelId),
     mountChannels(session, dialogs),
+    mountScanner(session),
     mountRoom(session, dialogs, link.channelId),
     mountPeople(session, dialogs),
     mountChat(session, dialogs),

@@ -14,6 +14,7 @@ import { showChannelInAddress } from './account.js';
 import { Audience } from './audience.js';
 import { Floor } from './floor.js';
 import { Hearing } from './hearing.js';
+import { Listening } from './listening.js';
 import { Path } from './path.js';
 import { ConnectionLostError, ErrorCode, MODE_PTT, Op, RequestError } from './protocol.js';
 import { Retry } from './retry.js';
@@ -26,7 +27,7 @@ import { Voice } from './voice.js';
  * What went wrong, for the screen to put into words.
  * @typedef {object} Problem
  * @property {'join' | 'delete' | 'voice' | 'deleted' | 'moved' | 'uninvited' | 'held' | 'role' | 'deed' | 'microphone-changed' | 'hand' | 'audience'
- *   | 'let-speak' | 'let-speak-muted'} doing
+ *   | 'let-speak' | 'let-speak-muted' | 'listen'} doing
  * @property {string} name the channel's, the microphone's, the role, or of whom one would have done something to
  * @property {string} [by] who did it, as far as it is known
  * @property {Error | null} error
@@ -71,6 +72,7 @@ export class Call extends Store {
     this.talk = new Talk(media, this.voice);
     this.hearing = new Hearing(client);
     this.floor = new Floor(client);
+    this.listening = new Listening(client);
     this.path = new Path(client, media);
     this.audience = new Audience(client, this);
     this.#directory = directory;
@@ -79,6 +81,8 @@ export class Call extends Store {
     this.voice.addEventListener('change', () => this.changed());
     this.hearing.addEventListener('change', () => this.changed());
     this.floor.addEventListener('change', () => this.changed());
+    this.listening.addEventListener('change', () => this.changed());
+    this.listening.addEventListener('refused', (e) => this.report('listen', '', /** @type {CustomEvent} */ (e).detail));
     this.hearing.addEventListener('refused', (e) => this.report('voice', '', /** @type {CustomEvent} */ (e).detail));
     this.voice.addEventListener('refused', (e) => this.report('voice', '', /** @type {CustomEvent} */ (e).detail));
     this.voice.addEventListener('told', (e) => this.onVoiceState(/** @type {CustomEvent} */ (e).detail));
@@ -178,6 +182,7 @@ export class Call extends Store {
     this.microphone.close();
     this.#quit();
     this.talk.listenOnly = false;
+    this.listening.end();
     this.#showAddress();
     this.changed();
   }
@@ -247,6 +252,10 @@ export class Call extends Store {
    */
   onEvent(op, d) {
     const { room } = this;
+    if (op === Op.LISTENING) {
+      this.listening.onListening(d);
+      return;
+    }
     if (!room?.live || d.channel_id !== room.channelId) {
       return;
     }
@@ -277,7 +286,7 @@ export class Call extends Store {
         }
         break;
       case Op.SLOT_MAP:
-        this.media.assign(d.slots);
+        this.#assign(d.slots);
         this.#listen();
         break;
     }
@@ -453,8 +462,17 @@ export class Call extends Store {
     this.#hold();
     chat.arrive();
     chat.load();
-    this.media.assign(joined.slots);
+    this.#assign(joined.slots);
+    if (!deed) { // one who was moved still listens
+      this.listening.arrive((id) => id !== channelId && (this.#directory.find(id)?.may ?? []).includes('enter'));
+    }
     this.changed();
+  }
+
+  /** @param {import('./protocol.js').Slot[]} slots who is heard on which line */
+  #assign(slots) {
+    this.media.assign(slots);
+    this.listening.assign(slots);
   }
 
   /**
@@ -538,6 +556,7 @@ export class Call extends Store {
   #hangUp() {
     this.retry.cancel();
     this.media.close();
+    this.listening.leave();
     if (this.room) {
       this.room.live = false;
       this.room.speaking.clear();

@@ -26,6 +26,9 @@ export const FEATURE_STAGE = 'stage';
 /** The mode of channels where one talks at a time. */
 export const MODE_PTT = 'ptt';
 
+/** What it has when one may listen to other channels than one's own. */
+export const FEATURE_LISTEN = 'listen';
+
 /** Opcodes, requests first. */
 export const Op = Object.freeze({
   HEARTBEAT: 1,
@@ -55,6 +58,7 @@ export const Op = Object.freeze({
   SUBSCRIBE: 41,
   PRESENCE: 42,
   HAND: 43,
+  LISTEN: 44,
   MEMBER_MUTE: 50,
   MEMBER_MOVE: 51,
   MEMBER_KICK: 52,
@@ -81,6 +85,7 @@ export const Op = Object.freeze({
   ICE_SERVERS: 107,
   PRESENCE_EVENT: 108,
   MESSAGE_CHANGE: 109,
+  LISTENING: 117,
   FLOOR_GRANTED: 110,
   FLOOR_DENY: 111,
   FLOOR_TAKEN: 112,
@@ -413,6 +418,16 @@ export function charCount(text) {
  * @property {string} mid
  * @property {string | null} user_id
  * @property {number} [ssrc] the user's own, as in the CSRC list of what comes on the line
+ * @property {string} [channel_id] where the user is, if that is another channel, to which one listens
+ * @property {string} [channel_name]
+ * @property {string} [name] the user's, then
+ */
+
+/**
+ * @typedef {object} Listen to which other channels one listens
+ * @property {string[]} channels
+ * @property {string} [priority]
+ * @property {number} [slots]
  */
 
 /**

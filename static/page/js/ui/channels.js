@@ -68,6 +68,7 @@ export function mountChannels(session, dialogs) {
           h('span', { class: 'channel__count', 'aria-hidden': 'true' }),
         ),
         h('button', { class: 'channels__read', type: 'button', click: look }, icon('chat'), h('span', { class: 'badge' })),
+        h('button', { class: 'channels__read channels__listen', type: 'button', click: () => call.listening.toggle(channel_id) }, icon('ear')),
       ),
       h('ul', { class: 'present' }),
       h('button', { class: 'present__more', type: 'button', click: fold }),
@@ -80,10 +81,11 @@ export function mountChannels(session, dialogs) {
    */
   const update = (item, info) => {
     const [row, present, more] = /** @type {HTMLCollectionOf<HTMLElement>} */ (item.children);
-    const [button, read] = /** @type {HTMLCollectionOf<HTMLElement>} */ (row.children);
+    const [button, read, listen] = /** @type {HTMLCollectionOf<HTMLElement>} */ (row.children);
     const inside = session.peopleIn(info.channel_id);
     updateChannel(button, info, inside.length);
     updateRead(read, info);
+    updateListen(listen, info);
 
     const all = inside.length <= SHOWN + 1 || unfolded.has(info.channel_id);
     present.hidden = inside.length === 0;
@@ -132,6 +134,20 @@ export function mountChannels(session, dialogs) {
     const words = call.room?.channelId === channel_id ? `Read ${channel_name}` : `Read ${channel_name} without joining`;
     setAttribute(button, 'aria-label', unread > 0 ? `${words}, ${unreadWords(unread)} unread` : words);
     setAttribute(button, 'title', words);
+  };
+
+  /**
+   * @param {HTMLElement} button has one hear the channel beside one's own
+   * @param {ChannelInfo} info
+   */
+  const updateListen = (button, { channel_id, channel_name, may }) => {
+    const { listening } = call;
+    const on = listening.channels.includes(channel_id);
+    const open = on || (!listening.full && may?.includes('enter') === true);
+    button.hidden = !listening.possible || call.here === channel_id || !open;
+    setAttribute(button, 'aria-pressed', String(on));
+    setAttribute(button, 'aria-label', `Listen to ${channel_name} from where you are`);
+    setAttribute(button, 'title', on ? `Listen to ${channel_name} no more` : `Listen in to ${channel_name}`);
   };
 
   const render = () => {

@@ -65,6 +65,8 @@ export function problemWords({ doing, name, error, by }) {
       return `You are ${withArticle(/** @type {import('../protocol.js').Role} */ (name))} here now.`;
     case 'deed':
       return `Nothing has changed for ${name}. ${error ? moderationFailed(error) : ''}`;
+    case 'listen':
+      return `You cannot listen to these channels. ${because(error)}`;
     case 'hand':
       return `Your hand is as it was. ${because(error)}`;
     case 'audience':
