@@ -488,7 +488,7 @@ func (c *Channel) decide(now time.Time) (more bool) {
 	}
 	c.awake.Store(false)
 	// Who began to speak after the measure found the channel awake.
-	return (len(c.board.room.Measure(now)) > 0 || c.board.unsaid()) && c.awake.CompareAndSwap(false, true)
+	return (len(c.board.room.Measure(now)) > 0 || c.board.unsaid.Load()) && c.awake.CompareAndSwap(false, true)
 }
 
 // tellSlotsLocked tells the members of these legs, without except, who is on their slots.

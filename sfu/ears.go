@@ -81,7 +81,16 @@ func (s *switchboard) resize(l *leg, slots []peer.Slot) {
 	l.untold = true
 }
 
-// unsaid reports whether a member was not told yet what it hears of other channels.
-func (s *switchboard) unsaid() bool {
-	return slices.ContainsFunc(s.legs, func(l *leg) bool { return l.scanner != nil && l.scanner.untold.Load() })
+// followScanners notes who is to be told what they hear of other channels, and gives back the slots of those who listen to none any more.
+func (s *switchboard) followScanners() {
+	s.unsaid.Store(false) // before looking: what comes later is looked at again
+	for _, l := range s.legs {
+		if l.scanner == nil || !l.scanner.untold.Swap(false) {
+			continue
+		}
+		l.untold = true
+		if l.scanner.reclaim() {
+			s.resize(l, l.conn.Slots())
+		}
+	}
 }

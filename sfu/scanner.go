@@ -140,6 +140,7 @@ func (s *scanner) tuneLocked(now time.Time) {
 // tellLocked has the member told of what is untold by the channel in which it is.
 func (s *scanner) tellLocked() {
 	s.untold.Store(true)
+	s.home.board.unsaid.Store(true)
 	s.home.rouse()
 }
 
@@ -270,6 +271,9 @@ func (s *scanner) settleIn(home *Channel, hears bool) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.home, s.deaf = home, !hears
+	if s.untold.Load() {
+		home.board.unsaid.Store(true)
+	}
 	return len(s.slots)
 }
 

@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
@@ -33,6 +34,8 @@ type switchboard struct {
 	lines  *lines
 	moved  map[*forward.Source]struct{} // sources whose fan-out may have changed since connect
 	voices []voice                      // where inform collects them
+	// unsaid: something of a member's scanner is untold. Set from any goroutine.
+	unsaid atomic.Bool
 }
 
 // leg is one member's media in a switchboard, from plug until unplug.
@@ -148,13 +151,10 @@ func (s *switchboard) heardOn(l *leg) []*leg {
 // whose slots are other than was told.
 func (s *switchboard) settle(now time.Time) []*leg {
 	var outdated []*leg
+	if s.unsaid.Load() {
+		s.followScanners()
+	}
 	for _, l := range s.legs {
-		if l.scanner != nil && l.scanner.untold.Swap(false) {
-			l.untold = true
-			if l.scanner.reclaim() {
-				s.resize(l, l.conn.Slots())
-			}
-		}
 		if s.sel(l, now) || l.untold {
 			l.untold = false
 			outdated = append(outdated, l)
