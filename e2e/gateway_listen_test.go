@@ -129,6 +129,31 @@ func TestGatewayListenEndsWithAccess(t *testing.T) {
 	require.Equal(t, protocol.Listen{Channels: []string{"lobby"}, Slots: 1}, left())
 }
 
+// Whom an invite let into a channel listens to it no longer than that holds.
+func TestGatewayListenEndsWithTheInvite(t *testing.T) {
+	verifyNoLeaks(t)
+	data := shortDir(t)
+	s := startServer(t, func(c *app.Config) { c.Data = data })
+	admin := administer(t, data)
+	var invite protocol.InviteCreated
+	require.NoError(t, admin.Do(t.Context(), http.MethodPost, "/api/admin/invites", protocol.InviteCreate{Role: "member"}, &invite))
+	olga := entered(t, s, invitedBy(t, s, invite.Secret, "Olga").Token)
+	olga.ack(protocol.OpChannelCreate, protocol.ChannelCreate{
+		ChannelID: "den", ChannelSettings: protocol.ChannelSettings{Access: new(protocol.AccessInvited)},
+	}, nil)
+	require.NoError(t, admin.Do(t.Context(), http.MethodPost, "/api/admin/invites", protocol.InviteCreate{ChannelID: "den"}, &invite))
+	idaIs := invitedBy(t, s, invite.Secret, "Ida")
+	ida := entered(t, s, idaIs.Token)
+	ida.joinChannel("lobby")
+	ida.ack(protocol.OpListen, protocol.Listen{Channels: []string{"den"}}, nil)
+	require.Len(t, listeners(olga, "den"), 1)
+	olga.ack(protocol.OpInviteRevoke, protocol.InviteRef{ChannelID: "den", UserID: idaIs.UserID}, nil)
+	var left protocol.Listen
+	ida.event(protocol.OpListening, &left)
+	require.Equal(t, protocol.Listen{Channels: []string{}}, left)
+	require.Empty(t, listeners(olga, "den"))
+}
+
 func TestGatewayListenEndsWithTheRole(t *testing.T) {
 	verifyNoLeaks(t)
 	data := shortDir(t)
