@@ -106,7 +106,7 @@ export async function requestGuestToken(name) {
 /**
  * Asks what an invite is, and with a name or a token accepts it.
  * @param {string} secret
- * @param {{name?: string, token?: string}} [as]
+ * @param {{name?: string, token?: string, device?: string}} [as]
  * @returns {Promise<InviteAnswer>}
  * @throws {EntryError}
  */

@@ -138,6 +138,7 @@ export function mountInvites(session) {
   /** Moderators give less than they have, admins anything. Who only owns a channel lets in people who are known already. */
   const offerRoles = () => {
     const mine = ROLES.indexOf(session.me?.role ?? 'guest');
+    /** @type {(import('../protocol.js').Role | '')[]} */
     const given = mine > ROLES.indexOf('moderator') ? [''] : ROLES.filter((_, index) => mine === 0 || index > mine);
     role.replaceChildren(...given.map((r) => h('option', { value: r }, roleWords(r))));
     role.value = given.includes('member') ? 'member' : given[0];
