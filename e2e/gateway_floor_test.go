@@ -216,8 +216,10 @@ func TestGatewayFloorIsLeftBehind(t *testing.T) {
 	mod := granted(t, s, "mod", roleOf(auth.RoleModerator))
 	ada, ben := onAir(t, s, "ada", auth.Grants{}), granted(t, s, "ben", auth.Grants{})
 	ben.joinChannel("lobby")
+	listed(ben) // the request is over, and not just answered
 	grant := ada.press(protocol.FloorRequest{}).GrantID
 	mod.ack(protocol.OpMemberMove, protocol.MemberMove{UserID: "ben", ChannelID: "radio"}, nil)
+	listed(mod)
 	var moved protocol.ModerationEvent
 	for moved.Joined == nil {
 		ben.event(protocol.OpModerationEvent, &moved)
@@ -225,6 +227,7 @@ func TestGatewayFloorIsLeftBehind(t *testing.T) {
 	require.Equal(t, "ada", moved.Joined.Floor.Holder.UserID)
 	ben.press(protocol.FloorRequest{})
 	mod.ack(protocol.OpMemberMove, protocol.MemberMove{UserID: "ada", ChannelID: "lobby"}, nil)
+	listed(mod)
 	ben.event(protocol.OpFloorGranted, &protocol.FloorGranted{})
 	ada.fails(protocol.OpFloorPing, protocol.FloorRef{GrantID: grant}, protocol.CodeFloorDenied)
 
