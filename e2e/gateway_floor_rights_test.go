@@ -295,7 +295,7 @@ func TestGatewayFloorSettingsOutliveTheServer(t *testing.T) {
 	require.Equal(t, &own, made.Floor)
 
 	s.stop()
-	s = startServer(t, with("lobby", "radio:ptt")) // on other ports: the same may be another\'s by now
+	s = startServer(t, with("lobby", "radio:ptt")) // on other ports: the same may be another's by now
 	mia = identifyAs(t, s, "mia", false)
 	require.Equal(t, made, find(mia, "net"))
 	require.Equal(t, protocol.ModePTT, find(mia, "plain").Mode)
