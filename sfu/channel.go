@@ -91,6 +91,7 @@ type SlotInfo struct {
 
 // Snapshot is a channel as one member finds it on joining.
 type Snapshot struct {
+	Member  *Member // who joins
 	Channel ChannelInfo
 	Members []MemberInfo // in the order they joined
 	Slots   []SlotInfo   // of the member who joins
@@ -228,6 +229,7 @@ func (c *Channel) enter(m *Member, req *JoinRequest) error {
 	outdated := c.board.settle(time.Now())
 	if req.OnJoined != nil {
 		req.OnJoined(Snapshot{
+			Member:  m,
 			Channel: c.roster.info(), Members: c.roster.infos(), Slots: c.board.describe(m.leg), Answer: m.peer.Answer(),
 			Floor: c.floorStateLocked(), Note: &c.note,
 		})

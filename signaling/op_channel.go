@@ -200,12 +200,14 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 		MediaAddrs: s.mediaAddrs(),
 		UserID:     s.userID, Name: s.name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf, Devices: s.devices,
 		Pin: s.pin, Exclude: s.exclude, ListenOnly: s.may(mayPublish, channel) != nil,
-		OnJoined: r.joined,
+		OnJoined: func(found sfu.Snapshot) {
+			s.member.Store(found.Member) // a moderator may act on them as soon as others know of them
+			r.joined(found)
+		},
 	})
 	if err != nil {
 		return err
 	}
-	s.member.Store(member)
 	s.settle(ctx, s)
 	if s.mayEnter(channel) != nil { // the invite was taken back meanwhile
 		s.putOutUninvited(member, auth.Identity{})

@@ -189,15 +189,22 @@ func (t target) move(to *sfu.Channel, standing sfu.Standing, begin func(), onJoi
 	if next == t.member || next == nil {
 		return err
 	}
-	if !t.session.member.CompareAndSwap(t.member, next) || t.session.over() {
+	if t.arrive(next); !next.Active() {
+		return err // left again by now
+	}
+	if t.session.member.Load() != next || t.session.over() {
 		next.Leave(sfu.LeaveGone)
 		return fmt.Errorf("%w: %s", sfu.ErrNotInChannel, t.who.UserID)
 	}
 	return err
 }
 
+// arrive has the session be the member that its user is from now on, before they are told, and so before they ask for something there.
+func (t target) arrive(next *sfu.Member) { t.session.member.CompareAndSwap(t.member, next) }
+
 // tellMoved tells somebody where they are now.
 func (g *Gateway) tellMoved(t target, event protocol.ModerationEvent, by auth.Identity, found sfu.Snapshot) {
+	t.arrive(found.Member)
 	event.Joined = &protocol.Joined{
 		ChannelID: found.Channel.ID, ChannelName: found.Channel.Name, Mode: protocol.Mode(found.Channel.Mode),
 		ActiveMembers: wireMembers(found.Members), Slots: wireSlots(found.Slots),

@@ -37,8 +37,8 @@ func TestBench(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
 	require.Len(t, lines, 2, stdout)
 	conference, join := figures(t, lines[0]), figures(t, lines[1])
-	require.Len(t, conference, 29)
-	require.Len(t, join, 29)
+	require.Len(t, conference, 35)
+	require.Len(t, join, 35)
 
 	require.Equal(t, "conference 3", conference["scenario"])
 	for name, value := range conference {
