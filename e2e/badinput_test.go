@@ -83,7 +83,7 @@ func TestBadRequestsAreAnswered(t *testing.T) {
 		"channel name unseen": {`{"op":10,"id":"a","d":{"channel_id":"x","channel_name":"a\u202eb"}}`, "a", protocol.CodeInvalidPayload, "U+202E"},
 		"capacity negative":   {`{"op":10,"id":"a","d":{"channel_id":"x","capacity":-1}}`, "a", protocol.CodeInvalidPayload, "-1"},
 		"capacity too large":  {`{"op":10,"id":"a","d":{"channel_id":"x","capacity":101}}`, "a", protocol.CodeInvalidPayload, "1 to 100"},
-		"mode unknown":        {`{"op":10,"id":"a","d":{"channel_id":"x","mode":"ptt"}}`, "a", protocol.CodeInvalidPayload, "mode"},
+		"mode unknown":        {`{"op":10,"id":"a","d":{"channel_id":"x","mode":"radio"}}`, "a", protocol.CodeInvalidPayload, "mode"},
 		"join nowhere":        {`{"op":11,"id":"a","d":{"channel_id":"nowhere"}}`, "a", protocol.CodeChannelNotFound, "nowhere"},
 		"leave nowhere":       {`{"op":12,"id":"a","d":{"channel_id":"nowhere"}}`, "a", protocol.CodeChannelNotFound, "nowhere"},
 		"info nowhere":        {`{"op":16,"id":"a","d":{"channel_id":"nowhere"}}`, "a", protocol.CodeChannelNotFound, "nowhere"},

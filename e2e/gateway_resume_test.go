@@ -491,7 +491,7 @@ func TestUnstableIsTold(t *testing.T) {
 	bob.event(protocol.OpChannelEvent, &event)
 	require.Equal(t, protocol.ChannelEventConnection, event.Event)
 	require.Equal(t, "lobby", event.ChannelID)
-	require.Equal(t, &protocol.Member{UserID: adaID, Name: "Ada", Talker: true, Connection: protocol.ConnectionUnstable, Media: protocol.MediaOK}, event.Member)
+	require.Equal(t, &protocol.Member{UserID: adaID, Name: "Ada", Role: "guest", Talker: true, Connection: protocol.ConnectionUnstable, Media: protocol.MediaOK}, event.Member)
 	require.Greater(t, time.Since(lost), 2*time.Second)
 	cyd, _ := identify(t, s, "Cyd")
 	require.Equal(t, protocol.ConnectionUnstable, cyd.joinChannel("lobby").ActiveMembers[0].Connection)

@@ -97,7 +97,7 @@ func TestGatewayJoinAndLeaveAreTold(t *testing.T) {
 	bob, bobID := identify(t, s, "Bob")
 
 	first := ada.joinChannel("lobby")
-	require.Equal(t, []protocol.Member{{UserID: adaID, Name: "Ada", Talker: true, Connection: protocol.ConnectionOK, Media: protocol.MediaOK}}, first.ActiveMembers)
+	require.Equal(t, []protocol.Member{{UserID: adaID, Name: "Ada", Role: "guest", Talker: true, Connection: protocol.ConnectionOK, Media: protocol.MediaOK}}, first.ActiveMembers)
 	require.Equal(t, "lobby", first.ChannelName)
 	require.Len(t, first.Slots, 2)
 	require.Nil(t, first.Slots[0].UserID)
@@ -115,7 +115,7 @@ func TestGatewayJoinAndLeaveAreTold(t *testing.T) {
 	var event protocol.ChannelEvent
 	ada.event(protocol.OpChannelEvent, &event)
 	require.Equal(t, protocol.ChannelEventJoin, event.Event)
-	require.Equal(t, &protocol.Member{UserID: bobID, Name: "Bob", Talker: true, Connection: protocol.ConnectionOK, Media: protocol.MediaOK}, event.Member)
+	require.Equal(t, &protocol.Member{UserID: bobID, Name: "Bob", Role: "guest", Talker: true, Connection: protocol.ConnectionOK, Media: protocol.MediaOK}, event.Member)
 	var slots protocol.SlotMap
 	ada.event(protocol.OpSlotMap, &slots)
 	require.Equal(t, protocol.SlotMap{ChannelID: "lobby", Slots: []protocol.Slot{
@@ -199,7 +199,7 @@ func TestGatewayVoiceState(t *testing.T) {
 	require.True(t, bob.joinChannel("lobby").ActiveMembers[0].SelfMute, "late joiners see it")
 
 	ada.ack(protocol.OpVoiceState, protocol.VoiceState{SelfMute: new(false), SelfDeaf: new(true)}, &state)
-	want := protocol.VoiceStateEvent{ChannelID: "lobby", UserID: adaID, SelfMute: true, SelfDeaf: true}
+	want := protocol.VoiceStateEvent{ChannelID: "lobby", UserID: adaID, Role: "guest", SelfMute: true, SelfDeaf: true}
 	require.Equal(t, want, state)
 	bob.event(protocol.OpVoiceStateEvent, &state)
 	// Between: true,false → true,true. Deaf implies mute, so only self_deaf changed.
@@ -237,7 +237,7 @@ func TestGatewayDevices(t *testing.T) {
 	require.Equal(t, lost, bob.joinChannel("lobby").ActiveMembers[0].Mic, "late joiners see it")
 
 	ada.ack(protocol.OpVoiceState, protocol.VoiceState{Sound: &blocked}, &state)
-	want := protocol.VoiceStateEvent{ChannelID: "lobby", UserID: adaID, Mic: lost, Sound: blocked}
+	want := protocol.VoiceStateEvent{ChannelID: "lobby", UserID: adaID, Role: "guest", Mic: lost, Sound: blocked}
 	require.Equal(t, want, state, "what is absent stays")
 	bob.event(protocol.OpVoiceStateEvent, &state)
 	require.Equal(t, want, state)
@@ -249,7 +249,7 @@ func TestGatewayDevices(t *testing.T) {
 	bob.quiet() // a refused request changes nothing
 	state = protocol.VoiceStateEvent{}
 	ada.ack(protocol.OpVoiceState, protocol.VoiceState{Mic: new(protocol.MicOK), Sound: new(protocol.SoundOK)}, &state)
-	require.Equal(t, protocol.VoiceStateEvent{ChannelID: "lobby", UserID: adaID}, state)
+	require.Equal(t, protocol.VoiceStateEvent{ChannelID: "lobby", UserID: adaID, Role: "guest"}, state)
 	var told map[string]any
 	bob.event(protocol.OpVoiceStateEvent, &told)
 	require.NotContains(t, told, "mic", "absent while all is well")
