@@ -315,6 +315,36 @@ func (c *Channel) silenceLocked(p *occupant) {
 	}
 }
 
+// silenceAudienceLocked takes floor and place from all who are heard no more, but places first: nobody gets the floor who is to lose it.
+func (c *Channel) silenceAudienceLocked() {
+	if c.air == nil {
+		return
+	}
+	for _, waits := range []bool{true, false} {
+		for _, p := range c.roster.order {
+			at, _ := c.air.floors[onFloor].Position(p.userID)
+			if !p.talks() && (at > 0) == waits {
+				c.silenceLocked(p)
+			}
+		}
+	}
+}
+
+// stopWaiting takes somebody's place among those who wait for the floor: who would not hear that it is theirs would keep it from the others.
+func (c *Channel) stopWaiting(p *occupant) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.air == nil || !c.roster.has(p) {
+		return
+	}
+	now := time.Now()
+	for on, f := range c.air.floors {
+		if at, _ := f.Position(p.userID); at > 0 {
+			c.applyLocked(now, line(on), floor.Leave{User: p.userID})
+		}
+	}
+}
+
 // applyLocked has a line's floor take note of an event, and carries out what follows.
 func (c *Channel) applyLocked(now time.Time, on line, event floor.Event) {
 	if effects := c.air.floors[on].Apply(now, event); len(effects) > 0 {

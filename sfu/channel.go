@@ -357,7 +357,11 @@ func (m *Member) SetDevices(devices Devices) bool {
 // SetUnstable says whether the member's connection for everything but media is lost, and tells
 // the others when that is news. It reports false when the member is out of the channel.
 func (m *Member) SetUnstable(unstable bool) bool {
-	return m.channel.command(func(r *roster) ([]news, error) { return r.setUnstable(m.self, unstable) })
+	in := m.channel.command(func(r *roster) ([]news, error) { return r.setUnstable(m.self, unstable) })
+	if in && unstable {
+		m.channel.stopWaiting(m.self)
+	}
+	return in
 }
 
 // showMedia has the others, and the member, know whether anything comes of its media.

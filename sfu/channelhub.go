@@ -317,11 +317,7 @@ func (h *ChannelHub) update(c *Channel, by string, edit func(*Settings) error) (
 		c.followModeLocked(time.Now())
 	}
 	if settings.Speaking != before.Speaking {
-		for _, p := range c.roster.order {
-			if !p.talks() {
-				c.silenceLocked(p)
-			}
-		}
+		c.silenceAudienceLocked()
 	}
 	return c.roster.info(), nil
 }

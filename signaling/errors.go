@@ -98,6 +98,18 @@ var errorCodes = []struct {
 // errorPayload is the ERROR a client gets for err. What is in no table is the server's
 // own trouble, of which the client learns only that.
 func errorPayload(op protocol.Op, err error) protocol.Error {
+	refusal := refusalOf(op, err)
+	// What somebody sent may stand in it, and be as long as a frame.
+	if reason := []rune(refusal.Reason); len(reason) > maxErrorReason {
+		refusal.Reason = string(reason[:maxErrorReason]) + "…"
+	}
+	return refusal
+}
+
+// maxErrorReason is how many characters of a reason are told: many more than any that is not made of what was sent.
+const maxErrorReason = 500
+
+func refusalOf(op protocol.Op, err error) protocol.Error {
 	if limited, ok := errors.AsType[*rateLimitError](err); ok {
 		return protocol.Error{
 			Op: op, Code: protocol.CodeRateLimited, Reason: err.Error(),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -362,6 +363,8 @@ func audit(ctx context.Context, s *Session, r *request) error {
 		return fmt.Errorf("%w: only moderators and admins see this", errAccessDenied)
 	case d.Limit < 0 || d.Limit > people.MaxAudit:
 		return payloadError("d.limit is %d; allowed are 1 to %d", d.Limit, people.MaxAudit)
+	case d.Before > math.MaxInt64:
+		return payloadError("d.before is %d, which is the seq of no deed", d.Before)
 	}
 	list, err := s.gw.cfg.People.AuditPage(ctx, d, time.Now())
 	if err != nil {

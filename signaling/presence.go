@@ -23,6 +23,8 @@ const (
 	// presenceSlack is how many frames may wait for a watcher who is told what changed. When there are more, it is told
 	// later, and then how things are.
 	presenceSlack = 4
+	// hiddenFor is longer than what happened waits to be told, but to those who are behind.
+	hiddenFor = time.Minute
 )
 
 // lookout tells those who asked for it who is in which channel. It looks only at channels in which somebody came, left or
@@ -37,6 +39,8 @@ type lookout struct {
 	// maySee says whether a session may know of a channel, and who is in it.
 	maySee func(s *Session, channelID string) bool
 
+	// hidden are the channels for the invited that are there no more, and since when; until all was told that happened there.
+	hidden sync.Map
 	// mu guards the fields below. It is taken after Session.turn, but for a try, and before all other locks.
 	mu       sync.Mutex
 	watchers map[*Session]uint64     // by who watches: up to which version each was told
@@ -67,11 +71,11 @@ func newLookout(gw *Gateway) *lookout {
 }
 
 // mayKnow reports whether a session may know who is in a channel. That one is there no more anybody may whose token says
-// nothing against it.
+// nothing against it, unless it was for the invited: who knew of it is told otherwise.
 func (g *Gateway) mayKnow(s *Session, channelID string) bool {
 	channel, err := g.channels.Get(channelID)
 	if err != nil {
-		return s.reaches(channelID)
+		return s.reaches(channelID) && !g.lookout.wasHidden(channelID)
 	}
 	info := channel.Info()
 	return s.sees(&info)
@@ -102,6 +106,9 @@ func (l *lookout) note(event sfu.Event) {
 	case sfu.StageChanged:
 		l.marks.add(e.ChannelID)
 	case sfu.ChannelDeleted:
+		if e.Access == string(protocol.AccessInvited) && l.marks.on.Load() {
+			l.hidden.Store(e.ChannelID, time.Now())
+		}
 		l.marks.add(e.ChannelID)
 	default:
 	}
@@ -212,6 +219,23 @@ func (l *lookout) tick() {
 		return
 	}
 	maps.DeleteFunc(l.channels, func(_ string, c knownChannel) bool { return len(c.members) == 0 })
+	l.forgetHidden()
+}
+
+// wasHidden reports whether a channel that is there no more was for the invited.
+func (l *lookout) wasHidden(channelID string) bool {
+	_, hidden := l.hidden.Load(channelID)
+	return hidden
+}
+
+// forgetHidden forgets the channels of which everybody was told by now.
+func (l *lookout) forgetHidden() {
+	l.hidden.Range(func(id, gone any) bool {
+		if at, ok := gone.(time.Time); ok && time.Since(at) > hiddenFor {
+			l.hidden.Delete(id)
+		}
+		return true
+	})
 }
 
 // compareLocked returns how these channels are otherwise than they were told, and holds them to be told so.

@@ -28,7 +28,12 @@ type Floor struct {
 func New(config Config) *Floor { return &Floor{config: config} }
 
 // Configure changes how the floor is given from now on. A grant keeps its end; who waits, waits on.
-func (f *Floor) Configure(now time.Time, config Config) { f.config, f.pinged = config, now }
+func (f *Floor) Configure(now time.Time, config Config) {
+	f.config, f.pinged = config, now
+	if end := now.Add(config.Pause); f.state == pausing && f.ends.After(end) {
+		f.ends = end
+	}
+}
 
 // Holder returns who has the floor, or had it and is still heard; ok is false when nobody is.
 func (f *Floor) Holder() (g Grant, ok bool) { return f.holder, f.state == taken || f.state == tailing }
@@ -147,7 +152,7 @@ func (f *Floor) request(now time.Time, e Request) []Effect {
 		}
 		f.holder.Priority = e.Priority
 		return []Effect{Granted{Grant: f.holder, Again: true}, Taken{f.holder}}
-	case f.state == tailing && f.holder.User == e.User && len(f.queue) == 0:
+	case f.state == tailing && f.holder.User == e.User && len(f.queue) == 0 && f.config.Pause == 0:
 		return f.grant(now, e.User, e.Priority) // and the gate was open all along
 	case f.preempts(e.Priority):
 		return append(f.preempt(), f.grant(now, e.User, e.Priority)...)
