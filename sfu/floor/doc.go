@@ -13,7 +13,7 @@
 //     Granted), and no C7, C8 and C20.
 //   - The priority of a request is what the caller let it be; what a participant may ask for (section 4.1.1.4) is no business of this
 //     package. Priorities go from 0 to 255, and 255 is an emergency.
-//   - With audio cut-in (section 6.3.4.4.12 and on) everybody takes the floor from everybody, and nobody waits.
+//   - With audio cut-in (section 6.3.4.4.12 and on) everybody takes the floor from everybody, and nobody waits but in a pause.
 //
 // A [Floor] is a pure state machine: it has no clock, no lock and no goroutine. Whoever owns it calls Apply with the time and what
 // happened, carries out the effects in their order, and calls Apply with a Tick when [Floor.Next] says so. It allocates what it

@@ -27,7 +27,7 @@ type Floor struct {
 // New returns a floor that nobody has.
 func New(config Config) *Floor { return &Floor{config: config} }
 
-// Configure changes how the floor is given from now on. A grant keeps its end; who waits, waits on.
+// Configure changes how the floor is given from now on. A grant keeps its end; who waits, waits on; a shorter pause counts at once.
 func (f *Floor) Configure(now time.Time, config Config) {
 	f.config, f.pinged = config, now
 	if end := now.Add(config.Pause); f.state == pausing && f.ends.After(end) {

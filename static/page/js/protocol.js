@@ -17,9 +17,6 @@ export const FEATURE_MODERATION = 'moderation';
 /** What it has when people may invite others, who then are known. */
 export const FEATURE_INVITES = 'invites';
 
-/** What it has when there are channels in which one talks at a time. */
-export const FEATURE_FLOOR = 'floor';
-
 /** What it has when channels say who is heard, and hands may be raised. */
 export const FEATURE_STAGE = 'stage';
 
