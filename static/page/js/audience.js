@@ -9,33 +9,33 @@ import { Op } from './protocol.js';
 
 export class Audience {
   #client;
-  #call;
+  #stay;
   /** As one was when it was looked at last, and where; null while one was in no channel. @type {Member | null} */
   #was = null;
   #where = '';
 
   /**
    * @param {import('./client.js').Client} client
-   * @param {import('./call.js').Call} call
+   * @param {import('./stay.js').Stay} stay
    */
-  constructor(client, call) {
+  constructor(client, stay) {
     this.#client = client;
-    this.#call = call;
+    this.#stay = stay;
   }
 
   /** Whether one may not be heard in the channel. */
   get suppressed() {
-    return this.#call.mine?.suppressed === true;
+    return this.#stay.mine?.suppressed === true;
   }
 
   /** Whether one's hand is up. */
   get raised() {
-    return this.#call.mine?.hand_at !== undefined;
+    return this.#stay.mine?.hand_at !== undefined;
   }
 
   /** Whose hands are up, the first of them first. @returns {Member[]} */
   get line() {
-    const members = [...(this.#call.room?.members.values() ?? [])];
+    const members = [...(this.#stay.room?.members.values() ?? [])];
     return members.filter((m) => m.hand_at !== undefined).sort((a, b) => (a.hand_at ?? 0) - (b.hand_at ?? 0));
   }
 
@@ -49,7 +49,7 @@ export class Audience {
 
   /** @returns {Member[]} who is in the channel: those who may be heard, then the line, then the rest, each as they came */
   get inOrder() {
-    const members = [...(this.#call.room?.members.values() ?? [])];
+    const members = [...(this.#stay.room?.members.values() ?? [])];
     const rest = members.filter((m) => m.hand_at === undefined);
     return [...rest.filter((m) => !m.suppressed), ...this.line, ...rest.filter((m) => m.suppressed)];
   }
@@ -59,7 +59,7 @@ export class Audience {
    * @throws {import('./protocol.js').RequestError | import('./protocol.js').ConnectionLostError}
    */
   async raise(raised) {
-    this.#call.onVoiceState(await this.#client.request(Op.HAND, { raised }));
+    this.#stay.told.onVoiceState(await this.#client.request(Op.HAND, { raised }));
   }
 
   /**
@@ -69,12 +69,12 @@ export class Audience {
    * @throws {import('./protocol.js').RequestError | import('./protocol.js').ConnectionLostError}
    */
   async allow(userId, allow) {
-    this.#call.onVoiceState(await this.#client.request(Op.HAND, { user_id: userId, allow }));
+    this.#stay.told.onVoiceState(await this.#client.request(Op.HAND, { user_id: userId, allow }));
   }
 
   /** Has one's voice be as the channel lets it, and tells when that is another matter than before. */
   follow() {
-    const { mine, room, voice, talk } = this.#call;
+    const { mine, room, voice, talk } = this.#stay;
     const was = this.#was;
     const asked = was?.hand_at !== undefined && this.#where === room?.channelId;
     this.#was = mine;
@@ -89,7 +89,7 @@ export class Audience {
     voice.suppress(suppressed);
     if (mine && was) {
       const heard = voice.silent || talk.listenOnly ? 'let-speak-muted' : 'let-speak';
-      this.#call.report(suppressed ? 'audience' : heard, '', null);
+      this.#stay.report(suppressed ? 'audience' : heard, '', null);
     }
   }
 }

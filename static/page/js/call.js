@@ -1,61 +1,22 @@
 /**
- * The channel one is in.
+ * The call as the page shows it: the channel one is in, what last went wrong there, and the address of the page, which leads
+ * to it.
  *
- * What the person wants (`wanted`) is kept apart from what is (`room`), and one loop
- * brings the second to the first. So clicks may come in any order and at any time, and
- * coming back after a lost session is nothing special. A session that only lost its connection is
- * still there: requests wait, and nobody here notices.
- *
- * Events: `change`; `speaking` when only {@link Room#speaking} changed.
+ * Events: those of {@link Stay}.
  * @module
  */
 
 import { showChannelInAddress } from './account.js';
-import { Audience } from './audience.js';
-import { Floor } from './floor.js';
-import { Hearing } from './hearing.js';
-import { Listening } from './listening.js';
-import { Path } from './path.js';
-import { ConnectionLostError, ErrorCode, MODE_PTT, Op, RequestError } from './protocol.js';
-import { Retry } from './retry.js';
-import { Room } from './room.js';
-import { Store } from './store.js';
-import { Talk } from './talk.js';
-import { Voice } from './voice.js';
+import { Stay } from './stay.js';
 
-/**
- * What went wrong, for the screen to put into words.
- * @typedef {object} Problem
- * @property {'join' | 'delete' | 'voice' | 'deleted' | 'moved' | 'uninvited' | 'held' | 'role' | 'deed' | 'microphone-changed' | 'hand' | 'audience'
- *   | 'let-speak' | 'let-speak-muted' | 'listen'} doing
- * @property {string} name the channel's, the microphone's, the role, or of whom one would have done something to
- * @property {string} [by] who did it, as far as it is known
- * @property {Error | null} error
- */
+/** @typedef {import('./stay.js').Problem} Problem */
 
-export class Call extends Store {
-  /** @type {string | null} the channel the person wants to be in */
-  wanted = null;
-  /** @type {Room | null} */
-  room = null;
+export class Call extends Stay {
   /** @type {Problem | null} */
   problem = null;
-  /** Sets voice up anew when it was lost. */
-  retry = new Retry(() => this.retryNow());
-  /** Voice has not come through since one joined, although it was tried. */
-  pathBlocked = false;
-  /** By whom others were muted, and oneself, as far as one was told: user ids to names, '' for the operator. @type {Map<string, string>} */
-  mutedBy = new Map();
 
-  #client;
-  #directory;
-  #myId = '';
-  #settling = false;
   /** @type {string | null} the channel in the address bar by our doing, not by a link */
   #addressed = null;
-  /** Leave and come back, although one is where one wants to be. */
-  #again = false;
-  #chats;
 
   /**
    * @param {import('./client.js').Client} client
@@ -64,107 +25,22 @@ export class Call extends Store {
    * @param {import('./chat.js').Chats} chats
    */
   constructor(client, media, directory, chats) {
-    super();
-    this.#client = client;
-    this.media = media;
-    this.microphone = media.microphone;
-    this.voice = new Voice(client, media);
-    this.talk = new Talk(media, this.voice);
-    this.hearing = new Hearing(client);
-    this.floor = new Floor(client);
-    this.listening = new Listening(client);
-    this.path = new Path(client, media);
-    this.audience = new Audience(client, this);
-    this.#directory = directory;
-    this.#chats = chats;
-    this.talk.addEventListener('change', () => this.changed());
-    this.voice.addEventListener('change', () => this.changed());
-    this.hearing.addEventListener('change', () => this.changed());
-    this.floor.addEventListener('change', () => this.changed());
-    this.listening.addEventListener('change', () => this.changed());
-    this.listening.addEventListener('refused', (e) => this.report('listen', '', /** @type {CustomEvent} */ (e).detail));
-    this.hearing.addEventListener('refused', (e) => this.report('voice', '', /** @type {CustomEvent} */ (e).detail));
-    this.voice.addEventListener('refused', (e) => this.report('voice', '', /** @type {CustomEvent} */ (e).detail));
-    this.voice.addEventListener('told', (e) => this.onVoiceState(/** @type {CustomEvent} */ (e).detail));
-    this.voice.addEventListener('change', () => this.#listen());
-    this.path.addEventListener('change', () => this.changed());
-    this.path.addEventListener('lost', () => this.retryNow());
-    media.addEventListener('state', () => this.#onMediaState());
-    media.playback.addEventListener('change', () => this.changed());
-    this.microphone.addEventListener('lost', () => this.#recover());
-    this.microphone.addEventListener('devices', () => this.#recover());
-  }
-
-  /** The channel one is in as far as the server knows. */
-  get here() {
-    return this.room?.live ? this.room.channelId : null;
-  }
-
-  /** Whether voice was lost and is being set up again, or another path is looked for. */
-  get mending() {
-    const returns = this.room !== null && this.room.channelId === this.wanted && !this.room.live;
-    const gone = this.media.state === 'failed' && this.media.everConnected;
-    return (returns && !this.microphone.asking) || gone || this.path.broken;
-  }
-
-  /** Oneself as one of the channel's members, or null. */
-  get mine() {
-    return this.room?.members.get(this.#myId) ?? null;
+    super(client, media, directory, chats);
+    this.addEventListener('problem', (e) => {
+      this.problem = /** @type {CustomEvent<Problem>} */ (e).detail;
+      this.changed();
+    });
+    this.addEventListener('settled', () => this.#showAddress());
   }
 
   /** @returns {string | undefined} who as a moderator muted one, as far as it is known */
   get heldBy() {
-    return this.mutedBy.get(this.#myId);
+    return this.told.mutedBy.get(this.myId);
   }
 
-  // What the person does.
-
-  /** @param {string} channelId */
-  join(channelId) {
-    this.#clearProblems();
-    if (this.wanted !== channelId) {
-      this.microphone.cancel();
-    }
-    this.wanted = channelId;
-    this.#settle();
-  }
-
-  /** @param {string} channelId */
-  joinAsListener(channelId) {
-    this.talk.listenOnly = true;
-    this.microphone.cancel();
-    this.join(channelId);
-  }
-
-  leave() {
-    this.wanted = null;
-    this.#clearProblems();
-    this.microphone.close();
-    this.#settle();
-  }
-
-  /**
-   * Turns the microphone on for one who listens, or another one for one whose own went away,
-   * is held by the system or gives nothing.
-   */
-  async useMicrophone() {
-    const channelId = this.here;
-    if (!channelId || !(await this.talk.open(channelId, true))) {
-      return;
-    }
-    this.talk.listenOnly = false;
-    this.#clearProblems();
-    if (!(await this.media.replaceMicrophone())) {
-      this.#again = true;
-      this.#settle();
-    }
-  }
-
-  /** Sets voice up anew without waiting. */
-  retryNow() {
-    this.retry.cancel();
-    this.#again = true;
-    this.#settle();
+  clear() {
+    super.clear();
+    this.problem = null;
   }
 
   dismiss() {
@@ -173,231 +49,16 @@ export class Call extends Store {
     this.changed();
   }
 
-  /** Ends everything: the person signed out. */
-  end() {
-    this.wanted = null;
-    this.#clearProblems();
-    this.microphone.cancel();
-    this.#hangUp();
-    this.microphone.close();
-    this.#quit();
-    this.talk.listenOnly = false;
-    this.listening.end();
-    this.#showAddress();
-    this.changed();
-  }
-
-  /**
-   * @param {Problem['doing']} doing
-   * @param {string} name
-   * @param {Error | null} error
-   * @param {string} [by]
-   */
-  report(doing, name, error, by) {
-    this.problem = { doing, name, error, by };
-    this.changed();
-  }
-
   /** Says why one is not heard, to one who would be. */
   explainHeld() {
     this.report('held', '', null, this.heldBy);
   }
 
-  // What the server says.
-
-  /** @param {string} myId */
-  onReady(myId) {
-    this.#myId = myId;
-    this.voice.forget();
-    this.hearing.forget();
-    this.#settle();
-  }
-
-  /**
-   * It is known again who speaks.
-   * @param {import('./protocol.js').Floor} [floor]
-   */
-  onResumed(floor) {
-    this.floor.resume(floor, this.#myId);
-    this.#listen();
-  }
-
-  /** The session is over. */
-  onLost() {
-    this.#hangUp();
-    this.changed();
-  }
-
-  /**
-   * @param {string} channelId
-   * @param {string} [name] given when somebody else deleted it
-   */
-  onDeleted(channelId, name) {
-    if (this.wanted === channelId) {
-      this.wanted = null;
-    }
-    if (this.room?.channelId === channelId) {
-      this.#hangUp();
-      this.room = null;
-      if (name) {
-        this.report('deleted', name, null);
-      }
-    }
-    this.#settle();
-  }
-
-  /**
-   * @param {number} op
-   * @param {any} d
-   */
-  onEvent(op, d) {
-    const { room } = this;
-    if (op === Op.LISTENING) {
-      this.listening.onListening(d);
-      return;
-    }
-    if (!room?.live || d.channel_id !== room.channelId) {
-      return;
-    }
-    if (op === Op.CHANNEL_EVENT && d.event === 'leave' && d.member?.user_id === this.#myId) {
-      this.#onExpelled(d);
-      return;
-    }
-    if (op === Op.MODERATION_EVENT) {
-      this.#onJudged(room, d);
-      return;
-    }
-    if (this.floor.apply(op, d)) {
-      return;
-    }
-    room.apply(op, d);
-    this.#followMode(room);
-    this.#hold();
-    switch (op) {
-      case Op.SPEAKERS:
-        // Ten times a second in a lively channel: nothing else on the screen depends on it.
-        this.media.expect(room.speaking);
-        this.#listen();
-        this.dispatchEvent(new CustomEvent('speaking'));
-        return;
-      case Op.MEDIA_STATE:
-        if (d.user_id === this.#myId && d.state !== 'ok') {
-          this.path.restart();
-        }
-        break;
-      case Op.SLOT_MAP:
-        this.#assign(d.slots);
-        this.#listen();
-        break;
-    }
-    this.changed();
-  }
-
-  /** @param {import('./protocol.js').VoiceState} state somebody's, by one's own doing */
-  onVoiceState(state) {
-    if (state.channel_id === this.here) {
-      this.room?.applyVoiceState(state);
-      this.#hold();
-    }
-    this.changed();
-  }
-
-  /** @param {import('./protocol.js').ChannelEvent} d the server lost sight of our voice and ended the membership */
-  #onExpelled({ cause }) {
-    this.pathBlocked ||= cause === 'media_failed' && !this.media.everConnected;
-    this.#hangUp();
-    this.retry.later();
-    this.changed();
-  }
-
-  /**
-   * @param {Room} room
-   * @param {import('./protocol.js').ModerationEvent} d what a moderator did to somebody in it
-   */
-  #onJudged(room, { action, user_id, name = '', by_name: by = '', reason, to_channel_id, joined }) {
-    const mine = user_id === this.#myId;
-    if (action === 'role' || (mine && action === 'move' && !joined)) {
-      return;
-    }
-    if (mine && action === 'uninvite') { // that one is out follows
-      this.report('uninvited', room.name, null, by);
-      return;
-    }
-    const where = joined?.channel_name ?? this.#directory.find(to_channel_id ?? null)?.channel_name;
-    const deed = { deed: action, name: mine ? '' : name, by, reason, where };
-    room.judge(user_id, deed);
-    if (action === 'mute') {
-      this.mutedBy.set(user_id, by);
-    }
-    if (joined) {
-      this.#onMoved(joined, deed);
-    }
-    this.#hold();
-    this.changed();
-  }
-
-  /**
-   * @param {import('./protocol.js').Joined} joined where a moderator has put us, with the voice we have
-   * @param {import('./words/deeds.js').Deed} deed
-   */
-  #onMoved(joined, deed) {
-    this.wanted = this.wanted === this.here ? joined.channel_id : this.wanted;
-    this.room?.chat.leave();
-    this.#arrive(joined, { ...deed, here: true });
-    this.report('moved', joined.channel_name, null, deed.by);
-    this.#settle();
-  }
-
-  /** @param {Room} room which may be one where one talks at a time now, or no more */
-  #followMode(room) {
-    const turns = room.mode === MODE_PTT;
-    if (turns !== this.floor.there) {
-      this.floor.begin(turns ? { waiting: 0, priority_max: 0 } : undefined);
-    }
-  }
-
-  /** Has the voice be as a moderator lets it. */
-  #hold() {
-    this.voice.hold(this.mine?.muted ?? false);
-    this.audience.follow();
+  hold() {
+    super.hold();
     if (this.problem?.doing === 'held' && !this.voice.held) {
       this.problem = null;
     }
-  }
-
-  // The loop between what is wanted and what is.
-
-  async #settle() {
-    this.changed();
-    if (this.#settling) {
-      return;
-    }
-    this.#settling = true;
-    while (this.#client.ready) {
-      const { here } = this;
-      if (here !== null && (here !== this.wanted || this.#again)) {
-        await this.#exit(here);
-      } else if (here === null && this.wanted !== null) {
-        await this.#enter(this.wanted);
-      } else {
-        break;
-      }
-    }
-    this.#settling = false;
-    if (this.wanted === null) {
-      this.#quit();
-      this.microphone.close();
-    }
-    this.#showAddress();
-    this.changed();
-  }
-
-  /** Takes the channel off the screen. */
-  #quit() {
-    this.room?.chat.leave();
-    this.room = null;
-    this.floor.begin(undefined);
-    this.#hold();
   }
 
   #showAddress() {
@@ -405,167 +66,5 @@ export class Call extends Store {
       this.#addressed = this.wanted;
       showChannelInAddress(this.wanted);
     }
-  }
-
-  /** @param {string} channelId */
-  async #exit(channelId) {
-    this.#again = false;
-    this.#hangUp();
-    if (this.wanted !== channelId) {
-      this.#quit();
-    }
-    this.changed();
-    try {
-      await this.#client.request(Op.CHANNEL_LEAVE, { channel_id: channelId });
-    } catch {
-      // Not there any more, for whatever reason: that was the aim.
-    }
-  }
-
-  /** @param {string} channelId */
-  async #enter(channelId) {
-    this.#again = false;
-    this.retry.cancel();
-    const may = this.#directory.find(channelId)?.may ?? this.#client.ready?.may;
-    if (may?.includes('publish') === false) {
-      this.talk.listenOnly = true; // the server takes no microphone of ours there
-    }
-    if (!this.talk.listenOnly && !(await this.talk.open(channelId, false)) && !this.#returnsWithout(channelId)) {
-      return;
-    }
-    const { ready } = this.#client;
-    if (this.wanted !== channelId || !ready) {
-      return;
-    }
-    try {
-      const offer = await this.media.offer(ready.limits.slots, ready.ice_servers, !this.talk.listenOnly);
-      await Promise.all([this.voice.tell(), this.hearing.tell()]);
-      const joined = await this.#client.request(Op.CHANNEL_JOIN, { channel_id: channelId, sdp_offer: offer });
-      // Before anything else is awaited: the next event is about this room already.
-      this.#arrive(joined);
-      await this.media.accept(joined.sdp_answer);
-    } catch (err) {
-      this.#enterFailed(channelId, /** @type {Error} */ (err));
-    }
-  }
-
-  /**
-   * @param {import('./protocol.js').Joined} joined
-   * @param {import('./words/deeds.js').Deed} [deed] by which one came
-   */
-  #arrive(joined, deed) {
-    const channelId = joined.channel_id;
-    const chat = this.#chats.of(channelId);
-    chat.note(deed ? 'deed' : this.room?.channelId === channelId ? 'back' : 'here', joined.channel_name, deed);
-    this.room = new Room(joined, chat);
-    this.floor.begin(joined.floor);
-    this.#hold();
-    chat.arrive();
-    chat.load();
-    this.#assign(joined.slots);
-    if (!deed) { // one who was moved still listens
-      this.listening.arrive((id) => id !== channelId && (this.#directory.find(id)?.may ?? []).includes('enter'));
-    }
-    this.changed();
-  }
-
-  /** @param {import('./protocol.js').Slot[]} slots who is heard on which line */
-  #assign(slots) {
-    this.media.assign(slots);
-    this.listening.assign(slots);
-  }
-
-  /**
-   * @param {string} channelId
-   * @param {Error} err
-   */
-  #enterFailed(channelId, err) {
-    this.media.close();
-    if (err instanceof ConnectionLostError) {
-      return;
-    }
-    if (err instanceof RequestError && this.#maySucceedLater(channelId, err)) {
-      this.retry.later();
-      return;
-    }
-    if (this.wanted === channelId) {
-      this.wanted = null;
-      // One that is gone has its name only here.
-      const name = this.room?.channelId === channelId ? this.room.name : this.#directory.nameOf(channelId);
-      this.report('join', name, err);
-    }
-  }
-
-  /**
-   * Whether to try again by itself: to enter a server that is about to go, whose successor takes everybody in, or to come
-   * back where one was, from where nobody is to be thrown out for what passes.
-   * @param {string} channelId
-   * @param {RequestError} err
-   */
-  #maySucceedLater(channelId, { code }) {
-    const passes = [ErrorCode.RATE_LIMITED, ErrorCode.CHANNEL_FULL, ErrorCode.INTERNAL].includes(/** @type {any} */ (code));
-    return code === ErrorCode.DRAINING || (passes && this.room?.channelId === channelId);
-  }
-
-  /**
-   * Whether one enters although there is no microphone: one who was in the channel before is
-   * not to be thrown out for that.
-   * @param {string} channelId
-   */
-  #returnsWithout(channelId) {
-    if (!this.talk.trouble) {
-      return false; // nobody waits any more
-    }
-    if (this.room?.channelId !== channelId) {
-      this.wanted = null;
-      return false;
-    }
-    this.microphone.miss();
-    return true;
-  }
-
-  /** A lost microphone may have been replaced. */
-  async #recover() {
-    const name = this.here ? await this.talk.recover() : null;
-    if (name !== null) {
-      this.#clearProblems();
-      this.report('microphone-changed', name, null);
-    }
-  }
-
-  // Voice.
-
-  #onMediaState() {
-    if (this.media.state === 'connected') {
-      this.retry.succeeded();
-      this.pathBlocked = false;
-    } else if (this.media.state === 'failed') {
-      this.pathBlocked ||= !this.media.everConnected;
-      this.retry.later();
-    }
-    this.changed();
-  }
-
-  /** Whoever has a line and speaks must be heard. */
-  #listen() {
-    const speaking = this.room?.live ? this.room.speaking : null;
-    this.path.expect(!this.voice.deaf && this.media.slots.some((slot) => speaking?.has(slot.userId ?? '') ?? false));
-  }
-
-  /** Closes the voice connection; the room stays on the screen until it is known why. */
-  #hangUp() {
-    this.retry.cancel();
-    this.media.close();
-    this.listening.leave();
-    if (this.room) {
-      this.room.live = false;
-      this.room.speaking.clear();
-    }
-    this.#listen();
-  }
-
-  #clearProblems() {
-    this.problem = null;
-    this.talk.trouble = null;
   }
 }

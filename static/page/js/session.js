@@ -162,7 +162,7 @@ export class Session extends Store {
   /** @param {import('./protocol.js').ChannelInfo} info what a channel is like by one's own doing */
   onChannelChanged(info) {
     this.directory.upsert(info);
-    this.call.onEvent(Op.CHANNEL_EVENT, { event: 'update', channel_id: info.channel_id, channel: info });
+    this.call.told.onEvent(Op.CHANNEL_EVENT, { event: 'update', channel_id: info.channel_id, channel: info });
   }
 
   /** @param {string} channelId */
@@ -183,7 +183,7 @@ export class Session extends Store {
   #onDeleted(channelId, name) {
     this.reading.leave(channelId);
     this.chats.delete(channelId);
-    this.call.onDeleted(channelId, name);
+    this.call.told.onDeleted(channelId, name);
   }
 
   /**
@@ -305,7 +305,7 @@ export class Session extends Store {
     this.#untried = false;
     this.directory.begin();
     this.marks.begin(ready.user_id, ready.unread);
-    this.call.onReady(this.me.userId);
+    this.call.told.onReady(this.me.userId);
     this.changed();
   }
 
@@ -321,7 +321,7 @@ export class Session extends Store {
    */
   #onResumed(floor) {
     this.#setIceServers(this.client.ready?.ice_servers ?? []);
-    this.call.onResumed(floor);
+    this.call.told.onResumed(floor);
   }
 
   /** @param {RTCIceServer[]} iceServers for the next connection, and for this one should it look for a path again */
@@ -335,7 +335,7 @@ export class Session extends Store {
   #onClientState() {
     const { name, code, reason } = this.client.state;
     if (!this.client.ready) {
-      this.call.onLost();
+      this.call.told.onLost();
     }
     if (name === 'stopped' && code === CloseCode.AUTH_FAILED) {
       this.#onRefused(reason ?? '');
@@ -401,7 +401,7 @@ export class Session extends Store {
    * @param {import('./protocol.js').ModerationEvent} d
    */
   onDone(d) {
-    this.call.onEvent(Op.MODERATION_EVENT, { ...d, channel_id: this.call.here, by_name: 'you' });
+    this.call.told.onEvent(Op.MODERATION_EVENT, { ...d, channel_id: this.call.here, by_name: 'you' });
   }
 
   /**
@@ -422,7 +422,7 @@ export class Session extends Store {
     } else if (op === Op.PRESENCE_EVENT) {
       this.directory.applyPresence(d);
     }
-    this.call.onEvent(op, d);
+    this.call.told.onEvent(op, d);
   }
 }
 

@@ -172,7 +172,7 @@ export function mountPeople(session, dialogs) {
     const badge = /** @type {HTMLElement} */ (face.lastElementChild);
     const mine = member.user_id === session.me?.userId;
     const state = mine ? { ...member, mic: call.talk.unheard, sound: media.playback.sound } : member;
-    const marked = mark(state, call.mutedBy.get(member.user_id), places.get(member.user_id) ?? 0);
+    const marked = mark(state, call.told.mutedBy.get(member.user_id), places.get(member.user_id) ?? 0);
     badge.hidden = marked === null;
     if (marked && badge.dataset.mark !== marked.icon) {
       badge.dataset.mark = marked.icon;
