@@ -37,8 +37,8 @@ var (
 	ErrFloorReleased = errors.New("the floor was released")
 	// ErrFloorAsked: the floor is asked for, or had, and leave to speak over it cannot be asked for beside, nor the other way round.
 	ErrFloorAsked = errors.New("another place on the floor is asked for already")
-	// ErrOgg: what PlayOgg was given is not an Ogg stream.
-	ErrOgg = errors.New("not an Ogg stream")
+	// ErrOgg: what PlayOgg was given is not an Ogg stream, or a broken one.
+	ErrOgg = errors.New("not a sound Ogg stream")
 	// ErrFrame: the bytes given are not an Opus packet that can be sent.
 	ErrFrame = errors.New("not an Opus packet")
 )

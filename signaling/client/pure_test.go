@@ -39,10 +39,11 @@ func oggPage(serial uint32, lacing []byte, body []byte) []byte {
 	page := append([]byte("OggS"), 0, 0)
 	page = append(page, make([]byte, 8)...) // granule position
 	page = binary.LittleEndian.AppendUint32(page, serial)
-	page = append(page, make([]byte, 8)...) // page number and checksum, which are not looked at
+	page = append(page, make([]byte, 8)...) // page number, which is not looked at, and checksum
 	page = append(page, byte(len(lacing)))
-	page = append(page, lacing...)
-	return append(page, body...)
+	page = append(append(page, lacing...), body...)
+	binary.LittleEndian.PutUint32(page[oggChecksum:], oggCRC(page))
+	return page
 }
 
 func TestOggReader(t *testing.T) {
@@ -75,6 +76,13 @@ func TestOggReader(t *testing.T) {
 	}
 	_, err = read([]byte("this is not an Ogg stream at all"))
 	require.ErrorIs(t, err, ErrOgg)
+
+	for i := range stream { // a bit has flipped
+		stream[i] ^= 4
+		_, err = read(stream)
+		require.NotErrorIs(t, err, io.EOF, i)
+		stream[i] ^= 4
+	}
 
 	// A huge packet is cut off, not kept.
 	huge := bytes.Repeat(oggPage(1, bytes.Repeat([]byte{255}, 255), make([]byte, 255*255)), 400)
