@@ -126,14 +126,20 @@ func (f *fortress) vitals() (v vitals) {
 // processorTime is what the server has used so far.
 func (f *fortress) processorTime() time.Duration {
 	f.t.Helper()
-	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(f.pid), "stat"))
-	require.NoError(f.t, err)
+	return processorTime(f.t, f.pid)
+}
+
+// processorTime is what a process has used so far.
+func processorTime(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	require.NoError(t, err)
 	// proc(5): utime and stime are the 14th and 15th, behind a name that may have anything in it.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+2:]))
 	user, err := strconv.Atoi(fields[11])
-	require.NoError(f.t, err)
+	require.NoError(t, err)
 	system, err := strconv.Atoi(fields[12])
-	require.NoError(f.t, err)
+	require.NoError(t, err)
 	const ticks = 100 // USER_HZ, of every Linux that there is
 	return time.Duration(user+system) * time.Second / ticks
 }
