@@ -16,6 +16,9 @@ HOT_PATH  := ^Benchmark(Demux|Unmarshal|Rewrite|Protect|Unprotect|Forward|Fanout
 BASELINE  := sfu/bench-baseline.txt
 BENCHSTAT := $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
+# Checks the types of the page's modules, and makes the package of those that other pages may use.
+TSC := static/node_modules/.bin/tsc
+
 # Tests whose names begin with TestBrowser drive a headless Chromium; those with Alloc in
 # their names count allocations and skip themselves under the race detector.
 BROWSER_TESTS := ^TestBrowser
@@ -38,6 +41,7 @@ test: ## everything below, as CI does it; installs what is missing
 	@$(MAKE) --no-print-directory check-format
 	@$(MAKE) --no-print-directory vet
 	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory types
 	@LIVECHAT_REQUIRE_PROXIES=1 $(MAKE) --no-print-directory race
 	@$(MAKE) --no-print-directory allocs
 	@$(MAKE) --no-print-directory browser
@@ -65,6 +69,10 @@ vet: ## go vet
 .PHONY: lint
 lint: $(GOLANGCI) ## golangci-lint, with the import rules
 	$(GOLANGCI) run --allow-parallel-runners
+
+.PHONY: types
+types: $(TSC) ## the types of the page's modules, as their comments state them
+	@for config in static/tsconfig*.json; do echo "$(TSC) -p $$config"; $(TSC) -p $$config || exit 1; done
 
 .PHONY: race
 race: ## all tests but the browser's, under the race detector
@@ -121,12 +129,11 @@ crash: ## kill a process that writes to the memory, two hundred times: what was 
 
 # Debian's packages for make interop, beside what the tests need; Node's are in e2e/interop/package.json.
 INTEROP_PACKAGES := python3-aiortc python3-websockets python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-base \
-	gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice firefox-esr chromium nodejs npm
+	gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice firefox-esr chromium
 
 .PHONY: interop
-interop: ## other people's WebRTC stacks join a real server, are heard, hear, and are there while all are silent; installs them
+interop: node ## other people's WebRTC stacks join a real server, are heard, hear, and are there while all are silent; installs them
 	@missing=; for p in $(INTEROP_PACKAGES); do \
-		case $$p in nodejs|npm) command -v $${p%js} >/dev/null && continue;; esac; \
 		dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; \
 	done; [ -z "$$missing" ] || { $(call install,$$missing); }
 	cd e2e/interop && npm ci --no-audit --no-fund --loglevel=error
@@ -149,6 +156,10 @@ chromium: ## install Chromium when there is neither it nor Chrome
 		command -v "$$name" >/dev/null && exit; \
 	done; $(call install,chromium)
 
+.PHONY: node
+node: ## install Node and npm when they are missing
+	@command -v node >/dev/null && command -v npm >/dev/null || { $(call install,nodejs npm); }
+
 # The packages start a server of their own where there is systemd, which is not asked for.
 .PHONY: proxies
 proxies: ## install nginx and Caddy when they are missing: the recipes in README.md are tried with them
@@ -167,6 +178,11 @@ help: ## this list
 	@sed -nE 's/^([a-z-]+):.* ## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
 		printf '  make %-14s %s\n' "$$target" "$$text"; \
 	done
+
+$(TSC): static/package-lock.json
+	@$(MAKE) --no-print-directory node
+	cd static && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 $(GOLANGCI):
 	@echo "building golangci-lint $(GOLANGCI_VERSION); the first time this takes a few minutes"
