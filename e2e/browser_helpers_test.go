@@ -76,6 +76,8 @@ func startBrowser(t *testing.T, name string, tone int, options ...browserOption)
 		"use-fake-device-for-media-stream": true,
 		"use-fake-ui-for-media-stream":     true,
 		"window-size":                      "1280,800",
+		"accept-lang":                      "en-US",
+		"lang":                             "en-US",
 	}
 	if tone != 0 {
 		flags["use-file-for-fake-audio-capture"] = toneFile(t, tone)

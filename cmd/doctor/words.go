@@ -3,7 +3,7 @@ package doctor
 import "strings"
 
 // Sentences that say what mends it, with {names} for values. The page's connection check
-// says the same (static/page/js/advice.js); a test compares them.
+// says the same (static/page/js/languages/en.js); a test compares them.
 const (
 	wordsInsecure = "Browsers give no microphone to a page that came over plain HTTP. Give the server a certificate with " +
 		"--domain=NAME, or --tls-cert and --tls-key, or put a reverse proxy with HTTPS in front of it; then open the page by https://."

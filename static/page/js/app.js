@@ -46,6 +46,7 @@ import { fillIcons } from './ui/icons.js';
 import { mountKeys } from './ui/keys.js';
 import { mountLine } from './ui/line.js';
 import { mountPeople } from './ui/people.js';
+import { fillPhrases } from './ui/phrases.js';
 import { mountPreferences } from './ui/preferences.js';
 import { mountRoom } from './ui/room.js';
 import { mountScanner } from './ui/scanner.js';
@@ -64,6 +65,7 @@ function gatewayURL() {
 }
 
 function main() {
+  fillPhrases();
   fillIcons();
   const link = takeLink();
   const processing = new URLSearchParams(location.search).get('audio') !== 'raw';

@@ -9,6 +9,7 @@
 import { EntryError, requestGuestToken, siteRefusal } from './account.js';
 import { Advice, fill } from './advice.js';
 import { identified } from './client.js';
+import { phrases } from './language.js';
 import { microphonePolicy } from './policy.js';
 import { probe } from './probe.js';
 import { Op } from './protocol.js';
@@ -50,6 +51,7 @@ const GUEST_NAME = 'Connection check';
  * @property {string} name "direct UDP", "TURN over TLS"
  * @property {Check} check
  * @property {import('./probe.js').Probed | null} found null while it is tried, or when it could not be
+ * @property {'UDP' | 'TCP' | 'TLS'} [transport] to the relay
  * @property {URL} [url] the relay's
  */
 
@@ -81,12 +83,12 @@ export class Checkup extends Store {
     }
     this.running = true;
     this.checks = [];
-    this.verdict = { tone: 'busy', text: 'Checking…' };
+    this.verdict = { tone: 'busy', text: phrases.checkup.checking };
     this.changed();
     try {
       this.verdict = await this.#examine();
     } catch (err) {
-      this.verdict = { tone: 'failed', text: `The check itself went wrong: ${/** @type {Error} */ (err).message}.` };
+      this.verdict = { tone: 'failed', text: phrases.checkup.wentWrong(/** @type {Error} */ (err).message) };
     }
     this.running = false;
     this.changed();
@@ -112,7 +114,7 @@ export class Checkup extends Store {
     }
     const signedIn = await this.#signIn();
     if (!signedIn) {
-      return { tone: 'failed', text: 'Voice was not tried, for want of a way to sign in.' };
+      return { tone: 'failed', text: phrases.checkup.noSignIn };
     }
     const { client, leave } = signedIn;
     try {
@@ -128,15 +130,15 @@ export class Checkup extends Store {
    */
   #conclude(way) {
     if (!way) {
-      return { tone: 'failed', text: 'Voice cannot work from here.' };
+      return { tone: 'failed', text: phrases.checkup.noVoice };
     }
     const how = `${way.name}${inTime(way.found)}`;
     if (!this.#microphone) {
-      return { tone: 'warning', text: `You can listen from here but not talk: ${how}.` };
+      return { tone: 'warning', text: phrases.checkup.listenOnly(how) };
     }
     return way.url
-      ? { tone: 'warning', text: `Voice works from here, but only relayed: ${how}.` }
-      : { tone: 'good', text: `Voice works from here: ${how}.` };
+      ? { tone: 'warning', text: phrases.checkup.relayed(how) }
+      : { tone: 'good', text: phrases.checkup.works(how) };
   }
 
   /**
@@ -164,22 +166,22 @@ export class Checkup extends Store {
   }
 
   #checkSecurity() {
-    const check = this.#begin('HTTPS');
+    const check = this.#begin(phrases.checkup.https);
     if (!window.isSecureContext) {
-      this.#end(check, 'warning', 'plain HTTP: browsers can listen but not talk', Advice.INSECURE);
+      this.#end(check, 'warning', phrases.checkup.plainHTTP, Advice.INSECURE);
     } else if (location.protocol === 'https:') {
-      this.#end(check, 'good', 'the page is secure');
+      this.#end(check, 'good', phrases.checkup.secure);
     } else {
-      this.#end(check, 'good', 'not needed on this machine');
+      this.#end(check, 'good', phrases.checkup.notNeeded);
     }
   }
 
   /** Looks without asking: the browser's question belongs to joining. */
   async #checkMicrophone() {
-    const check = this.#begin('Microphone');
+    const check = this.#begin(phrases.preferences.microphone);
     this.#microphone = false;
     if (!window.isSecureContext) {
-      this.#end(check, 'skipped', 'browsers give none to this page');
+      this.#end(check, 'skipped', phrases.checkup.noneGiven);
       return;
     }
     if (!navigator.mediaDevices?.getUserMedia) {
@@ -189,12 +191,12 @@ export class Checkup extends Store {
     }
     const policy = await microphonePolicy();
     if (policy) {
-      this.#end(check, 'warning', 'the page’s headers forbid it', fill(Advice.POLICY, { header: policy }));
+      this.#end(check, 'warning', phrases.checkup.headersForbid, fill(Advice.POLICY, { header: policy }));
       return;
     }
     const unheard = conditionWords(this.#session.call.talk.unheard);
     if (unheard) {
-      this.#end(check, 'warning', 'nothing comes from it', unheard.text);
+      this.#end(check, 'warning', phrases.checkup.nothingComes, unheard.text);
       return;
     }
     // Not every browser tells.
@@ -211,13 +213,13 @@ export class Checkup extends Store {
     } else {
       this.#microphone = true;
       const asks = permission?.state === 'prompt';
-      this.#end(check, 'good', asks ? 'there is one; the browser will ask when you join' : 'there is one, and it is allowed');
+      this.#end(check, 'good', asks ? phrases.checkup.willAsk : phrases.checkup.allowed);
     }
   }
 
   /** @returns {Promise<boolean>} whether the server answers */
   async #checkServer() {
-    const check = this.#begin('Server');
+    const check = this.#begin(phrases.checkup.server);
     const begin = performance.now();
     const before = Date.now();
     /** @type {Response} */
@@ -232,8 +234,8 @@ export class Checkup extends Store {
       return this.#end(
         check,
         'failed',
-        `${location.host} does not answer`,
-        'Are you on the network, and is the server running? Then something between here and there is closed.',
+        phrases.checkup.noAnswer(location.host),
+        phrases.checkup.noAnswerAdvice,
       );
     }
     const took = performance.now() - begin;
@@ -241,11 +243,11 @@ export class Checkup extends Store {
       return this.#end(
         check,
         'failed',
-        `it answers with status ${response.status}`,
-        'If there is a reverse proxy in front of the server, it does not reach it. Is the server running?',
+        phrases.checkup.status(response.status),
+        phrases.checkup.statusAdvice,
       );
     }
-    this.#end(check, 'good', `${location.host} answers in ${milliseconds(took)}`);
+    this.#end(check, 'good', phrases.checkup.answers(location.host, milliseconds(took)));
     this.#checkClock(Date.parse(response.headers.get('Date') ?? ''), before);
     return true;
   }
@@ -255,22 +257,22 @@ export class Checkup extends Store {
    * @param {number} before when it was asked
    */
   #checkClock(date, before) {
-    const check = this.#begin('Clock');
+    const check = this.#begin(phrases.checkup.clock);
     // Some time between before and now.
     const skew = before - date > CLOCK_SKEW_MS ? before - date : Math.min(0, Date.now() - date);
     if (Number.isNaN(date)) {
-      this.#end(check, 'skipped', 'the server does not say what time it is');
+      this.#end(check, 'skipped', phrases.checkup.noClock);
     } else if (Math.abs(skew) > CLOCK_SKEW_MS) {
-      const direction = skew > 0 ? 'ahead of' : 'behind';
-      this.#end(check, 'warning', `${span(Math.abs(skew))} ${direction} the server’s`, Advice.CLOCK);
+      const off = span(Math.abs(skew));
+      this.#end(check, 'warning', skew > 0 ? phrases.checkup.ahead(off) : phrases.checkup.behind(off), Advice.CLOCK);
     } else {
-      this.#end(check, 'good', 'right, compared with the server’s');
+      this.#end(check, 'good', phrases.checkup.right);
     }
   }
 
   /** @returns {Promise<boolean>} whether one opens and the server speaks on it */
   async #checkWebSocket() {
-    const check = this.#begin('WebSocket');
+    const check = this.#begin(phrases.checkup.webSocket);
     const begin = performance.now();
     const ws = new WebSocket(this.#gateway);
     let opened = false;
@@ -294,12 +296,12 @@ export class Checkup extends Store {
     ws.close();
     const refusal = hello || opened ? '' : await siteRefusal(this.#gateway);
     if (refusal) {
-      return this.#end(check, 'failed', 'the server does not accept this page’s address', siteRefused(refusal));
+      return this.#end(check, 'failed', phrases.checkup.siteRefused, siteRefused(refusal));
     }
     if (!hello) {
-      return this.#end(check, 'failed', opened ? 'it opens, but the server does not speak' : 'it does not open', Advice.WEBSOCKET);
+      return this.#end(check, 'failed', opened ? phrases.checkup.mute : phrases.checkup.closed, Advice.WEBSOCKET);
     }
-    return this.#end(check, 'good', `${hello.server || 'open'}, in ${milliseconds(performance.now() - begin)}`);
+    return this.#end(check, 'good', phrases.checkup.opens(hello.server ?? '', milliseconds(performance.now() - begin)));
   }
 
   /**
@@ -308,21 +310,21 @@ export class Checkup extends Store {
    */
   async #signIn() {
     const { client } = this.#session;
-    const check = this.#begin('Sign-in');
+    const check = this.#begin(phrases.checkup.signIn);
     if (client.state.name === 'ready') {
-      this.#end(check, 'good', `as ${this.#session.me?.name ?? 'yourself'}`);
+      this.#end(check, 'good', this.#session.me ? phrases.checkup.as(this.#session.me.name) : phrases.checkup.asYourself);
       return { client, leave: () => {} };
     }
     try {
       const { token } = await requestGuestToken(GUEST_NAME);
       const guest = await identified(this.#gateway, token);
-      this.#end(check, 'good', 'as a guest');
+      this.#end(check, 'good', phrases.checkup.asGuest);
       return { client: guest, leave: () => guest.stop() };
     } catch (err) {
       if (err instanceof EntryError && err.guestsRefused) {
-        this.#end(check, 'failed', 'guests are not allowed', `${Advice.NO_GUESTS} Sign in first, then check again.`);
+        this.#end(check, 'failed', phrases.checkup.noGuests, Advice.NO_GUESTS, phrases.checkup.signInFirst);
       } else {
-        this.#end(check, 'failed', /** @type {Error} */ (err).message, 'Try again in a moment.');
+        this.#end(check, 'failed', /** @type {Error} */ (err).message, phrases.checkup.later);
       }
       return null;
     }
@@ -336,31 +338,34 @@ export class Checkup extends Store {
    */
   async #checkWays(client) {
     if (typeof RTCPeerConnection === 'undefined') {
-      this.#end(this.#begin('Voice'), 'failed', 'this browser has no WebRTC', 'It is too old, or this feature is switched off. Another browser will do.');
+      this.#end(this.#begin(phrases.checkup.voice), 'failed', phrases.checkup.noWebRTC, phrases.microphone.unsupported.text);
       return null;
     }
     const offered = relaysOf(client.ready?.ice_servers ?? []);
     const relays = offered.slice(0, MAX_RELAYS);
     /** @type {Way[]} */
     const ways = [
-      { name: 'direct UDP', check: this.#begin('Voice over UDP'), found: null },
-      ...relays.map(({ name, url }) => ({ name, url, check: this.#begin(`${name} ${portOf(url)}`), found: null })),
+      { name: phrases.checkup.direct, check: this.#begin(phrases.checkup.overUDP), found: null },
+      ...relays.map(({ transport, url }) => {
+        const name = phrases.checkup.turn(transport);
+        return { name, transport, url, check: this.#begin(`${name} ${portOf(url)}`), found: null };
+      }),
     ];
     await Promise.all(
       ways.map(async (way, i) => {
         try {
           way.found = await probe(client, i === 0 ? undefined : relays[i - 1].server);
         } catch (err) {
-          this.#end(way.check, 'failed', `not tried: ${/** @type {Error} */ (err).message}`, 'Try again in a moment.');
+          this.#end(way.check, 'failed', phrases.checkup.notTried(/** @type {Error} */ (err).message), phrases.checkup.later);
           return;
         }
         if (way.found.connected) {
-          this.#end(way.check, 'good', `it works${inTime(way.found)}`);
+          this.#end(way.check, 'good', phrases.checkup.itWorks(inTime(way.found)));
         }
       }),
     );
     const working = ways.find((way) => way.found?.connected) ?? null;
-    const overUDP = ways.some((way) => way.found?.connected && way.name === 'TURN over UDP');
+    const overUDP = ways.some((way) => way.found?.connected && way.transport === 'UDP');
     for (const way of ways) {
       if (way.found && !way.found.connected) {
         // Somebody else may need a way that one does well without.
@@ -371,18 +376,18 @@ export class Checkup extends Store {
     return working;
   }
 
-  /** @param {{name: string}[]} relays */
+  /** @param {{transport: string}[]} relays */
   #missing(relays) {
     if (relays.length === 0) {
-      this.#end(this.#begin('TURN'), 'warning', 'not offered', Advice.NO_TURN);
+      this.#end(this.#begin(phrases.checkup.anyTurn), 'warning', phrases.checkup.notOffered, Advice.NO_TURN);
     } else if (relays.length > MAX_RELAYS) {
-      this.#end(this.#begin('TURN'), 'skipped', `${relays.length - MAX_RELAYS} more relays, which are not tried`);
-    } else if (!relays.some(({ name }) => name === 'TURN over TLS')) {
-      const check = this.#begin('TURN over TLS');
+      this.#end(this.#begin(phrases.checkup.anyTurn), 'skipped', phrases.checkup.moreRelays(relays.length - MAX_RELAYS));
+    } else if (!relays.some(({ transport }) => transport === 'TLS')) {
+      const check = this.#begin(phrases.checkup.turn('TLS'));
       if (location.protocol === 'https:') {
-        this.#end(check, 'warning', 'not offered', Advice.NO_TURN_TLS);
+        this.#end(check, 'warning', phrases.checkup.notOffered, Advice.NO_TURN_TLS);
       } else {
-        this.#end(check, 'skipped', 'not offered, for want of a certificate');
+        this.#end(check, 'skipped', phrases.checkup.noCertificate);
       }
     }
   }
@@ -406,7 +411,7 @@ function helloOf(data) {
  * @returns {string} the round trip, if it is known, to go on with
  */
 function inTime(found) {
-  return found === null || found.rttMs === null ? '' : `, ${milliseconds(found.rttMs)}`;
+  return found === null || found.rttMs === null ? '' : phrases.checkup.inTime(milliseconds(found.rttMs));
 }
 
 /**

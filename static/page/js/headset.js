@@ -3,6 +3,8 @@
  * @module
  */
 
+import { phrases } from './language.js';
+
 /**
  * @param {import('./call.js').Call} call
  * @param {import('./push.js').Push} push
@@ -41,7 +43,7 @@ export function mountHeadset(call, push, toggleMute) {
     }
     attempt(() => media.setMicrophoneActive?.(active));
     attempt(() => {
-      media.metadata = room ? new MediaMetadata({ title: room.name, artist: 'Mini LiveChat' }) : null;
+      media.metadata = room ? new MediaMetadata({ title: room.name, artist: phrases.common.name }) : null;
       media.playbackState = room ? 'playing' : 'none';
     });
   });

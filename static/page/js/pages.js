@@ -3,6 +3,7 @@
  * @module
  */
 
+import { phrases } from './language.js';
 import { Op } from './protocol.js';
 import { Store } from './store.js';
 
@@ -36,9 +37,6 @@ export const PAGE = 50;
  * @property {Error} [error] why it failed
  */
 
-/** What somebody is called who is not known any more. */
-export const GONE = 'Somebody who has left';
-
 let lastKey = 0;
 
 /**
@@ -59,7 +57,7 @@ export function said(d) {
     text: d.content,
     at: d.timestamp,
     authorId: d.author_id,
-    name: d.author_name || GONE,
+    name: d.author_name || phrases.common.gone,
     replyTo: d.reply_to,
     editedAt: d.edited_at,
   });

@@ -4,6 +4,7 @@
  */
 
 import { Advice, fill } from './advice.js';
+import { phrases } from './language.js';
 
 /**
  * Why the direct way does not work.
@@ -23,48 +24,49 @@ export function directWords({ announced, port }, overUDP) {
   } else if (!announced.includes(host)) {
     advice.push(fill(Advice.ANNOUNCE, { announced: where, address: isAddress(host) ? host : 'ADDRESS' }));
   }
-  return [`nothing comes back from ${where}, UDP port ${port}`, ...advice];
+  return [phrases.checkup.nothingFrom(where, port), ...advice];
 }
 
 /**
  * Why a relay does not work.
- * @param {{name: string, found: import('./probe.js').Probed | null}} way
+ * @param {{transport?: string, found: import('./probe.js').Probed | null}} way
  * @param {URL} url
  * @returns {[string, ...string[]]} what was found, and what mends it
  */
-export function relayWords({ name, found }, url) {
-  const values = { port: portOf(url), url: url.href, transport: name.replace('TURN over ', '') };
-  const shared = name !== 'TURN over UDP' && values.port === (location.port || (location.protocol === 'https:' ? '443' : '80'));
-  const open = { UDP: Advice.TURN_UDP, TCP: Advice.TURN_TCP, TLS: Advice.TURN_TLS }[values.transport] ?? '';
+export function relayWords({ transport = '', found }, url) {
+  const values = { port: portOf(url), url: url.href, transport };
+  const shared = transport !== 'UDP' && values.port === (location.port || (location.protocol === 'https:' ? '443' : '80'));
+  const open = { UDP: Advice.TURN_UDP, TCP: Advice.TURN_TCP, TLS: Advice.TURN_TLS }[transport] ?? '';
   if (found?.allocated) {
-    return ['nothing comes back through the relay', fill(Advice.TURN_SILENT, { ...values, port: found.port })];
+    return [phrases.checkup.nothingThrough, fill(Advice.TURN_SILENT, { ...values, port: found.port })];
   }
   if (found?.relayError === 401 || found?.relayError === 438) {
-    return [`refused with ${found.relayError}`, fill(Advice.TURN_REFUSED, values)];
+    return [phrases.checkup.refused(found.relayError), fill(Advice.TURN_REFUSED, values)];
   }
   if (shared) {
-    return ['the port answers, but not as a relay', fill(Advice.TURN_PAGE, values)];
+    return [phrases.checkup.noRelay, fill(Advice.TURN_PAGE, values)];
   }
-  return ['nothing comes back', fill(open, values)];
+  return [phrases.checkup.nothingBack, fill(open, values)];
 }
 
 /**
  * The relays one by one, in the order in which browsers prefer them.
  * @param {RTCIceServer[]} servers
- * @returns {{name: string, url: URL, server: RTCIceServer}[]}
+ * @returns {{transport: 'UDP' | 'TCP' | 'TLS', url: URL, server: RTCIceServer}[]}
  */
 export function relaysOf(servers) {
-  const order = ['TURN over UDP', 'TURN over TCP', 'TURN over TLS'];
+  const order = ['UDP', 'TCP', 'TLS'];
   return servers
     .flatMap((server) =>
       [server.urls].flat().map((text) => {
         const url = new URL(text);
         const udp = url.searchParams.get('transport') !== 'tcp';
-        const name = url.protocol === 'turns:' ? 'TURN over TLS' : udp ? 'TURN over UDP' : 'TURN over TCP';
-        return { name, url, server: { ...server, urls: [text] } };
+        /** @type {'UDP' | 'TCP' | 'TLS'} */
+        const transport = url.protocol === 'turns:' ? 'TLS' : udp ? 'UDP' : 'TCP';
+        return { transport, url, server: { ...server, urls: [text] } };
       }),
     )
-    .sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
+    .sort((a, b) => order.indexOf(a.transport) - order.indexOf(b.transport));
 }
 
 /**

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { changeFailed } from '../words/chat.js';
 import { h } from './dom.js';
 import { icon } from './icons.js';
@@ -26,10 +27,10 @@ export function mountActions(session, log, compose) {
    */
   const button = (name, label, run) =>
     h('button', { class: 'icon-button', type: 'button', title: label, 'aria-label': label, click: () => entry && run(entry) }, icon(name));
-  const reply = button('reply', 'Reply', compose.reply);
-  const edit = button('edit', 'Edit', compose.edit);
-  const remove = button('trash', 'Delete', () => arm(true));
-  const sure = h('button', { class: 'button button--danger', type: 'button', hidden: true }, 'Delete for all');
+  const reply = button('reply', phrases.chat.reply, compose.reply);
+  const edit = button('edit', phrases.chat.edit, compose.edit);
+  const remove = button('trash', phrases.chat.remove, () => arm(true));
+  const sure = h('button', { class: 'button button--danger', type: 'button', hidden: true }, phrases.chat.removeForAll);
   const bar = h('span', { class: 'message__actions' }, reply, edit, remove, sure);
 
   /** @param {boolean} armed whether the next click deletes */

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { noteWords } from '../words/chat.js';
 import { floorWords } from '../words/floor.js';
 import { byId } from './dom.js';
@@ -26,13 +27,13 @@ export function mountAnnouncer(session) {
     /** @type {string[]} */
     const said = [];
     if (call.voice.deaf !== deaf) {
-      said.push(call.voice.deaf ? 'You are deafened' : 'You can hear again');
+      said.push(call.voice.deaf ? phrases.announce.deafened : phrases.announce.hearAgain);
     } else if (call.voice.silent !== muted) {
-      said.push(call.voice.silent ? 'You are muted' : 'You are not muted');
+      said.push(call.voice.silent ? phrases.announce.muted : phrases.announce.unmuted);
     }
     ({ deaf, silent: muted } = call.voice);
     if (room && !call.room) {
-      said.push(`You left ${room.name}`);
+      said.push(phrases.announce.left(room.name));
     }
     room = call.room;
     const [talking] = call.floor.there ? floorWords(call.floor, true, false) : [''];
@@ -42,7 +43,7 @@ export function mountAnnouncer(session) {
     }
     floor = talking;
     if (room && call.media.state !== mediaState && call.media.state === 'connected') {
-      said.push('Voice is connected');
+      said.push(phrases.announce.connected);
     }
     mediaState = call.media.state;
     for (const entry of room?.chat.entries ?? []) {

@@ -3,9 +3,10 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { problemWords } from '../words/channels.js';
 import { connectionWords } from '../words/entry.js';
-import { INSECURE_PAGE, PATH_BLOCKED, conditionWords, microphoneWords, soundWords } from '../words/voice.js';
+import { conditionWords, microphoneWords, soundWords } from '../words/voice.js';
 import { byId, setText } from './dom.js';
 
 /** What is only to be known. @type {import('../call.js').Problem['doing'][]} */
@@ -31,11 +32,11 @@ function connectionNotice({ client }) {
   }
   switch (words.action) {
     case 'retry':
-      return { text: words.text, label: 'Retry now', run: () => client.retryNow() };
+      return { text: words.text, label: phrases.banner.retry, run: () => client.retryNow() };
     case 'take-over':
-      return { text: words.text, label: 'Take over', run: () => client.retryNow() };
+      return { text: words.text, label: phrases.banner.takeOver, run: () => client.retryNow() };
     case 'reload':
-      return { text: words.text, label: 'Reload', run: () => location.reload() };
+      return { text: words.text, label: phrases.banner.reload, run: () => location.reload() };
   }
 }
 
@@ -53,7 +54,7 @@ function callNotice({ call }, check) {
   }
   if (call.talk.trouble && call.here) {
     const { title } = microphoneWords(call.talk.trouble.problem);
-    return { text: `${title}. ${call.talk.listenOnly ? 'You are listening only.' : 'Nobody hears you.'}`, label: 'Try again', run: again, close };
+    return { text: call.talk.listenOnly ? phrases.banner.listeningOnly(title) : phrases.banner.nobodyHears(title), label: phrases.common.tryAgain, run: again, close };
   }
   const unheard = call.here && call.talk.unheard !== call.talk.dismissed ? conditionWords(call.talk.unheard) : null;
   if (unheard) {
@@ -64,7 +65,7 @@ function callNotice({ call }, check) {
   }
   if (call.pathBlocked && call.here) {
     // It is tried again by itself.
-    return { text: PATH_BLOCKED, label: 'Find out why', run: check };
+    return { text: phrases.banner.pathBlocked, label: phrases.banner.findOut, run: check };
   }
   return null;
 }
@@ -84,7 +85,7 @@ export function mountBanner(session, check) {
   let insecure = window.isSecureContext
     ? null
     : {
-        text: INSECURE_PAGE,
+        text: phrases.banner.insecure,
         close: () => {
           insecure = null;
           render();

@@ -3,9 +3,9 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { MODE_PTT } from '../protocol.js';
 import { unreadWords } from '../words/chat.js';
-import { people } from '../words/common.js';
 import { roleWords } from '../words/moderation.js';
 import { byId, h, renderList, setAttribute, setText } from './dom.js';
 import { icon, setIcon } from './icons.js';
@@ -89,13 +89,13 @@ export function mountChannels(session, dialogs) {
 
     const all = inside.length <= SHOWN + 1 || unfolded.has(info.channel_id);
     present.hidden = inside.length === 0;
-    setAttribute(present, 'aria-label', `People in ${info.channel_name}`);
+    setAttribute(present, 'aria-label', phrases.channels.peopleIn(info.channel_name));
     renderList(present, all ? inside : inside.slice(0, SHOWN), (p) => p.user_id, createPerson, updatePerson);
     more.hidden = inside.length <= SHOWN + 1;
-    setText(more, all ? 'Show fewer' : `+${inside.length - SHOWN}`);
+    setText(more, all ? phrases.channels.fewer : `+${inside.length - SHOWN}`);
     setAttribute(more, 'aria-expanded', String(all));
-    setAttribute(more, 'aria-label', all ? `Show fewer people in ${info.channel_name}` :
-      `Show ${inside.length - SHOWN} more people in ${info.channel_name}`);
+    setAttribute(more, 'aria-label', all ? phrases.channels.fewerIn(info.channel_name) :
+      phrases.channels.moreIn(inside.length - SHOWN, info.channel_name));
   };
 
   /**
@@ -115,9 +115,10 @@ export function mountChannels(session, dialogs) {
     count.classList.toggle('channel__count--none', inside === 0);
     button.classList.toggle('channel--full', full);
     setAttribute(button, 'aria-current', call.wanted === info.channel_id ? 'true' : null);
-    const words = [info.channel_name, people(inside), full ? 'full' : '', turns ? 'push-to-talk' : '', members ? 'for members only' : ''];
+    const says = phrases.channels;
+    const words = [info.channel_name, phrases.common.people(inside), full && says.full, turns && says.turns, members && says.forMembers];
     setAttribute(button, 'aria-label', words.filter(Boolean).join(', '));
-    setAttribute(button, 'title', full ? `${info.channel_name} is full` : info.channel_name);
+    setAttribute(button, 'title', full ? says.isFull(info.channel_name) : info.channel_name);
   };
 
   /**
@@ -131,8 +132,8 @@ export function mountChannels(session, dialogs) {
     button.classList.toggle('channels__read--unread', unread > 0);
     setText(badge, unreadWords(unread));
     setAttribute(button, 'aria-current', reading.looking && reading.channelId === channel_id ? 'true' : null);
-    const words = call.room?.channelId === channel_id ? `Read ${channel_name}` : `Read ${channel_name} without joining`;
-    setAttribute(button, 'aria-label', unread > 0 ? `${words}, ${unreadWords(unread)} unread` : words);
+    const words = call.room?.channelId === channel_id ? phrases.channels.read(channel_name) : phrases.channels.readOnly(channel_name);
+    setAttribute(button, 'aria-label', unread > 0 ? phrases.common.unread(words, unreadWords(unread)) : words);
     setAttribute(button, 'title', words);
   };
 
@@ -146,14 +147,14 @@ export function mountChannels(session, dialogs) {
     const open = on || (!listening.full && may?.includes('enter') === true);
     button.hidden = !listening.possible || call.here === channel_id || !open;
     setAttribute(button, 'aria-pressed', String(on));
-    setAttribute(button, 'aria-label', `Listen to ${channel_name} from where you are`);
-    setAttribute(button, 'title', on ? `Listen to ${channel_name} no more` : `Listen in to ${channel_name}`);
+    setAttribute(button, 'aria-label', phrases.channels.listenTo(channel_name));
+    setAttribute(button, 'title', on ? phrases.channels.listenNoMore(channel_name) : phrases.channels.listenIn(channel_name));
   };
 
   const render = () => {
     renderList(list, directory.channels, (c) => c.channel_id, create, update);
     empty.hidden = directory.channels.length > 0;
-    setText(empty, directory.listed ? 'There is no channel yet. Create the first one.' : 'Loading…');
+    setText(empty, directory.listed ? phrases.channels.none : phrases.common.loading);
     byId('invite-open').hidden = !session.mayInvite(null);
     byId('audit-open').hidden = !session.moderates;
     setText(byId('my-name'), session.me?.name ?? '');
@@ -187,7 +188,7 @@ function updatePerson(item, { name, self_mute, self_deaf, muted }) {
   setText(label, name);
   setAttribute(label, 'title', name);
   mark.hidden = !self_mute && !muted;
-  const silence = muted ? 'muted by a moderator' : self_deaf ? 'deafened' : 'muted';
+  const silence = muted ? phrases.channels.mutedByModerator : self_deaf ? phrases.channels.deafened : phrases.channels.muted;
   if (!mark.hidden && mark.title !== silence) {
     mark.title = silence;
     setAttribute(mark, 'aria-label', silence);

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { emptyWords, lookWords, newMessages, notFoundWords, readFailed } from '../words/chat.js';
 import { mountActions } from './actions.js';
 import { mountComposer } from './composer.js';
@@ -113,11 +114,11 @@ export function mountChat(session, dialogs) {
         updateMessage(item, row, before, view, chat);
       }
     } else if (row.mark === 'older' || row.mark === 'later') {
-      const words = row.mark === 'older' ? 'Earlier messages' : 'Later messages';
+      const words = row.mark === 'older' ? phrases.chat.earlier : phrases.chat.later;
       const [reason, button] = /** @type {HTMLCollectionOf<HTMLElement>} */ (item.children);
       const error = view.loading ? null : view.error;
       setText(reason, error ? `${readFailed(error)} ` : '');
-      setText(button, view.loading ? 'Loading…' : error ? 'Try again' : words);
+      setText(button, view.loading ? phrases.common.loading : error ? phrases.common.tryAgain : words);
       button.onclick = () => (row.mark === 'later' ? chat.newer() : view.more ? view.older() : chat.load());
     }
   };
@@ -243,11 +244,11 @@ function mountHead(session, dialogs) {
     byId('chat-empty').hidden = !view?.ready || view.error !== null || view.entries.length > 0;
     setText(byId('chat-empty'), emptyWords(directory.find(channelId)));
     byId('chat').classList.toggle('chat--looking', looking);
-    setText(byId('chat-title'), looking ? directory.nameOf(channelId) : 'Chat');
+    setText(byId('chat-title'), looking ? directory.nameOf(channelId) : phrases.chat.title);
     byId('chat-state').hidden = !looking;
     setText(byId('chat-topic'), info?.topic ?? '');
     byId('chat-close').hidden = !looking;
-    const back = call.room ? `Back to ${call.room.name}` : 'Close';
+    const back = call.room ? phrases.chat.backTo(call.room.name) : phrases.common.close;
     setAttribute(byId('chat-close'), 'title', back);
     setAttribute(byId('chat-close'), 'aria-label', back);
     byId('chat-settings').hidden = !looking || !session.mayAdminister(channelId);

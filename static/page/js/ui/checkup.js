@@ -3,6 +3,7 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { byId, h, renderList, setText } from './dom.js';
 import { icon } from './icons.js';
 
@@ -10,13 +11,7 @@ import { icon } from './icons.js';
 const COPIED_MS = 2_000;
 
 /** What a screen reader says of a mark. @type {Record<import('../checkup.js').CheckStatus, string>} */
-const STATUS_WORDS = {
-  busy: 'is being checked',
-  good: 'all is well',
-  warning: 'should be mended',
-  failed: 'does not work',
-  skipped: 'not checked',
-};
+const STATUS_WORDS = phrases.checkup;
 
 /** @type {Record<string, import('./icons.js').IconName>} */
 const ICONS = { good: 'check', warning: 'warning', failed: 'close', skipped: 'dash' };
@@ -36,11 +31,11 @@ export function mountCheckup(checkup) {
   copy.addEventListener('click', async () => {
     try {
       await navigator.clipboard.writeText(checkup.report);
-      setText(copy, 'Copied');
-      setTimeout(() => setText(copy, 'Copy report'), COPIED_MS);
+      setText(copy, phrases.room.copied);
+      setTimeout(() => setText(copy, phrases.checkup.copyReport), COPIED_MS);
     } catch {
       // Browsers keep the clipboard from pages without HTTPS.
-      window.prompt('Copy this report:', checkup.report);
+      window.prompt(phrases.common.copyThis, checkup.report);
     }
   });
 

@@ -4,6 +4,7 @@
  */
 
 import { draftOf, keepDraft } from '../drafts.js';
+import { phrases } from '../language.js';
 import { charCount } from '../protocol.js';
 import { changeFailed } from '../words/chat.js';
 import { byId, setText } from './dom.js';
@@ -56,7 +57,7 @@ export function mountComposer(session) {
   /** @returns {string} what keeps the text from being sent, in words */
   const objection = () => {
     const over = charCount(text.value.trim()) - (session.limits?.message_chars ?? Infinity);
-    return over > 0 ? `The message is ${over} characters too long.` : '';
+    return over > 0 ? phrases.chat.tooLong(over) : '';
   };
 
   /** @param {string} error */
@@ -153,9 +154,9 @@ export function mountComposer(session) {
       about.hidden = !subject;
       if (subject) {
         const { entry, edits } = subject;
-        setText(byId('chat-about-text'), edits ? 'Editing your message' : `Replying to ${entry.name}: ${quote(entry)}`);
+        setText(byId('chat-about-text'), edits ? phrases.chat.editing : phrases.chat.replying(entry.name, quote(entry)));
       }
-      text.placeholder = call.room ? `Message ${call.room.name}` : '';
+      text.placeholder = call.room ? phrases.chat.writeTo(call.room.name) : '';
     },
     onSend: () => {},
   };

@@ -5,6 +5,7 @@
 
 import { mountHeadset } from '../headset.js';
 import { chordWords } from '../keys.js';
+import { phrases } from '../language.js';
 import { doerWords } from '../words/deeds.js';
 import { byId, catchFocus, setAttribute, setText } from './dom.js';
 import { setIcon } from './icons.js';
@@ -57,10 +58,10 @@ export function mountControls(session, keys, push) {
   const toggleDeaf = () => call.voice.setDeaf(!call.voice.deaf);
   const leave = () => call.leave();
   for (const [button, chords, words, run] of /** @type {[HTMLElement, string[], string, () => void][]} */ ([
-    [mute, ['M', 'Alt+M'], 'Mute or unmute', toggleMute],
-    [deafen, ['D'], 'Deafen or undeafen', toggleDeaf],
-    [hand, ['H'], 'Raise or lower your hand', toggleHand],
-    [byId('leave'), ['Control+Shift+L'], 'Leave the channel', leave],
+    [mute, ['M', 'Alt+M'], phrases.keys.mute, toggleMute],
+    [deafen, ['D'], phrases.keys.deafen, toggleDeaf],
+    [hand, ['H'], phrases.keys.hand, toggleHand],
+    [byId('leave'), ['Control+Shift+L'], phrases.keys.leaveChannel, leave],
   ])) {
     button.addEventListener('click', run);
     keys.add({ chords, words, run, when: () => call.room !== null && !button.hidden });
@@ -83,19 +84,19 @@ export function mountControls(session, keys, push) {
       hand.hidden = !hand.hidden;
       catchFocus(hand.hidden ? mute : hand);
     }
-    renderControl(hand, 'hand', raised ? 'Lower hand' : 'Raise hand', raised);
+    renderControl(hand, 'hand', raised ? phrases.controls.lowerHand : phrases.controls.raiseHand, raised);
     mute.hidden = suppressed; // nobody is heard there, muted or not
     setAttribute(mute, 'aria-disabled', voice.held ? 'true' : null);
     if (voice.held) {
-      renderControl(mute, 'mic-off', 'Muted', true);
-      setAttribute(mute, 'title', `${doerWords(call.heldBy)} has muted you`);
+      renderControl(mute, 'mic-off', phrases.controls.muted, true);
+      setAttribute(mute, 'title', phrases.deeds.hasMutedYou(doerWords(call.heldBy)));
     } else if (without()) {
-      renderControl(mute, 'mic', 'Use microphone', null);
-      setAttribute(mute, 'title', call.talk.listenOnly ? 'You are listening only' : 'Your microphone was disconnected');
+      renderControl(mute, 'mic', phrases.controls.useMicrophone, null);
+      setAttribute(mute, 'title', call.talk.listenOnly ? phrases.controls.listeningOnly : phrases.controls.disconnected);
     } else {
-      renderControl(mute, voice.silent ? 'mic-off' : 'mic', voice.silent ? 'Unmute' : 'Mute', voice.silent);
+      renderControl(mute, voice.silent ? 'mic-off' : 'mic', voice.silent ? phrases.controls.unmute : phrases.controls.mute, voice.silent);
       setAttribute(mute, 'title', 'M');
     }
-    renderControl(deafen, voice.deaf ? 'headphones-off' : 'headphones', voice.deaf ? 'Undeafen' : 'Deafen', voice.deaf);
+    renderControl(deafen, voice.deaf ? 'headphones-off' : 'headphones', voice.deaf ? phrases.controls.undeafen : phrases.controls.deafen, voice.deaf);
   };
 }

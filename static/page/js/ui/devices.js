@@ -3,16 +3,17 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { microphoneWords } from '../words/voice.js';
 import { byId, h, setAttribute, setText } from './dom.js';
 
 /** @type {Record<import('../trial.js').Trial['state'], string>} */
 const HEAR = {
-  off: 'Hear yourself',
-  asking: 'Hear yourself',
-  on: 'Hear yourself',
-  recording: 'Say something …',
-  playing: 'This is you',
+  off: phrases.preferences.hear,
+  asking: phrases.preferences.hear,
+  on: phrases.preferences.hear,
+  recording: phrases.preferences.say,
+  playing: phrases.preferences.playing,
 };
 
 /**
@@ -27,8 +28,8 @@ export function mountDevices(choices, devices, trial) {
   const meter = /** @type {HTMLMeterElement} */ (byId('devices-level'));
   /** @type {[HTMLSelectElement, 'microphoneId' | 'speakerId', () => MediaDeviceInfo[], string][]} */
   const selects = [
-    [/** @type {HTMLSelectElement} */ (byId('devices-microphone')), 'microphoneId', () => devices.microphones, 'Microphone'],
-    [/** @type {HTMLSelectElement} */ (byId('devices-speaker')), 'speakerId', () => devices.speakers, 'Loudspeaker'],
+    [/** @type {HTMLSelectElement} */ (byId('devices-microphone')), 'microphoneId', () => devices.microphones, phrases.preferences.microphone],
+    [/** @type {HTMLSelectElement} */ (byId('devices-speaker')), 'speakerId', () => devices.speakers, phrases.preferences.speaker],
   ];
   /** @type {[HTMLInputElement, 'echoCancellation' | 'noiseSuppression' | 'autoGainControl'][]} */
   const switches = [
@@ -68,9 +69,9 @@ export function mountDevices(choices, devices, trial) {
       const options = there.map((d, i) => h('option', { value: d.deviceId }, d.label || `${word} ${i + 1}`));
       const missing = chosen && !there.some((d) => d.deviceId === chosen);
       select.replaceChildren(
-        h('option', { value: '' }, 'As the system has it'),
+        h('option', { value: '' }, phrases.preferences.bySystem),
         ...options,
-        ...(missing ? [h('option', { value: chosen }, 'Not there just now')] : []),
+        ...(missing ? [h('option', { value: chosen }, phrases.preferences.notThere)] : []),
       );
       select.value = chosen;
     }
@@ -79,7 +80,7 @@ export function mountDevices(choices, devices, trial) {
   };
   const renderTrial = () => {
     const { state, problem } = trial;
-    setText(test, state === 'off' ? 'Try it' : 'Stop');
+    setText(test, state === 'off' ? phrases.preferences.tryIt : phrases.preferences.stop);
     setAttribute(test, 'aria-pressed', String(state !== 'off'));
     meter.value = trial.level;
     setText(hear, HEAR[state]);

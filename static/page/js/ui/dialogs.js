@@ -3,9 +3,9 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { charCount } from '../protocol.js';
 import { createFailed } from '../words/channels.js';
-import { people } from '../words/common.js';
 import { byId, setText } from './dom.js';
 import { mountInvites } from './invites.js';
 import { mountMenus } from './loudness.js';
@@ -63,10 +63,10 @@ function mountCreate(session) {
   /** @returns {string} what is wrong with the input, in words */
   const objection = () => {
     if (!name.value.trim()) {
-      return 'A channel needs a name.';
+      return phrases.create.needsName;
     }
     const most = session.limits?.channel_name_chars ?? Infinity;
-    return charCount(name.value.trim()) > most ? `A name has at most ${most} characters.` : '';
+    return charCount(name.value.trim()) > most ? phrases.create.longName(most) : '';
   };
 
   form.addEventListener('submit', async (e) => {
@@ -95,7 +95,7 @@ function mountCreate(session) {
     const most = session.limits?.channel_capacity;
     if (most) {
       capacity.max = String(most);
-      capacity.placeholder = `Up to ${most}`;
+      capacity.placeholder = phrases.create.upTo(most);
     }
     dialog.showModal();
     name.focus();
@@ -119,10 +119,10 @@ function mountDelete(session) {
     channelId = id;
     const info = session.directory.find(id);
     const others = session.peopleIn(id).length - 1;
-    setText(byId('delete-title'), `Delete ${info?.channel_name ?? id}?`);
+    setText(byId('delete-title'), phrases.remove.title(info?.channel_name ?? id));
     setText(
       byId('delete-text'),
-      others > 0 ? `The ${people(others)} talking with you in it will be put out.` : 'Nobody else is in it.',
+      others > 0 ? phrases.remove.others(phrases.common.people(others)) : phrases.remove.nobody,
     );
     dialog.showModal();
     byId('delete-cancel').focus();
@@ -146,7 +146,7 @@ function mountSignOut(session) {
       session.signOut();
       return;
     }
-    setText(byId('signout-title'), `Sign out ${session.me?.name ?? ''}?`);
+    setText(byId('signout-title'), phrases.signOut.title(session.me?.name ?? ''));
     dialog.showModal();
     byId('signout-cancel').focus();
   };

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { MUTED_TALK } from '../words/keys.js';
+import { phrases } from '../language.js';
 import { byId, setText } from './dom.js';
 
 /** How long it stays, in milliseconds. */
@@ -22,6 +22,6 @@ export function mountHint(muffled) {
     clearTimeout(timer);
     timer = setTimeout(() => setText(element, ''), SHOWN_MS);
   };
-  muffled.addEventListener('talk', () => show(MUTED_TALK));
+  muffled.addEventListener('talk', () => show(phrases.hold.mutedTalk));
   return show;
 }

@@ -3,8 +3,9 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { BREAK_IN, floorHint, floorWords } from '../words/floor.js';
-import { MUTED_PRESS, holdWords, keyName, learnLayout } from '../words/keys.js';
+import { holdWords, keyName, learnLayout } from '../words/keys.js';
 import { byId, setAttribute, setText } from './dom.js';
 import { setIcon } from './icons.js';
 
@@ -25,7 +26,7 @@ export function mountHold({ call }, push, hint) {
   hold.attach(button);
   breakIn.attach(urgent);
   push.addEventListener('told', () => hint(floorHint(floor, hold.toggles)));
-  push.addEventListener('vain', () => hint(MUTED_PRESS));
+  push.addEventListener('vain', () => hint(phrases.hold.mutedPress));
   const render = () => {
     const { by } = push;
     button.hidden = !push.offered;

@@ -4,6 +4,7 @@
  */
 
 import { inviteLink } from '../account.js';
+import { phrases } from '../language.js';
 import { Op } from '../protocol.js';
 import { INVITE_TIMES, INVITE_USES, inviteFailed, inviteFacts, roleWords } from '../words/moderation.js';
 import { byId, copy, h, renderList, setText } from './dom.js';
@@ -66,7 +67,7 @@ export function mountInvites(session) {
       'li',
       { class: 'invite' },
       h('span', { class: 'invite__what' }, name),
-      h('button', { class: 'button button--small', type: 'button', 'aria-label': `Uninvite ${name}`, click: () => attempt(() => uninvite(user_id)) }, 'Uninvite'),
+      h('button', { class: 'button button--small', type: 'button', 'aria-label': phrases.invite.uninviteWhom(name), click: () => attempt(() => uninvite(user_id)) }, phrases.invite.uninvite),
     );
 
   /** @param {string} user_id */
@@ -86,8 +87,8 @@ export function mountInvites(session) {
       { class: 'invite' },
       h('span', { class: 'invite__what' }),
       h('span', { class: 'invite__facts' }),
-      h('button', { class: 'button button--small', type: 'button', 'aria-label': `Revoke the invite for ${invite.user_id ? 'signing in' : roleWords(invite.role)}`,
-        click: () => attempt(() => revoke(invite.invite_id)) }, 'Revoke'),
+      h('button', { class: 'button button--small', type: 'button', 'aria-label': invite.user_id ? phrases.invite.revokeSignIn : phrases.invite.revokeFor(roleWords(invite.role)),
+        click: () => attempt(() => revoke(invite.invite_id)) }, phrases.invite.revoke),
     );
 
   /** @param {string} invite_id */
@@ -100,8 +101,8 @@ export function mountInvites(session) {
   const render = () => {
     renderList(list, invites, (i) => i.invite_id, create, (item, invite) => {
       const [what, facts] = item.children;
-      const leads = invite.channel_id ? directory.nameOf(invite.channel_id) : 'the server';
-      setText(what, invite.user_id ? 'Signs in somebody who is known' : `${roleWords(invite.role)}, to ${leads}`);
+      const leads = invite.channel_id ? directory.nameOf(invite.channel_id) : '';
+      setText(what, invite.user_id ? phrases.invite.signsIn : phrases.invite.leads(roleWords(invite.role), leads));
       setText(facts, inviteFacts(invite, Date.now()));
     });
     empty.hidden = invites.length > 0;
@@ -147,7 +148,7 @@ export function mountInvites(session) {
   return (channelId = null) => {
     const channels = directory.channels.filter((c) => session.mayInvite(c.channel_id));
     where.replaceChildren(
-      ...(session.mayInvite(null) ? [h('option', { value: '' }, 'The server')] : []),
+      ...(session.mayInvite(null) ? [h('option', { value: '' }, phrases.invite.server)] : []),
       ...channels.map((c) => h('option', { value: c.channel_id }, c.channel_name)),
     );
     where.value = channelId ?? '';

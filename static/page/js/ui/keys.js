@@ -4,19 +4,20 @@
  */
 
 import { chordWords } from '../keys.js';
+import { phrases } from '../language.js';
 import { keyName } from '../words/keys.js';
 import { byId, h } from './dom.js';
 
 /** What keys do where one writes. @type {[string, string][]} */
 const WRITING = [
-  ['Enter', 'Send the message'],
-  ['Shift + Enter', 'Begin a new line'],
-  ['↑', 'Change your last message, when nothing is written yet'],
-  ['Escape', 'Leave the message, the dialog or the menu'],
+  ['Enter', phrases.keys.send],
+  ['Shift + Enter', phrases.keys.newLine],
+  ['↑', phrases.keys.change],
+  ['Escape', phrases.keys.leave],
 ];
 
-/** @type {Record<'talk' | 'mute', string>} */
-const HOLDING = { talk: 'Talk', mute: 'Be silent' };
+const HOLDING = { talk: phrases.keys.talkHeld, mute: phrases.keys.muteHeld };
+const TOGGLING = { talk: phrases.keys.talkToggled, mute: phrases.keys.muteToggled };
 
 /**
  * @param {import('../keys.js').Keys} keys
@@ -37,7 +38,7 @@ export function mountKeys(keys, choices, change) {
     const rows = [
       ...(by === 'open'
         ? []
-        : [/** @type {[string, string]} */ ([keyName(choices.get('talkKey')), `${HOLDING[by]}, ${choices.get('talkToggles') ? 'until you press it again' : 'while held'}`])]),
+        : [/** @type {[string, string]} */ ([keyName(choices.get('talkKey')), (choices.get('talkToggles') ? TOGGLING : HOLDING)[by]])]),
       ...keys.all.flatMap(({ chords, words }) => {
         const chord = single ? chords[0] : chords.find((one) => one.includes('+'));
         return chord ? [/** @type {[string, string]} */ ([chordWords(chord), words])] : [];
@@ -49,7 +50,7 @@ export function mountKeys(keys, choices, change) {
     );
     dialog.showModal();
   };
-  keys.add({ chords: ['?'], words: 'Show this list', run: open });
+  keys.add({ chords: ['?'], words: phrases.keys.list, run: open });
   byId('preferences-keys').addEventListener('click', () => {
     /** @type {HTMLDialogElement} */ (byId('preferences-dialog')).close();
     open();

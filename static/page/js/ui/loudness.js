@@ -3,6 +3,7 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { MAX_LOUDNESS } from '../loudness.js';
 import { h, setText } from './dom.js';
 import { toggleMenu } from './menu.js';
@@ -25,13 +26,13 @@ export function mountMenus(session, loudness, moderation) {
     const says = h('output', {});
     const input = h('input', { type: 'range', min: '0', max: String(MAX_LOUDNESS), step: String(STEP) });
     input.value = String(loudness.of(userId));
-    const show = () => setText(says, `${input.value} %`);
+    const show = () => setText(says, phrases.common.percent(Number(input.value)));
     input.addEventListener('input', () => {
       show();
       loudness.set(userId, Number(input.value));
     });
     show();
-    h('label', { class: 'menu__volume' }, h('span', {}, 'Volume'), input, says);
+    h('label', { class: 'menu__volume' }, h('span', {}, phrases.person.volume), input, says);
     return input;
   };
 
@@ -47,8 +48,8 @@ export function mountMenus(session, loudness, moderation) {
         button,
         nameOf(userId),
         [
-          { icon: 'pin', label: pinned ? 'Hear like the others' : 'Always hear', run: () => hearing.togglePin(userId) },
-          { icon: excluded ? 'channel' : 'sound-off', label: excluded ? 'Hear again' : 'Mute for me', run: () => hearing.toggleExclusion(userId) },
+          { icon: 'pin', label: pinned ? phrases.person.hearLikeOthers : phrases.person.alwaysHear, run: () => hearing.togglePin(userId) },
+          { icon: excluded ? 'channel' : 'sound-off', label: excluded ? phrases.person.hearAgain : phrases.person.muteForMe, run: () => hearing.toggleExclusion(userId) },
           ...(session.mayAct(userId) ? moderation(userId) : []),
         ],
         slider(userId),

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { language, phrases } from '../language.js';
 import { messageFailed, noteWords } from '../words/chat.js';
 import { h, setText } from './dom.js';
 import { icon } from './icons.js';
@@ -22,10 +23,10 @@ const TOGETHER_MS = 5 * 60_000;
 /** How much is shown of a message that is answered, in characters. */
 const QUOTE_CHARS = 80;
 
-export const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
-const calendar = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
-const calendarOfOld = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
-export const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
+export const clock = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit' });
+const calendar = new Intl.DateTimeFormat(language, { weekday: 'long', day: 'numeric', month: 'long' });
+const calendarOfOld = new Intl.DateTimeFormat(language, { day: 'numeric', month: 'long', year: 'numeric' });
+export const moment = new Intl.DateTimeFormat(language, { dateStyle: 'full', timeStyle: 'short' });
 const link = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;
 
 /**
@@ -55,10 +56,10 @@ export function dayWords(at) {
   const today = new Date();
   const yesterday = new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1);
   if (day.toDateString() === today.toDateString()) {
-    return 'Today';
+    return phrases.chat.today;
   }
   if (day.toDateString() === yesterday.toDateString()) {
-    return 'Yesterday';
+    return phrases.chat.yesterday;
   }
   return (day.getFullYear() === today.getFullYear() ? calendar : calendarOfOld).format(day);
 }
@@ -108,7 +109,7 @@ export function createRow(row) {
       case 'later':
         return h('li', { class: 'older' }, h('span', {}), h('button', { class: 'link-button', type: 'button' }));
       case 'new':
-        return h('li', { class: 'mark mark--new' }, h('span', {}, 'New'));
+        return h('li', { class: 'mark mark--new' }, h('span', {}, phrases.chat.new));
       default:
         return h('li', { class: 'mark' }, h('span', {}, dayWords(row.at)));
     }
@@ -165,7 +166,7 @@ export function updateMessage(item, entry, before, view, chat) {
   if (text.dataset.shown !== shown) {
     text.dataset.shown = shown;
     const edited = entry.editedAt
-      ? h('span', { class: 'message__edited', title: moment.format(entry.editedAt) }, ' (edited)')
+      ? h('span', { class: 'message__edited', title: moment.format(entry.editedAt) }, ` ${phrases.chat.edited}`)
       : null;
     text.replaceChildren(...withLinks(entry.text ?? ''), ...(edited ? [edited] : []));
   }
@@ -198,7 +199,7 @@ function updateReply(item, entry, view) {
     item.prepend(button);
   }
   const answered = view.find(entry.replyTo);
-  setText(/** @type {Element} */ (button.lastElementChild), answered ? `${answered.name}: ${quote(answered)}` : 'An earlier message');
+  setText(/** @type {Element} */ (button.lastElementChild), answered ? `${answered.name}: ${quote(answered)}` : phrases.chat.earlierOne);
 }
 
 /**
@@ -216,7 +217,7 @@ function updateFailure(item, entry, chat) {
         'p',
         { class: 'message__failed', role: 'alert' },
         `${messageFailed(entry.error ?? null)} `,
-        h('button', { class: 'link-button', type: 'button', click: () => chat.sendAgain(entry) }, 'Send again'),
+        h('button', { class: 'link-button', type: 'button', click: () => chat.sendAgain(entry) }, phrases.chat.again),
       ),
     );
   }

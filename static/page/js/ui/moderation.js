@@ -3,6 +3,7 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { Op } from '../protocol.js';
 import { banFacts, deedWords, moderationFailed } from '../words/moderation.js';
 import { byId, h, renderList, setText } from './dom.js';
@@ -55,8 +56,8 @@ export function mountAudit(session) {
       { class: 'invite' },
       h('span', { class: 'invite__what' }, ban.name || ban.user_id),
       h('span', { class: 'invite__facts' }, banFacts(ban)),
-      h('button', { class: 'button button--small', type: 'button', 'aria-label': `Let ${ban.name || ban.user_id} in again`,
-        click: () => attempt(() => lift(ban)) }, 'Lift'),
+      h('button', { class: 'button button--small', type: 'button', 'aria-label': phrases.deeds.letIn(ban.name || ban.user_id),
+        click: () => attempt(() => lift(ban)) }, phrases.deeds.lift),
     );
   /** @param {Ban} ban */
   const lift = async ({ ban_id }) => {

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { Order, STAY_MS } from '../order.js';
 import { hash } from '../protocol.js';
 import { conditionWords, soundWords } from '../words/voice.js';
@@ -52,26 +53,26 @@ function mark(member, mutedBy, place) {
     return { icon: 'mic-off', text: mutedWords(mutedBy) };
   }
   if (place > 0) {
-    return { icon: 'hand', text: `Hand up · ${place}` };
+    return { icon: 'hand', text: phrases.people.hand(place) };
   }
   if (member.suppressed) {
-    return { icon: 'ear', text: 'Audience' };
+    return { icon: 'ear', text: phrases.people.audience };
   }
   if (member.self_deaf) {
-    return { icon: 'headphones-off', text: 'Deafened' };
+    return { icon: 'headphones-off', text: phrases.people.deafened };
   }
   const deaf = soundWords(member.sound ?? 'ok');
   if (deaf) {
     return { icon: 'warning', text: deaf.note };
   }
   if (!member.talker) {
-    return { icon: 'ear', text: 'Listening' };
+    return { icon: 'ear', text: phrases.people.listening };
   }
   const dumb = conditionWords(member.mic ?? 'ok');
   if (dumb && (!member.self_mute || member.mic === 'lost')) {
     return { icon: 'warning', text: dumb.note };
   }
-  return member.self_mute ? { icon: 'mic-off', text: 'Muted' } : null;
+  return member.self_mute ? { icon: 'mic-off', text: phrases.people.muted } : null;
 }
 
 /**
@@ -80,9 +81,9 @@ function mark(member, mutedBy, place) {
  */
 function condition(member) {
   if (member.media === 'lost') {
-    return 'Cut off';
+    return phrases.people.cutOff;
   }
-  return member.connection === 'unstable' ? 'Unstable' : '';
+  return member.connection === 'unstable' ? phrases.people.unstable : '';
 }
 
 /**
@@ -151,7 +152,7 @@ export function mountPeople(session, dialogs) {
       return '';
     }
     if (hearing.excluded.has(member.user_id)) {
-      return 'Muted for you';
+      return phrases.people.mutedForYou;
     }
     if (member.self_mute || member.suppressed) {
       return '';
@@ -159,7 +160,7 @@ export function mountPeople(session, dialogs) {
     if (call.floor.there) {
       return ''; // who has the floor is said where one talks
     }
-    return media.slots.length > 0 && !media.hears(member.user_id) ? 'Not heard now' : '';
+    return media.slots.length > 0 && !media.hears(member.user_id) ? phrases.people.notHeard : '';
   };
 
   /**
@@ -183,7 +184,7 @@ export function mountPeople(session, dialogs) {
     setText(role, member.role === 'guest' && !mine ? roleWords('guest') : '');
     const unheard = heard(member, mine);
     const broken = mine ? '' : condition(member); // of oneself it is said where the voice is
-    setText(note, [mine ? 'You' : '', broken || (marked?.text ?? unheard)].filter(Boolean).join(' · '));
+    setText(note, [mine ? phrases.people.you : '', broken || (marked?.text ?? unheard)].filter(Boolean).join(' · '));
     item.classList.toggle('person--unheard', unheard !== '');
     item.classList.toggle('person--unstable', broken !== '');
     item.classList.toggle('person--held', member.muted === true);
@@ -197,12 +198,12 @@ export function mountPeople(session, dialogs) {
     exclude.hidden = !member.talker;
     moderate.hidden = !acts;
     item.classList.toggle('person--moderated', acts);
-    setAttribute(moderate, 'title', `Moderate ${member.name}`);
-    setAttribute(moderate, 'aria-label', `Moderate ${member.name}`);
-    setAttribute(more, 'title', `More about ${member.name}`);
-    setAttribute(more, 'aria-label', `More about ${member.name}`);
-    label(pin, `Always hear ${member.name}`, hearing.pinned.has(member.user_id));
-    label(exclude, `Mute ${member.name} for me`, hearing.excluded.has(member.user_id));
+    setAttribute(moderate, 'title', phrases.people.moderate(member.name));
+    setAttribute(moderate, 'aria-label', phrases.people.moderate(member.name));
+    setAttribute(more, 'title', phrases.people.more(member.name));
+    setAttribute(more, 'aria-label', phrases.people.more(member.name));
+    label(pin, phrases.people.alwaysHear(member.name), hearing.pinned.has(member.user_id));
+    label(exclude, phrases.people.muteForMe(member.name), hearing.excluded.has(member.user_id));
   };
 
   /** Moves people only while nobody is about to press what belongs to one of them. */

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { Op } from '../protocol.js';
 import { BAN_TIMES, moderationFailed } from '../words/moderation.js';
 import { byId, h, setText } from './dom.js';
@@ -111,8 +112,8 @@ export function mountPerson(session) {
         ),
       ),
     );
-    const text = others.length > 0 ? 'They go on talking there, with everybody who is in it.' : 'There is no other channel.';
-    ask({ title: `Move ${name} to`, text });
+    const text = others.length > 0 ? phrases.person.moveText : phrases.person.noOther;
+    ask({ title: phrases.person.moveTitle(name), text });
   };
 
   /**
@@ -134,9 +135,9 @@ export function mountPerson(session) {
     const onStage = directory.find(call.here)?.speaking === 'allowed';
     const up = member.hand_at !== undefined;
     return [
-      ...(onStage && member.suppressed ? [{ icon: /** @type {const} */ ('mic'), label: 'Let speak', run: () => letSpeak(member, true) }] : []),
-      ...(onStage && !member.suppressed ? [{ icon: /** @type {const} */ ('ear'), label: 'Back to the audience', run: () => letSpeak(member, false) }] : []),
-      ...(up && (member.suppressed || !onStage) ? [{ icon: /** @type {const} */ ('hand'), label: 'Lower their hand', run: () => letSpeak(member, false) }] : []),
+      ...(onStage && member.suppressed ? [{ icon: /** @type {const} */ ('mic'), label: phrases.person.letSpeak, run: () => letSpeak(member, true) }] : []),
+      ...(onStage && !member.suppressed ? [{ icon: /** @type {const} */ ('ear'), label: phrases.person.toAudience, run: () => letSpeak(member, false) }] : []),
+      ...(up && (member.suppressed || !onStage) ? [{ icon: /** @type {const} */ ('hand'), label: phrases.person.lowerHand, run: () => letSpeak(member, false) }] : []),
     ];
   };
 
@@ -144,9 +145,9 @@ export function mountPerson(session) {
   /** @param {Member} member */
   const askKick = ({ user_id, name }) =>
     ask({
-      title: `Remove ${name}?`,
-      text: 'They may come back, but for a minute not into this channel.',
-      confirm: 'Remove',
+      title: phrases.person.removeTitle(name),
+      text: phrases.person.removeText,
+      confirm: phrases.person.remove,
       act: async () => {
         const done = await client.request(Op.MEMBER_KICK, { user_id, reason: why() });
         session.onDone({ action: 'kick', user_id, name, reason: done.reason });
@@ -155,9 +156,9 @@ export function mountPerson(session) {
   /** @param {Member} member */
   const askBan = ({ user_id, name }) =>
     ask({
-      title: `Ban ${name}?`,
-      text: 'They are put out of the server and not let in again for as long as this lasts.',
-      confirm: 'Ban',
+      title: phrases.person.banTitle(name),
+      text: phrases.person.banText,
+      confirm: phrases.person.ban,
       lasts: true,
       act: async () => {
         const done = await client.request(Op.MEMBER_BAN, { user_id, duration_s: Number(time.value), reason: why() });
@@ -172,10 +173,10 @@ export function mountPerson(session) {
     }
     return [
       ...speech(member),
-      { icon: member.muted ? 'mic' : 'mic-off', label: member.muted ? 'Let be heard' : 'Mute for everybody', run: () => mute(member) },
-      { icon: 'channel', label: 'Move to …', run: () => askWhere(member) },
-      { icon: 'exit', label: 'Remove …', danger: true, run: () => askKick(member) },
-      ...(session.moderates ? [/** @type {const} */ ({ icon: 'shield', label: 'Ban …', danger: true, run: () => askBan(member) })] : []),
+      { icon: member.muted ? 'mic' : 'mic-off', label: member.muted ? phrases.person.letBeHeard : phrases.person.muteForAll, run: () => mute(member) },
+      { icon: 'channel', label: phrases.person.moveTo, run: () => askWhere(member) },
+      { icon: 'exit', label: phrases.person.removeMore, danger: true, run: () => askKick(member) },
+      ...(session.moderates ? [/** @type {const} */ ({ icon: 'shield', label: phrases.person.banMore, danger: true, run: () => askBan(member) })] : []),
     ];
   };
 }

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { keyName } from '../words/keys.js';
 import { byId, setAttribute, setText } from './dom.js';
 
@@ -41,7 +42,7 @@ export function mountPreferences(choices, keys, tones, look) {
     volume.value = String(choices.get('toneVolume'));
     byId('preferences-loudness').hidden = !choices.get('tones');
     byId('preferences-push').hidden = by.value === 'open';
-    setText(key, waits ? 'Press a key …' : keyName(choices.get('talkKey')));
+    setText(key, waits ? phrases.preferences.pressKey : keyName(choices.get('talkKey')));
     setAttribute(key, 'aria-pressed', String(waits));
   };
   /** @param {boolean} on */
@@ -78,10 +79,10 @@ export function mountPreferences(choices, keys, tones, look) {
     if (e.code === 'Escape') {
       setText(says, '');
     } else if (TAKEN.test(e.code) || e.code === '' || keys.all.some(({ chords }) => chords.includes(name))) {
-      setText(says, `${name || 'This key'} has something else to do. Take another one.`);
+      setText(says, phrases.preferences.taken(name || phrases.preferences.thisKey));
       return;
     } else {
-      setText(says, `${name} it is.`);
+      setText(says, phrases.preferences.chosen(name));
       choices.set('talkKey', e.code);
     }
     wait(false);

@@ -5,8 +5,8 @@
  */
 
 import { channelLink } from '../account.js';
+import { phrases } from '../language.js';
 import { lookWords, unreadWords } from '../words/chat.js';
-import { people } from '../words/common.js';
 import { handsWords, microphoneWords, voiceWords } from '../words/voice.js';
 import { byId, copy, h, setAttribute, setText } from './dom.js';
 import { icon, setIcon } from './icons.js';
@@ -32,8 +32,8 @@ const COPIED_MS = 2_000;
  */
 function sceneFor(session, invitedTo, preferences) {
   const { call, directory } = session;
-  const trial = { label: 'Try microphone and sound', run: preferences };
-  const cancel = { label: 'Cancel', run: () => call.leave() };
+  const trial = { label: phrases.room.trial, run: preferences };
+  const cancel = { label: phrases.common.cancel, run: () => call.leave() };
   const { wanted, talk: { trouble } } = call;
   if (trouble) {
     const id = trouble.channelId;
@@ -44,8 +44,8 @@ function sceneFor(session, invitedTo, preferences) {
       icon: 'mic-off',
       ...microphoneWords(trouble.problem),
       buttons: [
-        ...(hopeless ? [] : [{ label: 'Try again', primary: true, run: () => call.join(id) }]),
-        { label: 'Join as a listener', primary: hopeless, run: () => call.joinAsListener(id) },
+        ...(hopeless ? [] : [{ label: phrases.common.tryAgain, primary: true, run: () => call.join(id) }]),
+        { label: phrases.room.joinAsListener, primary: hopeless, run: () => call.joinAsListener(id) },
         cancel,
       ],
     };
@@ -54,21 +54,21 @@ function sceneFor(session, invitedTo, preferences) {
     return {
       key: `asking ${wanted}`,
       icon: 'mic',
-      title: 'Allow the microphone',
-      text: 'Your browser is asking whether this page may use it.',
-      buttons: [{ label: 'Just listen', run: () => call.joinAsListener(wanted) }, cancel],
+      title: phrases.room.allow,
+      text: phrases.room.asking,
+      buttons: [{ label: phrases.room.justListen, run: () => call.joinAsListener(wanted) }, cancel],
     };
   }
   if (wanted !== null) {
-    return { key: `joining ${wanted}`, icon: 'spinner', title: `Joining ${directory.nameOf(wanted)}…`, text: '', buttons: [cancel] };
+    return { key: `joining ${wanted}`, icon: 'spinner', title: phrases.room.joining(directory.nameOf(wanted)), text: '', buttons: [cancel] };
   }
   const before = directory.find(session.reading.channelId ?? invitedTo);
   if (before) {
     const id = before.channel_id;
     const count = session.peopleIn(id).length;
-    const inside = count > 0 ? `${people(count)} in here now.` : 'Nobody is in here yet.';
+    const inside = count > 0 ? phrases.room.inside(phrases.common.people(count)) : phrases.room.nobody;
     const enters = session.mayEnter(id);
-    const join = { label: 'Join', primary: true, run: () => call.join(id) };
+    const join = { label: phrases.common.join, primary: true, run: () => call.join(id) };
     return {
       key: `before ${id} ${before.channel_name} ${enters}`,
       icon: before.access === 'members' ? 'lock' : 'channel',
@@ -80,8 +80,8 @@ function sceneFor(session, invitedTo, preferences) {
   return {
     key: 'none',
     icon: 'channel',
-    title: 'Pick a channel to talk',
-    text: 'You are heard by the people in it as soon as you join.',
+    title: phrases.room.pick,
+    text: phrases.room.pickText,
     buttons: [trial],
   };
 }
@@ -135,7 +135,7 @@ export function mountRoom(session, dialogs, invitedTo) {
       setTimeout(() => setIcon(link, 'link'), COPIED_MS);
     } else {
       // Browsers keep the clipboard from pages without HTTPS.
-      window.prompt('Copy this link:', url);
+      window.prompt(phrases.common.copyThis, url);
     }
   });
   remove.addEventListener('click', () => call.room && dialogs.delete(call.room.channelId));
@@ -168,7 +168,7 @@ export function mountRoom(session, dialogs, invitedTo) {
     }
     renderStatus();
     setText(byId('room-name'), room?.name ?? '');
-    setText(byId('room-count'), room ? people(room.members.size) : '');
+    setText(byId('room-count'), room ? phrases.common.people(room.members.size) : '');
     const hands = room && session.mayModerate(room.channelId) ? call.audience.line.length : 0;
     byId('room-hands').hidden = hands === 0;
     setText(byId('room-hands'), hands > 0 ? handsWords(hands) : '');
@@ -182,6 +182,6 @@ export function mountRoom(session, dialogs, invitedTo) {
     invite.hidden = !room || !session.mayInvite(room.channelId);
     setAttribute(stage, 'aria-busy', String(stage.dataset.key?.startsWith('joining') ?? false));
     const unread = session.marks.unread(room?.channelId ?? null);
-    document.title = [unread > 0 ? `(${unreadWords(unread)})` : '', room ? `${room.name} ·` : '', 'Mini LiveChat'].filter(Boolean).join(' ');
+    document.title = [unread > 0 ? `(${unreadWords(unread)})` : '', room ? `${room.name} ·` : '', phrases.common.name].filter(Boolean).join(' ');
   };
 }

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { byId, h, renderList, setAttribute, setText } from './dom.js';
 import { icon } from './icons.js';
 
@@ -36,10 +37,10 @@ export function mountScanner(session) {
     setText(label, heard ? `${name}: ${heard.name}` : name);
     setAttribute(label, 'title', name);
     setAttribute(star, 'aria-pressed', String(listening.priority === id));
-    setAttribute(star, 'aria-label', `${name} interrupts the others`);
-    setAttribute(star, 'title', listening.priority === id ? 'Interrupts the others' : 'Let it interrupt the others');
-    setAttribute(end, 'aria-label', `Listen to ${name} no more`);
-    setAttribute(end, 'title', 'Listen no more');
+    setAttribute(star, 'aria-label', phrases.channels.interruptsOthers(name));
+    setAttribute(star, 'title', listening.priority === id ? phrases.channels.interrupts : phrases.channels.letInterrupt);
+    setAttribute(end, 'aria-label', phrases.channels.listenNoMore(name));
+    setAttribute(end, 'title', phrases.channels.noMore);
   };
 
   return () => {

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { GONE } from '../pages.js';
+import { phrases } from '../language.js';
 import { Op } from '../protocol.js';
 import { findings, searchFailed, searchObjection } from '../words/chat.js';
 import { byId, h, renderList, setAttribute, setText } from './dom.js';
@@ -46,7 +46,7 @@ export function mountSearch(session, keys) {
     setText(state, words);
     list.hidden = found.length === 0;
     more.hidden = rest === null;
-    setText(more, rest?.behind ? 'Look further back' : 'Show more');
+    setText(more, rest?.behind ? phrases.search.further : phrases.common.more);
     renderList(list, found, (m) => `${m.message_id} ${m.edited_at ?? ''} ${JSON.stringify(m.marks)} ${where.value}`, create, () => {});
   };
 
@@ -103,8 +103,8 @@ export function mountSearch(session, keys) {
         h(
           'span',
           { class: 'found__head' },
-          h('span', { class: 'found__author' }, author_name || GONE),
-          where.value ? null : h('span', { class: 'found__channel' }, `in ${directory.nameOf(channel_id)}`),
+          h('span', { class: 'found__author' }, author_name || phrases.common.gone),
+          where.value ? null : h('span', { class: 'found__channel' }, phrases.search.in(directory.nameOf(channel_id))),
           h('time', { class: 'found__time', datetime: new Date(timestamp).toISOString(), title: moment.format(timestamp) },
             `${dayWords(timestamp)}, ${clock.format(timestamp)}`),
         ),
@@ -146,7 +146,7 @@ export function mountSearch(session, keys) {
   const open = (channelId = null) => {
     const scope = channelId ?? '';
     where.replaceChildren(
-      h('option', { value: '' }, 'All channels'),
+      h('option', { value: '' }, phrases.search.allChannels),
       ...directory.channels.map((c) => h('option', { value: c.channel_id }, c.channel_name)),
     );
     where.value = scope;
@@ -154,7 +154,7 @@ export function mountSearch(session, keys) {
     text.select();
     begin();
   };
-  keys.add({ chords: ['/'], words: 'Search messages', when: () => session.stage === 'in', run: () => open() });
+  keys.add({ chords: ['/'], words: phrases.channels.searchMessages, when: () => session.stage === 'in', run: () => open() });
   byId('search-open').addEventListener('click', () => open());
   return open;
 }

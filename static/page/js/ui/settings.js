@@ -3,6 +3,7 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { FEATURE_STAGE, MODE_PTT, Op, charCount } from '../protocol.js';
 import { keepTimes, talkTimes, updateFailed } from '../words/channels.js';
 import { byId, h, setText } from './dom.js';
@@ -44,12 +45,12 @@ export function mountSettings(session) {
   const objection = () => {
     const most = session.limits?.channel_name_chars ?? Infinity;
     if (!name.value.trim()) {
-      return 'A channel needs a name.';
+      return phrases.create.needsName;
     }
     if (charCount(name.value.trim()) > most) {
-      return `A name has at most ${most} characters.`;
+      return phrases.create.longName(most);
     }
-    return charCount(topic.value.trim()) > TOPIC_CHARS ? `A topic has at most ${TOPIC_CHARS} characters.` : '';
+    return charCount(topic.value.trim()) > TOPIC_CHARS ? phrases.create.longTopic(TOPIC_CHARS) : '';
   };
   const changes = () => ({
     channel_id: channelId,

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { byId, setText } from './dom.js';
 
 /** How long the server may take to say which ways in there are, in milliseconds. */
@@ -10,12 +11,11 @@ const CONFIG_TIMEOUT_MS = 10_000;
 
 /** What went wrong at the provider, by the word in `#signin-failed=…`. */
 const FAILED = {
-  unreachable: 'The sign-in service cannot be reached just now. Try again in a moment.',
-  denied: 'You were not signed in: the sign-in service said no, or you turned back there.',
-  expired: 'That sign-in is over: it took too long, or was begun in another window. Try again.',
-  busy: 'Too many people are signing in just now. Try again in a moment.',
+  unreachable: phrases.start.serviceUnreachable,
+  denied: phrases.start.serviceDenied,
+  expired: phrases.start.serviceExpired,
+  busy: phrases.start.serviceBusy,
 };
-const FAILED_OTHERWISE = 'The sign-in service gave an answer that the server does not accept. Tell whoever runs the server.';
 
 /**
  * @typedef {object} Doors
@@ -35,7 +35,7 @@ function takeFailure() {
     return '';
   }
   history.replaceState(null, '', location.pathname + location.search);
-  return Object.hasOwn(FAILED, word) ? FAILED[/** @type {keyof FAILED} */ (word)] : FAILED_OTHERWISE;
+  return Object.hasOwn(FAILED, word) ? FAILED[/** @type {keyof FAILED} */ (word)] : phrases.start.serviceBad;
 }
 
 /**
@@ -65,7 +65,7 @@ export function mountSignIn(channelId, changed) {
     .then((config) => {
       if (config.signin) {
         provider = String(config.signin.name);
-        setText(button, `Sign in with ${provider}`);
+        setText(button, phrases.start.signInWith(provider));
         doors.guests = config.guests;
         changed();
       }

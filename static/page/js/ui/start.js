@@ -4,9 +4,9 @@
  */
 
 import { EntryError, memory } from '../account.js';
+import { phrases } from '../language.js';
 import { ErrorCode } from '../protocol.js';
 import { connectionWords, inviteWords, signInFailed } from '../words/entry.js';
-import { INSECURE_PAGE } from '../words/voice.js';
 import { byId, setAttribute, setText } from './dom.js';
 import { mountSignIn } from './signin.js';
 
@@ -39,7 +39,7 @@ export function mountStart(session, invitation, channelId) {
   let seenError = null;
   const doors = mountSignIn(channelId, () => render());
 
-  setText(byId('start-insecure'), window.isSecureContext ? '' : INSECURE_PAGE);
+  setText(byId('start-insecure'), window.isSecureContext ? '' : phrases.banner.insecure);
   byId('start-insecure').hidden = window.isSecureContext;
   name.value = memory.name;
   guestForm.addEventListener('submit', (e) => {
@@ -87,17 +87,17 @@ export function mountStart(session, invitation, channelId) {
     const { state } = invitation;
     const open = state === 'open' && invitation.offer;
     const words = open ? inviteWords(open, isKnown() ? memory.login.name : '') : null;
-    setText(byId('start-title'), words?.title ?? 'Mini LiveChat');
-    const lead = channelId ? 'You are invited to talk.' : 'Talk with your people on your own server.';
-    setText(byId('start-lead'), words?.lead ?? (state === 'asking' ? 'Looking at your invitation…' : lead));
+    setText(byId('start-title'), words?.title ?? phrases.common.name);
+    const lead = channelId ? phrases.start.invitedToTalk : phrases.start.lead;
+    setText(byId('start-lead'), words?.lead ?? (state === 'asking' ? phrases.start.looking : lead));
     setText(byId('start-offer'), words?.offer ?? '');
-    setText(known, busy ? 'Connecting…' : signsIn() ? `Sign in as ${signsIn()}` : `Continue as ${memory.login.name}`);
-    const instead = doors.guests ? 'Join as a guest instead' : 'I have no access token';
-    const otherWay = useToken ? instead : 'I have an access token';
-    setText(other, isKnown() ? 'Come as somebody else' : otherWay);
+    setText(known, busy ? phrases.start.connecting : signsIn() ? phrases.start.signInAs(signsIn()) : phrases.start.continueAs(memory.login.name));
+    const instead = doors.guests ? phrases.start.asGuest : phrases.start.noToken;
+    const otherWay = useToken ? instead : phrases.start.haveToken;
+    setText(other, isKnown() ? phrases.ended.asOther : otherWay);
     for (const button of buttons) {
       button.disabled = busy;
-      setText(button, busy ? 'Connecting…' : channelId || open ? 'Join' : 'Continue');
+      setText(button, busy ? phrases.start.connecting : channelId || open ? phrases.common.join : phrases.start.continue);
     }
   };
 
@@ -126,7 +126,7 @@ export function mountStart(session, invitation, channelId) {
     other.hidden = asking || (invited && (signsIn() !== '' || !isKnown()));
     renderWords(busy);
     const { state } = session.client;
-    const unreached = busy && state.name === 'waiting' ? 'The server cannot be reached. It is tried again.' : '';
+    const unreached = busy && state.name === 'waiting' ? phrases.start.unreached : '';
     const trouble = busy ? (connectionWords(state)?.text ?? unreached) : '';
     setAttribute(name, 'aria-invalid', isAboutName(failure) ? 'true' : null);
     setText(error, failure ? signInFailed(failure) : trouble || doors.failure);

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { unreadWords } from '../words/chat.js';
 import { byId, setAttribute, setText } from './dom.js';
 
@@ -54,6 +55,6 @@ export function mountTabs(session, invitedTo) {
     const unread = session.marks.unread(readId);
     badge.hidden = unread === 0;
     setText(badge, unreadWords(unread));
-    setAttribute(badge, 'aria-label', `${unreadWords(unread)} unread`);
+    setAttribute(badge, 'aria-label', phrases.common.unreadOnly(unreadWords(unread)));
   };
 }

@@ -3,10 +3,11 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { ErrorCode, RequestError } from '../protocol.js';
-import { HOW_TO_ENTER, because, sentence, span } from './common.js';
+import { because, seconds, sentence, span } from './common.js';
 import { doerWords } from './deeds.js';
-import { moderationFailed, withArticle } from './moderation.js';
+import { moderationFailed } from './moderation.js';
 
 /**
  * @param {Error} err
@@ -15,16 +16,16 @@ import { moderationFailed, withArticle } from './moderation.js';
 export function createFailed(err) {
   const code = err instanceof RequestError ? err.code : 0;
   if (code === ErrorCode.CHANNEL_NAME_TAKEN) {
-    return 'There is a channel with this name already, or with one that looks the same. Choose another name.';
+    return phrases.channel.nameTaken;
   }
   if (code === ErrorCode.OWNS_TOO_MANY) {
-    return 'You have made as many channels as one person may. Delete one of them first.';
+    return phrases.channel.ownsTooMany;
   }
   if (code === ErrorCode.CHANNEL_FULL) {
-    return 'The server has as many channels as it may hold. Delete one, or try later.';
+    return phrases.channel.tooMany;
   }
   if (err instanceof RequestError && code === ErrorCode.INVALID_PAYLOAD && err.reason.includes('invalid name: ')) {
-    return `This name cannot be used: ${err.reason.replace(/^.*invalid name: /, '')}.`;
+    return phrases.channel.badName(err.reason.replace(/^.*invalid name: /, ''));
   }
   return because(err);
 }
@@ -35,7 +36,7 @@ export function createFailed(err) {
  */
 function noEntry({ reason }) {
   const why = reason.replace(/^access denied: /, '');
-  return why.includes('for members') ? `It is for members only. ${HOW_TO_ENTER}` : sentence(why);
+  return why.includes('for members') ? `${phrases.channel.membersOnly} ${phrases.because.howToEnter}` : sentence(why);
 }
 
 /**
@@ -43,44 +44,45 @@ function noEntry({ reason }) {
  * @returns {string}
  */
 export function problemWords({ doing, name, error, by }) {
+  const says = phrases.channel;
   const code = error instanceof RequestError ? error.code : 0;
   switch (doing) {
     case 'join':
       if (code === ErrorCode.CHANNEL_FULL) {
-        return `${name} is full. Try again when somebody has left.`;
+        return says.isFull(name);
       }
       if (code === ErrorCode.CHANNEL_NOT_FOUND) {
-        return `${name} does not exist any more.`;
+        return says.isGone(name);
       }
-      return `You could not join ${name}. ${code === ErrorCode.ACCESS_DENIED ? noEntry(/** @type {RequestError} */ (error)) : because(error)}`;
+      return says.notJoined(name, code === ErrorCode.ACCESS_DENIED ? noEntry(/** @type {RequestError} */ (error)) : because(error));
     case 'delete':
-      return `${name} was not deleted. ${because(error)}`;
+      return says.notDeleted(name, because(error));
     case 'moved':
-      return `${doerWords(by)} has moved you to ${name}.`;
+      return says.movedYou(doerWords(by), name);
     case 'uninvited':
-      return `${doerWords(by)} has taken your invitation to ${name} back.`;
+      return says.uninvitedYou(doerWords(by), name);
     case 'held':
-      return `${doerWords(by)} has muted you: nobody hears you until a moderator undoes it.`;
+      return says.heldYou(doerWords(by));
     case 'role':
-      return `You are ${withArticle(/** @type {import('../protocol.js').Role} */ (name))} here now.`;
+      return says.roleNow(phrases.asRole[/** @type {import('../protocol.js').Role} */ (name)] ?? name);
     case 'deed':
-      return `Nothing has changed for ${name}. ${error ? moderationFailed(error) : ''}`;
+      return says.deedFailed(name, error ? moderationFailed(error) : '');
     case 'listen':
-      return `You cannot listen to these channels. ${because(error)}`;
+      return says.listenFailed(because(error));
     case 'hand':
-      return `Your hand is as it was. ${because(error)}`;
+      return says.handFailed(because(error));
     case 'audience':
-      return 'You are in the audience now: nobody hears you.';
+      return says.audienceNow;
     case 'let-speak':
-      return 'You may speak now: everybody in the channel hears you.';
+      return says.speakNow;
     case 'let-speak-muted':
-      return 'You may speak now. Switch your microphone on to be heard.';
+      return says.speakMuted;
     case 'deleted':
-      return `${name} was deleted.`;
+      return says.deleted(name);
     case 'voice':
-      return `Your microphone setting did not reach the server. ${because(error)}`;
+      return says.voiceFailed(because(error));
     case 'microphone-changed':
-      return name ? `Your microphone went away. Now in use: ${name}.` : 'Your microphone went away. Another one is in use.';
+      return name ? says.microphoneNow(name) : says.microphoneOther;
   }
 }
 
@@ -90,11 +92,12 @@ export function problemWords({ doing, name, error, by }) {
  */
 export function updateFailed(err) {
   if (err instanceof RequestError && err.code === ErrorCode.INVALID_PAYLOAD && err.reason.includes('topic')) {
-    return `This topic cannot be used: ${err.reason.replace(/^.*d\.topic: /, '')}.`;
+    return phrases.channel.badTopic(err.reason.replace(/^.*d\.topic: /, ''));
   }
   return createFailed(err);
 }
 
+const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
 /**
@@ -102,17 +105,13 @@ const DAY_MS = 86_400_000;
  * @returns {[number, string][]} for how long they may be kept
  */
 export function keepTimes(current) {
-  /** @type {[number, string][]} */
-  const times = [
-    [-1, 'As the server does by default'],
-    [0, 'Not at all'],
-    [DAY_MS, '1 day'],
-    [7 * DAY_MS, '7 days'],
-    [30 * DAY_MS, '30 days'],
-    [90 * DAY_MS, '90 days'],
-    [365 * DAY_MS, '1 year'],
+  const times = [DAY_MS, 7 * DAY_MS, 30 * DAY_MS, 90 * DAY_MS, 365 * DAY_MS];
+  const more = current === undefined || current <= 0 || times.includes(current) ? [] : [current];
+  return [
+    [-1, phrases.channel.asServer],
+    [0, phrases.channel.notAtAll],
+    .../** @type {[number, string][]} */ ([...times, ...more].map((ms) => [ms, span(ms)])),
   ];
-  return current === undefined || times.some(([ms]) => ms === current) ? times : [...times, [current, span(current)]];
 }
 
 /**
@@ -120,15 +119,11 @@ export function keepTimes(current) {
  * @returns {[number, string][]} for how long one may
  */
 export function talkTimes(current) {
-  /** @type {[number, string][]} */
-  const times = [
-    [-1, 'As the server does by default'],
-    [15_000, '15 seconds'],
-    [30_000, '30 seconds'],
-    [60_000, '1 minute'],
-    [300_000, '5 minutes'],
-    [0, 'As long as one likes'],
+  const times = [15_000, 30_000, MINUTE_MS, 5 * MINUTE_MS];
+  const more = current === undefined || current <= 0 || times.includes(current) ? [] : [current];
+  return [
+    [-1, phrases.channel.asServer],
+    .../** @type {[number, string][]} */ ([...times, ...more].map((ms) => [ms, ms % MINUTE_MS === 0 ? span(ms) : seconds(ms)])),
+    [0, phrases.channel.asLongAsLiked],
   ];
-  const known = current === undefined || times.some(([ms]) => ms === current);
-  return known ? times : [...times, [current, `${Math.round(current / 1000)} seconds`]];
 }

@@ -3,8 +3,9 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { ConnectionLostError, ErrorCode, RequestError } from '../protocol.js';
-import { HOW_TO_ENTER, because } from './common.js';
+import { because } from './common.js';
 import { deedNote } from './deeds.js';
 
 /**
@@ -13,9 +14,9 @@ import { deedNote } from './deeds.js';
  */
 export function messageFailed(err) {
   if (err instanceof ConnectionLostError && err.sent) {
-    return 'The connection was lost before the server said that it has this: the others may have seen it.';
+    return phrases.chat.perhapsSent;
   }
-  return `Not sent. ${because(err)}`;
+  return phrases.chat.notSent(because(err));
 }
 
 /**
@@ -24,9 +25,9 @@ export function messageFailed(err) {
  */
 export function changeFailed(err) {
   if (err instanceof RequestError && err.code === ErrorCode.MESSAGE_NOT_FOUND) {
-    return 'The message is not there any more.';
+    return phrases.chat.isGone;
   }
-  return `That did not work. ${because(err)}`;
+  return phrases.chat.failed(because(err));
 }
 
 /**
@@ -35,9 +36,9 @@ export function changeFailed(err) {
  */
 export function readFailed(err) {
   if (err instanceof RequestError && err.code === ErrorCode.ACCESS_DENIED) {
-    return `This channel is for members only. ${HOW_TO_ENTER}`;
+    return phrases.chat.membersOnly(phrases.because.howToEnter);
   }
-  return `Messages could not be read. ${because(err)}`;
+  return phrases.chat.notRead(because(err));
 }
 
 /**
@@ -46,7 +47,7 @@ export function readFailed(err) {
  */
 export function notFoundWords(err) {
   const kept = err instanceof RequestError && err.code === ErrorCode.MESSAGE_NOT_FOUND;
-  return !err || kept ? 'This message is not there any more.' : `This message could not be read. ${because(err)}`;
+  return !err || kept ? phrases.chat.notThere : phrases.chat.oneNotRead(because(err));
 }
 
 /**
@@ -54,7 +55,7 @@ export function notFoundWords(err) {
  * @returns {string}
  */
 export function newMessages(n) {
-  return n === 0 ? 'Jump to newest' : n === 1 ? '1 new message' : `${n} new messages`;
+  return n === 0 ? phrases.chat.toNewest : phrases.chat.newMessages(n);
 }
 
 /**
@@ -62,7 +63,7 @@ export function newMessages(n) {
  * @returns {string} what a badge says
  */
 export function unreadWords(n) {
-  return n > 99 ? '99+' : String(n);
+  return n > 99 ? phrases.chat.many : String(n);
 }
 
 /**
@@ -72,9 +73,9 @@ export function unreadWords(n) {
  */
 export function lookWords(mayEnter, room) {
   if (!mayEnter) {
-    return `For members only. ${HOW_TO_ENTER}`;
+    return phrases.chat.forMembers(phrases.because.howToEnter);
   }
-  return room ? `You are reading along; your voice is in ${room}.` : 'You are reading along, and nobody hears you.';
+  return room ? phrases.chat.readingFrom(room) : phrases.chat.reading;
 }
 
 /**
@@ -83,7 +84,7 @@ export function lookWords(mayEnter, room) {
  */
 export function emptyWords(info) {
   const kept = info?.keep_messages !== 0 && info?.keep_for_ms !== 0;
-  return kept ? 'Nothing is written here.' : 'What is written here is not kept. Join to read along.';
+  return kept ? phrases.chat.empty : phrases.chat.notKept;
 }
 
 /**
@@ -92,13 +93,13 @@ export function emptyWords(info) {
  */
 export function searchObjection(query) {
   if (query === '') {
-    return 'All words have to be there. The best matches come first.';
+    return phrases.search.hint;
   }
   if (!/[\p{L}\p{N}]/u.test(query)) {
-    return 'Only letters and digits can be looked for.';
+    return phrases.search.lettersOnly;
   }
   const one = [...query].length === 1 && !/[\p{sc=Han}\p{sc=Hangul}\p{sc=Hira}\p{sc=Kana}]/u.test(query);
-  return one ? 'Type at least two letters.' : null;
+  return one ? phrases.search.twoLetters : null;
 }
 
 /**
@@ -109,13 +110,12 @@ export function searchObjection(query) {
  */
 export function findings(n, more, goesOn) {
   if (n === 0) {
-    return goesOn ? 'None of the newer messages has all of these words.' : 'No message has all of these words.';
+    return goesOn ? phrases.search.noneNewer : phrases.search.none;
   }
-  const found = n === 1 ? '1 message' : `${n} messages`;
   if (!more) {
-    return found;
+    return phrases.search.all(n);
   }
-  return goesOn ? `The best ${found}` : `The best ${found}. One more word narrows it down.`;
+  return goesOn ? phrases.search.best(n) : phrases.search.bestOnly(n);
 }
 
 /**
@@ -124,7 +124,7 @@ export function findings(n, more, goesOn) {
  */
 export function searchFailed(err) {
   return err instanceof RequestError && err.code === ErrorCode.ACCESS_DENIED
-    ? `This channel is for members only. ${HOW_TO_ENTER}`
+    ? phrases.chat.membersOnly(phrases.because.howToEnter)
     : because(err);
 }
 
@@ -135,18 +135,18 @@ export function searchFailed(err) {
 export function noteWords({ note, name, deed }) {
   switch (note) {
     case 'join':
-      return `${name} joined`;
+      return phrases.chat.joined(name);
     case 'leave':
-      return `${name} left`;
+      return phrases.chat.left(name);
     case 'gone':
-      return `${name} lost the connection`;
+      return phrases.chat.lost(name);
     case 'unreached':
-      return `${name} left: no voice connection`;
+      return phrases.chat.unreached(name);
     case 'deed':
       return deed ? deedNote(deed) : '';
     case 'back':
-      return 'You are back';
+      return phrases.chat.back;
     default:
-      return `You joined ${name}`;
+      return phrases.chat.youJoined(name);
   }
 }

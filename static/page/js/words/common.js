@@ -1,17 +1,34 @@
 /**
- * What the page says to people is in this folder: every error, state and note in plain words. Here is what the others share.
+ * Which of the phrases is said is decided in this folder: for every error, state and note. Here is what the others share.
  * @module
  */
 
+import { language, phrases } from '../language.js';
 import { ConnectionLostError, ErrorCode, RequestError } from '../protocol.js';
+
+const SECOND_MS = 1_000;
+
+/** From the largest down. @type {[string, number][]} */
+const UNITS = [
+  ['year', 365 * 86_400_000],
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+];
+
+/**
+ * @param {number} n
+ * @param {string} unit as Intl has it
+ * @returns {string} "5 seconds"
+ */
+const measured = (n, unit) => new Intl.NumberFormat(language, { style: 'unit', unit, unitDisplay: 'long' }).format(n);
 
 /**
  * @param {number} ms
  * @returns {string}
  */
 export function seconds(ms) {
-  const s = Math.max(1, Math.ceil(ms / 1000));
-  return s === 1 ? '1 second' : `${s} seconds`;
+  return measured(Math.max(1, Math.ceil(ms / SECOND_MS)), 'second');
 }
 
 /**
@@ -19,7 +36,7 @@ export function seconds(ms) {
  * @returns {string}
  */
 export function milliseconds(ms) {
-  return ms < 1 ? 'under 1 ms' : `${Math.round(ms)} ms`;
+  return ms < 1 ? phrases.common.underMs : phrases.common.ms(Math.round(ms));
 }
 
 /**
@@ -27,25 +44,8 @@ export function milliseconds(ms) {
  * @returns {string} in its largest unit
  */
 export function span(ms) {
-  for (const [unit, size] of /** @type {[string, number][]} */ ([
-    ['day', 86_400_000],
-    ['hour', 3_600_000],
-    ['minute', 60_000],
-  ])) {
-    const n = Math.floor(ms / size);
-    if (n > 0) {
-      return n === 1 ? `1 ${unit}` : `${n} ${unit}s`;
-    }
-  }
-  return 'less than a minute';
-}
-
-/**
- * @param {number} n
- * @returns {string}
- */
-export function people(n) {
-  return n === 1 ? '1 person' : `${n} people`;
+  const unit = UNITS.find(([, size]) => ms >= size);
+  return unit ? measured(Math.floor(ms / unit[1]), unit[0]) : phrases.common.underMinute;
 }
 
 /**
@@ -61,44 +61,43 @@ export function sentence(text) {
  * @returns {string} a whole sentence
  */
 export function because(err) {
+  const says = phrases.because;
   if (err instanceof ConnectionLostError) {
-    return err.sent ? 'The connection to the server was lost meanwhile.' : 'There is no connection to the server.';
+    return err.sent ? says.lostMeanwhile : says.noConnection;
   }
   if (typeof RTCPeerConnection === 'undefined') {
-    return 'This browser cannot carry voice: WebRTC is missing or switched off.';
+    return says.noWebRTC;
   }
   if (!(err instanceof RequestError)) {
-    return 'Something in this browser went wrong; reloading the page may help.';
+    return says.inBrowser;
   }
   switch (err.code) {
     case ErrorCode.RATE_LIMITED:
-      return `That was too fast for the server. Try again in ${seconds(err.retryAfterMs)}.`;
+      return says.tooFast(seconds(err.retryAfterMs));
     case ErrorCode.ACCESS_DENIED:
-      return 'Only the person who created it, or an admin, may do that.';
+      return says.denied;
     case ErrorCode.CHANNEL_NOT_FOUND:
-      return 'The channel does not exist any more.';
+      return says.noChannel;
     case ErrorCode.NOT_IN_CHANNEL:
     case ErrorCode.MESSAGE_ELSEWHERE:
-      return 'You are not in this channel any more.';
+      return says.notInChannel;
     case ErrorCode.MUTED:
-      return 'A moderator has muted you.';
+      return says.muted;
     case ErrorCode.EMPTY_MESSAGE:
-      return 'The message is empty.';
+      return says.emptyMessage;
     case ErrorCode.MESSAGE_TOO_LONG:
-      return 'The message is too long.';
+      return says.longMessage;
     case ErrorCode.BAD_SDP:
     case ErrorCode.UNSUPPORTED_MEDIA:
-      return `The server and this browser do not agree on how to carry voice (${err.reason}).`;
+      return says.noAgreement(err.reason);
     case ErrorCode.STORAGE:
-      return 'The server cannot use its disk just now: nothing is kept or found. Voice goes on.';
+      return says.storage;
     case ErrorCode.INTERNAL:
-      return 'The server had an internal error. Whoever runs it can find more in its log.';
+      return says.internal;
     default:
-      return `The server says: ${err.reason}.`;
+      return says.serverSays(err.reason);
   }
 }
 
-/** What helps a guest who stands before a channel for members. */
-export const HOW_TO_ENTER = 'Ask whoever runs the server for an invitation.';
-
-export const atTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+/** A time of the clock and the calendar. */
+export const atTime = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' });

@@ -3,8 +3,7 @@
  * @module
  */
 
-/** Who did it whom no name is given for. */
-const OPERATOR = 'whoever runs the server';
+import { language, phrases } from '../language.js';
 
 /**
  * How a channel's chat tells of a deed. What a member sees only by somebody's going has no `by`.
@@ -17,36 +16,39 @@ const OPERATOR = 'whoever runs the server';
  * @property {boolean} [here] it is the channel that one reads of it in
  */
 
-const DONE = { mute: 'muted', unmute: 'unmuted', kick: 'removed', ban: 'banned', uninvite: 'uninvited' };
+/**
+ * @param {string | undefined} by who did something, as far as it is known, '' for the operator
+ * @returns {string | undefined} for the middle of a sentence
+ */
+const byWhom = (by) => (by === '' ? phrases.common.operator : by);
 
 /**
  * @param {Deed} deed
  * @returns {string}
  */
 export function deedNote({ deed, name, by, reason, where, here }) {
-  const whom = name ? `${name} was` : 'You were';
-  const what = deed === 'move' ? `moved ${here ? 'here' : `to ${where || 'another channel'}`}` : DONE[deed];
-  return `${whom} ${what}${by === undefined ? '' : ` by ${by || OPERATOR}`}${reason ? `: ${reason}` : ''}`;
+  const told = phrases.deeds.note({ deed, name, by: byWhom(by), where: where ?? '', here: here === true });
+  return reason ? `${told}: ${reason}` : told;
 }
 
 /**
  * @param {string | undefined} by who did something, as far as it is known
  * @returns {string} to begin a sentence with
  */
-export function doerWords(by = 'A moderator') {
-  return by || 'Whoever runs the server';
+export function doerWords(by = phrases.common.moderatorFirst) {
+  return by || phrases.common.operatorFirst;
 }
 
 /**
  * @param {string | undefined} by as above
  * @returns {string} what is said beneath the face of one who is muted
  */
-export function mutedWords(by = 'a moderator') {
-  return `Muted by ${by || OPERATOR}`;
+export function mutedWords(by) {
+  return by === undefined ? phrases.deeds.mutedByModerator : phrases.deeds.mutedBy(by || phrases.common.operator);
 }
 
 /** When a ban ends, to people far and near. */
-const untilTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
+const untilTime = new Intl.DateTimeFormat(language, { dateStyle: 'full', timeStyle: 'short' });
 
 /** What the server says besides why, which is said here in the time of this place. */
 const SERVERS_WORDS = /^you are banned from this server( until [\d-]+ [\d:]+ UTC)?(: |$)/;
@@ -67,17 +69,16 @@ const SERVERS_WORDS = /^you are banned from this server( until [\d-]+ [\d:]+ UTC
  * @returns {{title: string, reason: string, text: string, returns: boolean}} `returns` says whether one may come back
  */
 export function endingWords({ banned, by, reason, where, until }, now) {
-  const doer = by === undefined ? '' : ` by ${by || OPERATOR}`;
   if (!banned) {
-    const pause = where ? ` For a minute it will not be to ${where}.` : '';
-    return { title: `You were removed${doer}`, reason, text: `You may come back.${pause}`, returns: true };
+    const text = where ? phrases.ended.pause(where) : phrases.ended.mayReturn;
+    return { title: phrases.ended.removed(byWhom(by)), reason, text, returns: true };
   }
   const over = until !== undefined && until <= now;
-  const end = until === undefined ? 'This ban has no end.' : `It ends on ${untilTime.format(until)}.`;
+  const end = until === undefined ? phrases.ended.noEnd : phrases.ended.ends(untilTime.format(until));
   return {
-    title: `You are banned from this server${doer}`,
+    title: phrases.ended.banned(byWhom(by)),
     reason: reason.replace(SERVERS_WORDS, ''),
-    text: over ? 'The ban has ended.' : end,
+    text: over ? phrases.ended.over : end,
     returns: over,
   };
 }

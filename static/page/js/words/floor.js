@@ -3,20 +3,22 @@
  * @module
  */
 
+import { phrases } from '../language.js';
+
 /** Why one was cut off. @type {Record<string, string>} */
 const CUT = {
-  too_long: 'Your time is up',
-  preempted: 'Somebody more urgent talks',
-  no_ping: 'The server lost sight of you',
-  forbidden: 'You may not talk now',
+  too_long: phrases.floor.timeUp,
+  preempted: phrases.floor.preempted,
+  no_ping: phrases.floor.lostSight,
+  forbidden: phrases.floor.forbidden,
 };
 
 /** Why one does not get it. @type {Record<string, string>} */
 const DENIED = {
-  busy: 'You cannot talk now',
-  queue_full: 'Too many wait already',
-  often: 'Too often: wait a moment',
-  ended: 'You wait no more',
+  busy: phrases.floor.busy,
+  queue_full: phrases.floor.queueFull,
+  often: phrases.floor.often,
+  ended: phrases.floor.ended,
 };
 
 /**
@@ -27,30 +29,33 @@ const DENIED = {
  * @returns {[string, string]}
  */
 export function floorWords({ standing, holder, over, position, size, leftS, warned, cause, by }, toggles, muted) {
-  const end = toggles ? 'Press to end' : 'Let go to end';
-  const press = toggles ? 'Press' : 'Hold';
-  const others = over ? `${over.name} is talking` : holder ? `${holder.name} is talking` : '';
+  const says = phrases.floor;
+  const talks = over ?? holder;
+  const others = talks ? says.talking(talks.name) : '';
   switch (standing) {
     case 'asking':
-      return ['Asking …', ''];
+      return [says.asking, ''];
     case 'granted':
       if (warned) {
-        return ['You are on air', `${leftS ?? 0} s left: come to an end`];
+        return [says.onAir, says.comeToEnd(leftS ?? 0)];
       }
-      return ['You are on air', leftS === null ? end : `${leftS} s left`];
+      return [says.onAir, leftS !== null ? says.left(leftS) : toggles ? says.pressToEnd : says.letGoToEnd];
     case 'queued':
-      return [others || 'You wait', size > 1 ? `You are number ${position} of ${size} who wait` : 'You are next'];
+      return [others || says.wait, size > 1 ? says.place(position, size) : says.next];
     case 'denied':
-      return [DENIED[cause] ?? 'That did not work', toggles ? '' : 'Let go'];
+      return [DENIED[cause] ?? says.failed, toggles ? '' : says.letGo];
     case 'cut': {
-      const words = cause === 'moderator' ? `${by || 'A moderator'} took the floor back` : (CUT[cause] ?? 'You are cut off');
-      return [words, toggles ? '' : 'Let go'];
+      const words = cause === 'moderator' ? says.tookBack(by || phrases.common.moderatorFirst) : (CUT[cause] ?? says.cutOff);
+      return [words, toggles ? '' : says.letGo];
     }
   }
   if (muted) {
-    return [others || 'You are muted', others ? 'You are muted' : 'Unmute first, then talk'];
+    return [others || phrases.hold.youAreMuted, others ? phrases.hold.youAreMuted : phrases.hold.unmuteFirst];
   }
-  return others ? [others, `${press} to wait for your turn`] : [`${press} to talk`, 'Nobody is talking'];
+  if (others) {
+    return [others, toggles ? says.pressToWait : says.holdToWait];
+  }
+  return [toggles ? phrases.hold.pressToTalk : phrases.hold.holdToTalk, says.nobody];
 }
 
 /**
@@ -63,4 +68,4 @@ export function floorHint(floor, toggles) {
 }
 
 /** What stands on the button by which those talk who are more urgent. @type {Record<'over' | 'priority' | 'emergency', string>} */
-export const BREAK_IN = { over: 'Speak over', priority: 'Break in', emergency: 'Emergency' };
+export const BREAK_IN = { over: phrases.floor.over, priority: phrases.floor.priority, emergency: phrases.floor.emergency };

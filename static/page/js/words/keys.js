@@ -3,22 +3,25 @@
  * @module
  */
 
+import { phrases } from '../language.js';
+
 /** What codes are called that are not called what they type. @type {Map<string, string>} */
 const NAMES = new Map([
-  ['ControlLeft', 'Left Ctrl'],
-  ['ControlRight', 'Right Ctrl'],
-  ['ShiftLeft', 'Left Shift'],
-  ['ShiftRight', 'Right Shift'],
-  ['AltLeft', 'Left Alt'],
-  ['AltRight', 'Right Alt'],
+  ['ControlLeft', phrases.keys.leftCtrl],
+  ['ControlRight', phrases.keys.rightCtrl],
+  ['ShiftLeft', phrases.keys.leftShift],
+  ['ShiftRight', phrases.keys.rightShift],
+  ['AltLeft', phrases.keys.leftAlt],
+  ['AltRight', phrases.keys.rightAlt],
   ['CapsLock', 'Caps Lock'],
   ['ScrollLock', 'Scroll Lock'],
   ['ArrowUp', '↑'],
   ['ArrowDown', '↓'],
   ['ArrowLeft', '←'],
   ['ArrowRight', '→'],
-  ['PageUp', 'Page up'],
-  ['PageDown', 'Page down'],
+  ['PageUp', phrases.keys.pageUp],
+  ['PageDown', phrases.keys.pageDown],
+  ['Space', phrases.keys.space],
 ]);
 
 /** What the keyboard's keys type, where the browser tells. @type {Map<string, string> | null} */
@@ -51,17 +54,14 @@ export function keyName(code) {
  */
 export function holdWords(by, toggles, pressed, muted) {
   if (muted) {
-    return 'You are muted';
+    return phrases.hold.youAreMuted;
   }
   if (pressed) {
-    const now = by === 'talk' ? 'You are on air' : 'Nobody hears you';
-    return toggles ? `${now} · press to end` : now;
+    const now = by === 'talk' ? phrases.floor.onAir : phrases.hold.nobodyHears;
+    return toggles ? phrases.hold.pressToEnd(now) : now;
   }
-  return `${toggles ? 'Press' : 'Hold'} to ${by}`;
+  if (by === 'talk') {
+    return toggles ? phrases.hold.pressToTalk : phrases.hold.holdToTalk;
+  }
+  return toggles ? phrases.hold.pressToMute : phrases.hold.holdToMute;
 }
-
-/** Said to one who presses the button in vain. */
-export const MUTED_PRESS = 'You are muted: unmute first, then talk.';
-
-/** Said to one who talks while muted. */
-export const MUTED_TALK = 'You are muted. Nobody hears you.';

@@ -3,38 +3,31 @@
  * @module
  */
 
+import { phrases } from '../language.js';
 import { ErrorCode, RequestError } from '../protocol.js';
-import { atTime, because } from './common.js';
-
-/** @type {Record<import('../protocol.js').Role, string>} */
-const ROLE_WORDS = { admin: 'Admin', moderator: 'Moderator', member: 'Member', guest: 'Guest' };
+import { atTime, because, span } from './common.js';
 
 /**
  * @param {import('../protocol.js').Role | ''} [role]
  * @returns {string}
  */
 export function roleWords(role = '') {
-  return role === '' ? 'People who are known here' : ROLE_WORDS[role] ?? role;
+  return role === '' ? phrases.roles.known : phrases.roles[role] ?? role;
 }
+
+const HOUR_MS = 3_600_000;
 
 /** For how many people an invite may be, and how long it may last. */
 /** @type {[number, string][]} */
 export const INVITE_USES = [
-  [1, '1 person'],
-  [5, '5 people'],
-  [10, '10 people'],
-  [25, '25 people'],
-  [100, '100 people'],
-  [0, 'Everybody who has it'],
+  .../** @type {[number, string][]} */ ([1, 5, 10, 25, 100].map((n) => [n, phrases.common.people(n)])),
+  [0, phrases.invite.everybody],
 ];
 
 /** @type {[number, string][]} */
 export const INVITE_TIMES = [
-  [3_600_000, '1 hour'],
-  [86_400_000, '1 day'],
-  [7 * 86_400_000, '7 days'],
-  [30 * 86_400_000, '30 days'],
-  [0, 'For good'],
+  .../** @type {[number, string][]} */ ([HOUR_MS, 24 * HOUR_MS, 7 * 24 * HOUR_MS, 30 * 24 * HOUR_MS].map((ms) => [ms, span(ms)])),
+  [0, phrases.invite.forGood],
 ];
 
 /**
@@ -44,9 +37,9 @@ export const INVITE_TIMES = [
  */
 export function inviteFacts({ uses, used, expires_at, by_name }, now) {
   const spent = uses > 0 && used >= uses;
-  const count = uses === 0 ? `used ${used} ${used === 1 ? 'time' : 'times'}` : `used ${used} of ${uses}`;
-  const rest = !expires_at ? 'for good' : expires_at <= now ? 'expired' : `until ${atTime.format(expires_at)}`;
-  return [spent ? 'used up' : count, spent ? '' : rest, by_name ? `by ${by_name}` : 'by who runs the server'].filter(Boolean).join(' · ');
+  const count = uses === 0 ? phrases.invite.used(used) : phrases.invite.usedOf(used, uses);
+  const rest = !expires_at ? phrases.deeds.forGood : expires_at <= now ? phrases.invite.expired : phrases.deeds.until(atTime.format(expires_at));
+  return [spent ? phrases.invite.usedUp : count, spent ? '' : rest, byWords(by_name)].filter(Boolean).join(' · ');
 }
 
 /**
@@ -55,7 +48,7 @@ export function inviteFacts({ uses, used, expires_at, by_name }, now) {
  */
 export function inviteFailed(err) {
   if (err instanceof RequestError && err.code === ErrorCode.ACCESS_DENIED) {
-    return `You may not do that: ${err.reason.replace(/^access denied: /, '')}.`;
+    return phrases.invite.notAllowed(err.reason.replace(/^access denied: /, ''));
   }
   return because(err);
 }
@@ -68,19 +61,19 @@ export function moderationFailed(err) {
   switch (err instanceof RequestError ? err.code : 0) {
     case ErrorCode.ACCESS_DENIED:
       if (err.message.includes('moderator of the server')) {
-        return 'A moderator of the server muted them, and only such a one can undo it.';
+        return phrases.deeds.serverModerator;
       }
       return / is an? (moderator|admin) here/.test(err.message)
-        ? 'They may do as much here as you may, or more.'
-        : 'You may not do that here.';
+        ? phrases.deeds.asMuch
+        : phrases.deeds.notYou;
     case ErrorCode.USER_NOT_FOUND:
-      return 'They are not here any more.';
+      return phrases.deeds.notHere;
     case ErrorCode.NOT_IN_CHANNEL:
-      return 'They are in no channel any more.';
+      return phrases.deeds.inNoChannel;
     case ErrorCode.CHANNEL_FULL:
-      return 'That channel is full.';
+      return phrases.deeds.channelFull;
     case ErrorCode.INVALID_PAYLOAD:
-      return 'The reason cannot be used as it is: it is too long, or has characters that nobody sees.';
+      return phrases.deeds.badReason;
     default:
       return because(err);
   }
@@ -89,30 +82,15 @@ export function moderationFailed(err) {
 /** How long people may be kept out, in seconds. */
 /** @type {[number, string][]} */
 export const BAN_TIMES = [
-  [3_600, 'for an hour'],
-  [86_400, 'for a day'],
-  [7 * 86_400, 'for a week'],
-  [30 * 86_400, 'for a month'],
-  [0, 'for good'],
+  [3_600, phrases.person.forHour],
+  [86_400, phrases.person.forDay],
+  [7 * 86_400, phrases.person.forWeek],
+  [30 * 86_400, phrases.person.forMonth],
+  [0, phrases.deeds.forGood],
 ];
 
-/**
- * @param {import('../protocol.js').Role} role
- * @returns {string} for the middle of a sentence
- */
-export function withArticle(role) {
-  return role === 'admin' ? 'an admin' : `a ${role}`;
-}
-
-/** @type {Record<string, string>} */
-const DEED_PLACES = { move: 'to', kick: 'from', uninvite: 'from' };
-
-/** @type {Record<string, string>} */
-const DEED_WORDS = {
-  mute: 'muted', unmute: 'unmuted', move: 'moved', kick: 'removed', ban: 'banned', unban: 'let in again',
-  allow: 'let speak', deny: 'sent back to the audience', login: 'given a link to sign in', logout: 'signed out everywhere',
-  revoke: 'had an invite or a token revoked', delete: 'deleted', uninvite: 'uninvited',
-};
+/** @param {string | undefined} name who did something, '' for the operator */
+const byWords = (name) => (name ? phrases.deeds.by(name) : phrases.deeds.byOperator);
 
 /**
  * @param {import('../protocol.js').Deed} deed
@@ -120,11 +98,11 @@ const DEED_WORDS = {
  * @returns {{what: string, facts: string}}
  */
 export function deedWords({ at, action, user_id, name, by_name, reason, role, until }, where) {
-  const place = where && `${DEED_PLACES[action] ?? 'in'} ${where}`;
-  const end = until ? `until ${atTime.format(until)}` : '';
+  const end = until ? phrases.deeds.until(atTime.format(until)) : '';
+  const whom = name || user_id || phrases.common.somebody;
   return {
-    what: [name || user_id || 'Somebody', role ? `made ${withArticle(role)}` : DEED_WORDS[action] ?? action, place].filter(Boolean).join(' '),
-    facts: [atTime.format(at), `by ${by_name || 'who runs the server'}`, end, reason].filter(Boolean).join(' · '),
+    what: phrases.deeds.listed({ action, name: whom, role: role ? phrases.asRole[role] ?? role : '', where }),
+    facts: [atTime.format(at), byWords(by_name), end, reason].filter(Boolean).join(' · '),
   };
 }
 
@@ -133,5 +111,5 @@ export function deedWords({ at, action, user_id, name, by_name, reason, role, un
  * @returns {string}
  */
 export function banFacts({ until, reason, by_name }) {
-  return [until ? `until ${atTime.format(until)}` : 'for good', `by ${by_name || 'who runs the server'}`, reason].filter(Boolean).join(' · ');
+  return [until ? phrases.deeds.until(atTime.format(until)) : phrases.deeds.forGood, byWords(by_name), reason].filter(Boolean).join(' · ');
 }

@@ -3,6 +3,8 @@
  * @module
  */
 
+import { fill } from '../advice.js';
+import { phrases } from '../language.js';
 import { seconds } from './common.js';
 import { doerWords } from './deeds.js';
 
@@ -13,21 +15,14 @@ import { doerWords } from './deeds.js';
  *   may mend it says, and a word or two for the person's tile
  */
 export function conditionWords(condition) {
+  const says = phrases.voice;
   switch (condition) {
     case 'lost':
-      return { text: 'Your microphone was disconnected. Nobody hears you.', label: 'Use a microphone', note: 'No microphone' };
+      return { text: says.lostText, label: says.lostLabel, note: says.lostNote };
     case 'held':
-      return {
-        text: 'Your device has taken the microphone away, as for a phone call. Nobody hears you until it gives it back.',
-        label: 'Take it back',
-        note: 'Mic on hold',
-      };
+      return { text: says.heldText, label: says.heldLabel, note: says.heldNote };
     case 'silent':
-      return {
-        text: 'No sound comes from your microphone. Is it switched off, or the wrong one? Nobody hears you.',
-        label: 'Try another',
-        note: 'Mic silent',
-      };
+      return { text: says.silentText, label: says.silentLabel, note: says.silentNote };
     default:
       return null;
   }
@@ -39,15 +34,12 @@ export function conditionWords(condition) {
  * @returns {{text: string, label: string, note: string} | null} as for the microphone
  */
 export function soundWords(sound) {
+  const says = phrases.voice;
   switch (sound) {
     case 'blocked':
-      return { text: 'Your browser holds the sound back. You hear nobody.', label: 'Click to hear', note: 'Cannot hear' };
+      return { text: says.blockedText, label: says.blockedLabel, note: says.cannotHear };
     case 'lost':
-      return {
-        text: 'There is neither a loudspeaker nor headphones. You hear nobody until there are.',
-        label: '',
-        note: 'Cannot hear',
-      };
+      return { text: says.noSpeaker, label: '', note: says.cannotHear };
     default:
       return null;
   }
@@ -58,48 +50,8 @@ export function soundWords(sound) {
  * @returns {{title: string, text: string}}
  */
 export function microphoneWords(problem) {
-  switch (problem) {
-    case 'policy':
-      return {
-        title: 'This site forbids the microphone',
-        text:
-          'Your browser would allow it, but the page came with a header, Permissions-Policy, that forbids it to everybody. ' +
-          'Ask whoever runs the server to change that, most often at a reverse proxy, to microphone=(self).',
-      };
-    case 'denied':
-      return {
-        title: 'The microphone is not allowed',
-        text:
-          'Your browser keeps this page from using the microphone. Allow it with the icon beside the address, then try again.',
-      };
-    case 'missing':
-      return {
-        title: 'No microphone found',
-        text: 'Plug one in, or switch it on in your system’s settings, then try again.',
-      };
-    case 'busy':
-      return {
-        title: 'The microphone is in use',
-        text: 'Another program may be holding it. Close that program, then try again.',
-      };
-    case 'insecure':
-      return {
-        title: 'The microphone needs a secure page',
-        text:
-          'Browsers give a microphone only to pages opened over HTTPS or on the same machine. ' +
-          `This one came over plain HTTP from ${location.host}. Ask whoever runs the server for its https:// address.`,
-      };
-    case 'unsupported':
-      return {
-        title: 'This browser has no microphone access',
-        text: 'It is too old, or this feature is switched off. Another browser will do.',
-      };
-    case 'failed':
-      return {
-        title: 'The microphone did not start',
-        text: 'Your browser gave no reason. Trying again often helps.',
-      };
-  }
+  const { title, text } = phrases.microphone[problem];
+  return { title, text: fill(text, { host: location.host }) };
 }
 
 /**
@@ -110,9 +62,9 @@ export function microphoneWords(problem) {
 export function mendingWords(state) {
   switch (state) {
     case 'mending':
-      return 'Reconnecting…';
+      return phrases.voice.reconnecting;
     case 'mended':
-      return 'You are back';
+      return phrases.voice.back;
     default:
       return '';
   }
@@ -128,17 +80,17 @@ export function mendingWords(state) {
  */
 export function voiceWords(call, quality, now, speaking) {
   if (call.retry.at !== null) {
-    return { text: `Voice lost, again in ${seconds(call.retry.at - now)}`, tone: 'poor' };
+    return { text: phrases.voice.lostAgainIn(seconds(call.retry.at - now)), tone: 'poor' };
   }
   switch (call.media.state) {
     case 'connected':
       return silenceWords(call, speaking) ?? qualityWords(quality);
     case 'unstable':
-      return { text: 'Voice is interrupted', tone: 'poor' };
+      return { text: phrases.voice.interrupted, tone: 'poor' };
     case 'failed':
-      return { text: 'Voice lost', tone: 'poor' };
+      return { text: phrases.voice.lost, tone: 'poor' };
     default:
-      return { text: 'Connecting voice…', tone: 'busy' };
+      return { text: phrases.voice.connecting, tone: 'busy' };
   }
 }
 
@@ -150,11 +102,9 @@ export function voiceWords(call, quality, now, speaking) {
  */
 export function audienceWords(speaking, place) {
   if (place > 0) {
-    return place === 1 ? 'Your hand is up, you are the first in line' : `Your hand is up, number ${place} in line`;
+    return place === 1 ? phrases.voice.firstInLine : phrases.voice.placeInLine(place);
   }
-  return speaking === 'moderators'
-    ? 'You are in the audience: only moderators speak here'
-    : 'You are in the audience: raise a hand to speak';
+  return speaking === 'moderators' ? phrases.voice.onlyModerators : phrases.voice.raiseHand;
 }
 
 /**
@@ -162,7 +112,7 @@ export function audienceWords(speaking, place) {
  * @returns {string} how many hands are up
  */
 export function handsWords(n) {
-  return n === 1 ? '1 hand up' : `${n} hands up`;
+  return phrases.voice.hands(n);
 }
 
 /**
@@ -174,15 +124,15 @@ export function handsWords(n) {
  */
 function silenceWords(call, speaking) {
   if (call.voice.held) {
-    return { text: `${doerWords(call.heldBy)} has muted you`, tone: 'poor' };
+    return { text: phrases.deeds.hasMutedYou(doerWords(call.heldBy)), tone: 'poor' };
   }
   if (call.audience.suppressed) {
     return { text: audienceWords(speaking, call.audience.placeOf(call.mine?.user_id ?? '')), tone: 'fair' };
   }
   if (call.talk.unheard !== 'ok') {
-    return { text: 'Nobody hears you', tone: 'poor' };
+    return { text: phrases.voice.nobodyHears, tone: 'poor' };
   }
-  return call.media.playback.sound !== 'ok' && !call.voice.deaf ? { text: 'You hear nobody', tone: 'poor' } : null;
+  return call.media.playback.sound !== 'ok' && !call.voice.deaf ? { text: phrases.voice.youHearNobody, tone: 'poor' } : null;
 }
 
 /** Round trips and losses above these are noticed in a conversation. */
@@ -201,12 +151,12 @@ const POOR_LOSS_PERCENT = 8;
 function qualityWords(quality) {
   const rtt = quality?.rttMs ?? null;
   const loss = quality?.lossPercent ?? 0;
-  const parts = ['Connected'];
+  const parts = [phrases.voice.connected];
   if (rtt !== null) {
-    parts.push(`${Math.max(1, rtt)} ms`);
+    parts.push(phrases.common.ms(Math.max(1, rtt)));
   }
   if (loss > 0) {
-    parts.push(`${loss} % lost`);
+    parts.push(phrases.voice.loss(loss));
   }
   const text = parts.join(' · ');
   if (loss >= POOR_LOSS_PERCENT || (rtt ?? 0) >= POOR_RTT_MS) {
@@ -215,12 +165,3 @@ function qualityWords(quality) {
   const fair = loss >= FAIR_LOSS_PERCENT || (rtt ?? 0) >= FAIR_RTT_MS;
   return { text, tone: fair ? 'fair' : 'good' };
 }
-
-/** Said as soon as the page is opened: afterwards it would come as a surprise. */
-export const INSECURE_PAGE =
-  'This page came over plain HTTP, where browsers give no microphone: you can listen but not talk. ' +
-  'Ask for the server’s https:// address.';
-
-/** Voice never got through, though signalling works. */
-export const PATH_BLOCKED =
-  'This page gets through but voice does not: a firewall may be in the way.';
