@@ -27,14 +27,21 @@ func checkPresence(t *testing.T, ada, ben *participant) {
 	ben.signIn(s)
 	ben.join("lobby")
 	shows("Ben has come", "Ben")
+	speaks := func(reason, want string) {
+		t.Helper()
+		ada.until(reason, `[...document.querySelectorAll('.present__person--speaking .present__name')].map((e) => e.innerText).join() === `+strconv.Quote(want))
+	}
+	speaks("Ben is seen to speak, from outside", "Ben")
 	require.Equal(t, "lobby, 1 person", evaluate[string](ada, "document.querySelector('.channel').getAttribute('aria-label')"))
 	ben.click("#mute")
 	shows("Ben is mute", "Benmuted")
+	speaks("and speaks no more", "")
 	ben.click("#deafen")
 	shows("Ben is deaf", "Bendeafened")
 	ben.click("#deafen")
 	ben.click("#mute")
 	shows("Ben talks and hears", "Ben")
+	speaks("and is seen to", "Ben")
 
 	// Nothing is told to a page that nobody looks at, and everything to one that somebody looks at again.
 	hide := func(hidden bool) {
@@ -76,6 +83,9 @@ func checkPresence(t *testing.T, ada, ben *participant) {
 	ada.see(".present__more", "Show fewer")
 	ada.click(".present__more")
 	ada.see(".present__more", "+5")
+	ben.join("lobby")
+	speaks("who speaks is not folded away", "Ben")
+	ben.click("#leave")
 	for _, m := range members[1:] {
 		m.farewell()
 	}

@@ -456,6 +456,13 @@ func (c *Channel) Members() []MemberInfo {
 	return c.roster.infos()
 }
 
+// Presence returns the channel's members in the order they joined, and who of them speaks, as they were told.
+func (c *Channel) Presence() ([]MemberInfo, []SpeakerInfo) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.roster.infos(), c.board.told.speakers
+}
+
 // NotifyMembers calls tell with the members' user ids, in order with the channel's events;
 // with none when the channel is deleted. Like Notifier, tell must neither block nor call
 // back. It is for what happens in the channel but is not the channel's own business, such

@@ -173,6 +173,9 @@ func TestSpeakersAreTold(t *testing.T) {
 		require.Empty(t, events[SpeakersChanged](c.notifier.take()), "only on change")
 	}
 	speak(ada, 20, 100*time.Millisecond, SpeakerInfo{"ada", 20})
+	members, speakers := c.channel.Presence()
+	require.Len(t, members, 2)
+	require.Equal(t, []SpeakerInfo{{"ada", 20}}, speakers)
 	speak(bob, 30, 100*time.Millisecond, SpeakerInfo{"ada", 20}, SpeakerInfo{"bob", 30})
 
 	late := newConn(t, 3, 2)

@@ -27,10 +27,10 @@ const (
 	hiddenFor = time.Minute
 )
 
-// lookout tells those who asked for it who is in which channel. It looks only at channels in which somebody came, left or
-// changed, all together after a pause, and compares them with what it told before. What it tells is encoded once for all
-// who have been told the same so far. Who reads too slowly, or is away, is left alone until its outbox is empty, and told
-// then how the channels are that changed meanwhile, so that a watcher costs one number, however slow it is.
+// lookout tells those who asked for it who is in which channel, and who speaks there. It looks only at channels in which somebody
+// came, left, changed, or spoke, all together after a pause, and compares them with what it told before. What it tells is encoded
+// once for all who have been told the same so far. Who reads too slowly, or is away, is left alone until its outbox is empty, and
+// told then how the channels are that changed meanwhile, so that a watcher costs one number, however slow it is.
 //
 // While nobody watches there is nothing in it but a flag. Safe for concurrent use.
 type lookout struct {
@@ -105,6 +105,8 @@ func (l *lookout) note(event sfu.Event) {
 		l.marks.add(e.ChannelID)
 	case sfu.StageChanged:
 		l.marks.add(e.ChannelID)
+	case sfu.SpeakersChanged:
+		l.marks.add(e.ChannelID)
 	case sfu.ChannelDeleted:
 		if e.Access == string(protocol.AccessInvited) && l.marks.on.Load() {
 			l.hidden.Store(e.ChannelID, time.Now())
@@ -173,11 +175,12 @@ func (l *lookout) look(channelID string) []protocol.Present {
 	if err != nil {
 		return nil
 	}
-	members := channel.Members()
+	members, speakers := channel.Presence()
 	present := make([]protocol.Present, len(members))
 	for i, m := range members {
 		present[i] = protocol.Present{
 			UserID: m.UserID, Name: m.Name, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf, Muted: m.Muted, Suppressed: m.Suppressed,
+			Speaks: slices.ContainsFunc(speakers, func(s sfu.SpeakerInfo) bool { return s.UserID == m.UserID }),
 		}
 	}
 	return present

@@ -19,8 +19,15 @@ import (
 type busy struct {
 	people, channels, watchers int
 	moves                      int // a second
+	speaking                   int // in so many channels somebody speaks
 	window                     time.Duration
 }
+
+const (
+	packetLen = 20 * time.Millisecond
+	// turnLen is how long one speaks, before it is another's turn.
+	turnLen = 2 * time.Second
+)
 
 // cost is what one window with or without watchers took.
 type cost struct {
@@ -41,13 +48,24 @@ func spent(tb testing.TB) time.Duration {
 func (b busy) goOn(tb testing.TB, people *crowd) time.Duration {
 	tb.Helper()
 	runtime.GC() // of what was made outside of the window
-	ticker := time.NewTicker(time.Second / time.Duration(b.moves))
+	ticker := time.NewTicker(packetLen)
 	defer ticker.Stop()
 	before := spent(tb)
-	for end := time.Now().Add(b.window); time.Now().Before(end); <-ticker.C {
-		people.stir()
+	begin := time.Now()
+	for moved := 0; ; <-ticker.C {
+		passed := time.Since(begin)
+		if passed > b.window {
+			return spent(tb) - before
+		}
+		for ; moved < int(passed.Seconds()*float64(b.moves)); moved++ {
+			people.stir()
+		}
+		for i := range b.speaking {
+			// One after the other, all at their own times: whoever is the i-th in the crowd, or comes i and some hundreds later.
+			turn := int((passed + time.Duration(i)*97*time.Millisecond) / turnLen)
+			people.say((i + turn*b.speaking) % b.people)
+		}
 	}
-	return spent(tb) - before
 }
 
 // pair measures a window without watchers and one with. The watchers' clients are in this process, so they read only
@@ -55,6 +73,7 @@ func (b busy) goOn(tb testing.TB, people *crowd) time.Duration {
 func (b busy) pair(tb testing.TB, people *crowd, sockets []*websocket.Conn) (without, with cost) {
 	tb.Helper()
 	without.cpu = b.goOn(tb, people)
+	begin := time.Now()
 	known := make([]protocol.Presence, len(sockets))
 	for i, ws := range sockets {
 		ask(tb, ws, protocol.OpPresence, protocol.PresenceWatch{Watch: new(true)})
@@ -62,9 +81,7 @@ func (b busy) pair(tb testing.TB, people *crowd, sockets []*websocket.Conn) (wit
 		require.NoError(tb, err)
 		known[i] = snapshotIn(tb, text)
 	}
-	begin := time.Now()
 	with.cpu = b.goOn(tb, people)
-	most := int(time.Since(begin)/presencePause) + 2
 	for i, ws := range sockets {
 		ask(tb, ws, protocol.OpPresence, protocol.PresenceWatch{Watch: new(false)})
 		for {
@@ -88,7 +105,7 @@ func (b busy) pair(tb testing.TB, people *crowd, sockets []*websocket.Conn) (wit
 		}
 		require.Equal(tb, b.people, total)
 	}
-	require.LessOrEqual(tb, with.events, most*b.watchers)
+	require.LessOrEqual(tb, with.events, (int(time.Since(begin)/presencePause)+2)*b.watchers)
 	require.GreaterOrEqual(tb, with.events, b.watchers, "they are told")
 	return without, with
 }
@@ -99,6 +116,7 @@ func (b busy) start(tb testing.TB) (*crowd, []*websocket.Conn) {
 		c.ResumeWindow, c.EgressQueue = time.Minute, 2048 // as the defaults are
 	})
 	people := newCrowd(tb, g, b.people, b.channels)
+	people.decide()
 	sockets := make([]*websocket.Conn, b.watchers)
 	for i := range sockets {
 		sockets[i] = identified(tb, g, url, fmt.Sprint("watcher-", i))
@@ -110,7 +128,7 @@ func (b busy) start(tb testing.TB) (*crowd, []*websocket.Conn) {
 // What a hundred watchers cost a server with a thousand people. The figures are for reading: what is checked is that
 // all of them are told what they asked for, and no more often than they should be.
 func TestPresenceCost(t *testing.T) {
-	b := busy{people: 1000, channels: 50, watchers: 100, moves: 20, window: time.Second}
+	b := busy{people: 1000, channels: 50, watchers: 100, moves: 20, speaking: 50, window: time.Second}
 	people, sockets := b.start(t)
 	without, with := b.pair(t, people, sockets)
 	t.Logf("CPU in %v: %v without watchers, %v with %d, to whom %d events of %d bytes were told",
@@ -118,9 +136,10 @@ func TestPresenceCost(t *testing.T) {
 }
 
 func BenchmarkPresence(b *testing.B) {
-	for _, watchers := range []int{100, 1000} {
-		b.Run(fmt.Sprint("watchers=", watchers), func(b *testing.B) {
-			load := busy{people: 1000, channels: 50, watchers: watchers, moves: 20, window: 10 * time.Second}
+	for _, of := range []struct{ watchers, speaking int }{{100, 0}, {1000, 0}, {100, 50}, {1000, 50}} {
+		watchers := of.watchers
+		b.Run(fmt.Sprintf("watchers=%d/speaking=%d", watchers, of.speaking), func(b *testing.B) {
+			load := busy{people: 1000, channels: 50, watchers: watchers, moves: 20, speaking: of.speaking, window: 10 * time.Second}
 			people, sockets := load.start(b)
 			b.ResetTimer()
 			var without, with cost

@@ -20,18 +20,20 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-// voiceless is the media of a member of whom nothing matters but where it is.
+// voiceless is the media of a member of whom nothing matters but where it is, and whether it speaks.
 type voiceless struct {
 	sfu.Conn
 
 	id     uint64
 	source *forward.Source
 	meter  *speaker.Meter
+	began  func() // called when it begins to speak
 }
 
 func (v *voiceless) ID() uint64              { return v.id }
 func (v *voiceless) Answer() string          { return "" }
-func (v *voiceless) Talker() bool            { return false }
+func (v *voiceless) Talker() bool            { return true }
+func (v *voiceless) OnSpeech(began func())   { v.began = began }
 func (v *voiceless) Source() *forward.Source { return v.source }
 func (v *voiceless) Slots() []peer.Slot      { return nil }
 func (v *voiceless) Meter() *speaker.Meter   { return v.meter }
@@ -91,6 +93,29 @@ func (c *crowd) stir() {
 		return
 	}
 	c.move(person, c.names[rand.IntN(len(c.names))])
+}
+
+// say has somebody say one packet.
+func (c *crowd) say(person int) {
+	media, ok := c.members[person].Peer().Conn.(*voiceless)
+	require.True(c.tb, ok)
+	if media.meter.Observe(20, time.Now()) {
+		media.began()
+	}
+}
+
+// decide has it decided who speaks until the test ends.
+func (c *crowd) decide() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.g.RunDecisions(ctx)
+	}()
+	c.tb.Cleanup(func() {
+		cancel()
+		<-done
+	})
 }
 
 // where returns who is where, in the order of channel ids.
@@ -276,6 +301,62 @@ func TestPresenceOfWhatOneMaySee(t *testing.T) {
 	require.Len(t, bob.told, 1, "%v", bob.told)
 	require.Len(t, bob.told[0].Channels, 1)
 	require.Equal(t, "channel-00", bob.told[0].Channels[0].ChannelID)
+}
+
+// Who speaks is told like who is there: to those who may see the channel, and as it is in the end.
+func TestPresenceOfWhoSpeaks(t *testing.T) {
+	g, _ := startGateway(t, answerVoiceless(), bigger)
+	people := newCrowd(t, g, 12, 3)
+	people.decide()
+	g.lookout.maySee = func(s *Session, channelID string) bool { return s.userID == "ada" || channelID != "channel-01" }
+	ada, bob := newWatcher(t, g, "ada"), newWatcher(t, g, "bob")
+	speak := func(w *watcher) (ids []string) {
+		w.read()
+		for _, c := range w.known.Channels {
+			for _, p := range c.Members {
+				if p.Speaks {
+					ids = append(ids, p.UserID)
+				}
+			}
+		}
+		slices.Sort(ids)
+		return ids
+	}
+	becomes := func(w *watcher, talking []int, want ...string) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			for _, person := range talking {
+				people.say(person)
+			}
+			return slices.Equal(speak(w), want)
+		}, 20*time.Second, 10*time.Millisecond)
+	}
+	becomes(ada, []int{0, 1}, "guest-000000", "guest-000001")
+	becomes(bob, []int{0, 1}, "guest-000000")
+	late := newWatcher(t, g, "cy")
+	require.Len(t, late.known.Channels, 2)
+	becomes(late, []int{0}, "guest-000000")
+	people.members[0].SetVoiceState(new(true), nil, nil)
+	becomes(ada, []int{0})
+	becomes(late, nil)
+	begin, told := time.Now(), len(bob.told)
+	for talks := true; time.Since(begin) < 2*time.Second; talks = !talks { // of words and pauses no more is told than of anything else
+		for range 12 {
+			if talks {
+				people.say(3)
+			}
+			time.Sleep(30 * time.Millisecond)
+			bob.read()
+		}
+	}
+	require.Greater(t, len(bob.told), told)
+	require.LessOrEqual(t, len(bob.told)-told, int(time.Since(begin)/presencePause)+2)
+	becomes(bob, nil)
+	for _, event := range bob.told {
+		for _, c := range event.Channels {
+			require.NotEqual(t, "channel-01", c.ChannelID)
+		}
+	}
 }
 
 // What follows from a request is told after its reply, be it ever so late.

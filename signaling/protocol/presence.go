@@ -5,6 +5,9 @@ import "slices"
 // FeaturePresence is what HELLO names when there is PRESENCE.
 const FeaturePresence = "presence"
 
+// FeatureSpeaks is what HELLO names when [Present] has Speaks.
+const FeatureSpeaks = "speaks"
+
 // PresenceWatch is the d of PRESENCE.
 type PresenceWatch struct {
 	// Watch says whether the session is told by PRESENCE_EVENT from now on. It must be there.
@@ -37,6 +40,8 @@ type Present struct {
 	Muted    bool   `json:"muted,omitempty"`
 	// Suppressed: the channel's Speaking lets nobody hear them.
 	Suppressed bool `json:"suppressed,omitempty"`
+	// Speaks: they are to be heard just now, by those in the channel.
+	Speaks bool `json:"speaks,omitempty"`
 }
 
 // Apply brings what PRESENCE answered up to date with an event, the events being applied in their order.

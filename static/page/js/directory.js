@@ -9,6 +9,7 @@ import { Store } from './store.js';
 
 /** @typedef {import('./protocol.js').Present} Present */
 
+/** Events: `change`; `speaking` when others speak than before somewhere, and nothing else is new. */
 export class Directory extends Store {
   /** @type {import('./protocol.js').ChannelInfo[]} in the order in which they are shown */
   channels = [];
@@ -70,15 +71,22 @@ export class Directory extends Store {
 
   /** @param {import('./protocol.js').Presence} d what changed */
   applyPresence({ channels }) {
+    let alike = true;
     for (const { channel_id, members, gone = [], set = [] } of channels) {
-      const people = members ?? patched(this.peopleIn(channel_id), gone, set);
+      const before = this.peopleIn(channel_id);
+      const people = members ?? patched(before, gone, set);
+      alike &&= JSON.stringify(before, withoutSpeech) === JSON.stringify(people, withoutSpeech);
       if (people.length > 0) {
         this.#present.set(channel_id, people);
       } else {
         this.#present.delete(channel_id);
       }
     }
-    this.changed();
+    if (alike) {
+      this.dispatchEvent(new CustomEvent('speaking'));
+    } else {
+      this.changed();
+    }
   }
 
   /**
@@ -150,6 +158,15 @@ export class Directory extends Store {
     this.channels = this.channels.filter((c) => c.channel_id !== channelId);
     this.changed();
   }
+}
+
+/**
+ * @param {string} key
+ * @param {unknown} value
+ * @returns {unknown} the value, of all that is known of people but whether they speak
+ */
+function withoutSpeech(key, value) {
+  return key === 'speaks' ? undefined : value;
 }
 
 /**

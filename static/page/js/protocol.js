@@ -384,6 +384,7 @@ export function charCount(text) {
  * @property {boolean} [self_mute]
  * @property {boolean} [self_deaf]
  * @property {boolean} [muted] a moderator lets nobody hear them
+ * @property {boolean} [speaks] they are to be heard there just now
  */
 
 /**

@@ -119,6 +119,18 @@ export class Session extends Store {
   }
 
   /**
+   * @param {string} channelId
+   * @returns {Set<string>} user ids of who speaks there, as far as one may know it
+   */
+  speakingIn(channelId) {
+    const { room } = this.call;
+    if (room?.live && room.channelId === channelId) {
+      return room.speaking;
+    }
+    return new Set(this.directory.peopleIn(channelId).filter((p) => p.speaks).map((p) => p.user_id));
+  }
+
+  /**
    * @param {string} name
    * @param {string | null} channelId where to go at once
    */

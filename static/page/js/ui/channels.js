@@ -1,9 +1,10 @@
 /**
- * The list of channels with the people in them, and who one is oneself.
+ * The list of channels with the people in them, who of them speaks, and who one is oneself.
  * @module
  */
 
 import { phrases } from '../language.js';
+import { Order } from '../order.js';
 import { MODE_PTT } from '../protocol.js';
 import { unreadWords } from '../words/chat.js';
 import { roleWords } from '../words/moderation.js';
@@ -28,6 +29,8 @@ export function mountChannels(session, dialogs) {
   const empty = byId('channels-empty');
   /** Ids of the channels of which everybody is shown. @type {Set<string>} */
   const unfolded = new Set();
+  /** In which order people are shown where not all are. @type {Map<string, Order>} */
+  const orders = new Map();
   byId('create-open').addEventListener('click', () => dialogs.create());
   byId('sign-out').addEventListener('click', () => dialogs.signOut());
   byId('audit-open').addEventListener('click', () => dialogs.audit());
@@ -90,13 +93,46 @@ export function mountChannels(session, dialogs) {
     const all = inside.length <= SHOWN + 1 || unfolded.has(info.channel_id);
     present.hidden = inside.length === 0;
     setAttribute(present, 'aria-label', phrases.channels.peopleIn(info.channel_name));
-    renderList(present, all ? inside : inside.slice(0, SHOWN), (p) => p.user_id, createPerson, updatePerson);
+    renderPresent(present, info.channel_id, all);
     more.hidden = inside.length <= SHOWN + 1;
     setText(more, all ? phrases.channels.fewer : `+${inside.length - SHOWN}`);
     setAttribute(more, 'aria-expanded', String(all));
     setAttribute(more, 'aria-label', all ? phrases.channels.fewerIn(info.channel_name) :
       phrases.channels.moreIn(inside.length - SHOWN, info.channel_name));
   };
+
+  /**
+   * @param {HTMLElement} present
+   * @param {string} channelId
+   * @param {boolean} all whether everybody is shown, or only the first, of whom who speaks is one
+   */
+  const renderPresent = (present, channelId, all) => {
+    const inside = session.peopleIn(channelId);
+    const speaking = session.speakingIn(channelId);
+    let shown = inside;
+    if (!all) {
+      const order = orders.get(channelId) ?? new Order();
+      orders.set(channelId, order);
+      const ids = order.arrange(inside.map((p) => p.user_id), speaking, performance.now(), false).slice(0, SHOWN);
+      shown = ids.flatMap((id) => inside.find((p) => p.user_id === id) ?? []);
+    }
+    renderList(present, shown, (p) => p.user_id, createPerson, updatePerson);
+    for (const child of present.children) {
+      const item = /** @type {HTMLElement} */ (child);
+      item.classList.toggle('present__person--speaking', speaking.has(item.dataset.key ?? ''));
+    }
+  };
+  /** Others speak than before, and nothing else has changed. */
+  const onSpeaking = () => {
+    for (const child of list.children) {
+      const [, present, more] = /** @type {HTMLCollectionOf<HTMLElement>} */ (child.children);
+      if (!present.hidden && present.checkVisibility()) {
+        renderPresent(present, /** @type {HTMLElement} */ (child).dataset.key ?? '', more.ariaExpanded === 'true');
+      }
+    }
+  };
+  directory.addEventListener('speaking', onSpeaking);
+  call.addEventListener('speaking', onSpeaking);
 
   /**
    * @param {HTMLElement} button
