@@ -4,11 +4,10 @@
  * @module
  */
 
-import { ErrorCode } from './protocol.js';
+import { askGuest, post as postTo } from './entry.js';
 import { forGood, forTab, read, write } from './storage.js';
 
-/** How long the server may take to answer, in milliseconds. */
-const TIMEOUT_MS = 10_000;
+export { EntryError, siteRefusal } from './entry.js';
 
 const NAME_KEY = 'livechat.name';
 const TOKEN_KEY = 'livechat.token';
@@ -17,34 +16,6 @@ const DEVICE_KEY = 'livechat.device';
 const LOGIN_KEY = 'livechat.login';
 const LOGIN_NAME_KEY = 'livechat.login.name';
 
-/** The server did not let somebody in, or was not reached. */
-export class EntryError extends Error {
-  /**
-   * @param {number} status HTTP status; 0 when the server was not reached
-   * @param {string} reason
-   * @param {number} retryAfterMs
-   * @param {number} [code] an ErrorCode; 0 when it was not this server that answered
-   */
-  constructor(status, reason, retryAfterMs, code = 0) {
-    super(reason);
-    this.name = 'EntryError';
-    this.status = status;
-    this.reason = reason;
-    this.retryAfterMs = retryAfterMs;
-    this.code = code;
-  }
-
-  /** Whether the server takes no guests, so that only a token helps. */
-  get guestsRefused() {
-    return this.code === ErrorCode.ACCESS_DENIED;
-  }
-
-  /** Whether the same request may succeed a little later. */
-  get passing() {
-    return this.status === 0 || this.status === 429 || this.status >= 500;
-  }
-}
-
 /** A login that the browser kept is good no more: it was taken back, or nobody came for long. */
 export class SignedOutError extends Error {}
 
@@ -52,42 +23,16 @@ export class SignedOutError extends Error {}
  * @param {string} path
  * @param {object} d
  * @returns {Promise<any>}
- * @throws {EntryError}
+ * @throws {import('./entry.js').EntryError}
  */
-async function post(path, d) {
-  /** @type {Response} */
-  let response;
-  try {
-    response = await fetch(new URL(path, document.baseURI), {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(d),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-  } catch {
-    throw new EntryError(0, 'the server was not reached', 0);
-  }
-  const body = await response.json().catch(() => null);
-  if (!response.ok || body === null) {
-    const retryAfter = Number(response.headers.get('Retry-After')) || 0;
-    const status = response.ok ? 500 : response.status;
-    throw new EntryError(status, String(body?.reason ?? response.statusText), retryAfter * 1000, Number(body?.code) || 0);
-  }
-  return body;
-}
+const post = (path, d) => postTo(new URL(path, document.baseURI), d);
 
 /**
  * @param {string} name
  * @returns {Promise<{token: string, user_id: string, name: string}>}
- * @throws {EntryError}
+ * @throws {import('./entry.js').EntryError}
  */
-export async function requestGuestToken(name) {
-  const guest = await post('api/guest', { name });
-  if (typeof guest.token !== 'string') {
-    throw new EntryError(500, 'there is no token in the answer', 0);
-  }
-  return guest;
-}
+export const requestGuestToken = (name) => askGuest(document.baseURI, name);
 
 /**
  * What an invite is, and, of who accepts it, whom it makes.
@@ -120,26 +65,6 @@ export function askInvite(secret, as = {}) {
  */
 export async function endLogin(token) {
   await post('api/signout', { token }).catch(() => {});
-}
-
-/**
- * Why the server refuses this page its WebSocket. Browsers do not say that of a WebSocket, so
- * the same address is asked again, by POST, because with GET they do not send the Origin that
- * the server judges.
- * @param {string | URL} gateway URL of the WebSocket
- * @returns {Promise<string>} '' when it does not refuse it, or cannot be reached
- */
-export async function siteRefusal(gateway) {
-  try {
-    const response = await fetch(String(gateway).replace(/^ws/, 'http'), {
-      method: 'POST',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    const body = response.status === 403 ? await response.json() : null;
-    return body?.code === ErrorCode.SITE_REFUSED ? String(body.reason) : '';
-  } catch {
-    return '';
-  }
 }
 
 /**

@@ -19,6 +19,7 @@ import { Choices } from './choices.js';
 import { Client } from './client.js';
 import { mountCues } from './cues.js';
 import { Devices } from './devices.js';
+import { gatewayOf } from './entry.js';
 import { Invitation } from './invitation.js';
 import { Keys } from './keys.js';
 import { Loudness } from './loudness.js';
@@ -56,21 +57,13 @@ import { mountTabs } from './ui/tabs.js';
 /** How often a countdown on the screen moves, in milliseconds. */
 const TICK_MS = 500;
 
-function gatewayURL() {
-  const url = new URL('ws', document.baseURI);
-  url.protocol = url.protocol.replace('http', 'ws');
-  url.search = '';
-  url.hash = '';
-  return url;
-}
-
 function main() {
   fillPhrases();
   fillIcons();
   const link = takeLink();
   const processing = new URLSearchParams(location.search).get('audio') !== 'raw';
   const media = new Media(byId('audio'), new Microphone(processing));
-  const session = new Session(new Client(gatewayURL()), media);
+  const session = new Session(new Client(gatewayOf(document.baseURI), memory.device), media);
   const invitation = new Invitation(session, link.invite);
   const choices = new Choices();
   const push = new Push(session, choices); // before the keys: the key to talk by is that first
@@ -82,7 +75,7 @@ function main() {
   const preferences = mountPreferences(choices, keys, tones, look);
   Object.assign(window, { livechat: { session, media, push } });
 
-  const dialogs = { ...mountDialogs(session, keys, new Loudness(session.call)), preferences, checkup: mountCheckup(new Checkup(session, gatewayURL())) };
+  const dialogs = { ...mountDialogs(session, keys, new Loudness(session.call)), preferences, checkup: mountCheckup(new Checkup(session, gatewayOf(document.baseURI))) };
   for (const id of ['start-checkup', 'checkup-open']) {
     byId(id).addEventListener('click', dialogs.checkup);
   }

@@ -16,7 +16,7 @@ export class Audience {
 
   /**
    * @param {import('./client.js').Client} client
-   * @param {import('./stay.js').Stay} stay
+   * @param {import('./stay.js').Stay<any>} stay
    */
   constructor(client, stay) {
     this.#client = client;

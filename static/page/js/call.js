@@ -11,6 +11,7 @@ import { Stay } from './stay.js';
 
 /** @typedef {import('./stay.js').Problem} Problem */
 
+/** @extends {Stay<import('./chat.js').Chat>} */
 export class Call extends Stay {
   /** @type {Problem | null} */
   problem = null;

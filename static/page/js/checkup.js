@@ -6,7 +6,7 @@
  * @module
  */
 
-import { EntryError, requestGuestToken, siteRefusal } from './account.js';
+import { EntryError, memory, requestGuestToken, siteRefusal } from './account.js';
 import { Advice, fill } from './advice.js';
 import { identified } from './client.js';
 import { phrases } from './language.js';
@@ -317,7 +317,7 @@ export class Checkup extends Store {
     }
     try {
       const { token } = await requestGuestToken(GUEST_NAME);
-      const guest = await identified(this.#gateway, token);
+      const guest = await identified(this.#gateway, token, memory.device);
       this.#end(check, 'good', phrases.checkup.asGuest);
       return { client: guest, leave: () => guest.stop() };
     } catch (err) {

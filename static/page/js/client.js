@@ -11,8 +11,8 @@
  * @module
  */
 
-import { memory, siteRefusal } from './account.js';
 import { ABNORMAL, Connection } from './connection.js';
+import { siteRefusal } from './entry.js';
 import { CloseCode, ConnectionLostError, ErrorCode, Op, VERSION, endsSession, mayReconnect } from './protocol.js';
 import { Requests } from './requests.js';
 import { Retry } from './retry.js';
@@ -49,6 +49,7 @@ export class Client extends EventTarget {
   ready = null;
 
   #url;
+  #device;
   #token = '';
   /** What the server has, as it said last. @type {string[]} */
   #features = [];
@@ -69,10 +70,14 @@ export class Client extends EventTarget {
   #awaySince = 0;
   #stableTimer = 0;
 
-  /** @param {string | URL} url of the gateway */
-  constructor(url) {
+  /**
+   * @param {string | URL} url of the gateway
+   * @param {string} [device] a word by which the server knows the device again
+   */
+  constructor(url, device) {
     super();
     this.#url = url;
+    this.#device = device;
   }
 
   /** The server's name and version as HELLO gave it. */
@@ -324,7 +329,7 @@ export class Client extends EventTarget {
 
   /** @param {Connection} connection */
   #identify(connection) {
-    connection.send(Op.IDENTIFY, { token: this.#token, v: VERSION, client: 'web/1', device: memory.device });
+    connection.send(Op.IDENTIFY, { token: this.#token, v: VERSION, client: 'web/1', device: this.#device });
   }
 
   /**
@@ -392,10 +397,11 @@ export class Client extends EventTarget {
  * Connects once, for a session apart from the page's own.
  * @param {URL} gateway
  * @param {string} token
+ * @param {string} [device]
  * @returns {Promise<Client>} with a session that stands; stop it
  */
-export function identified(gateway, token) {
-  const client = new Client(gateway);
+export function identified(gateway, token, device) {
+  const client = new Client(gateway, device);
   return new Promise((resolve, reject) => {
     const giveUp = () => {
       client.stop();

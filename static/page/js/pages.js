@@ -10,11 +10,7 @@ import { Store } from './store.js';
 /** Messages asked for at once. */
 export const PAGE = 50;
 
-/**
- * What a note tells of: someone came, left, was lost, could not be connected with, or something was done to them by a moderator;
- * oneself arrived, or is back.
- * @typedef {'join' | 'leave' | 'gone' | 'unreached' | 'deed' | 'here' | 'back'} Note
- */
+/** @typedef {import('./room.js').Note} Note */
 
 /**
  * A line of the chat: a message, or a note of what happened.

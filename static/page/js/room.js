@@ -5,9 +5,37 @@
 
 import { Op } from './protocol.js';
 
+/**
+ * What a note tells of: someone came, left, was lost, could not be connected with, or something was done to them by a moderator;
+ * oneself arrived, or is back.
+ * @typedef {'join' | 'leave' | 'gone' | 'unreached' | 'deed' | 'here' | 'back'} Note
+ */
+
+/**
+ * What a moderator did. What a member sees only by somebody's going has no `by`.
+ * @typedef {object} Deed
+ * @property {'mute' | 'unmute' | 'move' | 'kick' | 'ban' | 'uninvite'} deed
+ * @property {string} name of whom it was done to; '' for oneself
+ * @property {string} [by] who did it, '' for the operator
+ * @property {string} [reason]
+ * @property {string} [where] the name of the channel somebody was moved to
+ * @property {boolean} [here] it is the channel that one reads of it in
+ */
+
+/**
+ * Who is told what is said in a channel, and what happens there.
+ * @typedef {object} Journal
+ * @property {(d: import('./protocol.js').MessageEventData) => void} receive another's message
+ * @property {(d: import('./protocol.js').MessageChange) => void} apply a message was edited or deleted
+ * @property {(note: Note, name: string, deed?: Deed) => void} note
+ * @property {() => void} arrive one is in the channel
+ * @property {() => void} load what was said before may be read
+ * @property {() => void} leave one has left it
+ */
+
 /** How others went, by the cause that the server gives; the rest were lost somehow. */
 const LEAVE_NOTES = new Map(
-  /** @type {[string, import('./chat.js').Note][]} */ ([
+  /** @type {[string, Note][]} */ ([
     ['left', 'leave'],
     ['media_failed', 'unreached'],
   ]),
@@ -15,12 +43,13 @@ const LEAVE_NOTES = new Map(
 
 /** How they went by a moderator's doing. */
 const LEAVE_DEEDS = new Map(
-  /** @type {[string, import('./words/deeds.js').Deed['deed']][]} */ ([
+  /** @type {[string, Deed['deed']][]} */ ([
     ['moved', 'move'],
     ['kicked', 'kick'],
   ]),
 );
 
+/** @template {Journal} [J=Journal] */
 export class Room {
   /** False while the channel is shown but one is not in it: the connection was lost. */
   live = true;
@@ -33,7 +62,7 @@ export class Room {
 
   /**
    * @param {import('./protocol.js').Joined} joined
-   * @param {import('./chat.js').Chat} chat
+   * @param {J} chat
    */
   constructor(joined, chat) {
     this.channelId = joined.channel_id;
@@ -90,7 +119,7 @@ export class Room {
   /**
    * Takes what a moderator did to somebody here. What follows from it is told after it.
    * @param {string} userId
-   * @param {import('./words/deeds.js').Deed} deed
+   * @param {Deed} deed
    */
   judge(userId, deed) {
     if (deed.deed === 'mute' || deed.deed === 'unmute') {

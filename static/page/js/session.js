@@ -12,6 +12,7 @@ import { Call } from './call.js';
 import { Chats } from './chat.js';
 import { Directory } from './directory.js';
 import { Marks } from './marks.js';
+import { watchNetwork } from './network.js';
 import { CloseCode, ErrorCode, FEATURE_INVITES, FEATURE_MODERATION, Op, RequestError, StoppedError } from './protocol.js';
 import { Reading } from './reading.js';
 import { Retry } from './retry.js';
@@ -40,8 +41,6 @@ export class Session extends Store {
 
   /** By what a moderator has put one out, until one is back. @type {import('./protocol.js').ModerationEvent | null} */
   #putOut = null;
-  /** The channel into which one is let in no more, and hears so. */
-  #uninvited = '';
   #token = '';
   /** The token has not worked yet, so asking for another could go on for ever. */
   #untried = false;
@@ -65,17 +64,16 @@ export class Session extends Store {
     }
     client.addEventListener('state', () => this.#onClientState());
     client.addEventListener('ready', () => this.#onReady());
-    client.addEventListener('resumed', (e) => this.#onResumed(/** @type {CustomEvent} */ (e).detail.floor));
     client.addEventListener('event', (e) => {
       const { op, d } = /** @type {CustomEvent} */ (e).detail;
       this.#onEvent(op, d);
     });
-    window.addEventListener('online', () => this.#onNetwork());
-    watchNetwork(() => this.#onNetwork());
-    document.addEventListener('visibilitychange', () => !document.hidden && client.look());
-    // Who leaves the page has gone, and is not waited for. The browser may keep the page and show it again.
-    window.addEventListener('pagehide', () => client.stop());
-    window.addEventListener('pageshow', (e) => e.persisted && this.stage === 'in' && client.start(this.#token));
+    watchNetwork({
+      moved: () => this.call.moved(),
+      seen: () => client.look(),
+      gone: () => client.stop(),
+      back: () => this.stage === 'in' && client.start(this.#token),
+    });
   }
 
   /** Whether what was lost is being mended, and nobody has to do anything. */
@@ -183,19 +181,16 @@ export class Session extends Store {
     try {
       await this.directory.delete(channelId);
       this.#onDeleted(channelId);
+      this.call.told.onDeleted(channelId);
     } catch (err) {
       this.call.report('delete', name, /** @type {Error} */ (err));
     }
   }
 
-  /**
-   * @param {string} channelId
-   * @param {string} [name] given when somebody else deleted it
-   */
-  #onDeleted(channelId, name) {
+  /** @param {string} channelId */
+  #onDeleted(channelId) {
     this.reading.leave(channelId);
     this.chats.delete(channelId);
-    this.call.told.onDeleted(channelId, name);
   }
 
   /**
@@ -315,40 +310,12 @@ export class Session extends Store {
     this.stage = 'in';
     this.#putOut = null;
     this.#untried = false;
-    this.directory.begin();
     this.marks.begin(ready.user_id, ready.unread);
-    this.call.told.onReady(this.me.userId);
     this.changed();
-  }
-
-  /** The network is another one: what went over the old one may be dead. */
-  #onNetwork() {
-    this.client.look();
-    this.call.path.restart();
-  }
-
-  /**
-   * What happened meanwhile was told.
-   * @param {import('./protocol.js').Floor} [floor]
-   */
-  #onResumed(floor) {
-    this.#setIceServers(this.client.ready?.ice_servers ?? []);
-    this.call.told.onResumed(floor);
-  }
-
-  /** @param {RTCIceServer[]} iceServers for the next connection, and for this one should it look for a path again */
-  #setIceServers(iceServers) {
-    if (this.client.ready) {
-      this.client.ready.ice_servers = iceServers;
-    }
-    this.call.media.setIceServers(iceServers);
   }
 
   #onClientState() {
     const { name, code, reason } = this.client.state;
-    if (!this.client.ready) {
-      this.call.told.onLost();
-    }
     if (name === 'stopped' && code === CloseCode.AUTH_FAILED) {
       this.#onRefused(reason ?? '');
     } else if (name === 'stopped' && this.stage === 'busy') {
@@ -398,13 +365,7 @@ export class Session extends Store {
       this.#putOut = { ...d, until: d.duration_s ? Date.now() + d.duration_s * 1_000 : undefined };
     } else if (d.action === 'role' && d.role && this.me) {
       this.me = { ...this.me, role: d.role };
-      if (this.client.ready) {
-        this.client.ready.may = d.may ?? [];
-      }
-      this.directory.begin(); // what one may do in each channel is another matter now
       this.call.report('role', d.role, null);
-    } else if (d.action === 'uninvite') {
-      this.#uninvited = d.channel_id ?? '';
     }
   }
 
@@ -421,35 +382,10 @@ export class Session extends Store {
    * @param {any} d
    */
   #onEvent(op, d) {
-    if (op === Op.ICE_SERVERS) {
-      this.#setIceServers(d.ice_servers);
-    } else if (op === Op.CHANNEL_EVENT && d.channel) {
-      this.directory.upsert(d.channel);
-    } else if (op === Op.CHANNEL_EVENT && d.event === 'delete') {
-      // Who is not let in any more knows already why it is gone.
-      this.#onDeleted(d.channel_id, d.channel_id === this.#uninvited ? undefined : this.directory.nameOf(d.channel_id));
-      this.directory.remove(d.channel_id);
+    if (op === Op.CHANNEL_EVENT && d.event === 'delete') {
+      this.#onDeleted(d.channel_id);
     } else if (op === Op.MODERATION_EVENT && d.user_id === this.me?.userId) {
       this.#onJudged(d);
-    } else if (op === Op.PRESENCE_EVENT) {
-      this.directory.applyPresence(d);
     }
-    this.call.told.onEvent(op, d);
   }
-}
-
-/**
- * Watches by which kind of network the device is connected, where the browser tells.
- * @param {() => void} changed
- */
-function watchNetwork(changed) {
-  const connection = /** @type {any} */ (navigator).connection;
-  let type = connection?.type;
-  connection?.addEventListener?.('change', () => {
-    // It also changes when the browser only thinks anew about how fast the network is.
-    if (connection.type !== type) {
-      ({ type } = connection);
-      changed();
-    }
-  });
 }

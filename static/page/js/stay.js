@@ -34,10 +34,11 @@ import { Voice } from './voice.js';
  * @property {Error | null} error
  */
 
+/** @template {import('./room.js').Journal} [J=import('./room.js').Journal] */
 export class Stay extends Store {
   /** @type {string | null} the channel the person wants to be in */
   wanted = null;
-  /** @type {Room | null} */
+  /** @type {Room<J> | null} */
   room = null;
   /** One's user id, once the server has said it. */
   myId = '';
@@ -56,7 +57,7 @@ export class Stay extends Store {
    * @param {import('./client.js').Client} client
    * @param {import('./media.js').Media} media
    * @param {import('./directory.js').Directory} directory
-   * @param {import('./chat.js').Chats} chats
+   * @param {{of: (channelId: string) => J}} chats who keeps account of what happens in each channel
    */
   constructor(client, media, directory, chats) {
     super();
@@ -70,7 +71,7 @@ export class Stay extends Store {
     this.listening = new Listening(client);
     this.path = new Path(client, media);
     this.audience = new Audience(client, this);
-    this.told = new Told(this);
+    this.told = new Told(client, this, directory);
     this.directory = directory;
     this.#chats = chats;
     this.talk.addEventListener('change', () => this.changed());
@@ -149,6 +150,12 @@ export class Stay extends Store {
       this.#again = true;
       this.settle();
     }
+  }
+
+  /** The network is another one: what went over the old one may be dead. */
+  moved() {
+    this.#client.look();
+    this.path.restart();
   }
 
   /** Sets voice up anew without waiting. */
@@ -267,7 +274,7 @@ export class Stay extends Store {
 
   /**
    * @param {import('./protocol.js').Joined} joined
-   * @param {import('./words/deeds.js').Deed} [deed] by which one came
+   * @param {import('./room.js').Deed} [deed] by which one came
    */
   arrive(joined, deed) {
     const channelId = joined.channel_id;

@@ -1,26 +1,45 @@
 /**
- * What the server tells of the channel one is in, taken: a session's beginning and end, and events.
+ * What the server tells, taken: that a session begins, goes on or is over, what channels there are and who is in them, and what
+ * happens in the one that one is in.
  * @module
  */
 
 import { MODE_PTT, Op } from './protocol.js';
 
-/** @typedef {import('./room.js').Room} Room */
+/** @typedef {import('./room.js').Room<any>} Room */
 
 export class Told {
   /** By whom others were muted, and oneself, as far as one was told: user ids to names, '' for the operator. @type {Map<string, string>} */
   mutedBy = new Map();
 
+  #client;
   #stay;
+  #directory;
+  /** The channel into which one is let in no more, and hears so. */
+  #uninvited = '';
 
-  /** @param {import('./stay.js').Stay} stay */
-  constructor(stay) {
+  /**
+   * @param {import('./client.js').Client} client
+   * @param {import('./stay.js').Stay<any>} stay
+   * @param {import('./directory.js').Directory} directory
+   */
+  constructor(client, stay, directory) {
+    this.#client = client;
     this.#stay = stay;
+    this.#directory = directory;
+    client.addEventListener('state', () => !client.ready && this.#onLost());
+    client.addEventListener('ready', (e) => this.#onReady(/** @type {CustomEvent} */ (e).detail));
+    client.addEventListener('resumed', (e) => this.#onResumed(/** @type {CustomEvent} */ (e).detail.floor));
+    client.addEventListener('event', (e) => {
+      const { op, d } = /** @type {CustomEvent} */ (e).detail;
+      this.#onEvent(op, d);
+    });
   }
 
-  /** @param {string} myId */
-  onReady(myId) {
-    this.#stay.myId = myId;
+  /** @param {import('./protocol.js').Ready} ready */
+  #onReady({ user_id }) {
+    this.#stay.myId = user_id;
+    this.#directory.begin();
     this.#stay.voice.forget();
     this.#stay.hearing.forget();
     this.#stay.settle();
@@ -30,13 +49,22 @@ export class Told {
    * It is known again who speaks.
    * @param {import('./protocol.js').Floor} [floor]
    */
-  onResumed(floor) {
+  #onResumed(floor) {
+    this.#setIceServers(this.#client.ready?.ice_servers ?? []);
     this.#stay.floor.resume(floor, this.#stay.myId);
     this.#stay.listen();
   }
 
+  /** @param {RTCIceServer[]} iceServers for the next connection, and for this one should it look for a path again */
+  #setIceServers(iceServers) {
+    if (this.#client.ready) {
+      this.#client.ready.ice_servers = iceServers;
+    }
+    this.#stay.media.setIceServers(iceServers);
+  }
+
   /** The session is over. */
-  onLost() {
+  #onLost() {
     this.#stay.hangUp();
     this.#stay.changed();
   }
@@ -60,6 +88,38 @@ export class Told {
   }
 
   /**
+   * @param {number} op
+   * @param {any} d
+   */
+  #onEvent(op, d) {
+    if (op === Op.ICE_SERVERS) {
+      this.#setIceServers(d.ice_servers);
+    } else if (op === Op.CHANNEL_EVENT && d.channel) {
+      this.#directory.upsert(d.channel);
+    } else if (op === Op.CHANNEL_EVENT && d.event === 'delete') {
+      // Who is not let in any more knows already why it is gone.
+      this.onDeleted(d.channel_id, d.channel_id === this.#uninvited ? undefined : this.#directory.nameOf(d.channel_id));
+      this.#directory.remove(d.channel_id);
+    } else if (op === Op.PRESENCE_EVENT) {
+      this.#directory.applyPresence(d);
+    } else if (op === Op.MODERATION_EVENT && d.user_id === this.#stay.myId) {
+      this.#onJudgedSelf(d);
+    }
+    this.onEvent(op, d);
+  }
+
+  /** @param {import('./protocol.js').ModerationEvent} d what was done to oneself, wherever one is */
+  #onJudgedSelf({ action, channel_id, may }) {
+    if (action === 'uninvite') {
+      this.#uninvited = channel_id ?? '';
+    } else if (action === 'role' && this.#client.ready) {
+      this.#client.ready.may = may ?? [];
+      this.#directory.begin(); // what one may do in each channel is another matter now
+    }
+  }
+
+  /**
+   * Something happened in the channel one is in, if it is that.
    * @param {number} op
    * @param {any} d
    */
@@ -136,7 +196,7 @@ export class Told {
       this.#stay.report('uninvited', room.name, null, by);
       return;
     }
-    const where = joined?.channel_name ?? this.#stay.directory.find(to_channel_id ?? null)?.channel_name;
+    const where = joined?.channel_name ?? this.#directory.find(to_channel_id ?? null)?.channel_name;
     const deed = { deed: action, name: mine ? '' : name, by, reason, where };
     room.judge(user_id, deed);
     if (action === 'mute') {
@@ -151,7 +211,7 @@ export class Told {
 
   /**
    * @param {import('./protocol.js').Joined} joined where a moderator has put us, with the voice we have
-   * @param {import('./words/deeds.js').Deed} deed
+   * @param {import('./room.js').Deed} deed
    */
   #onMoved(joined, deed) {
     this.#stay.wanted = this.#stay.wanted === this.#stay.here ? joined.channel_id : this.#stay.wanted;

@@ -19,7 +19,7 @@ export function mountAnnouncer(session) {
   let deaf = false;
   let mediaState = '';
   let floor = '';
-  /** @type {import('../room.js').Room | null} */
+  /** @type {import('../call.js').Call['room']} */
   let room = null;
   let lastKey = 0;
 

@@ -5,16 +5,7 @@
 
 import { language, phrases } from '../language.js';
 
-/**
- * How a channel's chat tells of a deed. What a member sees only by somebody's going has no `by`.
- * @typedef {object} Deed
- * @property {'mute' | 'unmute' | 'move' | 'kick' | 'ban' | 'uninvite'} deed
- * @property {string} name of whom it was done to; '' for oneself
- * @property {string} [by] who did it, '' for the operator
- * @property {string} [reason]
- * @property {string} [where] the name of the channel somebody was moved to
- * @property {boolean} [here] it is the channel that one reads of it in
- */
+/** @typedef {import('../room.js').Deed} Deed */
 
 /**
  * @param {string | undefined} by who did something, as far as it is known, '' for the operator
