@@ -103,6 +103,7 @@ func TestBrowserReading(t *testing.T) {
 	ada.signIn(s)
 	ada.until("all is unread", badge("lobby")+" === '99+' && "+badge("garden")+" === '3'")
 	require.True(t, evaluate[bool](ada, "livechat.session.client.ready.unread ? window.asked === 0 : window.asked > 0"), "READY's word is enough")
+	ada.until("the title counts all channels", "document.title === '(99+) Mini LiveChat'")
 	ada.picture("unread")
 
 	// A key of its own, words in any case and accent, and arrow keys to what was found.
@@ -162,6 +163,7 @@ func TestBrowserReading(t *testing.T) {
 	ada.click("#chat-join")
 	ada.joined()
 	ada.see("#chat-form", "")
+	ada.until("the title counts another channel's", "document.title === '(3) lobby · Mini LiveChat'")
 	ada.click(".channels__read[aria-label^='Read garden']")
 	ada.see("#chat-title", "garden")
 	ada.see("#chat-look", "your voice is in lobby")

@@ -40,6 +40,7 @@ import { mountControls } from './ui/controls.js';
 import { mountDevices } from './ui/devices.js';
 import { mountDialogs } from './ui/dialogs.js';
 import { byId } from './ui/dom.js';
+import { mountDrop } from './ui/drop.js';
 import { mountEnded } from './ui/ended.js';
 import { mountHint } from './ui/hint.js';
 import { mountHold } from './ui/hold.js';
@@ -53,6 +54,7 @@ import { mountRoom } from './ui/room.js';
 import { mountScanner } from './ui/scanner.js';
 import { mountStart } from './ui/start.js';
 import { mountTabs } from './ui/tabs.js';
+import { mountTitle } from './ui/title.js';
 
 /** How often a countdown on the screen moves, in milliseconds. */
 const TICK_MS = 500;
@@ -60,6 +62,7 @@ const TICK_MS = 500;
 function main() {
   fillPhrases();
   fillIcons();
+  mountDrop();
   const link = takeLink();
   const processing = new URLSearchParams(location.search).get('audio') !== 'raw';
   const media = new Media(byId('audio'), new Microphone(processing));
@@ -95,6 +98,7 @@ function main() {
     mountControls(session, keys, push),
     mountLine(session),
     mountAnnouncer(session),
+    mountTitle(session),
   ];
   const render = () => {
     const ended = session.ending !== null;

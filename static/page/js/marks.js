@@ -1,15 +1,18 @@
 /**
  * How far one has read each channel, as the server keeps it, and how much is left.
  *
- * Of a channel that one is not in, the server tells nothing by itself: it is asked now and then, while somebody looks.
+ * Of a channel that one is not in, the server tells nothing by itself: it is asked now and then, and seldom while nobody looks, for
+ * the page's title.
  * @module
  */
 
 import { Op } from './protocol.js';
 import { Store } from './store.js';
 
-/** How often is asked, in milliseconds, while the page is looked at; and how soon again at the earliest when it is looked at anew. */
+/** How often is asked, in milliseconds, while the page is looked at, and while not; and how soon again at the earliest when it is
+ * looked at anew. */
 const ASK_MS = 30_000;
+const ASK_HIDDEN_MS = 120_000;
 const ASK_AGAIN_MS = 5_000;
 /** The server counts up to this many. */
 export const MAX_UNREAD = 100;
@@ -43,7 +46,14 @@ export class Marks extends Store {
         this.#ask();
       }
     });
-    setInterval(() => !document.hidden && this.#ask(), ASK_MS);
+    // What was read just before is not to be unread after a reload.
+    window.addEventListener('pagehide', () => this.#due.forEach((id, channelId) => this.#mark(channelId, id)));
+    setInterval(() => {
+      // A hidden page's timers are late: by a little it would miss its turn.
+      if (!document.hidden || performance.now() - this.#askedAt > ASK_HIDDEN_MS - ASK_MS / 2) {
+        this.#ask();
+      }
+    }, ASK_MS);
   }
 
   /**
@@ -120,11 +130,19 @@ export class Marks extends Store {
     }
     this.#marking = true;
     for (const [channel_id, message_id] of this.#due) {
-      this.#due.delete(channel_id);
-      await this.#read({ channel_id, message_id }).catch(() => {}); // the next mark says this, too
+      await this.#mark(channel_id, message_id);
       await new Promise((resolve) => setTimeout(resolve, MARK_MS));
     }
     this.#marking = false;
+  }
+
+  /**
+   * @param {string} channel_id
+   * @param {string} message_id
+   */
+  async #mark(channel_id, message_id) {
+    this.#due.delete(channel_id);
+    await this.#read({ channel_id, message_id }).catch(() => {}); // the next mark says this, too
   }
 
   /** @param {{channel_id?: string, message_id?: string}} d */

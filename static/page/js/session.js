@@ -76,6 +76,11 @@ export class Session extends Store {
     });
   }
 
+  /** How many messages one has not read, in all channels. */
+  get unread() {
+    return this.stage === 'in' ? this.directory.channels.reduce((sum, { channel_id }) => sum + this.marks.unread(channel_id), 0) : 0;
+  }
+
   /** Whether what was lost is being mended, and nobody has to do anything. */
   get mending() {
     const { state } = this.client;

@@ -4,6 +4,7 @@
  */
 
 import { language, phrases } from '../language.js';
+import { parse, plain } from '../markup.js';
 import { messageFailed, noteWords } from '../words/chat.js';
 import { h, setText } from './dom.js';
 import { icon } from './icons.js';
@@ -27,24 +28,31 @@ export const clock = new Intl.DateTimeFormat(language, { hour: '2-digit', minute
 const calendar = new Intl.DateTimeFormat(language, { weekday: 'long', day: 'numeric', month: 'long' });
 const calendarOfOld = new Intl.DateTimeFormat(language, { day: 'numeric', month: 'long', year: 'numeric' });
 export const moment = new Intl.DateTimeFormat(language, { dateStyle: 'full', timeStyle: 'short' });
-const link = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;
+
+/** What each part of a message is shown by. */
+const TAGS = /** @type {const} */ ({ code: 'code', strong: 'strong', em: 'em', struck: 's' });
 
 /**
- * @param {string} text
- * @returns {(Node | string)[]} the text with its web addresses as links
+ * @param {import('../markup.js').Part} part
+ * @returns {Node | string}
  */
-function withLinks(text) {
-  /** @type {(Node | string)[]} */
-  const parts = [];
-  let end = 0;
-  for (const match of text.matchAll(link)) {
-    const [url] = match;
-    parts.push(text.slice(end, match.index));
-    parts.push(h('a', { href: url, target: '_blank', rel: 'noopener noreferrer nofollow' }, url));
-    end = match.index + url.length;
+function draw(part) {
+  if (typeof part === 'string') {
+    return part;
   }
-  parts.push(text.slice(end));
-  return parts;
+  const { kind, href = '' } = part;
+  const within = part.parts.map(draw);
+  switch (kind) {
+    case 'block':
+      return h('pre', { dir: 'ltr' }, h('code', {}, ...within));
+    case 'link': {
+      // An address is read from the left, whatever stands before it directs the writing to.
+      const target = href.startsWith('http') ? '_blank' : null;
+      return h('a', { href, target, rel: 'noopener noreferrer nofollow', dir: 'ltr' }, ...within);
+    }
+    default:
+      return h(TAGS[kind], {}, ...within);
+  }
 }
 
 /**
@@ -126,10 +134,10 @@ export function createRow(row) {
     h(
       'p',
       { class: 'message__head' },
-      h('span', { class: 'message__author' }, row.name),
+      h('span', { class: 'message__author', dir: 'auto' }, row.name),
       h('time', { class: 'message__time' }),
     ),
-    h('p', { class: 'message__text' }),
+    h('div', { class: 'message__text', dir: 'auto' }),
   );
 }
 
@@ -168,7 +176,7 @@ export function updateMessage(item, entry, before, view, chat) {
     const edited = entry.editedAt
       ? h('span', { class: 'message__edited', title: moment.format(entry.editedAt) }, ` ${phrases.chat.edited}`)
       : null;
-    text.replaceChildren(...withLinks(entry.text ?? ''), ...(edited ? [edited] : []));
+    text.replaceChildren(...parse(entry.text ?? '').map(draw), ...(edited ? [edited] : []));
   }
   updateReply(item, entry, view);
   updateFailure(item, entry, chat);
@@ -179,7 +187,7 @@ export function updateMessage(item, entry, before, view, chat) {
  * @returns {string} the beginning of a message, as one line
  */
 export function quote(entry) {
-  const line = (entry.text ?? '').replace(/\s+/g, ' ').trim();
+  const line = plain(entry.text ?? '').replace(/\s+/g, ' ').trim();
   const chars = [...line];
   return chars.length > QUOTE_CHARS ? `${chars.slice(0, QUOTE_CHARS).join('')}…` : line;
 }
@@ -195,7 +203,7 @@ function updateReply(item, entry, view) {
   }
   let button = item.querySelector('.message__reply');
   if (!button) {
-    button = h('button', { class: 'message__reply', type: 'button' }, icon('reply'), h('span', {}));
+    button = h('button', { class: 'message__reply', type: 'button' }, icon('reply'), h('span', { dir: 'auto' }));
     item.prepend(button);
   }
   const answered = view.find(entry.replyTo);

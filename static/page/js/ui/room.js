@@ -6,7 +6,7 @@
 
 import { channelLink } from '../account.js';
 import { phrases } from '../language.js';
-import { lookWords, unreadWords } from '../words/chat.js';
+import { lookWords } from '../words/chat.js';
 import { handsWords, microphoneWords, voiceWords } from '../words/voice.js';
 import { byId, copy, h, setAttribute, setText } from './dom.js';
 import { icon, setIcon } from './icons.js';
@@ -181,7 +181,5 @@ export function mountRoom(session, dialogs, invitedTo) {
     settings.hidden = !administers;
     invite.hidden = !room || !session.mayInvite(room.channelId);
     setAttribute(stage, 'aria-busy', String(stage.dataset.key?.startsWith('joining') ?? false));
-    const unread = session.marks.unread(room?.channelId ?? null);
-    document.title = [unread > 0 ? `(${unreadWords(unread)})` : '', room ? `${room.name} ·` : '', phrases.common.name].filter(Boolean).join(' ');
   };
 }

@@ -103,12 +103,12 @@ export function mountSearch(session, keys) {
         h(
           'span',
           { class: 'found__head' },
-          h('span', { class: 'found__author' }, author_name || phrases.common.gone),
+          h('span', { class: 'found__author', dir: 'auto' }, author_name || phrases.common.gone),
           where.value ? null : h('span', { class: 'found__channel' }, phrases.search.in(directory.nameOf(channel_id))),
           h('time', { class: 'found__time', datetime: new Date(timestamp).toISOString(), title: moment.format(timestamp) },
             `${dayWords(timestamp)}, ${clock.format(timestamp)}`),
         ),
-        h('span', { class: 'found__text' }, ...excerpt(message)),
+        h('span', { class: 'found__text', dir: 'auto' }, ...excerpt(message)),
       ),
     );
   };
