@@ -208,7 +208,7 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	s.settle(ctx, s)
+	s.settle(ctx)
 	if s.mayEnter(channel) != nil { // the invite was taken back meanwhile
 		s.putOutUninvited(member, auth.Identity{})
 		s.gw.hide(s, []sfu.ChannelInfo{channel.Info()})

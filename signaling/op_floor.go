@@ -114,10 +114,6 @@ func floorClear(ctx context.Context, s *Session, r *request) error {
 	if err := r.frame.Bind(&d); err != nil {
 		return err
 	}
-	reason, err := cleanReason(d.Reason)
-	if err != nil {
-		return err
-	}
 	channel, err := s.visibleChannel(d.ChannelID)
 	if err != nil {
 		return err
@@ -125,14 +121,32 @@ func floorClear(ctx context.Context, s *Session, r *request) error {
 	if err = s.may(mayModerate, channel); err != nil {
 		return err
 	}
+	return s.gw.clearFloor(ctx, s.who(), channel, d.Reason, func(reason string) { r.ack(protocol.FloorClear{ChannelID: d.ChannelID, Reason: reason}) })
+}
+
+// ClearFloor takes the floor of a channel from whoever has it, and who speaks over it. by must be more than they are, or the operator.
+func (g *Gateway) ClearFloor(ctx context.Context, by auth.Identity, channelID, reason string) error {
+	channel, err := g.channels.Get(channelID)
+	if err != nil {
+		return err
+	}
+	return g.clearFloor(ctx, by, channel, reason, func(string) {})
+}
+
+// clearFloor is ClearFloor, which calls done before anybody is told, with the reason as it is kept.
+func (g *Gateway) clearFloor(ctx context.Context, by auth.Identity, channel *sfu.Channel, reason string, done func(reason string)) error {
+	reason, err := cleanReason(reason)
+	if err != nil {
+		return err
+	}
 	var from []sfu.FloorGrant
 	holders := make(map[string]*Session)
 	for _, grant := range channel.Holders() {
-		holder := s.gw.users.Get(grant.UserID)
+		holder := g.users.Get(grant.UserID)
 		if holder == nil {
 			continue // just gone, and with it the floor
 		}
-		if may := mayAct(s.who(), holder.who(), channel); may != nil {
+		if may := mayAct(by, holder.who(), channel); may != nil {
 			err = may
 			continue
 		}
@@ -142,14 +156,14 @@ func floorClear(ctx context.Context, s *Session, r *request) error {
 	if len(from) == 0 && err != nil {
 		return err
 	}
-	revoked := channel.RevokeFloor(s.userID, from, func() { r.ack(protocol.FloorClear{ChannelID: d.ChannelID, Reason: reason}) })
+	revoked := channel.RevokeFloor(by.UserID, from, func() { done(reason) })
 	if len(revoked) == 0 {
-		return fmt.Errorf("%w: nobody has the floor of %s, or just another one", sfu.ErrNotHolder, d.ChannelID)
+		return fmt.Errorf("%w: nobody has the floor of %s, or just another one", sfu.ErrNotHolder, channel.ID())
 	}
 	for _, grant := range revoked {
 		holder := holders[grant.UserID]
-		s.note(ctx, target{who: holder.who(), session: holder}, store.Deed{
-			Action: people.ActionFloor, ChannelID: d.ChannelID, Reason: reason,
+		g.note(ctx, by, target{who: holder.who(), session: holder}, store.Deed{
+			Action: people.ActionFloor, ChannelID: channel.ID(), Reason: reason,
 		})
 	}
 	return nil

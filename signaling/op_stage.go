@@ -57,7 +57,7 @@ func (s *Session) letSpeak(ctx context.Context, r *request, userID string, allow
 		if allow {
 			action = people.ActionAllow
 		}
-		s.note(ctx, t, store.Deed{Action: action, ChannelID: channel.ID()})
+		s.gw.note(ctx, s.who(), t, store.Deed{Action: action, ChannelID: channel.ID()})
 	}
 	return nil
 }
