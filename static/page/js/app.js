@@ -46,6 +46,7 @@ import { mountHint } from './ui/hint.js';
 import { mountHold } from './ui/hold.js';
 import { fillIcons } from './ui/icons.js';
 import { mountKeys } from './ui/keys.js';
+import { mountLanguage } from './ui/language.js';
 import { mountLine } from './ui/line.js';
 import { mountPeople } from './ui/people.js';
 import { fillPhrases } from './ui/phrases.js';
@@ -84,6 +85,7 @@ function main() {
   }
   const hint = mountHint(new Muffled(session.call, choices));
   mountKeys(keys, choices, preferences);
+  mountLanguage();
   const renders = [
     mountStart(session, invitation, link.channelId),
     mountEnded(session),

@@ -7,7 +7,7 @@
 import { forGood, read, write } from './storage.js';
 
 /** What there is, by tags of BCP 47, each in its own words: languages/TAG.js. @type {Record<string, string>} */
-export const LANGUAGES = { en: 'English' };
+export const LANGUAGES = { en: 'English', ko: '한국어' };
 
 const KEY = 'livechat.language';
 
