@@ -11,6 +11,7 @@ import { EntryError, SignedOutError, endLogin, memory, requestGuestToken } from 
 import { Call } from './call.js';
 import { Chats } from './chat.js';
 import { Directory } from './directory.js';
+import { phrases } from './language.js';
 import { Marks } from './marks.js';
 import { watchNetwork } from './network.js';
 import { CloseCode, ErrorCode, FEATURE_INVITES, FEATURE_MODERATION, Op, RequestError, StoppedError } from './protocol.js';
@@ -379,7 +380,7 @@ export class Session extends Store {
    * @param {import('./protocol.js').ModerationEvent} d
    */
   onDone(d) {
-    this.call.told.onEvent(Op.MODERATION_EVENT, { ...d, channel_id: this.call.here, by_name: 'you' });
+    this.call.told.onEvent(Op.MODERATION_EVENT, { ...d, channel_id: this.call.here, by_name: phrases.common.you });
   }
 
   /**

@@ -66,6 +66,8 @@ const phrases = {
     operator: 'whoever runs the server',
     operatorFirst: 'Whoever runs the server',
     moderatorFirst: 'A moderator',
+    /** Who did something, for the middle of a sentence. */
+    you: 'you',
   },
 
   because: {

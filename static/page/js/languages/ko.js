@@ -5,12 +5,13 @@
 
 const OPERATOR = '서버 운영자';
 const MODERATOR = '운영진';
+const YOU = '회원님';
 
 /** @param {string} by who does something: a person, or those who have no name */
-const doer = (by) => (by === OPERATOR ? '서버 운영자가' : by === MODERATOR ? '운영진이' : `${by} 님이`);
+const doer = (by) => (by === OPERATOR ? '서버 운영자가' : by === MODERATOR || by === YOU ? `${by}이` : `${by} 님이`);
 
 /** @param {string | undefined} by */
-const byWhom = (by) => (by === undefined ? '' : by === OPERATOR ? '서버 운영자에 의해 ' : `${by} 님에 의해 `);
+const byWhom = (by) => (by === undefined ? '' : by === OPERATOR || by === YOU ? `${by}에 의해 ` : `${by} 님에 의해 `);
 
 /** @type {Record<string, string>} */
 const DONE = {
@@ -54,6 +55,7 @@ const phrases = {
     operator: OPERATOR,
     operatorFirst: OPERATOR,
     moderatorFirst: MODERATOR,
+    you: YOU,
   },
 
   because: {
