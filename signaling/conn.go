@@ -275,7 +275,7 @@ func (c *Conn) hello() {
 func (g *Gateway) features() []string {
 	features := []string{
 		protocol.FeaturePresence, protocol.FeatureHistory, protocol.FeatureInvites, protocol.FeatureModeration, protocol.FeatureStage,
-		protocol.FeatureFloor, protocol.FeatureListen, protocol.FeatureSpeaks,
+		protocol.FeatureFloor, protocol.FeatureListen, protocol.FeatureSpeaks, protocol.FeatureWhy,
 	}
 	if g.cfg.ResumeWindow > 0 {
 		features = append(features, protocol.FeatureResume)

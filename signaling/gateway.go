@@ -150,7 +150,7 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 		CheckOrigin: func(*http.Request) bool { return true },
 	}
 	g.lookout = newLookout(g)
-	g.journal = &journal{log: log, tally: cfg.Tally}
+	g.journal = &journal{log: log, tally: cfg.Tally, ended: g.noteMediaEnd}
 	g.peers = sfu.NewMediaPeerHub(g.journal)
 	g.channels = sfu.NewChannelHub(sfu.HubConfig{
 		Limits:   sfu.ChannelLimits{Capacity: cfg.ChannelCapacity, Channels: cfg.MaxChannels},

@@ -12,11 +12,14 @@ import (
 type journal struct {
 	log   *zap.Logger
 	tally *tally.Tally
+	// ended is told of every connection that ended by itself.
+	ended func(userID, channelID string, cause sfu.LeaveCause, err error)
 }
 
 // MediaEnded implements sfu.Journal: one line for each connection that did not end as its
 // client wished.
 func (j *journal) MediaEnded(userID, channelID string, cause sfu.LeaveCause, err error) {
+	j.ended(userID, channelID, cause, err)
 	fields := []zap.Field{zap.String("user", userID), zap.String("channel", channelID), zap.Error(err)}
 	switch cause {
 	case sfu.LeaveMediaFailed:

@@ -3,6 +3,7 @@ package signaling
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -72,6 +73,9 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	if wait := c.gw.cfg.Admission.Allow(now, user, admission.Charge{Kind: admission.Identify, Cost: 1}); wait > 0 {
 		return &rateLimitError{retryAfter: wait}
 	}
+	if len(d.Features) > protocol.MaxFeatures {
+		return payloadError("d.features has %d entries; at most %d are read", len(d.Features), protocol.MaxFeatures)
+	}
 	if len(d.Device) > protocol.MaxDeviceBytes {
 		return payloadError("d.device has %d bytes; at most %d are allowed", len(d.Device), protocol.MaxDeviceBytes)
 	}
@@ -84,7 +88,8 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 		return &closeError{err, protocol.CloseAuthFailed}
 	}
 	s := newSession(c, identity)
-	s.device = d.Device
+	s.device, s.client = d.Device, d.Client[:min(len(d.Client), maxClientName)]
+	s.plays = slices.Contains(d.Features, protocol.FeaturePlayback)
 	s.letInto(c.gw.cfg.People.AdmittedTo(ctx, s.userID)...)
 	entered := false
 	defer func() {
@@ -104,7 +109,7 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	}
 	c.gw.seen(s.userID)
 	c.log.Debug("identified", zap.String("user", s.userID),
-		zap.String("client", d.Client[:min(len(d.Client), maxClientName)]))
+		zap.String("client", s.client))
 	return nil
 }
 

@@ -91,6 +91,8 @@ var ops = map[protocol.Op]op{
 	protocol.OpPresence:      {handle: presence, charges: costs(heavy, admission.Presence), reads: true},
 	protocol.OpHand:          {handle: hand, charges: costs(1, admission.Voice)},
 	protocol.OpListen:        {handle: listen, charges: costs(heavy, admission.Voice)},
+	protocol.OpWhy:           {handle: whyNotHeard, charges: costs(heavy, admission.List), reads: true},
+	protocol.OpPlayback:      {handle: playback, charges: costs(1)},
 	protocol.OpMemberMute:    {handle: memberMute, charges: costs(1, admission.Voice)},
 	protocol.OpMemberMove:    {handle: memberMove, charges: costs(heavy)},
 	protocol.OpMemberKick:    {handle: memberKick, charges: costs(heavy)},

@@ -48,8 +48,13 @@ type Session struct {
 	muted atomic.Bool
 	// since is when the session began.
 	since time.Time
-	// device is what the client says of itself; may be empty.
-	device string
+	// device is what the client says of itself, and client what it is called; may be empty.
+	device, client string
+	// plays says that the client answers how it plays somebody; asks are such questions that it was asked.
+	plays bool
+	asks  asks
+	// mediaEnd is how the media ended last that ended by itself; nil: it did not.
+	mediaEnd atomic.Pointer[mediaEnd]
 
 	// turn is held by who carries out a request of the session, or ends it: one at a time, also
 	// when the client comes back on another connection. It guards the fields below, and is

@@ -48,6 +48,16 @@ func (h *history) put(f *frame, payload []byte, now time.Time) {
 	p.payload = append(p.payload[:0], payload...)
 }
 
+// last returns when the newest packet came; the zero time when there is none.
+func (h *history) last() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.packets == nil {
+		return time.Time{}
+	}
+	return h.packets[uint64(h.newest)%historyLen].at //nolint:gosec // an index is not negative
+}
+
 // span returns the indices, from first to last, of the packets received after since under
 // this word of the gate and in the epoch of the newest. Some between them may be missing. last is
 // below first when there are none.

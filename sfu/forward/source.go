@@ -187,6 +187,9 @@ func (s *Source) settle() {
 // ok is false when there were none. Muted packets count as received. From any goroutine.
 func (s *Source) Reception() (r repair.Reception, ok bool) { return s.reception.report() }
 
+// Newest returns when the newest packet that may be heard came; the zero time before the first. From any goroutine.
+func (s *Source) Newest() time.Time { return s.history.last() }
+
 // Stats returns the counters so far. Read while Prepare runs they may be one packet
 // apart. From any goroutine.
 func (s *Source) Stats() SourceStats {

@@ -26,6 +26,8 @@ const leastSent = 10
 type listener struct {
 	slots []Slot
 	drops listenerDrops
+	// confirmed is Stats.Confirmed.
+	confirmed []atomic.Uint64
 
 	// The receiving loop's own.
 	asked    bounded.Bucket // for each packet, at nackRate
@@ -54,6 +56,7 @@ func (l *listener) open(asked *offered, ssrcs []uint32, endpoint *wire.Endpoint)
 	l.slots = make([]Slot, 0, len(ssrcs))
 	l.reported = make([]uint64, len(ssrcs))
 	l.progress = make([]progress, len(ssrcs))
+	l.confirmed = make([]atomic.Uint64, len(ssrcs))
 	for i := range asked.lines {
 		line := &asked.lines[i]
 		if line.mic || line.rejected {
@@ -89,8 +92,9 @@ func (l *listener) resend(out *wire.Batch, nack *repair.Feedback, now time.Time)
 }
 
 // heard takes what the client says of the slots it hears, and gives them the redundancy
-// that its network needs. ntp is the middle of the NTP timestamp of now.
-func (l *listener) heard(report *repair.Feedback, ntp uint32, network *network) {
+// that its network needs.
+func (l *listener) heard(report *repair.Feedback, now time.Time, network *network) {
+	ntp := uint32(repair.NTP(now) >> 16) //nolint:gosec // the middle 32 bits are meant
 	var jitter uint32
 	for block := range report.Blocks() {
 		slot := l.slotOf(block.SSRC)
@@ -100,7 +104,12 @@ func (l *listener) heard(report *repair.Feedback, ntp uint32, network *network) 
 		if rtt, ok := block.RTT(ntp); ok {
 			network.roundTrip(rtt)
 		}
-		sent, lost := l.progress[slot].advance(&block, &l.slots[slot])
+		stats := l.slots[slot].Stats()
+		sent, lost := l.progress[slot].advance(&block, &stats)
+		if sent > 0 {
+			l.confirmed[slot].Store(stats.Packets)
+			network.confirmed(now)
+		}
 		l.sent, l.lost, jitter = l.sent+sent, l.lost+lost, max(jitter, block.Jitter)
 	}
 	if l.sent < leastSent {
@@ -119,8 +128,7 @@ func (l *listener) heard(report *repair.Feedback, ntp uint32, network *network) 
 // how many of these were lost on the way to the client. Packets that never came from the
 // talker are no loss of the client's. Packets that it asked for are, also when it counts
 // them as received because they were sent again.
-func (p *progress) advance(block *repair.ReportBlock, slot *Slot) (sent, lost int64) {
-	stats := slot.Stats()
+func (p *progress) advance(block *repair.ReportBlock, stats *forward.SlotStats) (sent, lost int64) {
 	former := *p
 	*p = progress{known: true, highest: block.Highest, lost: block.TotalLost, missing: stats.Missing, asked: stats.Asked}
 	sent = int64(stats.Packets - stats.Resent) //nolint:gosec // the first block is about everything before it

@@ -21,6 +21,9 @@ type Network struct {
 	// Redundancy is how many redundant blocks the packets to the client carry, if RED was
 	// negotiated.
 	Redundancy int
+	// UpAt is when LossUp was last taken, and ConfirmedAt when a report of the client's was last about packets that it had not
+	// reported of before.
+	UpAt, ConfirmedAt time.Time
 }
 
 // rttShare is how much of a new round trip goes into the smoothed one (RFC 6298).
@@ -48,7 +51,7 @@ func (n *network) sent(ntp uint32, now time.Time) {
 func (n *network) received(r *repair.Reception, now time.Time) (lastReport, delay uint32) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.state.LossUp, n.state.JitterUp = float64(r.FractionLost)/256, fromTicks(r.Jitter)
+	n.state.LossUp, n.state.JitterUp, n.state.UpAt = float64(r.FractionLost)/256, fromTicks(r.Jitter), now
 	if n.senderAt.IsZero() {
 		return 0, 0
 	}
@@ -60,6 +63,13 @@ func (n *network) heard(loss float64, jitter uint32, redundancy int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.state.LossDown, n.state.JitterDown, n.state.Redundancy = loss, fromTicks(jitter), redundancy
+}
+
+// confirmed notes that the client reported of packets that it had not reported of before.
+func (n *network) confirmed(now time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.state.ConfirmedAt = now
 }
 
 // roundTrip notes a measured round trip.

@@ -30,6 +30,7 @@ type Peer struct {
 	listener listener
 	network  network
 	badRTCP  atomic.Uint64 // compounds that were dropped
+	made     time.Time
 
 	mu         sync.Mutex // guards the fields below
 	closed     bool
@@ -48,6 +49,7 @@ func (f *Factory) Answer(offer string, at ...netip.AddrPort) (*Peer, error) {
 	}
 	p := &Peer{id: f.lastID.Add(1), factory: f}
 	now := time.Now()
+	p.made = now
 	p.endpoint = f.engine.NewEndpoint(p)
 	p.endpoint.Touch(now)
 	p.negotiated = newNegotiation(asked, newSSRCs(asked.slots))

@@ -111,7 +111,7 @@ func (p *Peer) OnRTCP(out *wire.Batch, _ *wire.Endpoint, raw []byte, now time.Ti
 		if feedback.FromSender && feedback.Sender == p.talker.ssrc.Load() {
 			p.network.sent(feedback.NTP, now)
 		}
-		p.listener.heard(&feedback, uint32(repair.NTP(now)>>16), &p.network) //nolint:gosec // the middle 32 bits are meant
+		p.listener.heard(&feedback, now, &p.network)
 		p.talker.source.SetRTT(p.network.rtt())
 	}
 }

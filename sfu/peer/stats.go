@@ -1,6 +1,8 @@
 package peer
 
 import (
+	"time"
+
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
@@ -17,6 +19,15 @@ type Stats struct {
 	// Source counts what the client said, Slots what it heard on each of them.
 	Source forward.SourceStats
 	Slots  []forward.SlotStats
+	// Confirmed is how many packets each slot had sent when a report of the client's was last about new ones.
+	Confirmed []uint64
+	// Made is when the offer was answered, and Path how far the connection has come since.
+	Made time.Time
+	Path wire.Progress
+	// Newest is when the microphone's newest packet came that may be heard; zero: not lately.
+	Newest time.Time
+	// Levels: the client says how loud its packets are.
+	Levels bool
 }
 
 // Drops counts packets of a client that authenticated and were dropped all the same, by
@@ -86,9 +97,11 @@ func (p *Peer) Stats() Stats {
 	s := Stats{
 		Network: p.network.read(), Endpoint: p.endpoint.Stats(), Dropped: p.dropped(),
 		Source: p.talker.source.Stats(), Slots: make([]forward.SlotStats, len(p.listener.slots)),
+		Confirmed: make([]uint64, len(p.listener.slots)), Made: p.made, Path: p.endpoint.Progress(),
+		Newest: p.talker.source.Newest(), Levels: p.talker.levelID != 0,
 	}
 	for i := range p.listener.slots {
-		s.Slots[i] = p.listener.slots[i].Stats()
+		s.Slots[i], s.Confirmed[i] = p.listener.slots[i].Stats(), p.listener.confirmed[i].Load()
 	}
 	return s
 }

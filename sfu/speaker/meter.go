@@ -150,6 +150,8 @@ type Reading struct {
 	Loudness Loudness
 	// Spoke is when speech was last heard, Onset when that had begun; zero for never.
 	Spoke, Onset time.Time
+	// Sounded is when there last was any sound, speech or not; zero for never.
+	Sounded time.Time
 }
 
 // Read returns the reading at now. Read while Observe runs, its parts may be a packet
@@ -160,6 +162,9 @@ func (m *Meter) Read(now time.Time) Reading {
 	if spoke := m.spoke.Load(); spoke != 0 {
 		r.Spoke = m.origin.Add(time.Duration(spoke))
 		r.Onset = m.origin.Add(time.Duration(m.onset.Load()))
+	}
+	if sound := m.sound.Load(); sound != 0 {
+		r.Sounded = m.origin.Add(time.Duration(sound))
 	}
 	return r
 }

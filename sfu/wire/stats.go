@@ -1,6 +1,9 @@
 package wire
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // engineCounters count what belongs to no endpoint. They are added to once per batch or on rare paths.
 type engineCounters struct {
@@ -53,6 +56,21 @@ func (e *Engine) Stats() Stats {
 		ReadErrors: c.readErrors.Load(), Panics: c.panics.Load(),
 		Handshakes: c.handshakes.Load(), Failures: c.failures.stats(),
 	}
+}
+
+// Progress is how far an endpoint has come, and whether something may be sent to it.
+type Progress struct {
+	FirstCheck time.Time // zero: none has come
+	Keyed      bool      // DTLS is done
+	Sending    bool      // there is a nominated pair, to which the peer consents
+	Expired    bool      // the peer has not consented to it for too long
+}
+
+// Progress returns how far the endpoint has come.
+func (ep *Endpoint) Progress() Progress {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	return Progress{FirstCheck: ep.firstCheck, Keyed: ep.keyed, Sending: ep.dest.Load() != nil, Expired: ep.path.expired}
 }
 
 // EndpointStats are one endpoint's counters.

@@ -237,6 +237,8 @@ func (c *Client) handle(f protocol.Frame) error {
 		c.iceServers.Store(&d.ICEServers)
 	case *protocol.Reconnect:
 		c.reconnect = d
+	case *protocol.PlaybackWanted:
+		c.tellPlayback(d)
 	default:
 	}
 	c.mu.Lock()

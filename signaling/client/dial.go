@@ -39,6 +39,9 @@ type Options struct {
 	ClientName string
 	// Device is a random word that the caller keeps for this device, or empty.
 	Device string
+	// Playback, if set, is asked how somebody is played when the server wants to know, to add what only the caller knows: volumes, say. It
+	// must not block.
+	Playback func(userID string, told *protocol.Playback)
 	// Dialer opens the WebSocket, for TLS settings, a proxy or headers of one's own;
 	// nil means the defaults. Its buffer sizes are kept where set.
 	Dialer *websocket.Dialer
@@ -165,6 +168,7 @@ func connect(ctx context.Context, gateway string, base *websocket.Dialer) (*webs
 func (c *Client) identify(l *link, token string) error {
 	err := l.ask(protocol.OpIdentify, protocol.Identify{
 		Token: token, UserID: c.opts.UserID, V: protocol.Version, Client: c.opts.ClientName, Device: c.opts.Device,
+		Features: []string{protocol.FeaturePlayback},
 	})
 	if err != nil {
 		return err

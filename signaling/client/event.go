@@ -16,7 +16,7 @@ type Event struct {
 	S uint64
 	// Payload is one of *protocol.ChannelEvent, *protocol.MessageEvent, *protocol.MessageChange,
 	// *protocol.VoiceStateEvent, *protocol.Speakers, *protocol.SlotMap,
-	// *protocol.MediaState, *protocol.Listen, *protocol.ModerationEvent, *protocol.ICEServers, *protocol.Reconnect, *protocol.Presence, *PresenceSnapshot,
+	// *protocol.MediaState, *protocol.Listen, *protocol.ModerationEvent, *protocol.ICEServers, *protocol.Reconnect, *protocol.PlaybackWanted, which the client answers by itself, *protocol.Presence, *PresenceSnapshot,
 	// *protocol.FloorGranted, *protocol.FloorDeny, *protocol.FloorTaken, *protocol.FloorIdle, *protocol.FloorRevoke, which is a warning while it
 	// has a GraceMS, *protocol.FloorQueuePosInfo, *Missed, *Reidentified, or a json.RawMessage for an opcode this version does not know.
 	Payload any
@@ -101,6 +101,8 @@ func eventPayload(f protocol.Frame) (any, error) {
 		payload = new(protocol.Listen)
 	case protocol.OpMediaState:
 		payload = new(protocol.MediaState)
+	case protocol.OpPlaybackWanted:
+		payload = new(protocol.PlaybackWanted)
 	case protocol.OpICEServers:
 		payload = new(protocol.ICEServers)
 	case protocol.OpReconnect:

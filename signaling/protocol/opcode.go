@@ -36,6 +36,8 @@ const (
 	OpPresence      Op = 42 // → OpAck
 	OpHand          Op = 43 // → OpAck
 	OpListen        Op = 44 // → OpAck
+	OpWhy           Op = 45 // → OpAck
+	OpPlayback      Op = 46 // → OpAck
 	OpMemberMute    Op = 50 // → OpAck
 	OpMemberMove    Op = 51 // → OpAck
 	OpMemberKick    Op = 52 // → OpAck
@@ -73,6 +75,7 @@ const (
 	OpFloorQueue      Op = 115 // event
 	OpFloorPong       Op = 116 // reply
 	OpListening       Op = 117 // event
+	OpPlaybackWanted  Op = 118 // event
 	OpAck             Op = 200 // reply
 	OpError           Op = 201 // reply
 )
@@ -162,6 +165,12 @@ func (o Op) String() string { //nolint:funlen // a table
 		return "LISTEN"
 	case OpListening:
 		return "LISTENING"
+	case OpWhy:
+		return "WHY"
+	case OpPlayback:
+		return "PLAYBACK"
+	case OpPlaybackWanted:
+		return "PLAYBACK_WANTED"
 	case OpMemberMute:
 		return "MEMBER_MUTE"
 	case OpMemberMove:

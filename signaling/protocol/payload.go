@@ -28,6 +28,8 @@ type Identify struct {
 	Client string `json:"client,omitempty"`
 	// Device is the client's own random word for the device, the same each time; guests who were banned are known by it.
 	Device string `json:"device,omitempty"`
+	// Features is what the client can do that not all can, such as FeaturePlayback. What the server does not know it passes over.
+	Features []string `json:"features,omitempty"`
 }
 
 // ChannelCreate is the d of CHANNEL_CREATE.

@@ -56,6 +56,8 @@ export const Op = Object.freeze({
   PRESENCE: 42,
   HAND: 43,
   LISTEN: 44,
+  WHY: 45,
+  PLAYBACK: 46,
   MEMBER_MUTE: 50,
   MEMBER_MOVE: 51,
   MEMBER_KICK: 52,

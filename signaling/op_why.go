@@ -1,0 +1,268 @@
+package signaling
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/people"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/why"
+)
+
+// playbackPatience is how long a client may take to say how it plays somebody: it looks for a second, and its network may be bad.
+const playbackPatience = 3 * time.Second
+
+// reportsOld is how old what reports say may be to say anything of now.
+const reportsOld = 30 * time.Second
+
+// mediaEnd is how a session's media ended by itself.
+type mediaEnd struct {
+	channelID string
+	text      string
+}
+
+// noteMediaEnd keeps why somebody is out of a channel who did not ask for it.
+func (g *Gateway) noteMediaEnd(userID, channelID string, cause sfu.LeaveCause, err error) {
+	s := g.users.Get(userID)
+	if s == nil || cause == sfu.LeaveHungUp {
+		return
+	}
+	text := cause.String()
+	if err != nil {
+		text += ": " + err.Error()
+	}
+	s.mediaEnd.Store(&mediaEnd{channelID, text})
+}
+
+// whyNotHeard says why the user does not hear somebody. Of who is in no channel of which they may know it says no more than that.
+func whyNotHeard(_ context.Context, s *Session, r *request) error {
+	var d protocol.Why
+	if err := r.frame.Bind(&d); err != nil {
+		return err
+	}
+	if d.UserID == "" {
+		return payloadError("d.user_id is missing")
+	}
+	facts := s.gw.facts(s, s.gw.users.Get(d.UserID), time.Now())
+	if there := facts.Talker.Channel; facts.Hidden || there == "" && !s.sawMediaEnd(d.UserID) {
+		facts.Talker = why.Party{}
+	}
+	facts.Playback = playbackOf(d.Playback)
+	steps := why.Walk(facts)
+	r.ack(found(d.UserID, steps[len(steps)-1]))
+	return nil
+}
+
+// sawMediaEnd reports whether the user was told why somebody is in no channel any more: they were in the same one.
+func (s *Session) sawMediaEnd(userID string) bool {
+	other, m := s.gw.users.Get(userID), s.member.Load()
+	if other == nil || m == nil {
+		return false
+	}
+	end := other.mediaEnd.Load()
+	return end != nil && end.channelID == m.Channel().ID()
+}
+
+func found(userID string, step why.Step) protocol.WhyFound {
+	words := step.Cause.Words()
+	return protocol.WhyFound{
+		UserID: userID, Cause: string(step.Cause), Link: string(step.Link), Side: string(words.Side), What: words.What, Mend: words.Mend,
+	}
+}
+
+// WhyReport is all that was found of why somebody is not heard.
+type WhyReport struct {
+	Listener, Talker protocol.Listener // who they are
+	protocol.WhyFound
+	Steps []why.Step
+	// Asked: the listener's client was asked how it plays; Playback is what it said, nil for nothing in time.
+	Asked    bool
+	Playback *protocol.Playback
+}
+
+// Why finds out for the operator why the listener does not hear the talker, both by id or, while they are here, by a name that only
+// they have. It asks the listener's client, and so takes some seconds. The error wraps people.ErrUnknown.
+func (g *Gateway) Why(ctx context.Context, listener, talker string) (WhyReport, error) {
+	l, err := g.present(ctx, listener)
+	if err != nil {
+		return WhyReport{}, err
+	}
+	if l == nil {
+		return WhyReport{}, fmt.Errorf("%w: %q is not here, and so hears nobody", people.ErrUnknown, listener)
+	}
+	t, err := g.present(ctx, talker)
+	if err != nil {
+		return WhyReport{}, err
+	}
+	report := WhyReport{Listener: protocol.Listener{UserID: l.userID, Name: l.name}, Talker: protocol.Listener{UserID: talker}}
+	if t != nil {
+		report.Talker = protocol.Listener{UserID: t.userID, Name: t.name}
+	}
+	if report.Asked = l.plays && t != nil; report.Asked {
+		report.Playback = l.asks.ask(ctx, l, t.userID)
+	}
+	facts := g.facts(l, t, time.Now())
+	facts.Hidden = false // nothing is, from the operator
+	facts.Playback = playbackOf(report.Playback)
+	report.Steps = why.Walk(facts)
+	report.WhyFound = found(report.Talker.UserID, report.Steps[len(report.Steps)-1])
+	return report, nil
+}
+
+// present returns who is here by this id, or by this name if only one is; nil for one who is known and not here. The error wraps
+// people.ErrUnknown.
+func (g *Gateway) present(ctx context.Context, idOrName string) (*Session, error) {
+	if s := g.users.Get(idOrName); s != nil {
+		return s, nil
+	}
+	named := g.users.those(func(s *Session) bool { return s.name == idOrName })
+	switch len(named) {
+	case 1:
+		return named[0], nil
+	case 0:
+		who, err := g.cfg.People.Whom(ctx, idOrName)
+		return g.users.Get(who.UserID), err
+	default:
+		return nil, fmt.Errorf("%w: %d are called %q; say whom you mean by the id", people.ErrBadRequest, len(named), idOrName)
+	}
+}
+
+// facts are what is known of one who is not heard, nil for one who is not here, and of one who does not hear.
+func (g *Gateway) facts(listener, talker *Session, now time.Time) why.Facts {
+	f := why.Facts{Yourself: listener == talker, Listener: listener.party()}
+	if talker == nil {
+		return f
+	}
+	f.Talker = talker.party()
+	from, to := talker.member.Load(), listener.member.Load()
+	if f.Talker.Channel != "" {
+		info := from.Channel().Info()
+		f.Hidden = !listener.sees(&info)
+	}
+	if f.Talker.Channel == "" || f.Listener.Channel == "" {
+		return f
+	}
+	h := sfu.Hear(to, from, now)
+	f.Together, f.Tuned = h.Together, h.Tuned
+	f.Turns, f.Open, f.Holder, f.Excluded = h.Turns, h.Open, h.Holder != "", h.Excluded
+	fill(&f.Talker, h.Talker, &h.TalkerMedia, now)
+	fill(&f.Listener, h.Listener, &h.ListenerMedia, now)
+	if f.Slots = len(h.Slots) - h.ScannerSlots; !h.Together {
+		f.Slots = h.ScannerSlots
+	}
+	if f.Slot = h.Slot >= 0; f.Slot && h.Slot < len(h.ListenerMedia.Slots) {
+		sent := h.ListenerMedia.Slots[h.Slot].Packets
+		f.Out = why.Out{Sent: sent, Unconfirmed: sent - h.ListenerMedia.Confirmed[h.Slot]}
+	}
+	newest := h.TalkerMedia.Newest
+	f.Voice = why.Voice{
+		Came: !newest.IsZero(), Newest: now.Sub(newest), Levels: h.TalkerMedia.Levels, Sounded: !h.Voice.Sounded.IsZero(),
+		Silent: now.Sub(h.Voice.Sounded), Speaking: h.Voice.Speaking,
+	}
+	return f
+}
+
+// party is what is known of somebody who is here, without their media.
+func (s *Session) party() why.Party {
+	p := why.Party{Here: true, Away: s.attached() == nil}
+	if m := s.member.Load(); m != nil && m.Active() {
+		p.Channel = m.Channel().ID()
+	} else if end := s.mediaEnd.Load(); end != nil {
+		p.MediaEnd = end.text
+	}
+	return p
+}
+
+// fill adds what is known of a party's place in its channel, and of its media.
+func fill(p *why.Party, m sfu.MemberInfo, media *sfu.Media, now time.Time) {
+	p.Microphone, p.Mic, p.Sound = m.Talker, m.Devices.Mic, m.Devices.Sound
+	p.SelfMute, p.SelfDeaf, p.Muted, p.Suppressed, p.MediaLost = m.SelfMute, m.SelfDeaf, m.Muted, m.Suppressed, m.MediaLost
+	p.Path = why.Path{
+		Age: now.Sub(media.Made), Checked: !media.Path.FirstCheck.IsZero(), Keyed: media.Path.Keyed, Sending: media.Path.Sending,
+		Silent: now.Sub(media.LastSeen),
+	}
+	if now.Sub(media.Network.UpAt) < reportsOld {
+		p.Path.LossUp = media.Network.LossUp
+	}
+	if now.Sub(media.Network.ConfirmedAt) < reportsOld {
+		p.Path.LossDown = media.Network.LossDown
+	}
+}
+
+// playbackOf is what a client said of how it plays somebody.
+func playbackOf(d *protocol.Playback) *why.Playback {
+	if d == nil {
+		return nil
+	}
+	over := time.Duration(min(max(d.OverMS, 0), math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
+	return &why.Playback{
+		Sound: string(d.Sound), Volume: d.Volume, PersonVolume: d.PersonVolume, Playing: d.Playing,
+		Over: over, Packets: d.Packets, Lost: d.Lost, Concealed: d.Concealed,
+	}
+}
+
+// asks are the questions that a session was asked and has not answered. The zero value is ready.
+type asks struct {
+	mu   sync.Mutex // guards open
+	open map[string]chan protocol.Playback
+}
+
+// ask has the session's client say how it plays somebody; nil when it does not in time.
+func (a *asks) ask(ctx context.Context, s *Session, userID string) *protocol.Playback {
+	id := rand.Text()
+	event, err := protocol.EncodeBody(protocol.OpPlaybackWanted, protocol.PlaybackWanted{AskID: id, UserID: userID})
+	if err != nil {
+		s.log.Error("event lost", zap.Error(err))
+		return nil
+	}
+	answer := make(chan protocol.Playback, 1)
+	a.mu.Lock()
+	if a.open == nil {
+		a.open = make(map[string]chan protocol.Playback)
+	}
+	a.open[id] = answer
+	a.mu.Unlock()
+	defer a.take(id)
+	ctx, cancel := context.WithTimeout(ctx, playbackPatience)
+	defer cancel()
+	s.out.event(event)
+	select {
+	case d := <-answer:
+		return &d
+	case <-s.gone:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// take returns who waits for an answer, and forgets them; nil for nobody.
+func (a *asks) take(id string) chan<- protocol.Playback {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	answer := a.open[id]
+	delete(a.open, id)
+	return answer
+}
+
+// playback takes how a client plays somebody. One who waited too long for it is not told any more.
+func playback(_ context.Context, s *Session, r *request) error {
+	var d protocol.PlaybackTold
+	if err := r.frame.Bind(&d); err != nil {
+		return err
+	}
+	if d.Playback.Sound != "" && !d.Playback.Sound.Known() {
+		return payloadError("d.playback.sound is none of ok, blocked and lost")
+	}
+	if answer := s.asks.take(d.AskID); answer != nil {
+		answer <- d.Playback
+	}
+	r.ack(nil)
+	return nil
+}
