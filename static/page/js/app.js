@@ -48,6 +48,7 @@ import { fillIcons } from './ui/icons.js';
 import { mountKeys } from './ui/keys.js';
 import { mountLanguage } from './ui/language.js';
 import { mountLine } from './ui/line.js';
+import { mountPanel } from './ui/panel.js';
 import { mountPeople } from './ui/people.js';
 import { fillPhrases } from './ui/phrases.js';
 import { mountPreferences } from './ui/preferences.js';
@@ -83,6 +84,7 @@ function main() {
   for (const id of ['start-checkup', 'checkup-open']) {
     byId(id).addEventListener('click', dialogs.checkup);
   }
+  mountPanel(session, byId('voice-status'), dialogs.checkup);
   const hint = mountHint(new Muffled(session.call, choices));
   mountKeys(keys, choices, preferences);
   mountLanguage();

@@ -63,8 +63,6 @@ export class Media extends EventTarget {
   /** @type {RTCRtpSender | null} */
   #sender = null;
   #connectTimer = 0;
-  /** @type {Meter | null} */
-  #meter = null;
 
   /**
    * @param {HTMLElement} host where the audio elements live
@@ -74,6 +72,10 @@ export class Media extends EventTarget {
     super();
     this.playback = new Playback(host);
     this.microphone = microphone;
+    this.meter = new Meter();
+    this.meter.addEventListener('quality', (e) => {
+      this.dispatchEvent(new CustomEvent('quality', { detail: /** @type {CustomEvent} */ (e).detail }));
+    });
   }
 
   /**
@@ -136,10 +138,7 @@ export class Media extends EventTarget {
     if (!pc) {
       return;
     }
-    this.#meter = new Meter(pc);
-    this.#meter.addEventListener('quality', (e) => {
-      this.dispatchEvent(new CustomEvent('quality', { detail: /** @type {CustomEvent} */ (e).detail }));
-    });
+    this.meter.start(pc);
     // Browsers differ in when they give up, and some never do.
     this.#connectTimer = setTimeout(() => this.#setState('failed'), CONNECT_TIMEOUT_MS);
     await pc.setRemoteDescription({ type: 'answer', sdp });
@@ -212,8 +211,7 @@ export class Media extends EventTarget {
   /** Ends the connection. The microphone stays open for the next one. */
   close() {
     this.#stopWaiting();
-    this.#meter?.stop();
-    this.#meter = null;
+    this.meter.stop();
     if (this.#pc) {
       this.#pc.onconnectionstatechange = null;
       this.#pc.close();

@@ -1,12 +1,16 @@
 /**
- * Reads a peer connection's statistics and tells how good the path is.
+ * Reads a peer connection's statistics and keeps what the call was like in the last minutes, also across connections.
  *
- * Event: `quality`, a CustomEvent whose `detail` is a {@link Quality}.
+ * Events: `quality`, a CustomEvent whose `detail` is a {@link Quality}; each time that there is another sample.
  * @module
  */
 
-/** How often quality is computed, in milliseconds: seldom enough not to flicker. */
-const INTERVAL_MS = 2_000;
+import { countersOf, factsOf, sampleOf } from './figures.js';
+
+/** How often it is read, in milliseconds: seldom enough not to flicker. */
+export const INTERVAL_MS = 2_000;
+/** For how long samples are kept, in milliseconds. */
+export const KEPT_MS = 300_000;
 
 /**
  * @typedef {object} Quality
@@ -15,14 +19,21 @@ const INTERVAL_MS = 2_000;
  */
 
 export class Meter extends EventTarget {
-  #pc;
+  /** The oldest first. @type {import('./figures.js').Sample[]} */
+  samples = [];
+  /** Of the connection that was read last. @type {import('./figures.js').Facts | null} */
+  facts = null;
+
+  /** @type {RTCPeerConnection | null} */
+  #pc = null;
   #timer = 0;
   #busy = false;
-  #counted = { lost: 0, received: 0 };
+  /** @type {import('./figures.js').Counters | null} */
+  #counters = null;
 
-  /** @param {RTCPeerConnection} pc */
-  constructor(pc) {
-    super();
+  /** @param {RTCPeerConnection} pc to be read from now on */
+  start(pc) {
+    this.stop();
     this.#pc = pc;
     this.#timer = setInterval(() => this.#read(), INTERVAL_MS);
     this.#read();
@@ -30,19 +41,21 @@ export class Meter extends EventTarget {
 
   stop() {
     clearInterval(this.#timer);
-    this.#timer = 0;
+    this.#pc = null;
+    this.#counters = null;
   }
 
   async #read() {
+    const pc = this.#pc;
     // A hidden page shows nothing, and a slow report must not pile up.
-    if (this.#busy || document.hidden) {
+    if (this.#busy || document.hidden || !pc) {
       return;
     }
     this.#busy = true;
     try {
-      const report = await this.#pc.getStats();
-      if (this.#timer) {
-        this.#quality(report);
+      const report = await pc.getStats();
+      if (pc === this.#pc) {
+        this.#take(report);
       }
     } catch {
       // A closed connection has no statistics.
@@ -52,26 +65,20 @@ export class Meter extends EventTarget {
   }
 
   /** @param {RTCStatsReport} report */
-  #quality(report) {
+  #take(report) {
+    const counters = countersOf(report, performance.now());
+    const before = this.#counters;
+    this.#counters = counters;
+    this.facts = factsOf(report);
+    if (!before || counters.at - before.at > 2 * INTERVAL_MS) {
+      return; // of what was meanwhile nothing is known moment by moment
+    }
+    const sample = sampleOf(report, counters, before);
+    this.samples = [...this.samples.filter(({ at }) => sample.at - at < KEPT_MS), sample];
+    const { rttMs, reportedRttMs, leftIn, lostOut } = sample;
+    const rtt = rttMs ?? reportedRttMs ?? null;
     /** @type {Quality} */
-    const quality = { rttMs: null, lossPercent: null };
-    const counted = { lost: 0, received: 0 };
-    let upstream = 0;
-    report.forEach((stats) => {
-      if (stats.type === 'candidate-pair' && stats.nominated && stats.currentRoundTripTime !== undefined) {
-        quality.rttMs = Math.round(stats.currentRoundTripTime * 1000);
-      } else if (stats.type === 'inbound-rtp') {
-        counted.lost += stats.packetsLost ?? 0;
-        counted.received += stats.packetsReceived ?? 0;
-      } else if (stats.type === 'remote-inbound-rtp') {
-        upstream = Math.max(upstream, (stats.fractionLost ?? 0) * 100);
-      }
-    });
-    const lost = Math.max(0, counted.lost - this.#counted.lost);
-    const received = Math.max(0, counted.received - this.#counted.received);
-    this.#counted = counted;
-    const downstream = lost + received > 0 ? (100 * lost) / (lost + received) : 0;
-    quality.lossPercent = Math.round(Math.max(downstream, upstream));
+    const quality = { rttMs: rtt === null ? null : Math.round(rtt), lossPercent: Math.round(Math.max(leftIn ?? 0, lostOut ?? 0)) };
     this.dispatchEvent(new CustomEvent('quality', { detail: quality }));
   }
 }

@@ -807,6 +807,50 @@ const phrases = {
     chosen: (key) => `${key} it is.`,
   },
 
+  figures: {
+    title: 'Connection',
+    open: 'How the connection is',
+    way: 'Way',
+    server: 'Server',
+    codec: 'Codec',
+    signalling: 'Messages',
+    noWay: 'none yet',
+    /** @param {string} family */
+    direct: (family) => `Direct, by UDP, ${family}`,
+    /** @param {'UDP' | 'TCP' | 'TLS'} transport @param {string} family */
+    relayed: (transport, family) => `Relayed, TURN by ${transport}, ${family}`,
+    /** @param {string} codec */
+    redundant: (codec) => `${codec}, with RED`,
+    noCodec: 'none yet',
+    /** @param {string} time */
+    thereAndBack: (time) => `${time} there and back`,
+    unmeasured: 'not measured yet',
+    rtt: 'Round trip',
+    concealed: 'Concealed',
+    lossIn: 'Lost on the way to you',
+    lossOut: 'Lost on the way from you',
+    jitter: 'Jitter',
+    bitrate: 'Bitrate',
+    buffer: 'Buffer delay',
+    byChecks: 'by checks',
+    byReports: 'by reports',
+    ofSound: 'of the sound',
+    atFirst: 'at first',
+    aboutAtFirst: 'at first, about',
+    afterAsking: 'after asking again',
+    sentAgain: 'sent again',
+    toYou: 'to you',
+    fromYou: 'from you',
+    ofEach: 'of each sound',
+    notTold: 'not told',
+    notToldWhy: 'This browser does not tell it.',
+    nothing: '–',
+    /** @param {string} value */
+    always: (value) => `always ${value}`,
+    /** @param {string} least @param {string} middle @param {string} most */
+    range: (least, middle, most) => `${least} to ${most}, mostly ${middle}`,
+  },
+
   checkup: {
     list: 'What was checked',
     copyReport: 'Copy report',
