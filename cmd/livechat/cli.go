@@ -25,6 +25,7 @@ type cli struct {
 	Audit   auditCommand   `cmd:"" help:"See what moderators did."`
 	Revoke  revokeCommand  `cmd:"" help:"Take tokens back."`
 	Bench   benchCommand   `cmd:"" help:"Measure what the server costs on this machine."`
+	Talk    talkCommand    `cmd:"" help:"Take part in a channel: play, record, read and write."`
 	Doctor  doctorCommand  `cmd:"" help:"Check whether voice works with a server from here."`
 	Backup  backupCommand  `cmd:"" help:"Copy what the server remembers."`
 	Restore restoreCommand `cmd:"" help:"Put such a copy back."`
@@ -45,6 +46,7 @@ func defaults() *cli {
 		Audit:   auditCommand{Limit: defaultAudit, administering: administering{serversData: data}},
 		Revoke:  revokeCommand{administering: administering{serversData: data}},
 		Bench:   defaultBench(),
+		Talk:    defaultTalk(),
 		Backup:  backupCommand{serversData: data},
 		Restore: restoreCommand{serversData: data},
 		Export:  exportCommand{serversData: data},
@@ -87,6 +89,9 @@ func newParser(grammar *cli, lookupEnv func(string) (string, bool)) (*kong.Kong,
 			{Key: "secret", Title: "The secret:"},
 			{Key: "bench", Title: "The measurement:"},
 			{Key: "doctor", Title: "The check:"},
+			{Key: "talk", Title: "Who and where:"},
+			{Key: "sound", Title: "What is played:"},
+			{Key: "listening", Title: "What is heard:"},
 			{Key: "care", Title: "The data:"},
 			{Key: "more", Title: "More:"},
 		}),

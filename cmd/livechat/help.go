@@ -32,6 +32,7 @@ Usage: livechat [flags]                    run the server
        livechat ban COMMAND                keep somebody out
        livechat audit                      see what moderators did
        livechat bench SCENARIO... [flags]  measure what the server costs
+       livechat talk [flags] [URL]         take part in a channel from here
        livechat doctor [URL]               check whether voice works from here
        livechat backup FILE                copy what the server remembers
        livechat restore FILE               put such a copy back
@@ -101,6 +102,7 @@ func pages() map[string]page {
 		"audit":   {wrapAll(auditOverview), auditExamples},
 		"revoke":  {wrapAll(revokeOverview), revokeExamples},
 		"bench":   {wrapAll(benchOverview) + "\n" + wrapAll(benchScenarios), benchExamples},
+		"talk":    {wrapAll(talkOverview), talkExamples},
 		"doctor":  {wrapAll(doctorOverview), doctorExamples},
 		"backup":  {wrapAll(backupOverview), backupExamples},
 		"restore": {wrapAll(restoreOverview), restoreExamples},

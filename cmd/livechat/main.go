@@ -13,6 +13,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/cmd/app"
 	"github.com/mini-livechat/mini-livechat/cmd/bench"
 	"github.com/mini-livechat/mini-livechat/cmd/doctor"
+	"github.com/mini-livechat/mini-livechat/cmd/talk"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -57,7 +58,7 @@ func run(args []string) int {
 		return exitOK
 	case errors.Is(err, errNoVoice):
 		return exitFailure // the report says it all
-	case errors.Is(err, doctor.ErrURL), errors.Is(err, bench.ErrScenario), errors.Is(err, bench.ErrOption):
+	case errors.Is(err, doctor.ErrURL), errors.Is(err, bench.ErrScenario), errors.Is(err, bench.ErrOption), errors.Is(err, talk.ErrOption):
 		code = exitUsage
 	}
 	if refusal, ok := errors.AsType[*protocol.Error](err); ok {

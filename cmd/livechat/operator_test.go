@@ -19,7 +19,7 @@ import (
 
 func TestHelpAsACommand(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"", "token", "bench", "doctor", "backup", "restore", "export", "import", "version"} {
+	for _, command := range []string{"", "token", "bench", "talk", "doctor", "backup", "restore", "export", "import", "version"} {
 		args := strings.Fields(command)
 		byFlag, _, code := output(t, livechat(t, nil, append(args, "--help")...))
 		require.Zero(t, code)
@@ -36,7 +36,7 @@ func TestHelpAsACommand(t *testing.T) {
 func TestHelpIsAligned(t *testing.T) {
 	t.Parallel()
 	for _, page := range []string{
-		overview, settings, mintOverview, mintExamples, benchOverview, benchScenarios, benchExamples, doctorOverview, doctorExamples,
+		overview, settings, mintOverview, mintExamples, benchOverview, benchScenarios, benchExamples, talkOverview, talkExamples, doctorOverview, doctorExamples,
 		backupOverview, backupExamples, restoreOverview, restoreExamples,
 	} {
 		wrapped := strings.Split(wrapAll(page), "\n")
@@ -47,7 +47,7 @@ func TestHelpIsAligned(t *testing.T) {
 			}
 		}
 	}
-	for _, command := range []string{"", "token", "bench", "doctor", "backup", "restore", "export", "import"} {
+	for _, command := range []string{"", "token", "bench", "talk", "doctor", "backup", "restore", "export", "import"} {
 		stdout, _, _ := output(t, livechat(t, nil, append(strings.Fields(command), "--help")...))
 		usage := 0
 		for line := range strings.Lines(stdout) {

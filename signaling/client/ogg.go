@@ -138,7 +138,7 @@ func midPage(err error) error {
 	return err
 }
 
-// NoLevel, in the place of a level, says that it is not known.
+// NoLevel stands in the place of a level that is not known.
 const NoLevel = noLevel
 
 // PlayOgg sends an Ogg Opus stream (RFC 7845) at the speed it is meant to be heard and

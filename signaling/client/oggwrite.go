@@ -107,7 +107,8 @@ func (w *OggOpusWriter) flush(flags byte) error {
 	if w.err != nil {
 		return w.err
 	}
-	page := append(w.page[:0], 'O', 'g', 'g', 'S', 0, flags)
+	page := w.page[:0]
+	page = append(page, 'O', 'g', 'g', 'S', 0, flags)
 	page = binary.LittleEndian.AppendUint64(page, uint64(w.written)) //nolint:gosec // never negative
 	page = binary.LittleEndian.AppendUint32(page, w.serial)
 	page = binary.LittleEndian.AppendUint32(page, w.sequence)

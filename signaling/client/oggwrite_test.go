@@ -33,7 +33,7 @@ func TestOggOpusWriter(t *testing.T) {
 	w, err := NewOggOpusWriter(out, 7, 2, "TITLE=Ada")
 	require.NoError(t, err)
 	require.Contains(t, out.String(), "TITLE=Ada")
-	want := [][]byte{}
+	want := make([][]byte, 0, 120)
 	for n := range 120 { // of 20 ms, one of them large
 		packet := append([]byte{31 << 3}, make([]byte, n)...)
 		if n == 60 {

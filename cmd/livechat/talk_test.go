@@ -1,0 +1,429 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/signaling/client"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// talkServer is a server for guests.
+func talkServer(t *testing.T) string {
+	t.Helper()
+	url, _ := started(t, livechat(t, nil, "--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--no-turn", "--allow-guests"))
+	return url
+}
+
+// background is a command that runs, and what it says.
+type background struct {
+	*exec.Cmd
+
+	t        *testing.T
+	out, err *syncBuffer
+	in       io.WriteCloser
+}
+
+func inBackground(t *testing.T, cmd *exec.Cmd) *background {
+	t.Helper()
+	b := &background{Cmd: cmd, t: t, out: new(syncBuffer), err: new(syncBuffer)}
+	cmd.Stdout, cmd.Stderr = b.out, b.err
+	var err error
+	b.in, err = cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	return b
+}
+
+// says waits until it has said something.
+func (b *background) says(text string) {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool { return strings.Contains(b.out.String()+b.err.String(), text) }, patience, 10*time.Millisecond,
+		"%q is not in what it says: %s%s", text, b.out, b.err)
+}
+
+// interrupt ends it as Ctrl-C does, and returns its exit code.
+func (b *background) interrupt() int {
+	b.t.Helper()
+	require.NoError(b.t, b.Process.Signal(os.Interrupt))
+	return b.ends()
+}
+
+func (b *background) ends() int {
+	b.t.Helper()
+	err := b.Wait()
+	if _, exited := errors.AsType[*exec.ExitError](err); !exited {
+		require.NoError(b.t, err)
+	}
+	return b.ProcessState.ExitCode()
+}
+
+// guestIn joins somebody by the library.
+func guestIn(t *testing.T, url, name, channel string) (*client.Client, *client.Call) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	guest, err := client.Guest(ctx, url, name)
+	require.NoError(t, err)
+	c, err := client.Dial(ctx, url, client.Options{Token: guest.Token})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	call, err := c.Join(ctx, channel, client.JoinOptions{})
+	require.NoError(t, err)
+	return c, call
+}
+
+// mark begins what is in the packets of these tests, behind the first byte; a number follows.
+const mark = 0xa5
+
+func marked(n uint32) []byte {
+	frame := binary.BigEndian.AppendUint32([]byte{9 << 3, mark}, n)
+	return append(frame, bytes.Repeat([]byte{7}, 40)...)
+}
+
+// recorded reads a file: where in it each marked packet stands, and how long it is. It fails when the file is not sound.
+func recorded(t *testing.T, path string) (at map[uint32]time.Duration, length time.Duration) {
+	t.Helper()
+	file, err := os.Open(path)
+	require.NoError(t, err)
+	defer file.Close()
+	ogg, err := client.NewOggOpus(file)
+	require.NoError(t, err, path)
+	at = map[uint32]time.Duration{}
+	for {
+		packet, err := ogg.Next()
+		if errors.Is(err, io.EOF) {
+			return at, length
+		}
+		require.NoError(t, err, path)
+		if len(packet) == 46 && packet[1] == mark {
+			at[binary.BigEndian.Uint32(packet[2:])] = length
+		}
+		require.Positive(t, client.OpusDuration(packet))
+		length += client.OpusDuration(packet)
+	}
+}
+
+// tracks are the files of a recording, by whose name they begin with.
+func tracks(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, entry := range entries {
+		name, _, _ := strings.Cut(entry.Name(), " ")
+		found[name] = filepath.Join(dir, entry.Name())
+	}
+	return found
+}
+
+// TestTalkRecords records two who say the same at the same time, with pauses, and a third who plays a tone.
+func TestTalkRecords(t *testing.T) {
+	t.Parallel()
+	url := talkServer(t)
+	dir := filepath.Join(t.TempDir(), "rec")
+	recorder := inBackground(t, livechat(t, nil, "talk", "--record="+dir, "--name=Rec", url))
+	recorder.says("in lobby; nobody else is there")
+	recorder.says("no leave to record")
+	ada, adas := guestIn(t, url, "Ada", "lobby")
+	_, bos := guestIn(t, url, "Bo", "lobby")
+	recorder.says("Bo has come")
+
+	// A machine that is busy may keep us from it: then the last words are said again.
+	last := uint32(0)
+	for steady := false; !steady; {
+		steady = true
+		for range 2 {
+			before := time.Now()
+			for range 30 {
+				last++
+				require.NoError(t, adas.WriteOpus(marked(last), 20*time.Millisecond))
+				require.NoError(t, bos.WriteOpus(marked(last), 20*time.Millisecond))
+				time.Sleep(20 * time.Millisecond)
+				steady = steady && time.Since(before) < 80*time.Millisecond
+				before = time.Now()
+			}
+			time.Sleep(700 * time.Millisecond)
+		}
+	}
+	recorder.says("speaking: ")
+	_, err := ada.SendMessage(t.Context(), "lobby", "over\x1b[31m")
+	require.NoError(t, err)
+	recorder.says("Ada: over\uFFFD[31m\n")
+	_, err = io.WriteString(recorder.in, "heard you\n")
+	require.NoError(t, err)
+	for event := range ada.Events() {
+		if m, ok := event.Payload.(*protocol.MessageEvent); ok && m.Content == "heard you" {
+			require.Equal(t, "Rec", m.AuthorName)
+			break
+		}
+	}
+	_, stderr, code := output(t, livechat(t, nil, "talk", "--tone=440", "--for=1s", "--name=Cy", url))
+	require.Zero(t, code, stderr)
+	recorder.says("Cy has gone (left)")
+	require.Zero(t, recorder.interrupt(), recorder.err)
+
+	files := tracks(t, dir)
+	require.Len(t, files, 3)
+	adaAt, adaLength := recorded(t, files["Ada"])
+	boAt, boLength := recorded(t, files["Bo"])
+	_, cyLength := recorded(t, files["Cy"])
+	require.Equal(t, adaLength, boLength)
+	require.Equal(t, adaLength, cyLength)
+	require.NotEmpty(t, adaAt)
+	compared := 0
+	for n := last - 30; n <= last; n++ {
+		a, inAda := adaAt[n]
+		b, inBo := boAt[n]
+		if inAda && inBo {
+			compared++
+			require.InDelta(t, a.Seconds(), b.Seconds(), 0.02, "word %d", n)
+		}
+	}
+	require.Greater(t, compared, 15, "of the last 30")
+	for name, path := range files {
+		require.Contains(t, recorder.err.String(), "recorded "+path, name)
+	}
+}
+
+// TestTalkOnTheFloor plays where one talks at a time, at once and by the button.
+func TestTalkOnTheFloor(t *testing.T) {
+	t.Parallel()
+	url := talkServer(t)
+	_, call := guestIn(t, url, "Ada", "radio")
+	grant, err := call.Floor().Acquire(t.Context(), client.FloorRequest{})
+	require.NoError(t, err)
+
+	file := filepath.Join(t.TempDir(), "news.opus")
+	out, err := os.Create(file)
+	require.NoError(t, err)
+	w, err := client.NewOggOpusWriter(out, 1, 1)
+	require.NoError(t, err)
+	for n := range uint32(30) {
+		require.NoError(t, w.WriteOpus(marked(n)))
+	}
+	require.NoError(t, w.Close())
+	require.NoError(t, out.Close())
+
+	player := inBackground(t, livechat(t, nil, "talk", "--channel=radio", "--play="+file, "--name=Bo", url))
+	player.says("waiting for the floor, at place 1")
+	require.NoError(t, grant.Release(t.Context()))
+	player.says("you have the floor")
+	heard := make([]byte, 1500)
+	for n := range uint32(20) {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		size, _, readErr := call.Slots()[0].ReadOpus(ctx, heard)
+		cancel()
+		require.NoError(t, readErr)
+		require.Equal(t, byte(mark), heard[1])
+		require.GreaterOrEqual(t, binary.BigEndian.Uint32(heard[2:size]), n, "from its beginning on")
+	}
+	require.Zero(t, player.ends(), player.err)
+	require.Contains(t, player.err.String(), "you gave the floor back")
+
+	pressed := inBackground(t, livechat(t, nil, "talk", "--channel=radio", "--tone=440", "--ptt", "--name=Cy", url))
+	pressed.says("Enter begins to talk")
+	for range 2 {
+		_, err = io.WriteString(pressed.in, "\n")
+		require.NoError(t, err)
+		require.Eventually(t, func() bool {
+			holder := call.Floor().State().Holder
+			return holder != nil && holder.Name == "Cy"
+		}, patience, 10*time.Millisecond)
+		_, err = io.WriteString(pressed.in, "\n")
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return call.Floor().State().Holder == nil }, patience, 10*time.Millisecond)
+	}
+	require.Zero(t, pressed.interrupt())
+}
+
+// TestTalkSignsIn comes in by everything that lets one in.
+func TestTalkSignsIn(t *testing.T) {
+	t.Parallel()
+	data := "--data=" + filepath.Join(t.TempDir(), "data")
+	url, _ := started(t, livechat(t, nil, data, "--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--no-turn", "--no-allow-guests"))
+	talks := func(env []string, args ...string) (stdout, stderr string, code int) {
+		return output(t, livechat(t, env, append([]string{"talk", "--tone=440", "--for=300ms", "--json"}, args...)...))
+	}
+	_, stderr, code := talks(nil, url)
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, stderr, "guests may not come in there: give the link of an invite")
+
+	invite, _, code := output(t, livechat(t, nil, "invite", data, "--url="+url))
+	require.Zero(t, code)
+	stdout, stderr, code := talks(nil, "--name=Ada", strings.TrimSpace(invite))
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, `"name":"Ada"`)
+	_, login, ok := strings.Cut(strings.TrimSpace(stderr), "LIVECHAT_TOKEN=")
+	require.True(t, ok, stderr)
+	stdout, stderr, code = talks([]string{"LIVECHAT_TOKEN=" + login}, url)
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, `"name":"Ada"`)
+	_, stderr, code = talks(nil, "--name=Bo", strings.TrimSpace(invite))
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, stderr, "ask for another link")
+
+	token, _, code := output(t, livechat(t, nil, "token", data, "--user=cy", "--record"))
+	require.Zero(t, code)
+	dir := t.TempDir()
+	stdout, stderr, code = talks(nil, "--record="+dir, url+"/#token="+strings.TrimSpace(token)+"&channel=radio")
+	require.Zero(t, code, stderr)
+	require.NotContains(t, stderr, "no leave to record")
+	var joined struct {
+		Event   string            `json:"event"`
+		Channel string            `json:"channel_id"`
+		Members []protocol.Member `json:"members"`
+	}
+	require.NoError(t, json.NewDecoder(strings.NewReader(stdout)).Decode(&joined))
+	require.Equal(t, "joined", joined.Event)
+	require.Equal(t, "radio", joined.Channel)
+	require.Equal(t, "cy", joined.Members[0].UserID)
+}
+
+// TestTalkRefuses says what is wrong and what mends it.
+func TestTalkRefuses(t *testing.T) {
+	t.Parallel()
+	url := talkServer(t)
+	broken := filepath.Join(t.TempDir(), "broken.opus")
+	require.NoError(t, os.WriteFile(broken, []byte("OggS and no more"), 0o600))
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"unreachable": {[]string{"http://127.0.0.1:1"}, exitFailure, `"livechat doctor http://127.0.0.1:1" tells more`},
+		"no address":  {[]string{"ftp://x"}, exitUsage, "it must be like https://voice.example.org"},
+		"token":       {[]string{"--token=wrong", url}, exitFailure, "ask whoever runs the server for another one"},
+		"invite":      {[]string{url + "/#invite=wrong"}, exitFailure, "ask for another link"},
+		"name":        {[]string{"--name=\u202e", url}, exitFailure, "choose another name with --name"},
+		"channel":     {[]string{"--channel=attic", url}, exitFailure, `there is no channel "attic"; there are: lobby, radio`},
+		"file":        {[]string{"--play=" + broken, url}, exitFailure, "it must be Opus in Ogg"},
+		"no file":     {[]string{"--play=" + broken + "x", url}, exitFailure, "no such file"},
+		"directory":   {[]string{"--record=" + broken, url}, exitFailure, "not a directory"},
+		"both":        {[]string{"--tone=1", "--pcm", url}, exitUsage, "only one of --play, --tone and --pcm"},
+	} {
+		_, stderr, code := output(t, livechat(t, nil, append([]string{"talk"}, test.args...)...))
+		require.Equal(t, test.code, code, "%s: %s", name, stderr)
+		require.Contains(t, stderr, test.says, name)
+	}
+}
+
+// TestTalkWhereTheChannelEnds has the recording be whole, and the end be told.
+func TestTalkWhereTheChannelEnds(t *testing.T) {
+	t.Parallel()
+	url := talkServer(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	guest, err := client.Guest(ctx, url, "Ada")
+	require.NoError(t, err)
+	ada, err := client.Dial(ctx, url, client.Options{Token: guest.Token})
+	require.NoError(t, err)
+	defer ada.Close()
+	_, err = ada.CreateChannel(ctx, protocol.ChannelCreate{ChannelID: "attic"})
+	require.NoError(t, err)
+	call, err := ada.Join(ctx, "attic", client.JoinOptions{})
+	require.NoError(t, err)
+
+	dir := t.TempDir()
+	recorder := inBackground(t, livechat(t, nil, "talk", "--record="+dir, "--channel=attic", url))
+	recorder.says("there: Ada")
+	for n := range uint32(20) {
+		require.NoError(t, call.WriteOpus(marked(n), 20*time.Millisecond))
+		time.Sleep(20 * time.Millisecond)
+	}
+	recorder.says("speaking: Ada")
+	require.NoError(t, ada.DeleteChannel(ctx, "attic"))
+	require.Equal(t, exitFailure, recorder.ends())
+	require.Contains(t, recorder.err.String(), "the channel attic was deleted")
+	at, _ := recorded(t, tracks(t, dir)["Ada"])
+	require.NotEmpty(t, at)
+}
+
+// TestTalkOnAFullDisk ends the recording, says so, and talks on.
+func TestTalkOnAFullDisk(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs RLIMIT_FSIZE by a shell")
+	}
+	t.Parallel()
+	url := talkServer(t)
+	_, call := guestIn(t, url, "Ada", "lobby")
+	dir := t.TempDir()
+	cmd := livechat(t, nil, "talk", "--record="+dir, "--tone=440", "--name=Bo", url)
+	cmd.Args = append([]string{"sh", "-c", `ulimit -f 8; exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...) // 4 KiB in dash's blocks
+	sh, err := exec.LookPath("sh")
+	require.NoError(t, err)
+	cmd.Path = sh
+	talker := inBackground(t, cmd)
+	talker.says("in lobby")
+	ended := time.Now().Add(patience)
+	for n := uint32(0); !strings.Contains(talker.err.String(), "the recording ended early"); n++ {
+		require.True(t, time.Now().Before(ended), talker.err)
+		require.NoError(t, call.WriteOpus(marked(n), 20*time.Millisecond))
+		time.Sleep(5 * time.Millisecond)
+	}
+	require.Contains(t, talker.err.String(), "file too large; the voice goes on")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	before := call.Slots()[0].Stats().Received
+	for call.Slots()[0].Stats().Received < before+50 {
+		_, _, err = call.Slots()[0].ReadOpus(ctx, make([]byte, 1500))
+		require.NoError(t, err, "it talks on")
+	}
+	require.Equal(t, exitFailure, talker.interrupt())
+	at, _ := recorded(t, tracks(t, dir)["Ada"])
+	require.NotEmpty(t, at)
+}
+
+// TestTalkInterrupted is ended at any time, and what it has written by then is sound.
+func TestTalkInterrupted(t *testing.T) {
+	t.Parallel()
+	url := talkServer(t)
+	_, call := guestIn(t, url, "Ada", "lobby")
+	talking, hush := context.WithCancel(t.Context())
+	defer hush()
+	go func() {
+		for n := uint32(0); talking.Err() == nil; n++ {
+			_ = call.WriteOpus(marked(n), 20*time.Millisecond)
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	files := 0
+	for range 6 {
+		dir := t.TempDir()
+		b := inBackground(t, livechat(t, nil, "talk", "--record="+dir, "--tone=440", "--name=Bo", url))
+		time.Sleep(rand.N(2500 * time.Millisecond))
+		code := b.interrupt()
+		require.Contains(t, []int{exitOK, -1}, code, "%s", b.err) // before it listens for signals the kernel ends it
+		for _, path := range tracks(t, dir) {
+			files++
+			recorded(t, path)
+		}
+	}
+	// And one that nobody asks first.
+	dir := t.TempDir()
+	b := inBackground(t, livechat(t, nil, "talk", "--record="+dir, "--name=Bo", url))
+	require.Eventually(t, func() bool {
+		path := tracks(t, dir)["Ada"]
+		info, err := os.Stat(path)
+		return err == nil && info.Size() > 3000
+	}, patience, 20*time.Millisecond)
+	require.NoError(t, b.Process.Kill())
+	b.ends()
+	at, _ := recorded(t, tracks(t, dir)["Ada"])
+	require.NotEmpty(t, at)
+	t.Logf("%d files", files)
+}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package talk
+
+// ignoreFileLimit does nothing: there are no such limits.
+func ignoreFileLimit() {}
