@@ -42,6 +42,7 @@ test: ## everything below, as CI does it; installs what is missing
 	@$(MAKE) --no-print-directory vet
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
+	@$(MAKE) --no-print-directory pack
 	@LIVECHAT_REQUIRE_PROXIES=1 $(MAKE) --no-print-directory race
 	@$(MAKE) --no-print-directory allocs
 	@$(MAKE) --no-print-directory browser
@@ -73,6 +74,12 @@ lint: $(GOLANGCI) ## golangci-lint, with the import rules
 .PHONY: types
 types: $(TSC) ## the types of the page's modules, as their comments state them
 	@for config in static/tsconfig*.json; do echo "$(TSC) -p $$config"; $(TSC) -p $$config || exit 1; done
+
+.PHONY: pack
+pack: $(TSC) ## the package for other pages, into bin, tried in an empty project
+	node --test static/pack.test.mjs
+	@mkdir -p bin
+	cd static && npm pack --silent --pack-destination ../bin
 
 .PHONY: race
 race: ## all tests but the browser's, under the race detector

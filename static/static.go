@@ -125,6 +125,9 @@ func serve(w http.ResponseWriter, r *http.Request, assets map[string]asset, secu
 		http.Error(w, "not found", http.StatusNotFound)
 		return
 	}
+	if strings.HasPrefix(r.URL.Path, "/js/") {
+		header.Set("Access-Control-Allow-Origin", "*") // other pages may be made of these modules; who may connect, the gateway says
+	}
 	header.Set("Content-Type", a.contentType)
 	header.Set("Cache-Control", "no-cache")
 	header.Set("ETag", a.etag)

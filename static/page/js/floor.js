@@ -2,7 +2,7 @@
  * The floor of a channel where one talks at a time: who has it, and one's own way to it. It follows what the server says, asks for it
  * and gives it back; what is pressed for that, and what is seen and heard of it, is others' business.
  *
- * Events: `change`; `cue` when there is something to hear of it, `detail` is the tone's name.
+ * Events: `change`; `cue` when there is something to hear of it, `detail` is which.
  * @module
  */
 
@@ -21,6 +21,8 @@ const PING_PART = 3;
  * - `denied`, `cut`: one got it not, or has it no more, and has not let go yet; {@link Floor#cause} says why.
  * @typedef {'' | 'asking' | 'granted' | 'queued' | 'denied' | 'cut'} Standing
  */
+
+/** What there is to hear of the floor. @typedef {'granted' | 'queued' | 'denied' | 'taken' | 'idle' | 'warning' | 'cut'} Cue */
 
 /**
  * @typedef {object} Wish how one asks
@@ -304,8 +306,8 @@ export class Floor extends Store {
     }, Math.min(PING_MS, ping_timeout_ms / PING_PART));
   }
 
-  /** @param {import('./tones.js').Tone} tone */
-  #cue(tone) {
-    this.dispatchEvent(new CustomEvent('cue', { detail: tone }));
+  /** @param {Cue} cue */
+  #cue(cue) {
+    this.dispatchEvent(new CustomEvent('cue', { detail: cue }));
   }
 }
