@@ -86,5 +86,15 @@ func TestBrowserPanel(t *testing.T) {
 		ada.until("it is not told", untold+" === 'not told'")
 	}
 	ada.until("the other round trip is", "parseFloat("+figure("rtt", 1)+") > 0")
+	ada.click("#panel-close")
+
+	// A browser that tried nothing, as Firefox where the server names only loopback addresses, blames no firewall.
+	require.Equal(t, `["loopback","apart","walled",null]`, evaluate[string](ada, `import('/js/untried.js').then(({ untriedOf }) => {
+		const why = (announced, ...types) => untriedOf(new Map(types.map((type, i) => [i, { type }])), announced);
+		return JSON.stringify([why(['127.0.0.1', '::1'], 'local-candidate'), why(['192.0.2.1'], 'local-candidate'), why(['192.0.2.1']),
+			why(['127.0.0.1'], 'local-candidate', 'candidate-pair')]);
+	})`))
+	evaluate[chromedp.Void](ada, "{ const { call } = livechat.session; call.pathBlocked = true; call.untried = 'loopback'; call.changed(); }")
+	ada.see("#banner", "--udp the port alone")
 	ada.noComplaints()
 }

@@ -151,6 +151,10 @@ func (d directly) conclude(page []netip.Addr, relayUDP bool) way {
 		if !answering.IsValid() {
 			w.check.Text = "UDP port " + port
 		}
+		if !slices.ContainsFunc(d.announced, func(a netip.AddrPort) bool { return !a.Addr().IsLoopback() }) {
+			w.check.Status = Warning
+			w.check.Advice = []string{fill(wordsLoopback, "announced", announced, "port", port)}
+		}
 	case slices.Contains(d.announced, answering):
 		w.check.Text = fmt.Sprintf("%s, UDP port %s answers, but the DTLS handshake does not get through", answering.Addr(), port)
 		w.check.Advice = []string{"A firewall on the way lets STUN through and stops DTLS, or drops large packets. " + wordsUDPHere}

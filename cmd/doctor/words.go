@@ -19,7 +19,9 @@ const (
 	wordsAnnounce = "The server tells clients to send voice to {announced}. If that is not its address on the internet, " +
 		"start it with --announce={address}."
 	wordsAnnounceFound = "Start the server with --announce={address}, where it does answer."
-	wordsFromItself    = "That this machine does not reach itself by {announced} says little about others, because many " +
+	wordsLoopback      = "Firefox takes no loopback address for voice, and the server tells clients of no other than {announced}. " +
+		"Start it with --udp={port}, the port alone, and without --announce."
+	wordsFromItself = "That this machine does not reach itself by {announced} says little about others, because many " +
 		"routers do not lead back in. Check from another machine."
 	wordsTURNUDP  = "For the relay over UDP, allow UDP port {port} in to the server. The port is that of --turn-udp."
 	wordsTURNTCP  = "For the relay over TCP, allow TCP port {port} in to the server. The port is that of --turn-tcp."

@@ -11,6 +11,7 @@
 
 import { Meter } from './meter.js';
 import { Playback } from './playback.js';
+import { candidatesOf, untriedOf } from './untried.js';
 
 /** How long finding a path to the server, or another one, may take, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 20_000;
@@ -235,6 +236,12 @@ export class Media extends EventTarget {
   /** @returns {Promise<RTCStatsReport>} of the connection; empty without one */
   async statistics() {
     return this.#pc?.getStats() ?? new Map();
+  }
+
+  /** @returns {Promise<import('./untried.js').Untried | null>} why the browser did not even try to reach the server, where that is so */
+  async untried() {
+    const { announced } = candidatesOf(this.answer);
+    return untriedOf(await this.statistics(), announced);
   }
 
   /** @returns {string} the server's answer in force; empty without one */

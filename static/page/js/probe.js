@@ -5,6 +5,7 @@
  */
 
 import { Op } from './protocol.js';
+import { candidatesOf, untriedOf } from './untried.js';
 
 /** How long a way may take to connect, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -15,6 +16,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
  * @property {number | null} rttMs of the path in use, if it is known
  * @property {string[]} announced addresses at which the server says it is
  * @property {string} port of these
+ * @property {import('./untried.js').Untried | null} untried why nothing was tried, where that is so
  * @property {boolean} allocated a relay gave us an address
  * @property {number} relayError the relay's error (RFC 8656, section 19), 701 for no contact, 0 for none
  */
@@ -33,7 +35,7 @@ export async function probe(client, relay) {
     bundlePolicy: 'max-bundle',
   });
   /** @type {Probed} */
-  const found = { connected: false, rttMs: null, announced: [], port: '', allocated: false, relayError: 0 };
+  const found = { connected: false, rttMs: null, announced: [], port: '', untried: null, allocated: false, relayError: 0 };
   pc.onicecandidate = ({ candidate }) => {
     found.allocated ||= candidate?.type === 'relay';
   };
@@ -49,22 +51,13 @@ export async function probe(client, relay) {
     await pc.setRemoteDescription({ type: 'answer', sdp });
     found.connected = await connected(pc);
     found.rttMs = found.connected ? await roundTrip(pc) : null;
+    found.untried = found.connected || relay ? null : untriedOf(await pc.getStats(), found.announced);
   } finally {
     pc.onicecandidate = null;
     pc.onicecandidateerror = null;
     pc.close();
   }
   return found;
-}
-
-/**
- * @param {string} sdp
- * @returns {{announced: string[], port: string}}
- */
-function candidatesOf(sdp) {
-  // foundation component transport priority address port (RFC 8839, section 5.1)
-  const found = [...sdp.matchAll(/^a=candidate:\S+ \d+ \S+ \d+ (\S+) (\d+)/gm)];
-  return { announced: found.map((m) => m[1]), port: [...new Set(found.map((m) => m[2]))].join(' and ') };
 }
 
 /**

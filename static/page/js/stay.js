@@ -46,6 +46,8 @@ export class Stay extends Store {
   retry = new Retry(() => this.retryNow());
   /** Voice has not come through since one joined, although it was tried. */
   pathBlocked = false;
+  /** Why the browser did not even try, where that is so. @type {import('./untried.js').Untried | null} */
+  untried = null;
 
   #client;
   #chats;
@@ -368,11 +370,20 @@ export class Stay extends Store {
     if (this.media.state === 'connected') {
       this.retry.succeeded();
       this.pathBlocked = false;
+      this.untried = null;
     } else if (this.media.state === 'failed') {
-      this.pathBlocked ||= !this.media.everConnected;
+      this.#blocked();
       this.retry.later();
     }
     this.changed();
+  }
+
+  async #blocked() {
+    if (!this.media.everConnected) {
+      this.pathBlocked = true;
+      this.untried = await this.media.untried().catch(() => this.untried);
+      this.changed();
+    }
   }
 
   /** Whoever has a line and speaks must be heard. */

@@ -5,6 +5,10 @@
 
 import { Advice, fill } from './advice.js';
 import { phrases } from './language.js';
+import { isLoopback } from './untried.js';
+
+/** The error of a relay that could not be reached (W3C WebRTC, section 4.8.1.1). */
+const NO_CONTACT = 701;
 
 /**
  * Why the direct way does not work.
@@ -12,8 +16,12 @@ import { phrases } from './language.js';
  * @param {boolean} overUDP UDP as such gets through: the relay was reached by it
  * @returns {[string, ...string[]]} what was found, and what mends it
  */
-export function directWords({ announced, port }, overUDP) {
+export function directWords({ announced, port, untried }, overUDP) {
   const where = announced.join(', ');
+  if (untried) {
+    const advice = untried === 'loopback' ? fill(Advice.LOOPBACK, { announced: where, port }) : phrases.checkup[untried];
+    return [phrases.checkup.untried(where), advice];
+  }
   const advice = [fill(Advice.UDP, { port })];
   if (!overUDP) {
     advice.push(Advice.UDP_HERE);
@@ -42,6 +50,10 @@ export function relayWords({ transport = '', found }, url) {
   }
   if (found?.relayError === 401 || found?.relayError === 438) {
     return [phrases.checkup.refused(found.relayError), fill(Advice.TURN_REFUSED, values)];
+  }
+  const unreached = !found?.relayError || found.relayError === NO_CONTACT;
+  if (unreached && isLoopback(hostOf(url)) && /\bFirefox\//.test(navigator.userAgent)) {
+    return [phrases.checkup.untried(hostOf(url)), phrases.checkup.noLoopbackRelay];
   }
   if (shared) {
     return [phrases.checkup.noRelay, fill(Advice.TURN_PAGE, values)];
@@ -77,9 +89,9 @@ export function portOf(url) {
   return /:(\d+)$/.exec(url.pathname)?.[1] ?? (url.protocol === 'turns:' ? '5349' : '3478');
 }
 
-/** @param {string} host */
-function isLoopback(host) {
-  return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || host.startsWith('127.');
+/** @param {URL} url of a relay */
+function hostOf(url) {
+  return url.pathname.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
 }
 
 /** @param {string} host */

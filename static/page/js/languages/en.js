@@ -582,6 +582,11 @@ const phrases = {
     insecure:
       'This page came over plain HTTP, where browsers give no microphone: you can listen but not talk. ' +
       'Ask for the server’s https:// address.',
+    loopback:
+      'Voice does not come through: this browser sends none to a loopback address, and the server names no other. ' +
+      'Whoever runs it gives --udp the port alone.',
+    walled: 'Voice does not come through: an extension or a setting keeps this browser’s WebRTC off the network. Allow it for this page.',
+    apart: 'Voice does not come through: this browser has no address from which it could reach those that the server names.',
     pathBlocked: 'This page gets through but voice does not: a firewall may be in the way.',
   },
 
@@ -929,6 +934,13 @@ const phrases = {
     noCertificate: 'not offered, for want of a certificate',
     /** @param {string} where @param {number | string} port */
     nothingFrom: (where, port) => `nothing comes back from ${where}, UDP port ${port}`,
+    /** @param {string} where */
+    untried: (where) => `this browser did not try ${where}`,
+    walled: 'It has no address for voice: an extension or a setting of it keeps WebRTC off the network. Allow it for this page.',
+    apart:
+      'It has no address from which it could. Does the server name IPv4 addresses only and is there only IPv6 here, or the other way ' +
+      'round? --announce says which it names.',
+    noLoopbackRelay: 'Firefox uses no relay at a loopback address, which says nothing about others. Check from another machine.',
     nothingThrough: 'nothing comes back through the relay',
     /** @param {number} code */
     refused: (code) => `refused with ${code}`,
@@ -959,6 +971,9 @@ const phrases = {
     ANNOUNCE:
       'The server tells clients to send voice to {announced}. If that is not its address on the internet, ' +
       'start it with --announce={address}.',
+    LOOPBACK:
+      'Firefox takes no loopback address for voice, and the server tells clients of no other than {announced}. ' +
+      'Start it with --udp={port}, the port alone, and without --announce.',
     FROM_ITSELF:
       'That this machine does not reach itself by {announced} says little about others, because many ' +
       'routers do not lead back in. Check from another machine.',

@@ -65,7 +65,7 @@ function callNotice({ call }, check) {
   }
   if (call.pathBlocked && call.here) {
     // It is tried again by itself.
-    return { text: phrases.banner.pathBlocked, label: phrases.banner.findOut, run: check };
+    return { text: call.untried ? phrases.banner[call.untried] : phrases.banner.pathBlocked, label: phrases.banner.findOut, run: check };
   }
   return null;
 }
