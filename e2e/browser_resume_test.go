@@ -14,15 +14,17 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-// watchScript counts a page's PeerConnections, and keeps for how long it had no connection to the server at most, and what
-// the line said.
+// watchScript counts a page's PeerConnections, and keeps for how long it had no connection to the server at most, what the line
+// said, and how long after the loss of a connection that took no voice along.
 const watchScript = `
-	window.seen = { peers: 0, away: 0, resumed: 0, said: [] };
+	window.seen = { peers: 0, away: 0, resumed: 0, said: [], saidAfter: 0 };
 	window.RTCPeerConnection = class extends RTCPeerConnection {
 		constructor(config) { super(config); window.seen.peers++; window.peer = this; }
 	};
 	document.addEventListener('DOMContentLoaded', () => setTimeout(() => {
 		const { client } = livechat.session;
+		let talkedOn = true;
+		livechat.session.addEventListener('change', () => (talkedOn &&= livechat.session.talksOn));
 		const line = document.getElementById('line-text');
 		let since = 0;
 		client.addEventListener('resumed', () => seen.resumed++);
@@ -31,11 +33,13 @@ const watchScript = `
 				seen.away = Math.max(seen.away, since && performance.now() - since);
 				since = 0;
 			} else {
+				talkedOn = since ? talkedOn : livechat.session.talksOn;
 				since ||= performance.now();
 			}
 		});
 		new MutationObserver(() => {
 			const said = line.textContent;
+			if (said && since && talkedOn) seen.saidAfter ||= performance.now() - since;
 			if (said !== (seen.said.at(-1) ?? '')) seen.said.push(said);
 		}).observe(line, { subtree: true, childList: true, attributes: true, characterData: true });
 	}));`
@@ -46,6 +50,8 @@ type watched struct {
 	Away    float64  `json:"away"` // ms
 	Resumed int      `json:"resumed"`
 	Said    []string `json:"said"`
+	// SaidAfter is in ms, 0 when voice was interrupted too.
+	SaidAfter float64 `json:"saidAfter"`
 }
 
 // watch has the pages that b opens from now on watched.
@@ -145,10 +151,14 @@ func TestBrowserOutlivesItsWebSocket(t *testing.T) {
 		ada.fill("#chat-text", "a draft")
 		before := ada.places()
 		w.pull()
-		evaluate[chromedp.Void](ada, "{ window.pulled = performance.now(); seen.said.length = 0; }")
+		evaluate[chromedp.Void](ada, "{ window.pulled = performance.now(); seen.said.length = seen.saidAfter = 0; }")
 		require.NoError(t, chloe.conn.NetConn().Close())
 		ada.see("#line", "Reconnecting…")
 		require.Equal(t, before, ada.places(), "nothing jumps")
+		if after := ada.watched().SaidAfter; after != 0 {
+			t.Logf("said after %.0f ms", after)
+			require.Greater(t, after, 2900.0, "while voice goes on, nothing is said at first")
+		}
 		require.True(t, evaluate[bool](ada, "document.getElementById('banner').hidden"))
 		ada.write(", finished")
 		_, err := ben.SendMessage(soon(t), "lobby", "while you were away")

@@ -90,6 +90,22 @@ export class Client extends EventTarget {
     return this.#connection?.rttMs ?? null;
   }
 
+  /** When the last frame came on the connection that there is, as performance.now() counts; 0 for none. */
+  get heardAt() {
+    return this.#connection?.heardAt ?? 0;
+  }
+
+  /**
+   * Asks the server for a sign of life, which {@link Client#heardAt} tells.
+   * @returns {boolean} whether there is a connection to ask on
+   */
+  beat() {
+    if (this.state.name === 'ready') {
+      this.#connection?.beat();
+    }
+    return this.state.name === 'ready';
+  }
+
   /**
    * Connects, and stays connected until {@link stop} or a close code that forbids it.
    * @param {string} token

@@ -52,6 +52,8 @@ export class Connection {
   rttMs = null;
   /** When it was dialled, as performance.now() counts, and how long it then took until the server spoke. */
   since = performance.now();
+  /** When the last frame came, as performance.now() counts; 0 before the first. */
+  heardAt = 0;
   #openedIn = 0;
 
   #ws;
@@ -177,6 +179,7 @@ export class Connection {
       console.warn('livechat: the server sent a frame that is not JSON');
       return;
     }
+    this.heardAt = performance.now();
     if (frame.op === Op.HELLO) {
       this.hello = frame.d;
       this.#openedIn = performance.now() - this.since;

@@ -172,6 +172,17 @@ export class Media extends EventTarget {
     }
   }
 
+  /**
+   * @returns {number} when the last packet with sound was played, as performance.now() counts; 0 for none in the last seconds. It costs
+   *   next to nothing, other than statistics.
+   */
+  heardAt() {
+    const sources = this.slots.flatMap(({ receiver }) => receiver.getSynchronizationSources());
+    const newest = Math.max(0, ...sources.map(({ timestamp }) => timestamp));
+    // Some browsers count from the beginning of the page.
+    return newest > performance.timeOrigin ? newest - performance.timeOrigin : newest;
+  }
+
   /** @returns {Promise<number>} how many packets came */
   async received() {
     let received = 0;

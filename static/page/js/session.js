@@ -15,6 +15,7 @@ import { phrases } from './language.js';
 import { Marks } from './marks.js';
 import { watchNetwork } from './network.js';
 import { CloseCode, ErrorCode, FEATURE_INVITES, FEATURE_MODERATION, Op, RequestError, StoppedError } from './protocol.js';
+import { Pulse } from './pulse.js';
 import { Reading } from './reading.js';
 import { Retry } from './retry.js';
 import { Store } from './store.js';
@@ -60,7 +61,8 @@ export class Session extends Store {
     this.chats = new Chats(client, this.marks);
     this.call = new Call(client, media, this.directory, this.chats);
     this.reading = new Reading(this.call, this.chats);
-    for (const part of [this.directory, this.marks, this.chats, this.call, this.reading]) {
+    this.pulse = new Pulse(client, this.call);
+    for (const part of [this.directory, this.marks, this.chats, this.call, this.reading, this.pulse]) {
       part.addEventListener('change', () => this.changed());
     }
     client.addEventListener('state', () => this.#onClientState());
@@ -89,7 +91,13 @@ export class Session extends Store {
       state.name === 'connecting' ||
       (state.name === 'waiting' && !state.refusal) ||
       (state.name === 'stopped' && state.code === CloseCode.AUTH_FAILED);
-    return this.stage === 'in' && (comesBack || this.call.mending);
+    return this.stage === 'in' && (comesBack || this.call.mending || this.pulse.silent);
+  }
+
+  /** Whether one talks on, whatever became of the connection for messages. */
+  get talksOn() {
+    const { call } = this;
+    return call.here !== null && call.media.state === 'connected' && !call.mending && !this.pulse.silent;
   }
 
   /** Why a moderator does not let one be here, or null. @returns {import('./words/deeds.js').Ending | null} */

@@ -608,6 +608,7 @@ const phrases = {
     back: 'You are back',
     /** @param {string} time */
     lostAgainIn: (time) => `Voice lost, again in ${time}`,
+    noAnswer: 'The server does not answer',
     interrupted: 'Voice is interrupted',
     lost: 'Voice lost',
     connecting: 'Connecting voice…',

@@ -500,6 +500,7 @@ const phrases = {
     reconnecting: '다시 연결하는 중…',
     back: '다시 연결되었어요',
     lostAgainIn: (time) => `음성이 끊겼어요. ${time} 후 다시 연결해요`,
+    noAnswer: '서버가 응답하지 않아요',
     interrupted: '음성이 잠시 끊겼어요',
     lost: '음성이 끊겼어요',
     connecting: '음성 연결 중…',

@@ -9,6 +9,8 @@ import { byId, setText } from './dom.js';
 
 /** What is over in this time is not told, in milliseconds. */
 const UNSEEN_MS = 1_000;
+/** The same while one talks on: a voice that goes on is the best sign that all is well. */
+const UNSEEN_TALKING_MS = 3_000;
 /** What took this long was noticed: then its end is told, too, for so long. */
 const NOTICED_MS = 5_000;
 const MENDED_MS = 2_500;
@@ -27,10 +29,12 @@ export function mountLine(session) {
   let timer = 0;
   action.addEventListener('click', () => session.client.look());
 
+  const unseen = () => (session.talksOn ? UNSEEN_TALKING_MS : UNSEEN_MS);
+
   /** @param {number} now */
   const state = (now) => {
     if (since) {
-      return now - since >= UNSEEN_MS ? 'mending' : 'ok';
+      return session.pulse.silent ? 'silent' : now - since >= unseen() ? 'mending' : 'ok';
     }
     return now < mendedUntil ? 'mended' : 'ok';
   };
@@ -48,7 +52,7 @@ export function mountLine(session) {
     setText(byId('line-text'), mendingWords(state(now)));
     action.hidden = !since || now - since < LONG_MS;
     clearTimeout(timer);
-    const next = [since + UNSEEN_MS, since + LONG_MS, mendedUntil].find((at) => at > now);
+    const next = [since + unseen(), since + LONG_MS, mendedUntil].find((at) => at > now);
     if (next) {
       timer = setTimeout(render, next - now);
     }

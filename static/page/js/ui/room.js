@@ -143,7 +143,7 @@ export function mountRoom(session, dialogs, invitedTo) {
   settings.addEventListener('click', () => call.room && dialogs.settings(call.room.channelId));
 
   const renderStatus = () => {
-    const words = voiceWords(call, quality, Date.now(), session.directory.find(call.here)?.speaking);
+    const words = voiceWords(session, quality, Date.now());
     setText(status, words.text);
     status.dataset.tone = words.tone;
     status.hidden = !call.here && call.retry.at === null;

@@ -56,7 +56,7 @@ export function microphoneWords(problem) {
 
 /**
  * What the line says while what was lost is being mended, and for a moment after it.
- * @param {'ok' | 'mending' | 'mended'} state
+ * @param {'ok' | 'mending' | 'mended' | 'silent'} state
  * @returns {string}
  */
 export function mendingWords(state) {
@@ -65,6 +65,8 @@ export function mendingWords(state) {
       return phrases.voice.reconnecting;
     case 'mended':
       return phrases.voice.back;
+    case 'silent':
+      return phrases.voice.noAnswer;
     default:
       return '';
   }
@@ -72,19 +74,24 @@ export function mendingWords(state) {
 
 /**
  * What voice is doing.
- * @param {import('../call.js').Call} call
+ * @param {import('../session.js').Session} session
  * @param {import('../meter.js').Quality | null} quality
  * @param {number} now as Date.now() counts
- * @param {'moderators' | 'allowed' | 'all'} [speaking] who is heard in the channel
  * @returns {{text: string, tone: 'good' | 'fair' | 'poor' | 'busy'}}
  */
-export function voiceWords(call, quality, now, speaking) {
+export function voiceWords({ call, directory, pulse }, quality, now) {
+  if (pulse.silent) {
+    return { text: phrases.voice.noAnswer, tone: 'poor' };
+  }
   if (call.retry.at !== null) {
     return { text: phrases.voice.lostAgainIn(seconds(call.retry.at - now)), tone: 'poor' };
   }
   switch (call.media.state) {
     case 'connected':
-      return silenceWords(call, speaking) ?? qualityWords(quality);
+      if (!call.path.broken) {
+        return silenceWords(call, directory.find(call.here)?.speaking) ?? qualityWords(quality);
+      }
+      // Fall through: nothing comes.
     case 'unstable':
       return { text: phrases.voice.interrupted, tone: 'poor' };
     case 'failed':
