@@ -146,6 +146,11 @@ interop: node ## other people's WebRTC stacks join a real server, are heard, hea
 	cd e2e/interop && npm ci --no-audit --no-fund --loglevel=error
 	LIVECHAT_INTEROP=1 $(GO) test -v -count=1 -timeout 9m -run '^TestInterop' ./e2e/interop
 
+.PHONY: recording
+recording: ## have ffmpeg say whether the recording of half an hour is sound and keeps time; installs it; takes a minute
+	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || { $(call install,ffmpeg); }
+	LIVECHAT_FFMPEG=1 $(GO) test -v -count=1 -timeout 10m -run '^TestRecordingByFFmpeg$$' ./cmd/talk
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (1m)
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file func; do \
