@@ -134,6 +134,17 @@ hostile: ## attacks on a server with people on it: what they cost it and the oth
 crash: ## kill a process that writes to the memory, two hundred times: what was acknowledged is there; KILLS=1000 for more
 	LIVECHAT_CRASH='$(or $(KILLS),200)' $(GO) test -v -count=1 -timeout 20m -run '^TestKilledWhileWriting$$' ./signaling/store
 
+# RNNoise for the page, as this npm package has it. Its files are in the repository, so that nothing is downloaded for a build.
+RNNOISE := @sapphi-red/web-noise-suppressor@0.4.1
+
+.PHONY: rnnoise
+rnnoise: ## fetch the page's RNNoise from npm again, and look whether it is what it was (static/rnnoise.sums)
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	npm pack --silent --pack-destination "$$dir" '$(RNNOISE)' >/dev/null && tar -xzf "$$dir"/*.tgz -C "$$dir" && \
+	cp "$$dir/package/dist/rnnoise/workletProcessor.js" static/page/rnnoise/worklet.js && \
+	cp "$$dir/package/dist/rnnoise.wasm" static/page/rnnoise/rnnoise.wasm && \
+	cd static/page/rnnoise && sha256sum --check ../../rnnoise.sums
+
 # Debian's packages for make interop, beside what the tests need; Node's are in e2e/interop/package.json.
 INTEROP_PACKAGES := python3-aiortc python3-websockets python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-base \
 	gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice firefox-esr chromium

@@ -62,7 +62,7 @@ func TestBrowserDevices(t *testing.T) {
 	ada.choose("#devices-microphone", microphone)
 	ada.until("that is tried", fmt.Sprintf("given.at(-1).getSettings().deviceId === %q && document.getElementById('devices-level').value > 0.5", microphone))
 	ada.choose("#devices-speaker", speaker)
-	ada.click("#devices-noise")
+	ada.choose("#devices-noise", "off")
 	ada.click("#preferences-close")
 	ada.until("the microphone is let go", "given.every((track) => track.readyState === 'ended')")
 
@@ -84,8 +84,8 @@ func TestBrowserDevices(t *testing.T) {
 	ada.choose("#devices-microphone", other)
 	uses(other)
 	ada.until("that is tried", "document.getElementById('devices-level').value > 0.5")
-	ada.click("#preferences-close")
 	ben.hears(both, ada)
+	ada.click("#preferences-close")
 
 	// It is remembered, and what the browser is to make of the sound. (The tests' pages ask for none of it.)
 	ada.do(chromedp.Navigate(s.URL + "/?#channel=lobby"))

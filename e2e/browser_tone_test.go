@@ -28,15 +28,24 @@ func toneFile(t *testing.T, hz int) string {
 	for i := range samples {
 		samples[i] = int16(amplitude * math.Sin(2*math.Pi*float64(hz)*float64(i)/rate))
 	}
+	return wavFile(t, fmt.Sprintf("tone-%d.wav", hz), samples)
+}
+
+// wavFile writes a WAV file of 48,000 samples a second.
+func wavFile(t *testing.T, name string, samples []int16) string {
+	t.Helper()
+	const rate = 48_000
+	length := len(samples)
 	// The canonical 44 bytes in front of 16-bit mono PCM.
 	var wav bytes.Buffer
 	for _, part := range []any{
-		[]byte("RIFF"), uint32(36 + 2*length), []byte("WAVEfmt "), uint32(16), uint16(1), uint16(1),
+		[]byte("RIFF"), uint32(36 + 2*length), //nolint:gosec // a few seconds
+		[]byte("WAVEfmt "), uint32(16), uint16(1), uint16(1),
 		uint32(rate), uint32(2 * rate), uint16(2), uint16(16), []byte("data"), uint32(2 * length), samples,
 	} {
 		require.NoError(t, binary.Write(&wav, binary.LittleEndian, part))
 	}
-	path := filepath.Join(t.TempDir(), fmt.Sprintf("tone-%d.wav", hz))
+	path := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.WriteFile(path, wav.Bytes(), 0o600))
 	return path
 }

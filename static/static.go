@@ -24,7 +24,8 @@ var files embed.FS
 
 // contentSecurityPolicy lets the page run its own files and nothing else: a chat message
 // that found a way into the markup would still not become a script, nor send anything elsewhere. The
-// page's WebSocket stands beside 'self' because not every browser counts the page's own host under it.
+// page's WebSocket stands beside 'self' because not every browser counts the page's own host under it. 'wasm-unsafe-eval' lets
+// WebAssembly be compiled, which RNNoise is (CSP Level 3, section 6.8), and no JavaScript be made of text.
 func contentSecurityPolicy(r *http.Request, secure bool) string {
 	socket := ""
 	if hostOnly.MatchString(r.Host) {
@@ -33,7 +34,7 @@ func contentSecurityPolicy(r *http.Request, secure bool) string {
 			socket += " ws://" + r.Host
 		}
 	}
-	return "default-src 'self'; connect-src 'self'" + socket + "; img-src 'self'; " +
+	return "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'" + socket + "; img-src 'self'; " +
 		"media-src 'self' blob: mediastream:; object-src 'none'; base-uri 'none'; form-action 'none'; " +
 		"frame-ancestors 'none'"
 }
@@ -105,6 +106,10 @@ func contentTypeOf(name string) (string, bool) {
 		return "text/javascript; charset=utf-8", true
 	case ".svg":
 		return "image/svg+xml", true
+	case ".wasm":
+		return "application/wasm", true
+	case ".txt":
+		return "text/plain; charset=utf-8", true
 	default:
 		return "", false
 	}

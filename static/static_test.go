@@ -1,6 +1,9 @@
 package static_test
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"net/http"
@@ -8,6 +11,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,7 +101,9 @@ func TestPageHoldsTogether(t *testing.T) {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		if name != "js/app.js" && name != "js/livechat.js" && path.Dir(name) != "js/languages" { // of which one is loaded, by js/language.js
+		// Beside the page's first module those that other pages import or that are loaded when they are wanted.
+		later := []string{"js/app.js", "js/livechat.js", "js/denoiser.js"}
+		if !slices.Contains(later, name) && path.Dir(name) != "js/languages" {
 			require.Contains(t, index, `<link rel="modulepreload" href="`+name+`">`)
 		}
 		text := read(name)
@@ -119,4 +125,27 @@ func TestPageHoldsTogether(t *testing.T) {
 		require.Regexp(t, `(?m)^  '?`+regexp.QuoteMeta(match[1])+`'?:`, drawn)
 	}
 	require.False(t, strings.Contains(index, "style="), "the content security policy forbids inline styles")
+}
+
+// TestRNNoiseIsThePackages checks that the page has the files that `make rnnoise` fetches, and their licence.
+func TestRNNoiseIsThePackages(t *testing.T) {
+	t.Parallel()
+	sums, err := os.ReadFile("rnnoise.sums")
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(string(sums)), "\n")
+	require.Len(t, lines, 2)
+	for _, line := range lines {
+		sum, name, found := strings.Cut(line, "  ")
+		require.True(t, found, line)
+		response := get(t, http.MethodGet, "/rnnoise/"+name, nil)
+		content, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, sum, fmt.Sprintf("%x", sha256.Sum256(content)), name)
+	}
+	licence, err := os.ReadFile("page/rnnoise/LICENSE.txt")
+	require.NoError(t, err)
+	for _, holder := range []string{"Jean-Marc Valin", "Apache License", "MIT License"} {
+		require.Contains(t, string(licence), holder)
+	}
 }

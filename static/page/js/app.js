@@ -67,7 +67,9 @@ function main() {
   mountDrop();
   const link = takeLink();
   const processing = new URLSearchParams(location.search).get('audio') !== 'raw';
-  const media = new Media(byId('audio'), new Microphone(processing));
+  /** @type {import('./microphone.js').Denoise} */
+  const denoise = async (track) => (await import('./denoiser.js')).Denoiser.of(track); // loaded when it is wanted
+  const media = new Media(byId('audio'), new Microphone(processing, denoise));
   const session = new Session(new Client(gatewayOf(document.baseURI), memory.device), media);
   const invitation = new Invitation(session, link.invite);
   const choices = new Choices();
@@ -76,7 +78,7 @@ function main() {
   const tones = new Tones(choices);
   mountCues(session, tones);
   const devices = new Devices(session.call, choices, tones);
-  const look = mountDevices(choices, devices, new Trial(session.call, new Microphone(processing), choices));
+  const look = mountDevices(choices, devices, new Trial(session.call, new Microphone(processing, denoise), choices));
   const preferences = mountPreferences(choices, keys, tones, look);
   Object.assign(window, { livechat: { session, media, push } });
 

@@ -15,6 +15,8 @@ const KEY = 'livechat.choices';
  * @typedef {'open' | 'talk' | 'mute'} TalkBy
  */
 
+/** @typedef {'off' | 'browser' | 'rnnoise'} NoiseBy */
+
 /** What holds until something else is chosen. Also says of which type each is. */
 const DEFAULTS = {
   talkBy: /** @type {TalkBy} */ ('open'),
@@ -27,8 +29,9 @@ const DEFAULTS = {
   speakerId: '',
   /** What the browser makes of the microphone's sound. */
   echoCancellation: true,
-  noiseSuppression: true,
   autoGainControl: true,
+  /** Who takes the noise out of it. */
+  noise: /** @type {NoiseBy} */ ('browser'),
   /** Whether one is told that one talks while one is muted. */
   mutedHint: true,
   /** Whether tones tell what happens, and how loud, from 0 to 100. */

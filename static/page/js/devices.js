@@ -50,7 +50,8 @@ export class Devices extends Store {
     const other = microphone.choose({
       deviceId: choices.get('microphoneId'),
       echoCancellation: choices.get('echoCancellation'),
-      noiseSuppression: choices.get('noiseSuppression'),
+      noiseSuppression: choices.get('noise') === 'browser',
+      denoise: choices.get('noise') === 'rnnoise',
       autoGainControl: choices.get('autoGainControl'),
     });
     if (other && microphone.track && here && !talk.listenOnly) {

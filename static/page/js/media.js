@@ -77,6 +77,7 @@ export class Media extends EventTarget {
     this.meter.addEventListener('quality', (e) => {
       this.dispatchEvent(new CustomEvent('quality', { detail: /** @type {CustomEvent} */ (e).detail }));
     });
+    microphone.addEventListener('exchange', () => this.replaceMicrophone());
   }
 
   /**

@@ -62,17 +62,28 @@ const ALIASES = new Set(['default', 'communications']);
  * @property {boolean} echoCancellation
  * @property {boolean} noiseSuppression
  * @property {boolean} autoGainControl
+ * @property {boolean} [denoise] noise is taken out by {@link Denoise}, in place of the browser's suppression
  */
+
+/**
+ * Something that takes the noise out of a track, as denoiser.js does; event `change` when it began to run or stopped.
+ * @typedef {EventTarget & {track: MediaStreamTrack, running: boolean, stop: () => void}} Denoiser
+ */
+/** @typedef {(track: MediaStreamTrack) => Promise<Denoiser>} Denoise */
 
 /**
  * The microphone of this page.
  *
- * Events: `change` when {@link Microphone#asking} or {@link Microphone#condition} changed;
- * `lost` when the microphone went away by itself; `devices` when others came or went.
+ * Events: `change` when anything readable here changed; `exchange` when {@link Microphone#track} is another one by itself, of the
+ * same device; `lost` when the microphone went away by itself; `devices` when others came or went.
  */
 export class Microphone extends Store {
-  /** @type {MediaStreamTrack | null} */
+  /** What is to be sent. @type {MediaStreamTrack | null} */
   track = null;
+  /** The device's own track, which may have noise that the other has not. @type {MediaStreamTrack | null} */
+  device = null;
+  /** Noise was to be taken out, and that does not work here: the browser suppresses it. */
+  undenoised = false;
   /** The browser is asking the person. */
   asking = false;
 
@@ -82,6 +93,11 @@ export class Microphone extends Store {
   wishes = { deviceId: '', echoCancellation: true, noiseSuppression: true, autoGainControl: true };
   /** What was chosen last; of another device one may have been given since. */
   #chosen = this.wishes;
+  #denoise;
+  /** @type {Denoiser | null} */
+  #denoiser = null;
+  /** What the browser was asked to make of the sound of the device that is open. */
+  #processed = '';
   #enabled = true;
   #lost = false;
   /** @type {Signal | null} */
@@ -89,10 +105,14 @@ export class Microphone extends Store {
   /** @type {AbortController | null} */
   #wait = null;
 
-  /** @param {boolean} processing echo cancellation, noise suppression and automatic gain */
-  constructor(processing) {
+  /**
+   * @param {boolean} processing echo cancellation, noise suppression and automatic gain
+   * @param {Denoise} [denoise]
+   */
+  constructor(processing, denoise) {
     super();
     this.processing = processing;
+    this.#denoise = denoise;
     navigator.mediaDevices?.addEventListener?.('devicechange', () => this.dispatchEvent(new CustomEvent('devices')));
   }
 
@@ -101,7 +121,7 @@ export class Microphone extends Store {
     if (this.#lost) {
       return 'lost';
     }
-    if (this.track?.muted) {
+    if (this.device?.muted) {
       return 'held';
     }
     return this.#signal?.silent && this.#enabled ? 'silent' : 'ok';
@@ -119,7 +139,7 @@ export class Microphone extends Store {
 
   /**
    * Opens it anew in place of one that gives nothing: another device if this one is silent and
-   * there are others. The old one stays when that fails.
+   * there are others. The old one stays when that fails, unless something else is to be made of its sound.
    * @returns {Promise<boolean>} false when {@link cancel} or {@link close} came first
    * @throws {MicrophoneError}
    */
@@ -136,6 +156,13 @@ export class Microphone extends Store {
     this.#wait = wait;
     this.#setAsking(true);
     try {
+      if (this.device && this.#processed !== this.#processes) {
+        // Chromium gives a page what it has of a device as it has it, whatever is asked. So the other one goes first, and its
+        // copies with it, whose owners hear of it in this turn.
+        this.#drop();
+        this.changed();
+        await new Promise((resolve) => setTimeout(resolve));
+      }
       const track = await Promise.race([this.#request(wait.signal), aborted(wait.signal)]);
       this.#adopt(track);
       return true;
@@ -161,6 +188,7 @@ export class Microphone extends Store {
     if (other) {
       this.#chosen = wishes;
       this.wishes = wishes;
+      this.undenoised = false;
     }
     return other;
   }
@@ -190,53 +218,120 @@ export class Microphone extends Store {
   /** @param {boolean} enabled false sends silence */
   enable(enabled) {
     this.#enabled = enabled;
-    if (this.track) {
-      this.track.enabled = enabled;
-    }
+    this.#permit();
     this.changed();
   }
 
-  /** @param {MediaStreamTrack} track */
-  #adopt(track) {
+  /** @param {MediaStreamTrack} device */
+  #adopt(device) {
     this.#drop();
     this.#lost = false;
-    this.track = track;
-    track.enabled = this.#enabled;
-    track.onmute = () => this.changed();
-    track.onunmute = () => this.changed();
-    track.onended = () => {
+    this.#processed = this.#processes;
+    this.device = device;
+    this.track = device;
+    this.#permit();
+    device.onmute = () => this.changed();
+    device.onunmute = () => this.changed();
+    device.onended = () => {
       this.miss();
       this.dispatchEvent(new CustomEvent('lost'));
     };
     try {
-      this.#signal = new Signal(track);
+      this.#signal = new Signal(device);
       this.#signal.addEventListener('change', () => this.changed());
     } catch {
       // This browser cannot look into the track; it works all the same.
     }
+    if (this.wishes.denoise && this.processing && this.#denoise && !this.undenoised) {
+      this.#clean(device, this.#denoise);
+    }
     this.changed();
+  }
+
+  /** What is sent is silent or not. What is made of it, and the look at whether anything comes, need the device in any case. */
+  #permit() {
+    if (this.track && this.device) {
+      this.device.enabled = this.track !== this.device || this.#enabled;
+      this.track.enabled = this.#enabled;
+    }
+  }
+
+  /**
+   * Has what is sent be free of noise, as soon as that can be. Until then, and while it cannot be, it is as it comes.
+   * @param {MediaStreamTrack} device
+   * @param {Denoise} denoise
+   */
+  async #clean(device, denoise) {
+    /** @type {Denoiser} */
+    let denoiser;
+    try {
+      denoiser = await denoise(device);
+    } catch {
+      if (device === this.device) {
+        this.undenoised = true; // the browser's suppression is better than none
+        await this.#open().then(() => this.dispatchEvent(new CustomEvent('exchange')), () => {});
+      }
+      return;
+    }
+    if (device !== this.device) {
+      denoiser.stop();
+      return;
+    }
+    this.#denoiser = denoiser;
+    denoiser.addEventListener('change', () => denoiser === this.#denoiser && this.#exchange(denoiser));
+    this.#exchange(denoiser);
+  }
+
+  /** @param {Denoiser} denoiser which runs now, or does not */
+  #exchange(denoiser) {
+    const track = denoiser.running ? denoiser.track : this.device;
+    if (track !== this.track) {
+      this.track = track;
+      this.#permit();
+      this.changed();
+      this.dispatchEvent(new CustomEvent('exchange'));
+    }
   }
 
   #drop() {
     this.#signal?.stop();
     this.#signal = null;
-    if (this.track) {
-      this.track.onmute = null;
-      this.track.onunmute = null;
-      this.track.onended = null;
-      this.track.stop();
-      this.track = null;
+    this.#denoiser?.stop();
+    this.#denoiser = null;
+    if (this.device) {
+      this.device.onmute = null;
+      this.device.onunmute = null;
+      this.device.onended = null;
+      this.device.stop();
     }
+    this.device = null;
+    this.track = null;
   }
 
   /** @returns {Promise<string>} the device after the one in use; '' when there is no other */
   async #nextDevice() {
     const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
-    const { deviceId, groupId } = this.track?.getSettings() ?? {};
+    const { deviceId, groupId } = this.device?.getSettings() ?? {};
     // Aliases of one device are not devices.
     const inputs = devices.filter((d) => d.kind === 'audioinput' && d.deviceId && !ALIASES.has(d.deviceId));
     const inUse = inputs.findIndex((d) => d.deviceId === deviceId || (ALIASES.has(deviceId ?? '') && d.groupId === groupId));
     return inputs[(inUse + 1) % inputs.length]?.deviceId ?? '';
+  }
+
+  /** What the browser is to make of the sound. */
+  get #sound() {
+    const { echoCancellation, noiseSuppression, autoGainControl, denoise } = this.wishes;
+    const byBrowser = denoise ? this.undenoised || !this.#denoise : noiseSuppression;
+    return {
+      echoCancellation: this.processing && echoCancellation,
+      noiseSuppression: this.processing && byBrowser,
+      autoGainControl: this.processing && autoGainControl,
+    };
+  }
+
+  /** The same, to be compared. */
+  get #processes() {
+    return JSON.stringify(this.#sound);
   }
 
   /**
@@ -247,12 +342,8 @@ export class Microphone extends Store {
     if (!navigator.mediaDevices?.getUserMedia) {
       throw new MicrophoneError(window.isSecureContext ? 'unsupported' : 'insecure');
     }
-    const { deviceId, echoCancellation, noiseSuppression, autoGainControl } = this.wishes;
-    const audio = {
-      echoCancellation: this.processing && echoCancellation,
-      noiseSuppression: this.processing && noiseSuppression,
-      autoGainControl: this.processing && autoGainControl,
-    };
+    const { deviceId } = this.wishes;
+    const audio = this.#sound;
     // A wish alone some browsers pass over.
     const exactly = deviceId ? { ...audio, deviceId: { exact: deviceId } } : audio;
     /** @type {MediaStream} */

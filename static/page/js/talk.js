@@ -85,7 +85,7 @@ export class Talk extends Store {
     }
     try {
       const taken = (await this.microphone.open()) && (await this.#media.replaceMicrophone());
-      return taken ? (this.microphone.track?.label ?? '') : null;
+      return taken ? (this.microphone.device?.label ?? '') : null;
     } catch {
       return null; // There is none. The condition stays what it is, and so does what is shown.
     }

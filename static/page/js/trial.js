@@ -46,8 +46,14 @@ export class Trial extends Store {
     this.#call = call;
     this.#own = own;
     this.#choices = choices;
-    // It was exchanged for another one.
-    call.microphone.addEventListener('change', () => this.#from?.readyState === 'ended' && this.start());
+    for (const microphone of [call.microphone, own]) {
+      microphone.addEventListener('change', () => this.#follow());
+    }
+  }
+
+  /** Noise was to be taken out, and that does not work here. */
+  get undenoised() {
+    return this.#own.undenoised || this.#call.microphone.undenoised;
   }
 
   async start() {
@@ -70,13 +76,42 @@ export class Trial extends Store {
       return;
     }
     const open = this.#own.track ?? microphone.track;
-    if (signal.aborted || !open) {
+    if (!signal.aborted && open) {
+      this.#take(open);
+    }
+  }
+
+  /** Tries what was chosen since, where it tries its own. The call's is followed anyway. */
+  again() {
+    if (this.#own.track) {
+      this.start();
+    }
+  }
+
+  /** Looks at another track in place of one that was exchanged; opens one where there is none any more. */
+  #follow() {
+    const { microphone } = this.#call;
+    const open = this.#own.track ?? microphone.track;
+    if (!this.#from || open === this.#from) {
+      this.changed();
       return;
     }
+    this.#done.abort();
+    this.#done = new AbortController();
+    this.#track?.stop();
+    if (open) {
+      this.#take(open);
+    } else if (!microphone.asking) {
+      this.start();
+    }
+  }
+
+  /** @param {MediaStreamTrack} open */
+  #take(open) {
     this.#from = open;
     this.#track = open.clone();
     this.#track.enabled = true;
-    this.#measure(this.#track, signal);
+    this.#measure(this.#track, this.#done.signal);
     this.#set('on');
   }
 

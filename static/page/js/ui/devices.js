@@ -31,15 +31,15 @@ export function mountDevices(choices, devices, trial) {
     [/** @type {HTMLSelectElement} */ (byId('devices-microphone')), 'microphoneId', () => devices.microphones, phrases.preferences.microphone],
     [/** @type {HTMLSelectElement} */ (byId('devices-speaker')), 'speakerId', () => devices.speakers, phrases.preferences.speaker],
   ];
-  /** @type {[HTMLInputElement, 'echoCancellation' | 'noiseSuppression' | 'autoGainControl'][]} */
+  const noise = /** @type {HTMLSelectElement} */ (byId('devices-noise'));
+  /** @type {[HTMLInputElement, 'echoCancellation' | 'autoGainControl'][]} */
   const switches = [
     [/** @type {HTMLInputElement} */ (byId('devices-echo')), 'echoCancellation'],
-    [/** @type {HTMLInputElement} */ (byId('devices-noise')), 'noiseSuppression'],
     [/** @type {HTMLInputElement} */ (byId('devices-gain')), 'autoGainControl'],
   ];
 
   /** With what was chosen last, of which others hear at the end of this turn. */
-  const again = () => queueMicrotask(() => trial.state !== 'off' && trial.start());
+  const again = () => queueMicrotask(() => trial.again());
   for (const [select, name] of selects) {
     select.addEventListener('change', () => {
       choices.set(name, select.value);
@@ -52,6 +52,10 @@ export function mountDevices(choices, devices, trial) {
       again();
     });
   }
+  noise.addEventListener('change', () => {
+    choices.set('noise', /** @type {import('../choices.js').NoiseBy} */ (noise.value));
+    again();
+  });
   test.addEventListener('click', () => (trial.state === 'off' ? trial.start().then(() => devices.look()) : trial.stop()));
   hear.addEventListener('click', async () => {
     if (trial.state === 'off') {
@@ -77,6 +81,7 @@ export function mountDevices(choices, devices, trial) {
     }
     byId('devices-speakers').hidden = devices.speakers.length === 0;
     switches.forEach(([box, name]) => (box.checked = choices.get(name)));
+    noise.value = choices.get('noise');
   };
   const renderTrial = () => {
     const { state, problem } = trial;
@@ -86,7 +91,8 @@ export function mountDevices(choices, devices, trial) {
     setText(hear, HEAR[state]);
     hear.disabled = state !== 'on' && state !== 'off';
     const words = problem && microphoneWords(problem);
-    setText(byId('devices-says'), words ? `${words.title}. ${words.text}` : '');
+    const undenoised = trial.undenoised ? phrases.preferences.undenoised : '';
+    setText(byId('devices-says'), words ? `${words.title}. ${words.text}` : undenoised);
   };
   choices.addEventListener('change', renderChoices);
   devices.addEventListener('change', renderChoices);
