@@ -37,13 +37,13 @@ install  = echo "installing Debian's $(1)" && $(SUDO) apt-get -q update && \
 test: ## everything below, as CI does it; installs what is missing
 	@$(MAKE) --no-print-directory compiler
 	@$(MAKE) --no-print-directory -j2 chromium $(GOLANGCI)
-	@$(MAKE) --no-print-directory proxies
+	@$(MAKE) --no-print-directory proxies promtool
 	@$(MAKE) --no-print-directory check-format
 	@$(MAKE) --no-print-directory vet
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory pack
-	@LIVECHAT_REQUIRE_PROXIES=1 $(MAKE) --no-print-directory race
+	@LIVECHAT_REQUIRE_PROXIES=1 LIVECHAT_REQUIRE_PROMTOOL=1 $(MAKE) --no-print-directory race
 	@$(MAKE) --no-print-directory allocs
 	@$(MAKE) --no-print-directory browser
 
@@ -191,6 +191,11 @@ proxies: ## install nginx and Caddy when they are missing: the recipes in README
 		$(call install,"$$name"); \
 		if command -v systemctl >/dev/null; then $(SUDO) systemctl disable --now "$$name" || true; fi; \
 	done
+
+.PHONY: promtool
+promtool: ## install Prometheus when its promtool is missing: the alert rules and the dashboard are tried with it
+	@command -v promtool >/dev/null || { $(call install,prometheus); \
+		if command -v systemctl >/dev/null; then $(SUDO) systemctl disable --now prometheus || true; fi; }
 
 .PHONY: clean
 clean: ## remove what was built

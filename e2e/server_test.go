@@ -21,6 +21,8 @@ type server struct {
 	URL string
 	// media is where its media port is.
 	media netip.AddrPort
+	// metrics is where its figures are, if they are served.
+	metrics string
 	// stop shuts it down and waits; the end of the test does so too.
 	stop func()
 }
@@ -33,6 +35,7 @@ func startServer(tb testing.TB, configure ...func(*app.Config)) *server {
 	cfg.HTTP = "127.0.0.1:0"
 	cfg.UDP = "127.0.0.1:0"
 	cfg.TURNUDP, cfg.TURNTCP = "127.0.0.1:0", "127.0.0.1:0"
+	cfg.Metrics = ""
 	cfg.Data = tb.TempDir()
 	for _, change := range configure {
 		change(&cfg)
@@ -43,7 +46,7 @@ func startServer(tb testing.TB, configure ...func(*app.Config)) *server {
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
 	stopped := false
-	s := &server{URL: a.URL(), media: a.MediaAddr()}
+	s := &server{URL: a.URL(), media: a.MediaAddr(), metrics: a.MetricsAddr()}
 	s.stop = func() {
 		if stopped {
 			return

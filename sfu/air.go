@@ -14,6 +14,8 @@ type air struct {
 	floors [lineCount]*floor.Floor
 	// first is where the ids of grants begin, as they are told: at random, since no other channel's may be taken for one of here.
 	first uint64
+	// waits is since when who waits for a floor.
+	waits map[string]time.Time
 	timer *time.Timer
 	due   time.Time // of the timer; zero when it is not set
 }
@@ -22,6 +24,7 @@ func newAir(onFloor, overFloor floor.Config) *air {
 	return &air{
 		floors: [lineCount]*floor.Floor{floor.New(onFloor), floor.New(overFloor)},
 		first:  uint64(rand.Uint32()), //nolint:gosec // no secret
+		waits:  make(map[string]time.Time),
 	}
 }
 
@@ -165,6 +168,7 @@ func (m *Member) ReleaseFloor(grant uint64, answer func()) error {
 	return m.floorEvent(grant, release, func(effect floor.Effect) bool {
 		_, ok := effect.(floor.Released)
 		if ok {
+			delete(m.channel.air.waits, m.self.userID)
 			answer()
 		}
 		return ok
@@ -313,6 +317,7 @@ func (c *Channel) silenceLocked(p *occupant) {
 	for on := range c.air.floors {
 		c.applyLocked(now, line(on), floor.Leave{User: p.userID})
 	}
+	delete(c.air.waits, p.userID)
 }
 
 // silenceAudienceLocked takes floor and place from all who are heard no more, but places first: nobody gets the floor who is to lose it.
@@ -357,6 +362,7 @@ func (c *Channel) applyLocked(now time.Time, on line, event floor.Event) {
 // switchLocked opens and shuts gates, before anybody is told of it.
 func (c *Channel) switchLocked(on line, effects []floor.Effect, now time.Time) {
 	defer contain(c.hub.journal, "giving the floor")
+	c.noteWaitsLocked(effects, now)
 	for _, effect := range effects {
 		switch e := effect.(type) {
 		case floor.Shut:
@@ -364,6 +370,29 @@ func (c *Channel) switchLocked(on line, effects []floor.Effect, now time.Time) {
 		case floor.Open:
 			c.board.open(on, e.User, now)
 			c.rouse() // who talks already is heard from here on
+		}
+	}
+}
+
+// noteWaitsLocked notes who begins to wait for a floor, and has it noted how long those did who got one.
+func (c *Channel) noteWaitsLocked(effects []floor.Effect, now time.Time) {
+	for _, effect := range effects {
+		switch e := effect.(type) {
+		case floor.Queued:
+			if _, waits := c.air.waits[e.User]; !waits {
+				c.air.waits[e.User] = now
+			}
+		case floor.Denied:
+			delete(c.air.waits, e.User)
+		case floor.Granted:
+			waited := time.Duration(0)
+			if since, waits := c.air.waits[e.User]; waits {
+				waited = now.Sub(since)
+				delete(c.air.waits, e.User)
+			}
+			if !e.Again {
+				c.hub.journal.FloorGranted(waited)
+			}
 		}
 	}
 }

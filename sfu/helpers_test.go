@@ -161,7 +161,8 @@ func (r *recorder) take() []told {
 type journal struct {
 	mu     sync.Mutex
 	ended  []mediaEnded
-	silent int // how often somebody's media was lost
+	waited []time.Duration // of those who got the floor
+	silent int             // how often somebody's media was lost
 	panics []any
 }
 
@@ -183,6 +184,12 @@ func (j *journal) MediaSilent(_, _ string, lost bool) {
 	if lost {
 		j.silent++
 	}
+}
+
+func (j *journal) FloorGranted(waited time.Duration) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.waited = append(j.waited, waited)
 }
 
 func (j *journal) Panicked(_ string, value any, _ []byte) {

@@ -1,6 +1,9 @@
 package sfu
 
-import "runtime/debug"
+import (
+	"runtime/debug"
+	"time"
+)
 
 // Journal is told what the operator of the server may want to know. Its methods may be
 // called from any goroutine. They must not call back into this package.
@@ -11,6 +14,8 @@ type Journal interface {
 	// MediaSilent: nothing authentic has come of a member's media for some seconds, or, with
 	// lost false, something comes again.
 	MediaSilent(userID, channelID string, lost bool)
+	// FloorGranted: somebody got the floor, after having waited for so long.
+	FloorGranted(waited time.Duration)
 	// Panicked: a fault of the server's own was contained; during says in what.
 	Panicked(during string, value any, stack []byte)
 }

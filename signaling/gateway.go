@@ -91,6 +91,8 @@ type Config struct {
 	People *people.People
 	// Keep says how much of a channel's chat is kept where the channel does not say so itself.
 	Keep store.Limits
+	// Observer is told what is to be counted. Nil: nobody.
+	Observer Observer
 	// Tally counts refusals, evictions and the like. Nil: nothing is counted.
 	Tally *tally.Tally
 }
@@ -137,6 +139,9 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 	if cfg.Relay == nil {
 		cfg.Relay = noRelay{}
 	}
+	if cfg.Observer == nil {
+		cfg.Observer = unobserved{}
+	}
 	g := &Gateway{
 		cfg: cfg, log: log, auth: authority, answer: answer,
 		users: NewUserHub(),
@@ -150,7 +155,7 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 		CheckOrigin: func(*http.Request) bool { return true },
 	}
 	g.lookout = newLookout(g)
-	g.journal = &journal{log: log, tally: cfg.Tally, ended: g.noteMediaEnd}
+	g.journal = &journal{log: log, tally: cfg.Tally, observer: cfg.Observer, ended: g.noteMediaEnd}
 	g.peers = sfu.NewMediaPeerHub(g.journal)
 	g.channels = sfu.NewChannelHub(sfu.HubConfig{
 		Limits:   sfu.ChannelLimits{Capacity: cfg.ChannelCapacity, Channels: cfg.MaxChannels},

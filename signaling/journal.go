@@ -1,6 +1,8 @@
 package signaling
 
 import (
+	"time"
+
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
@@ -12,6 +14,8 @@ import (
 type journal struct {
 	log   *zap.Logger
 	tally *tally.Tally
+	// observer is told of floors.
+	observer Observer
 	// ended is told of every connection that ended by itself.
 	ended func(userID, channelID string, cause sfu.LeaveCause, err error)
 }
@@ -43,6 +47,9 @@ func (j *journal) MediaSilent(userID, channelID string, lost bool) {
 	}
 	j.log.Debug(text, zap.String("user", userID), zap.String("channel", channelID))
 }
+
+// FloorGranted implements sfu.Journal.
+func (j *journal) FloorGranted(waited time.Duration) { j.observer.FloorGranted(waited) }
 
 // Panicked implements sfu.Journal.
 func (j *journal) Panicked(during string, value any, stack []byte) {

@@ -193,6 +193,7 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	if wait := s.gw.kicked.wait(s.userID, s.origin(), d.ChannelID, s.since, time.Now()); wait > 0 {
 		return fmt.Errorf("%w: a moderator put you out of %s; you may come back in %d s", errAccessDenied, d.ChannelID, int(wait.Seconds())+1)
 	}
+	began := time.Now()
 	muted, _ := s.gw.cfg.People.MutedIn(ctx, s.userID, s.origin(), d.ChannelID)
 	s.muted.Store(muted)
 	member, err := channel.Join(ctx, sfu.JoinRequest{
@@ -208,6 +209,7 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
+	s.gw.cfg.Observer.Joined(time.Since(began))
 	s.settle(ctx)
 	if s.mayEnter(channel) != nil { // the invite was taken back meanwhile
 		s.putOutUninvited(member, auth.Identity{})

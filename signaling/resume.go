@@ -92,6 +92,7 @@ func resume(_ context.Context, c *Conn, r *request) error {
 		r.reply(protocol.OpInvalidSession, protocol.InvalidSession{Reason: invalid})
 		return nil
 	}
+	c.gw.cfg.Observer.Resumed()
 	c.log.Debug("resumed")
 	return nil
 }

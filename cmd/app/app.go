@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,6 +62,9 @@ type App struct {
 	signin  *signin.Handler // nil: there is no provider
 	// webs are the HTTP servers on the ports.
 	webs []web
+	// metrics are the figures for who runs the server, metricsWeb serves them; nil: nobody does.
+	metrics    *metrics
+	metricsWeb *web
 	// control is how commands reach the server; nil: there is no data directory.
 	control    *http.Server
 	controlled sync.WaitGroup
@@ -72,7 +76,7 @@ func New(cfg Config, log *zap.Logger) (*App, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, log: log, trouble: newAcceptTrouble(log)}
+	a := &App{cfg: cfg, log: log, trouble: newAcceptTrouble(log), metrics: newMetrics()}
 	if cfg.SecretFile != "" {
 		a.secrets = newSecretFile(cfg.SecretFile, log)
 	}
@@ -102,7 +106,7 @@ func (a *App) open(authority *auth.Authority) error {
 	}
 	a.people = people.New(a.memory, authority, a.cfg.LoginTTL)
 	a.media, err = peer.NewFactory(peer.Config{
-		Listen: listen, MaxSlots: a.cfg.Slots, MaxSDPBytes: protocol.MaxSDPBytes,
+		Listen: listen, MaxSlots: a.cfg.Slots, MaxSDPBytes: protocol.MaxSDPBytes, Observer: a.metrics,
 		OnPanic: func(value any, stack []byte) {
 			a.log.Error("panic in the media path", zap.Any("cause", value), zap.ByteString("stack", stack))
 		},
@@ -136,6 +140,11 @@ func (a *App) open(authority *auth.Authority) error {
 		return err
 	}
 	a.serve(a.routes(authority))
+	a.memory.Observe(func(took time.Duration) { a.metrics.storeWrite.Observe(took.Seconds()) })
+	a.metrics.registry.MustRegister(newFigures(a))
+	if err := a.openMetrics(); err != nil {
+		return err
+	}
 	a.serveControl()
 	return nil
 }
@@ -203,6 +212,7 @@ func (a *App) openGateway(authority *auth.Authority) error {
 		NoGuests:          !a.cfg.GuestsAllowed(),
 		Keep:              store.Limits{Count: a.cfg.KeepMessages, For: a.cfg.KeepFor},
 		Tally:             &a.tally,
+		Observer:          a.metrics,
 	}
 	if a.relay != nil {
 		cfg.Relay = a.relay
@@ -276,7 +286,7 @@ func (a *App) Run(ctx context.Context) error {
 	for _, p := range a.ports {
 		running.Go(p.run)
 	}
-	for _, w := range a.webs {
+	for _, w := range a.allWebs() {
 		running.Go(func() error {
 			// Either comes only of Close: the port closes before the server on it.
 			if err := w.server.Serve(w.listener); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
@@ -306,11 +316,19 @@ func (a *App) Run(ctx context.Context) error {
 	return running.Wait()
 }
 
+// allWebs are the HTTP servers on all ports.
+func (a *App) allWebs() []web {
+	if a.metricsWeb == nil {
+		return a.webs
+	}
+	return append(slices.Clone(a.webs), *a.metricsWeb)
+}
+
 // parts are what runs beside the ports, each until its context is done.
 func (a *App) parts() []func(context.Context) {
 	parts := []func(context.Context){
 		a.gateway.RunReaper, a.gateway.RunRefresh, a.gateway.RunDecisions, a.gateway.RunWatch, a.gateway.RunPasses,
-		a.runSummary, a.runMemory,
+		a.runSummary, a.runMemory, a.runQuality,
 		func(ctx context.Context) { a.announcer.keepDiscovering(ctx, a.media, a.log) },
 	}
 	if a.signin != nil {
@@ -383,7 +401,7 @@ func (a *App) close(within time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), min(requestGrace, within/4))
 	defer cancel()
 	var requests errgroup.Group
-	for _, w := range a.webs {
+	for _, w := range a.allWebs() {
 		requests.Go(func() error { return w.end(ctx, a.log) })
 	}
 	errs = append(errs, requests.Wait())

@@ -158,6 +158,9 @@ type Config struct {
 	// Drain is how long the end may take: everybody is told to come back, and what was told is
 	// waited for. 0 tells nobody.
 	Drain time.Duration `group:"running" placeholder:"TIME" help:"How long the end may take when the server is stopped: everybody is told to come back, and voice goes on until they know. 0 does without."`
+	// Metrics is where figures for Prometheus and Go's profiles are served: a bare port on loopback, or address:port. Empty means nowhere.
+	// When the default cannot be had it is done without.
+	Metrics string `group:"running" placeholder:"[HOST:]PORT" help:"Where figures for Prometheus are at /metrics, and Go's profiles at /debug/pprof; a port alone is on loopback. Without a password, so give it no address that strangers reach. Empty: nowhere; when the default is taken, nowhere too."`
 	// LogLevel is debug, info, warn or error.
 	LogLevel string `group:"running" placeholder:"LEVEL" help:"What is logged: debug, info, warn or error."`
 }
@@ -257,6 +260,9 @@ func (c Config) Proxies() (admission.Proxies, error) {
 func (c Config) Validate() error {
 	var v mistakes
 	c.checkListening(&v)
+	if _, _, err := splitPort(c.Metrics); err != nil && c.Metrics != "" {
+		v.bad("metrics", c.Metrics, "must be a port, such as %s, or address:port", DefaultMetrics)
+	}
 	c.checkPeople(&v)
 
 	c.Floor.check(&v)

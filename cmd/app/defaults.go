@@ -21,6 +21,8 @@ const (
 	DefaultUDP = "10000"
 	// DefaultTURN is TURN's own port, UDP and TCP, on all interfaces (RFC 8656, section 17).
 	DefaultTURN = "3478"
+	// DefaultMetrics is the port of figures for Prometheus, on loopback.
+	DefaultMetrics = "9464"
 	// DefaultTURNTTL is how long TURN credentials are good for.
 	DefaultTURNTTL = 10 * time.Minute
 	// DefaultHTTPS is where TLS is served when nothing is said: where browsers look for it.
@@ -157,6 +159,7 @@ func Default() Config {
 		Slots:             DefaultSlots,
 		Data:              defaultDataDir(os.Getenv),
 		LogLevel:          DefaultLogLevel,
+		Metrics:           DefaultMetrics,
 		Channels:          []string{DefaultChannel, DefaultRadio},
 		Floor:             defaultFloor(),
 		HeartbeatInterval: DefaultHeartbeatInterval,

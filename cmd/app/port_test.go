@@ -66,7 +66,7 @@ func startPatched(t *testing.T, patch func(*App), change ...func(*Config)) *App 
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 	cfg := Default()
 	cfg.HTTP, cfg.UDP, cfg.TURNUDP, cfg.TURNTCP = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
-	cfg.Data = t.TempDir()
+	cfg.Metrics, cfg.Data = "", t.TempDir()
 	for _, f := range change {
 		f(&cfg)
 	}

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/sfu/peer"
+	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
 // summaryInterval is how often the log says what was refused or dropped: often enough to
@@ -56,7 +57,15 @@ func (a *App) runSummary(ctx context.Context) {
 // what strangers, networks and overload were the cause of.
 func (a *App) counts() map[string]int64 {
 	media, dropped := a.media.Stats(), a.media.Dropped()
-	all := map[string]int64{
+	all := mediaCounts(&media)
+	maps.Copy(all, clientCounts(&dropped))
+	maps.Copy(all, a.refused())
+	return all
+}
+
+// mediaCounts are what the media port dropped.
+func mediaCounts(media *wire.Stats) map[string]int64 {
+	return map[string]int64{
 		"media_no_room":         media.SendFull,
 		"media_send_failed":     media.SendFailed,
 		"media_overload":        media.JobsDropped,
@@ -70,7 +79,14 @@ func (a *App) counts() map[string]int64 {
 		"media_read_errors":     media.ReadErrors,
 		"media_receiver_panics": media.Panics,
 	}
-	maps.Copy(all, clientCounts(&dropped))
+}
+
+// refused is what signalling, HTTP and TURN refused.
+func (a *App) refused() map[string]int64 {
+	all := a.tally.Counts()
+	if all == nil {
+		all = make(map[string]int64)
+	}
 	if a.relay != nil {
 		turn := a.relay.Stats()
 		maps.Copy(all, map[string]int64{
@@ -82,7 +98,6 @@ func (a *App) counts() map[string]int64 {
 			"turn_crowded":   turn.Crowded,
 		})
 	}
-	maps.Copy(all, a.tally.Counts())
 	return all
 }
 

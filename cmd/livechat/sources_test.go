@@ -89,7 +89,7 @@ func TestEverySettingFromEverySource(t *testing.T) {
 		HeartbeatInterval: 5 * time.Second, ZombieTimeout: 20 * time.Second, ReaperInterval: time.Second,
 		IdentifyTimeout: 3 * time.Second, WriteTimeout: 2 * time.Second, MaxSessions: 40, EgressQueue: 50,
 		EgressBytes: 100_000, ResumeWindow: 4 * time.Second,
-		RequestRate: 60, RequestBurst: 70, Data: "/var/lib/livechat", Drain: 6 * time.Second, LogLevel: "warn",
+		RequestRate: 60, RequestBurst: 70, Data: "/var/lib/livechat", Drain: 6 * time.Second, Metrics: "127.0.0.1:9999", LogLevel: "warn",
 	}
 	const file = `
 http: 0.0.0.0:80
@@ -152,6 +152,7 @@ drain: 6s
 request-rate: 60
 request-burst: 70
 data: /var/lib/livechat
+metrics: 127.0.0.1:9999
 log-level: warn
 `
 	env := map[string]string{
@@ -172,7 +173,7 @@ log-level: warn
 		"LIVECHAT_HEARTBEAT_INTERVAL": "5s", "LIVECHAT_ZOMBIE_TIMEOUT": "20s", "LIVECHAT_REAPER_INTERVAL": "1s",
 		"LIVECHAT_IDENTIFY_TIMEOUT": "3s", "LIVECHAT_WRITE_TIMEOUT": "2s", "LIVECHAT_MAX_SESSIONS": "40",
 		"LIVECHAT_EGRESS_QUEUE": "50", "LIVECHAT_EGRESS_BYTES": "100000", "LIVECHAT_RESUME_WINDOW": "4s", "LIVECHAT_REQUEST_RATE": "60", "LIVECHAT_REQUEST_BURST": "70",
-		"LIVECHAT_DATA": "/var/lib/livechat", "LIVECHAT_DRAIN": "6s", "LIVECHAT_LOG_LEVEL": "warn",
+		"LIVECHAT_DATA": "/var/lib/livechat", "LIVECHAT_DRAIN": "6s", "LIVECHAT_METRICS": "127.0.0.1:9999", "LIVECHAT_LOG_LEVEL": "warn",
 	}
 	flags := make([]string, 0, len(env))
 	for key, value := range env {

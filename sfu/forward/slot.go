@@ -124,6 +124,24 @@ type SlotDrops struct {
 	WriteError uint64
 }
 
+// Add adds what another slot counted.
+func (s *SlotStats) Add(o *SlotStats) {
+	s.Packets += o.Packets
+	s.Octets += o.Octets
+	s.Switches += o.Switches
+	s.Rebases += o.Rebases
+	s.Missing += o.Missing
+	s.Asked += o.Asked
+	s.Resent += o.Resent
+	s.Redundant += o.Redundant
+	s.Dropped.NotOpen += o.Dropped.NotOpen
+	s.Dropped.NotAssigned += o.Dropped.NotAssigned
+	s.Dropped.Withheld += o.Dropped.Withheld
+	s.Dropped.Duplicate += o.Dropped.Duplicate
+	s.Dropped.Late += o.Dropped.Late
+	s.Dropped.WriteError += o.Dropped.WriteError
+}
+
 // Slot is one audio line of one listener: one RTP stream made of the packets of the source
 // assigned to it. All methods may be called from any goroutine. Create it with NewSlot.
 type Slot struct {

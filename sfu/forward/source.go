@@ -40,6 +40,21 @@ type SourceDrops struct {
 	Skipped uint64
 }
 
+// Add adds another source's.
+func (s *SourceStats) Add(o *SourceStats) {
+	s.Packets += o.Packets
+	s.Octets += o.Octets
+	s.Recovered += o.Recovered
+	s.Restored += o.Restored
+	s.Requested += o.Requested
+	s.Restarts += o.Restarts
+	s.Dropped.Muted += o.Dropped.Muted
+	s.Dropped.Unpermitted += o.Dropped.Unpermitted
+	s.Dropped.Duplicate += o.Dropped.Duplicate
+	s.Dropped.Late += o.Dropped.Late
+	s.Dropped.Skipped += o.Dropped.Skipped
+}
+
 // Source is one talker's stream and the slots it is heard in. Prepare, Skip, Lost, Recover
 // and Requests are called by one goroutine at a time; the other methods from any. Create it
 // with NewSource.

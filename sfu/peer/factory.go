@@ -31,6 +31,8 @@ type Config struct {
 	// ConnectTimeout is how long a client may take from its first check until media can flow;
 	// 0 means 30 s.
 	ConnectTimeout time.Duration
+	// Observer is told what is to be counted. Nil: nobody.
+	Observer Observer
 	// OnPanic is told of a panic while a client's packet was handled; that client's
 	// connection ends with ErrPanic. Nil: the panic goes on.
 	OnPanic func(value any, stack []byte)
@@ -48,8 +50,8 @@ type Factory struct {
 	mu     sync.Mutex // guards the fields below
 	peers  map[uint64]*Peer
 	closed bool
-	// dropped is of the connections that were removed.
-	dropped Dropped
+	// totals are of the connections that were removed.
+	totals Totals
 }
 
 // NewFactory opens the media port. The caller must Close
@@ -57,6 +59,9 @@ type Factory struct {
 func NewFactory(cfg Config) (*Factory, error) {
 	if cfg.ReportInterval <= 0 {
 		cfg.ReportInterval = defaultReportInterval
+	}
+	if cfg.Observer == nil {
+		cfg.Observer = unobserved{}
 	}
 	listen := cfg.Listen
 	if !listen.Addr().IsValid() {
@@ -109,10 +114,10 @@ func (f *Factory) add(p *Peer) {
 	f.peers[p.id] = p
 }
 
-// remove forgets a peer, but for what was dropped of it.
+// remove forgets a peer, but for what was counted of it.
 func (f *Factory) remove(p *Peer) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.peers, p.id)
-	f.dropped.add(p)
+	f.totals.add(p)
 }

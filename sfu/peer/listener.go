@@ -115,13 +115,13 @@ func (l *listener) heard(report *repair.Feedback, now time.Time, network *networ
 	if l.sent < leastSent {
 		return
 	}
-	loss := float64(l.lost) / float64(l.sent)
+	sentSince, lostSince := l.sent, l.lost
 	l.sent, l.lost = 0, 0
-	l.depth.Report(loss)
+	l.depth.Report(float64(lostSince) / float64(sentSince))
 	for i := range l.slots {
 		l.slots[i].SetRedundancy(l.depth.Blocks())
 	}
-	network.heard(loss, jitter, l.depth.Blocks())
+	network.heard(sentSince, lostSince, jitter, l.depth.Blocks())
 }
 
 // advance returns how many packets the block is about that the ones before were not, and

@@ -24,6 +24,11 @@ type Network struct {
 	// UpAt is when LossUp was last taken, and ConfirmedAt when a report of the client's was last about packets that it had not
 	// reported of before.
 	UpAt, ConfirmedAt time.Time
+	// UpReports is how many LossUp there were so far, and UpLosses their sum; LostDown is how many of SentDown packets were lost on the
+	// way to the client so far.
+	UpReports          int64
+	UpLosses           float64
+	SentDown, LostDown int64
 }
 
 // rttShare is how much of a new round trip goes into the smoothed one (RFC 6298).
@@ -31,6 +36,8 @@ const rttShare = 8
 
 // network keeps a Network up to date. Its methods may be called from any goroutine.
 type network struct {
+	observer Observer
+
 	mu    sync.Mutex // guards the fields below
 	state Network
 	// What a receiver report has to say of the last sender report (RFC 3550, section
@@ -49,9 +56,13 @@ func (n *network) sent(ntp uint32, now time.Time) {
 // received notes what is reported to the client of its packets, and returns what that
 // report has to say of the client's last one.
 func (n *network) received(r *repair.Reception, now time.Time) (lastReport, delay uint32) {
+	loss, jitter := float64(r.FractionLost)/256, fromTicks(r.Jitter)
+	n.observer.Reported(true, loss, jitter)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.state.LossUp, n.state.JitterUp, n.state.UpAt = float64(r.FractionLost)/256, fromTicks(r.Jitter), now
+	n.state.UpReports++
+	n.state.UpLosses += loss
+	n.state.LossUp, n.state.JitterUp, n.state.UpAt = loss, jitter, now
 	if n.senderAt.IsZero() {
 		return 0, 0
 	}
@@ -59,9 +70,13 @@ func (n *network) received(r *repair.Reception, now time.Time) (lastReport, dela
 }
 
 // heard notes what the client reports of the packets to it.
-func (n *network) heard(loss float64, jitter uint32, redundancy int) {
+func (n *network) heard(sent, lost int64, jitter uint32, redundancy int) {
+	loss := float64(lost) / float64(sent)
+	n.observer.Reported(false, loss, fromTicks(jitter))
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.state.SentDown += sent
+	n.state.LostDown += lost
 	n.state.LossDown, n.state.JitterDown, n.state.Redundancy = loss, fromTicks(jitter), redundancy
 }
 
@@ -74,6 +89,7 @@ func (n *network) confirmed(now time.Time) {
 
 // roundTrip notes a measured round trip.
 func (n *network) roundTrip(rtt time.Duration) {
+	n.observer.RoundTrip(rtt)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.state.RTT == 0 {

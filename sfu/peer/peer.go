@@ -31,6 +31,8 @@ type Peer struct {
 	network  network
 	badRTCP  atomic.Uint64 // compounds that were dropped
 	made     time.Time
+	// up is how long after made the connection was there, in nanoseconds; 0: it is not.
+	up atomic.Int64
 
 	mu         sync.Mutex // guards the fields below
 	closed     bool
@@ -56,7 +58,9 @@ func (f *Factory) Answer(offer string, at ...netip.AddrPort) (*Peer, error) {
 	if err = p.listener.open(&asked, p.negotiated.ssrcs, p.endpoint); err != nil {
 		return nil, err
 	}
+	p.network.observer = f.cfg.Observer
 	p.talker.open(asked.mic, p.endpoint, p.listener.reporter(), now)
+	p.talker.first = func(at time.Time) { f.cfg.Observer.Heard(max(at.Sub(p.made)-time.Duration(p.up.Load()), 0)) }
 	credentials, err := p.endpoint.Accept(asked.credentials, asked.fingerprints...)
 	if err != nil {
 		return nil, fmt.Errorf("open connection: %w", err)
@@ -140,7 +144,10 @@ func (p *Peer) OnRTP(out *wire.Batch, _ *wire.Endpoint, packet []byte, at time.T
 }
 
 // OnConnected implements wire.Receiver: packets may leave.
-func (p *Peer) OnConnected(*wire.Endpoint) {
+func (p *Peer) OnConnected(ep *wire.Endpoint) {
+	took, ice := time.Since(p.made), ep.Progress().FirstCheck.Sub(p.made)
+	p.up.Store(int64(took))
+	p.factory.cfg.Observer.Connected(max(ice, 0), max(took-ice, 0))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {

@@ -52,33 +52,6 @@ type Drops struct {
 	NACK, NACKRate uint64
 }
 
-// Dropped is what was dropped of all connections that there are and were.
-type Dropped struct {
-	// Endpoints counts what was dropped before it was decrypted, or because it could not be.
-	Endpoints wire.EndpointDrops
-	// Clients counts what authenticated and was of no use.
-	Clients Drops
-}
-
-// Dropped returns what was dropped so far, of all connections. It reads a dozen counters of
-// each, so not for each packet.
-func (f *Factory) Dropped() Dropped {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	all := f.dropped
-	for _, p := range f.peers {
-		all.add(p)
-	}
-	return all
-}
-
-// add adds what was dropped of a connection.
-func (d *Dropped) add(p *Peer) {
-	endpoint, client := p.endpoint.Drops(), p.dropped()
-	d.Endpoints.Add(&endpoint)
-	d.Clients.add(&client)
-}
-
 func (d *Drops) add(o *Drops) {
 	d.Malformed += o.Malformed
 	d.PayloadType += o.PayloadType

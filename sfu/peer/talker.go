@@ -32,6 +32,9 @@ type talker struct {
 	deferred atomic.Int32
 	drops    talkerDrops
 
+	// first is called with the first packet, and nil then.
+	first func(at time.Time)
+
 	// The receiving loop's own.
 	packet  rtp.Packet
 	red     repair.RED
@@ -124,6 +127,10 @@ func (t *talker) admitSSRC(at time.Time) bool {
 			return false
 		}
 		t.ssrc.Store(t.packet.SSRC)
+		if first := t.first; first != nil {
+			t.first = nil
+			first(at)
+		}
 	}
 	t.heardAt = at
 	return true

@@ -43,7 +43,9 @@ type Store struct {
 	ill atomic.Pointer[error]
 	// damage is why nothing shall be written any more, or nil. unopened is why the file could not be opened, or nil; gate is then
 	// what readers wait behind, until it is opened again.
-	damage   atomic.Pointer[error]
+	damage atomic.Pointer[error]
+	// observe is told how long each call of Append took; nil: nobody is.
+	observe  atomic.Pointer[func(took time.Duration)]
 	unopened atomic.Pointer[error]
 	gate     *gate
 }
@@ -52,6 +54,7 @@ type Store struct {
 type appending struct {
 	facts []Fact
 	at    int64
+	began time.Time
 	then  func()
 	seq   uint64
 	done  chan error // holds one
@@ -67,7 +70,7 @@ func (s *Store) Append(ctx context.Context, at time.Time, facts ...Fact) (seq ui
 // AppendThen is Append that calls then when the facts are on the disk and before it returns: for all calls one at a time, in the
 // order of the facts' numbers. then holds up all writing, so it must not wait, and must not call back.
 func (s *Store) AppendThen(ctx context.Context, at time.Time, then func(), facts ...Fact) (seq uint64, err error) {
-	a := &appending{facts: facts, at: milliseconds(at), then: then, done: make(chan error, 1)}
+	a := &appending{facts: facts, at: milliseconds(at), then: then, began: time.Now(), done: make(chan error, 1)}
 	select {
 	case <-s.closing:
 		return 0, ErrClosed
@@ -94,6 +97,12 @@ func (s *Store) AppendThen(ctx context.Context, at time.Time, then func(), facts
 		return 0, ErrClosed
 	}
 }
+
+// Observe has observe told how long each call of Append took whose facts are kept. It must not block.
+func (s *Store) Observe(observe func(took time.Duration)) { s.observe.Store(&observe) }
+
+// Waiting is how many calls of Append wait for the writer.
+func (s *Store) Waiting() int { return len(s.queue) }
 
 // Seq is the number of the last fact.
 func (s *Store) Seq() uint64 { return s.last.Load() }
@@ -191,6 +200,9 @@ func (s *Store) commit(w *writer, group []*appending) {
 				}
 			}
 			a.then()
+			if observe := s.observe.Load(); observe != nil {
+				(*observe)(time.Since(a.began))
+			}
 		}
 		a.done <- errs[i]
 	}
