@@ -10,10 +10,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
@@ -37,6 +39,10 @@ type participant struct {
 	tab context.Context
 	// close ends the browser; the end of the test does so too.
 	close func()
+
+	// asked counts how often the browser asked whether to leave the page, which b does unless it stays.
+	asked atomic.Int32
+	stays atomic.Bool
 
 	mu sync.Mutex
 	// console has what the page complained about. Guarded by mu.
@@ -127,6 +133,9 @@ func (b *participant) listen(event any) {
 		if e.ExceptionDetails.Exception != nil {
 			line += " " + e.ExceptionDetails.Exception.Description
 		}
+	case *page.EventJavascriptDialogOpening:
+		go b.answer(e)
+		return
 	case *runtime.EventConsoleAPICalled:
 		line = string(e.Type)
 		for _, arg := range e.Args {
@@ -138,6 +147,14 @@ func (b *participant) listen(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.console = append(b.console, line)
+}
+
+// answer agrees to what the browser asks before it leaves the page, unless b stays.
+func (b *participant) answer(e *page.EventJavascriptDialogOpening) {
+	if e.Type == page.DialogTypeBeforeunload {
+		b.asked.Add(1)
+		_, _ = chromedp.Call(b.tab, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: !b.stays.Load()})
+	}
 }
 
 // fatalf ends the test, telling what the page shows.

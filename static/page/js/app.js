@@ -47,6 +47,7 @@ import { mountHold } from './ui/hold.js';
 import { fillIcons } from './ui/icons.js';
 import { mountKeys } from './ui/keys.js';
 import { mountLanguage } from './ui/language.js';
+import { mountLeaving } from './ui/leaving.js';
 import { mountLine } from './ui/line.js';
 import { mountPanel } from './ui/panel.js';
 import { mountPeople } from './ui/people.js';
@@ -90,6 +91,7 @@ function main() {
   const hint = mountHint(new Muffled(session.call, choices));
   mountKeys(keys, choices, preferences);
   mountLanguage();
+  mountLeaving(session);
   const renders = [
     mountStart(session, invitation, link.channelId),
     mountEnded(session),
@@ -121,9 +123,6 @@ function main() {
   }, TICK_MS);
   render();
 
-  // A link put into this tab changes only the fragment, which loads nothing by itself.
-  window.addEventListener('hashchange', () => location.reload());
-
   const was = comeBack(session.call, link.channelId);
   const kept = memory.credentials;
   if (link.token) {
@@ -131,9 +130,9 @@ function main() {
   } else if (link.invite) {
     // The person decides first what comes of it.
   } else if (kept.token) {
-    session.signInWithToken(kept.token, kept.guest ? 'guest' : 'token', was);
+    session.signInAgain(kept.token, kept.guest ? 'guest' : 'token', was);
   } else if (memory.login.token) {
-    session.signInWithToken(memory.login.token, 'login', was);
+    session.signInAgain(memory.login.token, 'login', was);
   }
 }
 

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { showChannelInAddress } from './account.js';
+import { Address } from './address.js';
 import { Stay } from './stay.js';
 
 /** @typedef {import('./stay.js').Problem} Problem */
@@ -15,9 +15,7 @@ import { Stay } from './stay.js';
 export class Call extends Stay {
   /** @type {Problem | null} */
   problem = null;
-
-  /** @type {string | null} the channel in the address bar by our doing, not by a link */
-  #addressed = null;
+  address = new Address();
 
   /**
    * @param {import('./client.js').Client} client
@@ -31,7 +29,7 @@ export class Call extends Stay {
       this.problem = /** @type {CustomEvent<Problem>} */ (e).detail;
       this.changed();
     });
-    this.addEventListener('settled', () => this.#showAddress());
+    this.addEventListener('settled', () => this.address.show(this.wanted));
   }
 
   /** @returns {string | undefined} who as a moderator muted one, as far as it is known */
@@ -59,13 +57,6 @@ export class Call extends Stay {
     super.hold();
     if (this.problem?.doing === 'held' && !this.voice.held) {
       this.problem = null;
-    }
-  }
-
-  #showAddress() {
-    if (this.wanted !== this.#addressed) {
-      this.#addressed = this.wanted;
-      showChannelInAddress(this.wanted);
     }
   }
 }

@@ -128,7 +128,10 @@ export class Livechat {
     this.#unwatch = watchNetwork({
       moved: () => this.#stay.moved(),
       seen: () => this.#client.look(),
-      gone: () => this.#client.stop(),
+      gone: () => {
+        this.#stay.part();
+        this.#client.stop();
+      },
       back: () => this.#token && this.#client.start(this.#token),
     });
     this.#follow();
@@ -181,6 +184,7 @@ export class Livechat {
   /** Leaves the channel and the server, and lets the microphone go. */
   signOut() {
     this.#token = '';
+    this.#stay.part();
     this.#stay.end();
     this.#client.stop();
   }

@@ -16,6 +16,17 @@ const KEY = 'livechat.was';
  * @property {boolean} listenOnly
  */
 
+let meant = false;
+
+/** Loads the page anew by one's own doing, about which nobody is asked. */
+export function reload() {
+  meant = true;
+  location.reload();
+}
+
+/** Whether that is going on. */
+export const reloads = () => meant;
+
 /** Whether this page came by a reload. */
 function isReload() {
   const [entry] = performance.getEntriesByType('navigation');

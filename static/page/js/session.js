@@ -18,6 +18,7 @@ import { CloseCode, ErrorCode, FEATURE_INVITES, FEATURE_MODERATION, Op, RequestE
 import { Pulse } from './pulse.js';
 import { Reading } from './reading.js';
 import { Retry } from './retry.js';
+import { Seat, bearerOf } from './seat.js';
 import { Store } from './store.js';
 
 /** The roles, the least first. */
@@ -41,6 +42,10 @@ export class Session extends Store {
   /** @type {'guest' | 'token' | 'login'} */
   kind = 'guest';
 
+  /** Another tab of this browser is who this one would come as. @type {{name: string, comeAsThat: () => void} | null} */
+  elsewhere = null;
+
+  #seat = new Seat();
   /** By what a moderator has put one out, until one is back. @type {import('./protocol.js').ModerationEvent | null} */
   #putOut = null;
   #token = '';
@@ -74,7 +79,11 @@ export class Session extends Store {
     watchNetwork({
       moved: () => this.call.moved(),
       seen: () => client.look(),
-      gone: () => client.stop(),
+      gone: () => {
+        this.call.part();
+        client.stop();
+        this.#seat.leave();
+      },
       back: () => this.stage === 'in' && client.start(this.#token),
     });
   }
@@ -169,9 +178,37 @@ export class Session extends Store {
     this.#start(token, kind);
   }
 
+  /**
+   * Comes as whom the browser keeps, unless another of its tabs is that already: then the person decides.
+   * @param {string} token
+   * @param {Session['kind']} kind
+   * @param {string | null} channelId where to go at once
+   */
+  async signInAgain(token, kind, channelId) {
+    const { userId, name } = bearerOf(token);
+    const comeAsThat = () => this.signInWithToken(token, kind, channelId);
+    this.#begin(channelId);
+    if (await this.#seat.isFree(userId)) {
+      comeAsThat();
+    } else {
+      this.call.wanted = null;
+      this.stage = 'out';
+      this.elsewhere = { name, comeAsThat };
+      this.changed();
+    }
+  }
+
+  /** Does not come as whom another tab is. */
+  comeAsOther() {
+    this.elsewhere = null;
+    memory.credentials = { token: '', guest: false };
+    this.changed();
+  }
+
   /** Leaves as who one is: who was known here by a login is so no more. */
   signOut() {
     this.#renewal.cancel();
+    this.call.part();
     this.#end();
     if (this.kind === 'login') {
       endLogin(this.#token);
@@ -180,6 +217,7 @@ export class Session extends Store {
     this.stage = 'out';
     this.signInError = null;
     this.client.stop();
+    this.#seat.leave();
     this.changed();
   }
 
@@ -270,6 +308,7 @@ export class Session extends Store {
   /** @param {string | null} channelId */
   #begin(channelId) {
     this.stage = 'busy';
+    this.elsewhere = null;
     this.signInError = null;
     this.call.wanted = channelId;
     this.changed();
@@ -322,6 +361,7 @@ export class Session extends Store {
       memory.login = { token: this.#token, name: ready.name };
     }
     this.stage = 'in';
+    this.#seat.take(ready.user_id);
     this.#putOut = null;
     this.#untried = false;
     this.marks.begin(ready.user_id, ready.unread);
@@ -330,6 +370,9 @@ export class Session extends Store {
 
   #onClientState() {
     const { name, code, reason } = this.client.state;
+    if (name === 'stopped') {
+      this.#seat.leave();
+    }
     if (name === 'stopped' && code === CloseCode.AUTH_FAILED) {
       this.#onRefused(reason ?? '');
     } else if (name === 'stopped' && this.stage === 'busy') {

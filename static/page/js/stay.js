@@ -160,6 +160,13 @@ export class Stay extends Store {
     this.path.restart();
   }
 
+  /** Has the others know that one leaves, where the session is about to end: else one would have lost the connection to them. */
+  part() {
+    if (this.here !== null) {
+      this.#client.request(Op.CHANNEL_LEAVE, { channel_id: this.here }).catch(() => {}); // nobody waits for the answer
+    }
+  }
+
   /** Sets voice up anew without waiting. */
   retryNow() {
     this.retry.cancel();

@@ -404,6 +404,10 @@ const phrases = {
     invitedToTalk: 'You are invited to talk.',
     looking: 'Looking at your invitation…',
     connecting: 'Connecting…',
+    /** @param {string} name */
+    twin: (name) => `Another tab is ${name} already`,
+    onHold: 'Only one tab at a time can be. If you go on here, that one is put on hold, and its call.',
+    goOnHere: 'Go on here',
     name: 'Your name',
     nameHint: 'How others will see you',
     continue: 'Continue',
@@ -763,6 +767,13 @@ const phrases = {
     /** @param {string} name */
     uninviteWhom: (name) => `Uninvite ${name}`,
     uninvite: 'Uninvite',
+  },
+
+  leaving: {
+    /** @param {string} channel */
+    title: (channel) => `Leave ${channel}?`,
+    text: 'Back leads out of the channel. The others go on talking.',
+    leave: 'Leave',
   },
 
   signOut: {

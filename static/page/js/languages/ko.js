@@ -323,6 +323,9 @@ const phrases = {
     invitedToTalk: '대화에 초대받았어요.',
     looking: '초대를 확인하는 중…',
     connecting: '연결하는 중…',
+    twin: (name) => `다른 탭에서 이미 ${name} 님으로 들어와 있어요`,
+    onHold: '한 번에 한 탭에서만 쓸 수 있어요. 여기에서 계속하면 그 탭과 통화는 잠시 멈춰요.',
+    goOnHere: '여기에서 계속하기',
     name: '이름',
     nameHint: '다른 사람에게 보이는 이름',
     continue: '계속하기',
@@ -639,6 +642,12 @@ const phrases = {
     revoke: '취소',
     uninviteWhom: (name) => `${name} 님 초대 취소`,
     uninvite: '초대 취소',
+  },
+
+  leaving: {
+    title: (channel) => `${channel} 채널에서 나갈까요?`,
+    text: '뒤로 가면 채널에서 나가게 돼요. 다른 사람들은 계속 대화해요.',
+    leave: '나가기',
   },
 
   signOut: {

@@ -4,6 +4,7 @@
  */
 
 import { phrases } from '../language.js';
+import { reload } from '../reload.js';
 import { problemWords } from '../words/channels.js';
 import { connectionWords } from '../words/entry.js';
 import { conditionWords, microphoneWords, soundWords } from '../words/voice.js';
@@ -36,7 +37,7 @@ function connectionNotice({ client }) {
     case 'take-over':
       return { text: words.text, label: phrases.banner.takeOver, run: () => client.retryNow() };
     case 'reload':
-      return { text: words.text, label: phrases.banner.reload, run: () => location.reload() };
+      return { text: words.text, label: phrases.banner.reload, run: () => reload() };
   }
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { LANGUAGES, chooseLanguage, chosenLanguage, phrases } from '../language.js';
+import { reload } from '../reload.js';
 import { byId, h } from './dom.js';
 
 /** Mounts both places. */
@@ -17,7 +18,7 @@ export function mountLanguage() {
     select.value = Object.hasOwn(LANGUAGES, chosenLanguage()) ? chosenLanguage() : '';
     select.addEventListener('change', () => {
       chooseLanguage(select.value);
-      location.reload();
+      reload();
     });
   }
 }

@@ -58,7 +58,9 @@ export function mountStart(session, invitation, channelId) {
     token.value = '';
   });
   known.addEventListener('click', () => {
-    if (signsIn()) {
+    if (session.elsewhere) {
+      session.elsewhere.comeAsThat();
+    } else if (signsIn()) {
       invitation.accept(signsIn());
     } else if (invitation.state === 'open') {
       invitation.acceptAsKnown();
@@ -69,7 +71,10 @@ export function mountStart(session, invitation, channelId) {
   });
   again.addEventListener('click', () => invitation.look());
   other.addEventListener('click', () => {
-    if (isKnown()) {
+    if (session.elsewhere) {
+      asOther = true;
+      session.comeAsOther();
+    } else if (isKnown()) {
       asOther = true;
     } else {
       useToken = !useToken;
@@ -87,14 +92,15 @@ export function mountStart(session, invitation, channelId) {
     const { state } = invitation;
     const open = state === 'open' && invitation.offer;
     const words = open ? inviteWords(open, isKnown() ? memory.login.name : '') : null;
-    setText(byId('start-title'), words?.title ?? phrases.common.name);
+    const { elsewhere } = session;
+    setText(byId('start-title'), elsewhere ? phrases.start.twin(elsewhere.name) : words?.title ?? phrases.common.name);
     const lead = channelId ? phrases.start.invitedToTalk : phrases.start.lead;
-    setText(byId('start-lead'), words?.lead ?? (state === 'asking' ? phrases.start.looking : lead));
+    setText(byId('start-lead'), elsewhere ? phrases.start.onHold : words?.lead ?? (state === 'asking' ? phrases.start.looking : lead));
     setText(byId('start-offer'), words?.offer ?? '');
-    setText(known, busy ? phrases.start.connecting : signsIn() ? phrases.start.signInAs(signsIn()) : phrases.start.continueAs(memory.login.name));
+    setText(known, busy ? phrases.start.connecting : elsewhere ? phrases.start.goOnHere : signsIn() ? phrases.start.signInAs(signsIn()) : phrases.start.continueAs(memory.login.name));
     const instead = doors.guests ? phrases.start.asGuest : phrases.start.noToken;
     const otherWay = useToken ? instead : phrases.start.haveToken;
-    setText(other, isKnown() ? phrases.ended.asOther : otherWay);
+    setText(other, isKnown() || elsewhere ? phrases.ended.asOther : otherWay);
     for (const button of buttons) {
       button.disabled = busy;
       setText(button, busy ? phrases.start.connecting : channelId || open ? phrases.common.join : phrases.start.continue);
@@ -113,11 +119,12 @@ export function mountStart(session, invitation, channelId) {
     const busy = session.stage === 'busy' || invitation.busy;
     const asking = invitation.state === 'asking';
     const invited = invitation.state === 'open';
-    doors.show(!asking && !invited && !isKnown());
+    const twin = session.elsewhere !== null;
+    doors.show(!asking && !invited && !isKnown() && !twin);
     if (busy) {
       doors.failure = '';
     }
-    const certain = isKnown() || signsIn() !== '';
+    const certain = twin || isKnown() || signsIn() !== '';
     guestForm.hidden = asking || useToken || certain || !(doors.guests || invited);
     tokenForm.hidden = asking || !useToken || certain;
     known.hidden = asking || !certain;
