@@ -289,8 +289,19 @@ func TestBrowserAutoplay(t *testing.T) {
 	ear.joined()
 	ear.see("#banner", "Your browser holds the sound back. You hear nobody.")
 	ear.see(".person", "Cannot hear")
+	tom := arrive(t, s, "Tom").join("lobby").talk()
+	finds := func(cause string) {
+		t.Helper()
+		ask := fmt.Sprintf("livechat.session.call.why.ask(%q).then((found) => found.cause)", tom.UserID())
+		ear.poll(cause+" is why", func() bool { return evaluate[string](ear, ask) == cause })
+	}
+	finds("sound_blocked")
 	ear.click("#room-name") // anywhere
 	ear.until("it plays", noBanner+" && livechat.media.slots.every(({ audio }) => !audio.paused)")
 	ear.see(".person", "Listening")
+	finds("ok")
+	evaluate[chromedp.Void](ear, "livechat.media.volumeOf = () => 0")
+	finds("person_muted")
+	tom.silence()
 	ear.noComplaints()
 }

@@ -59,6 +59,8 @@ export class Client extends EventTarget {
   #resumeToken = '';
   /** Number of the last event of this session. */
   #seen = 0;
+  /** What this page can that not all clients can. @type {string[]} */
+  #can = [];
   #requests = new Requests((op, d, id) => this.#write(op, d, id));
   #retry = new Retry(() => this.#connect(), FIRST_PAUSE_MS);
   /**
@@ -130,6 +132,11 @@ export class Client extends EventTarget {
    */
   has(feature) {
     return this.#features.includes(feature);
+  }
+
+  /** @param {string} feature of this page, which the server is told of with the next session */
+  can(feature) {
+    this.#can.push(feature);
   }
 
   /** Tries at once instead of waiting out the back-off. Also leaves `stopped`. */
@@ -345,7 +352,7 @@ export class Client extends EventTarget {
 
   /** @param {Connection} connection */
   #identify(connection) {
-    connection.send(Op.IDENTIFY, { token: this.#token, v: VERSION, client: 'web/1', device: this.#device });
+    connection.send(Op.IDENTIFY, { token: this.#token, v: VERSION, client: 'web/1', device: this.#device, features: this.#can });
   }
 
   /**

@@ -382,6 +382,17 @@ export class Livechat {
     return there ? { standing, cause, holder, position, leftS } : null;
   }
 
+  /**
+   * Asks why somebody is not heard, who should talk meanwhile: for the first link that is broken on the way of their voice.
+   * @param {string} userId
+   * @returns {Promise<import('./protocol.js').WhyFound>} `cause` is one of PROTOCOL.md's, `ok` where nothing is broken; `what` and `mend`
+   *   say it in English
+   * @throws {RequestError | ConnectionLostError}
+   */
+  whyNotHeard(userId) {
+    return this.#stay.why.ask(userId);
+  }
+
   // Writing.
 
   /**

@@ -26,6 +26,12 @@ export const MODE_PTT = 'ptt';
 /** What it has when one may listen to other channels than one's own. */
 export const FEATURE_LISTEN = 'listen';
 
+/** What it has when one may ask why somebody is not heard. */
+export const FEATURE_WHY = 'why';
+
+/** What IDENTIFY's `features` has of one who says how it plays somebody, when it is asked. */
+export const FEATURE_PLAYBACK = 'playback';
+
 /** Opcodes, requests first. */
 export const Op = Object.freeze({
   HEARTBEAT: 1,
@@ -85,6 +91,7 @@ export const Op = Object.freeze({
   PRESENCE_EVENT: 108,
   MESSAGE_CHANGE: 109,
   LISTENING: 117,
+  PLAYBACK_WANTED: 118,
   FLOOR_GRANTED: 110,
   FLOOR_DENY: 111,
   FLOOR_TAKEN: 112,
@@ -580,4 +587,27 @@ export function charCount(text) {
  * @property {Role} [role]
  * @property {import('./microphone.js').Condition} [mic]
  * @property {import('./playback.js').Sound} [sound]
+ */
+
+/**
+ * @typedef {object} PlaybackState how somebody is played; what is not known is absent
+ * @property {import('./playback.js').Sound} [sound]
+ * @property {number} [volume] of everything, 0 for silence
+ * @property {number} [person_volume] of this person
+ * @property {boolean} [playing] false when nothing is played though `sound` is `ok`
+ * @property {number} [over_ms] in which time the following was counted
+ * @property {number} [packets] that came of them
+ * @property {number} [lost] that did not
+ * @property {number} [concealed] share of what was played that was made up, 0 to 1
+ * @property {number} [level] how loud it was, 0 to 1
+ */
+
+/**
+ * @typedef {object} WhyFound why somebody is not heard
+ * @property {string} user_id
+ * @property {string} cause one of PROTOCOL.md's, `ok` when nothing is broken
+ * @property {string} link where on the way of their voice
+ * @property {'' | 'them' | 'you' | 'channel'} side whose it is
+ * @property {string} what is wrong, in English
+ * @property {string} mend what mends it, in English
  */

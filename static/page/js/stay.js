@@ -23,6 +23,7 @@ import { Store } from './store.js';
 import { Talk } from './talk.js';
 import { Told } from './told.js';
 import { Voice } from './voice.js';
+import { Why } from './why.js';
 
 /**
  * What went wrong, or is to be known, for others to put into words.
@@ -72,6 +73,7 @@ export class Stay extends Store {
     this.floor = new Floor(client);
     this.listening = new Listening(client);
     this.path = new Path(client, media);
+    this.why = new Why(client, media);
     this.audience = new Audience(client, this);
     this.told = new Told(client, this, directory);
     this.directory = directory;
