@@ -167,7 +167,7 @@ func (b *participant) fatalf(format string, args ...any) {
 	defer cancel()
 	state, err := chromedp.Run(ctx, chromedp.Evaluate[string](`(() => {
 		const { session, media } = window.livechat ?? {};
-		if (!session) return 'no page';
+		if (!session) return 'no page of ours: ' + document.documentElement.outerHTML;
 		const { call, client } = session;
 		return JSON.stringify({
 			stage: session.stage, client: client.state, wanted: call.wanted, room: call.room && {
@@ -229,7 +229,7 @@ func (b *participant) until(reason, expression string) {
 	b.poll(reason, func() bool {
 		ctx, cancel := context.WithTimeout(b.tab, browserPatience)
 		defer cancel()
-		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")", chromedp.EvalAwaitPromise))
+		holds, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Promise.resolve("+expression+").then(Boolean)", chromedp.EvalAwaitPromise))
 		if err != nil && pageGone.MatchString(err.Error()) {
 			return false
 		}

@@ -21,7 +21,11 @@ const watchScript = `
 	window.RTCPeerConnection = class extends RTCPeerConnection {
 		constructor(config) { super(config); window.seen.peers++; window.peer = this; }
 	};
-	document.addEventListener('DOMContentLoaded', () => setTimeout(() => {
+	document.addEventListener('DOMContentLoaded', function begin() {
+		if (!window.livechat) { // the page waits for its language
+			setTimeout(begin);
+			return;
+		}
 		const { client } = livechat.session;
 		let talkedOn = true;
 		livechat.session.addEventListener('change', () => (talkedOn &&= livechat.session.talksOn));
@@ -42,7 +46,7 @@ const watchScript = `
 			if (said && since && talkedOn) seen.saidAfter ||= performance.now() - since;
 			if (said !== (seen.said.at(-1) ?? '')) seen.said.push(said);
 		}).observe(line, { subtree: true, childList: true, attributes: true, characterData: true });
-	}));`
+	});`
 
 // watched is what watchScript has seen.
 type watched struct {

@@ -110,6 +110,10 @@ func contentTypeOf(name string) (string, bool) {
 		return "application/wasm", true
 	case ".txt":
 		return "text/plain; charset=utf-8", true
+	case ".png":
+		return "image/png", true
+	case ".webmanifest":
+		return "application/manifest+json", true
 	default:
 		return "", false
 	}

@@ -101,8 +101,8 @@ func TestPageHoldsTogether(t *testing.T) {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		// Beside the page's first module those that other pages import or that are loaded when they are wanted.
-		later := []string{"js/app.js", "js/livechat.js", "js/denoiser.js"}
+		// Beside the page's first module those that other pages import, that are loaded when they are wanted, or by waiting.html.
+		later := []string{"js/app.js", "js/livechat.js", "js/denoiser.js", "js/waiting.js"}
 		if !slices.Contains(later, name) && path.Dir(name) != "js/languages" {
 			require.Contains(t, index, `<link rel="modulepreload" href="`+name+`">`)
 		}

@@ -26,9 +26,12 @@ import { Loudness } from './loudness.js';
 import { Media } from './media.js';
 import { Microphone } from './microphone.js';
 import { Muffled } from './muffled.js';
+import { mountNotices } from './notices.js';
 import { Push } from './push.js';
 import { comeBack } from './reload.js';
 import { Session } from './session.js';
+import { Shell } from './shell.js';
+import { mountTelephone } from './telephone.js';
 import { Tones } from './tones.js';
 import { Trial } from './trial.js';
 import { mountAnnouncer } from './ui/announcer.js';
@@ -49,6 +52,7 @@ import { mountKeys } from './ui/keys.js';
 import { mountLanguage } from './ui/language.js';
 import { mountLeaving } from './ui/leaving.js';
 import { mountLine } from './ui/line.js';
+import { mountNoticeChoices } from './ui/notices.js';
 import { mountPanel } from './ui/panel.js';
 import { mountPeople } from './ui/people.js';
 import { fillPhrases } from './ui/phrases.js';
@@ -78,6 +82,10 @@ function main() {
   const keys = new Keys(choices);
   const tones = new Tones(choices);
   mountCues(session, tones);
+  const shell = new Shell();
+  mountNotices(session, choices, shell);
+  mountNoticeChoices(session, choices);
+  mountTelephone(session.call, choices);
   const devices = new Devices(session.call, choices, tones);
   const look = mountDevices(choices, devices, new Trial(session.call, new Microphone(processing, denoise), choices));
   const preferences = mountPreferences(choices, keys, tones, look);
@@ -122,6 +130,7 @@ function main() {
     }
   }, TICK_MS);
   render();
+  shell.begin();
 
   const was = comeBack(session.call, link.channelId);
   const kept = memory.credentials;

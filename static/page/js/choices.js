@@ -16,6 +16,7 @@ const KEY = 'livechat.choices';
  */
 
 /** @typedef {'off' | 'browser' | 'rnnoise'} NoiseBy */
+/** @typedef {'none' | 'who' | 'what'} Notices */
 
 /** What holds until something else is chosen. Also says of which type each is. */
 const DEFAULTS = {
@@ -37,6 +38,10 @@ const DEFAULTS = {
   /** Whether tones tell what happens, and how loud, from 0 to 100. */
   tones: true,
   toneVolume: 60,
+  /** What the system tells of messages while the page is hidden: nothing, who wrote, or what, too. */
+  notices: /** @type {Notices} */ ('none'),
+  /** Whether a telephone's screen stays on while one is in a channel. */
+  keepAwake: true,
   /** Whether keys that type something, such as M, work where nothing is being written. */
   singleKeys: true,
 };

@@ -5,6 +5,9 @@
 
 import { phrases } from './language.js';
 
+/** As the manifest has them. */
+const ARTWORK = ['192', '512'].map((size) => ({ src: `icons/icon-${size}.png`, sizes: `${size}x${size}`, type: 'image/png' }));
+
 /**
  * @param {import('./call.js').Call} call
  * @param {import('./push.js').Push} push

@@ -50,11 +50,17 @@ export function parse(text) {
 
 /**
  * @param {string} text
+ * @param {(href: string) => string} [address] what stands for one
  * @returns {string} what is read of it
  */
-export function plain(text) {
+export function plain(text, address = (href) => href) {
   /** @type {(part: Part) => string} */
-  const read = (part) => (typeof part === 'string' ? part : part.parts.map(read).join(''));
+  const read = (part) => {
+    if (typeof part === 'string') {
+      return part;
+    }
+    return part.href === undefined ? part.parts.map(read).join('') : address(part.href);
+  };
   return parse(text)
     .map((part) => (typeof part !== 'string' && part.kind === 'block' ? ` ${read(part)} ` : read(part)))
     .join('')

@@ -782,6 +782,26 @@ const phrases = {
     text: 'This browser will know you no more, and only another invitation lets you in again, as somebody new.',
   },
 
+  /** Stands in the place of the page while the server is away. */
+  waiting: {
+    title: 'The server does not answer',
+    text: 'It may be starting anew. This page comes back by itself as soon as it is there.',
+  },
+
+  notices: {
+    while: 'While this page is hidden, the system tells',
+    none: 'Nothing',
+    who: 'Who writes where you are',
+    what: 'Who writes where you are, and what',
+    denied: 'The browser does not allow this page to. Its settings for this site do.',
+    /**
+     * @param {string} name
+     * @param {string} channel
+     */
+    wrote: (name, channel) => `${name} in ${channel}`,
+    awake: 'Keep the screen on while you are in a channel',
+  },
+
   preferences: {
     lead: 'They hold on this browser, at once.',
     language: 'Language',
@@ -816,6 +836,7 @@ const phrases = {
     muffled: 'Say so when you talk while muted',
     tones: 'Tones',
     tonesTell: 'Tones tell what happens',
+    notices: 'Notices',
     keyboard: 'Keyboard',
     single: 'Single keys, such as M to mute',
     allKeys: 'All keys',
