@@ -32,12 +32,12 @@ func TestBrowserInstalled(t *testing.T) {
 		if r.Request.URL.Path != "/" || r.StatusCode != http.StatusOK {
 			return nil
 		}
-		body, err := io.ReadAll(r.Body)
+		body, readErr := io.ReadAll(r.Body)
 		body = bytes.Replace(body, []byte("<title>"), []byte(`<meta name="version" content="`+version.Load().(string)+`"><title>`), 1)
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		r.Header.Set("Content-Length", strconv.Itoa(len(body)))
 		r.Header.Set("ETag", strconv.Quote(version.Load().(string)))
-		return err
+		return readErr
 	}
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if away.Load() {

@@ -69,8 +69,8 @@ func TestBrowserNotices(t *testing.T) {
 	ben := arrive(t, s, "Ben").join("lobby")
 	write := func(text string) {
 		t.Helper()
-		_, err := ben.SendMessage(soon(t), "lobby", text)
-		require.NoError(t, err)
+		_, sendErr := ben.SendMessage(soon(t), "lobby", text)
+		require.NoError(t, sendErr)
 		ada.until("it has come", "livechat.session.call.room.chat.entries.some(({ text }) => text === "+jsonOf(t, text)+")")
 	}
 	choose := func(how string) {
