@@ -3,6 +3,7 @@ package why
 import (
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -149,4 +150,22 @@ func TestCausesAreDocumented(t *testing.T) {
 	}
 	slices.Sort(known)
 	require.Equal(t, known, slices.Sorted(maps.Keys(named)))
+}
+
+// The page has words of its own for every cause, in each of its languages.
+func TestThePageHasWords(t *testing.T) {
+	t.Parallel()
+	languages, err := filepath.Glob("../../static/page/js/languages/*.js")
+	require.NoError(t, err)
+	require.NotEmpty(t, languages)
+	for _, language := range languages {
+		source, err := os.ReadFile(language)
+		require.NoError(t, err)
+		_, section, ok := strings.Cut(string(source), "\n    causes: {\n")
+		require.True(t, ok, language)
+		section, _, _ = strings.Cut(section, "\n    },\n")
+		for _, cause := range All() {
+			require.Regexp(t, "(?m)^      "+string(cause)+": \\[", section, language)
+		}
+	}
 }

@@ -62,6 +62,7 @@ import { mountScanner } from './ui/scanner.js';
 import { mountStart } from './ui/start.js';
 import { mountTabs } from './ui/tabs.js';
 import { mountTitle } from './ui/title.js';
+import { mountWhy } from './ui/why.js';
 
 /** How often a countdown on the screen moves, in milliseconds. */
 const TICK_MS = 500;
@@ -91,7 +92,9 @@ function main() {
   const preferences = mountPreferences(choices, keys, tones, look);
   Object.assign(window, { livechat: { session, media, push } });
 
-  const dialogs = { ...mountDialogs(session, keys, new Loudness(session.call)), preferences, checkup: mountCheckup(new Checkup(session, gatewayOf(document.baseURI))) };
+  const checkup = mountCheckup(new Checkup(session, gatewayOf(document.baseURI)));
+  const loudness = new Loudness(session.call);
+  const dialogs = { ...mountDialogs(session, keys, loudness, mountWhy(session, loudness, checkup)), preferences, checkup };
   for (const id of ['start-checkup', 'checkup-open']) {
     byId(id).addEventListener('click', dialogs.checkup);
   }

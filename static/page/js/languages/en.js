@@ -406,7 +406,7 @@ const phrases = {
     connecting: 'Connecting…',
     /** @param {string} name */
     twin: (name) => `Another tab is ${name} already`,
-    onHold: 'Only one tab at a time can be. If you go on here, that one is put on hold, and its call.',
+    onHold: 'Only one tab at a time can be you. If you go on here, that one and its call are put on hold.',
     goOnHere: 'Go on here',
     name: 'Your name',
     nameHint: 'How others will see you',
@@ -891,6 +891,117 @@ const phrases = {
     always: (value) => `always ${value}`,
     /** @param {string} least @param {string} middle @param {string} most */
     range: (least, middle, most) => `${least} to ${most}, mostly ${middle}`,
+  },
+
+  why: {
+    /** @param {string} name */
+    title: (name) => `Why you do not hear ${name}`,
+    looking: 'Looking at the way of their voice …',
+    fullVolume: 'Full volume',
+    ask: 'I can’t hear them',
+    /** What is wrong and what mends it, by the words of PROTOCOL.md, "Why somebody is not heard". */
+    causes: {
+      ok: [
+        'Nothing is broken between you.',
+        'Turn up the volume of your device, and look whether the right loudspeaker is chosen in your settings.',
+      ],
+      quiet: ['Nothing is broken: they are silent just now.', 'Have them say something, and ask again meanwhile.'],
+      connecting: ['The connection is just being made.', 'Wait some seconds, and ask again.'],
+      yourself: ['Nobody hears themselves here.', 'Try your microphone in your settings.'],
+      not_here: ['They are not here.', 'Wait until they come.'],
+      not_in_channel: ['They are in no channel.', 'Ask them to join this one.'],
+      you_not_in_channel: ['You are in no channel.', 'Join the one they are in.'],
+      other_channel: ['They are in another channel.', 'Join it, or listen in.'],
+      media_failed: [
+        'Their connection of voice failed, so that they are out of the channel.',
+        'Have them join again; if that does not help, the connection check tells them more.',
+      ],
+      you_media_failed: [
+        'Your connection of voice failed.',
+        'Join again; if that does not help, the connection check tells more.',
+      ],
+      no_microphone: ['They joined without a microphone.', 'Have them allow the page to use one.'],
+      mic_silent: [
+        'Their microphone gives nothing but silence: it is muted in their system, or by a key or a switch on it.',
+        'Have them look at the mute key of their headset and at the sound settings of their system.',
+      ],
+      mic_held: ['Their system keeps the microphone for something else, such as a phone call.', 'Have them end that.'],
+      mic_lost: ['Their microphone went away.', 'Have them plug it in again, or choose another one.'],
+      no_udp: [
+        'Nothing of their voice gets through to the server: their network blocks UDP.',
+        'Have them try another network, or make the connection check.',
+      ],
+      no_dtls: [
+        'The server hears of them, but something on their way drops what voice needs.',
+        'Have them try another network, or join again.',
+      ],
+      muted: ['They have muted themselves.', 'Ask them to unmute, by a message for instance.'],
+      deaf: [
+        'They have deafened themselves, and are muted by that.',
+        'Ask them to hear again, by a message for instance.',
+      ],
+      muted_by_moderator: ['A moderator has muted them.', 'Ask a moderator to let them be heard.'],
+      audience: [
+        'They are in the audience: not everybody may speak in this channel.',
+        'Have them raise their hand; a moderator may let them speak.',
+      ],
+      floor_other: ['One talks at a time here, and somebody else has the floor.', 'Wait until it is their turn.'],
+      floor_idle: [
+        'One talks at a time here, and they do not press the button.',
+        'Have them hold the button while they talk.',
+      ],
+      media_lost: [
+        'Nothing comes from them any more: their network is gone.',
+        'Wait some seconds: another path is looked for. Else have them join again.',
+      ],
+      no_packets: [
+        'Their connection is fine, but no sound comes from their device.',
+        'Have them choose the microphone anew, or join again.',
+      ],
+      lossy_up: [
+        'Much of what they say is lost on the way to the server.',
+        'Have them come closer to the Wi-Fi, use a cable, or stop what else fills their network.',
+      ],
+      you_deaf: ['You are deafened.', 'Hear again.'],
+      excluded: ['You have muted them for yourself.', 'Hear them again.'],
+      no_slots: ['Your page asked for nobody’s voice.', 'Join again.'],
+      not_in_slots: [
+        'Others speak louder, and one hears only so many at once.',
+        'Always hear them, to do so in any case.',
+      ],
+      not_tuned: [
+        'You listen to their channel, and hear another one just now.',
+        'Give their channel priority, or join it.',
+      ],
+      you_no_udp: [
+        'Nothing of your voice connection gets through to the server: your network blocks UDP.',
+        'Try another network; the connection check tells more.',
+      ],
+      you_no_dtls: [
+        'The server hears of you, but something on the way drops what voice needs.',
+        'Try another network; the connection check tells more.',
+      ],
+      you_media_lost: [
+        'Your voice connection is gone.',
+        'Wait some seconds: another path is looked for. Else join again.',
+      ],
+      half_open: [
+        'The server sends their voice, but nothing of it arrives here: the path works in one direction only.',
+        'Join again, or try another network; a firewall drops what the server sends.',
+      ],
+      lossy_down: [
+        'Much of what is sent to you is lost on the way.',
+        'Come closer to the Wi-Fi, use a cable, or stop what else fills your network.',
+      ],
+      sound_blocked: ['Your browser holds the sound back.', 'Click to hear.'],
+      sound_lost: [
+        'There is neither a loudspeaker nor headphones.',
+        'Plug one in, or choose another one in your settings.',
+      ],
+      output_muted: ['You have turned everything down to nothing.', 'Turn it up.'],
+      person_muted: ['You have turned this person down to nothing.', 'Turn them up.'],
+      not_playing: ['The page has stopped playing.', 'Click to hear, or reload the page.'],
+    },
   },
 
   checkup: {

@@ -31,15 +31,16 @@ import { mountSettings } from './settings.js';
  * @param {import('../session.js').Session} session
  * @param {import('../keys.js').Keys} keys
  * @param {import('../loudness.js').Loudness} loudness
+ * @param {(userId: string) => void} why asks why one does not hear somebody
  * @returns {Dialogs}
  */
-export function mountDialogs(session, keys, loudness) {
+export function mountDialogs(session, keys, loudness, why) {
   return {
     create: mountCreate(session),
     delete: mountDelete(session),
     signOut: mountSignOut(session),
     invite: mountInvites(session),
-    ...mountMenus(session, loudness, mountPerson(session)),
+    ...mountMenus(session, loudness, mountPerson(session), why),
     audit: mountAudit(session),
     settings: mountSettings(session),
     search: mountSearch(session, keys),

@@ -15,9 +15,10 @@ const STEP = 10;
  * @param {import('../session.js').Session} session
  * @param {import('../loudness.js').Loudness} loudness
  * @param {(userId: string) => import('./menu.js').Item[]} moderation what a moderator may do to somebody
+ * @param {(userId: string) => void} why asks why one does not hear somebody
  * @returns {Pick<import('./dialogs.js').Dialogs, 'moderate' | 'person'>}
  */
-export function mountMenus(session, loudness, moderation) {
+export function mountMenus(session, loudness, moderation, why) {
   const { call } = session;
   const { hearing } = call;
 
@@ -50,6 +51,7 @@ export function mountMenus(session, loudness, moderation) {
         [
           { icon: 'pin', label: pinned ? phrases.person.hearLikeOthers : phrases.person.alwaysHear, run: () => hearing.togglePin(userId) },
           { icon: excluded ? 'channel' : 'sound-off', label: excluded ? phrases.person.hearAgain : phrases.person.muteForMe, run: () => hearing.toggleExclusion(userId) },
+          ...(call.why.available ? [/** @type {import('./menu.js').Item} */ ({ icon: 'ear', label: phrases.why.ask, run: () => why(userId) })] : []),
           ...(session.mayAct(userId) ? moderation(userId) : []),
         ],
         slider(userId),
