@@ -51,6 +51,28 @@ test: ## everything below, as CI does it; installs what is missing
 build: ## bin/livechat, which needs no library of the system
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/livechat ./cmd/livechat
 
+# Where `make install` puts things; DESTDIR is in front of it for those who pack them.
+PREFIX     ?= /usr/local
+SHARE      := $(DESTDIR)$(PREFIX)/share
+UNIT       := $(DESTDIR)$(PREFIX)/lib/systemd/system/livechat.service
+INSTALLED  := $(DESTDIR)$(PREFIX)/bin/livechat $(UNIT) $(SHARE)/bash-completion/completions/livechat \
+	$(SHARE)/zsh/site-functions/_livechat $(SHARE)/fish/vendor_completions.d/livechat.fish
+
+.PHONY: install
+install: ## what `make build` made, its manual, completion for bash, zsh and fish, and the unit, below PREFIX (/usr/local) in DESTDIR
+	@test -x bin/livechat || { echo "there is no bin/livechat: make build" >&2; exit 1; }
+	install -D -m 755 bin/livechat $(DESTDIR)$(PREFIX)/bin/livechat
+	install -D -m 644 cmd/livechat/completion/livechat.bash $(SHARE)/bash-completion/completions/livechat
+	install -D -m 644 cmd/livechat/completion/livechat.zsh $(SHARE)/zsh/site-functions/_livechat
+	install -D -m 644 cmd/livechat/completion/livechat.fish $(SHARE)/fish/vendor_completions.d/livechat.fish
+	install -D -m 644 cmd/livechat/livechat.service $(UNIT)
+	sed -i 's|/usr/local/bin/|$(PREFIX)/bin/|' $(UNIT)
+	umask 022 && bin/livechat man --dir=$(SHARE)/man/man1
+
+.PHONY: uninstall
+uninstall: ## what `make install` put there
+	rm -f $(INSTALLED) $(SHARE)/man/man1/livechat.1 $(SHARE)/man/man1/livechat-*.1
+
 .PHONY: run
 run: ## the server on its defaults, or with ARGS="--http=:8080 …"
 	$(GO) run ./cmd/livechat $(ARGS)

@@ -34,6 +34,9 @@ func newEncoder(forPerson bool) zapcore.Encoder {
 	}
 	config.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
 	config.EncodeLevel = zapcore.CapitalColorLevelEncoder
+	if os.Getenv("NO_COLOR") != "" { // no-color.org
+		config.EncodeLevel = zapcore.CapitalLevelEncoder
+	}
 	config.ConsoleSeparator = "  "
 	return zapcore.NewConsoleEncoder(config)
 }

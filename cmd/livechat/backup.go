@@ -77,7 +77,9 @@ func (c *backupCommand) Run() error {
 		return err
 	}
 	return interruptible(func(ctx context.Context) error {
+		done := progress(watcher(), "copying", growing(c.File))
 		held, err := store.Backup(ctx, path, c.File, c.Force)
+		done()
 		if errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("%s is there already; --force replaces it", c.File)
 		}
@@ -108,7 +110,9 @@ func (c *restoreCommand) Run() error {
 		return fmt.Errorf("create the data directory: %w", err)
 	}
 	return interruptible(func(ctx context.Context) error {
+		done := progress(watcher(), "restoring", growing(path))
 		held, aside, err := store.Restore(ctx, c.File, path, time.Now())
+		done()
 		if err != nil {
 			return fmt.Errorf("restore: %w", stopFirst(err))
 		}

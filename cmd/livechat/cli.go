@@ -32,6 +32,11 @@ type cli struct {
 	Export  exportCommand  `cmd:"" help:"Write what the server remembers as text."`
 	Import  importCommand  `cmd:"" help:"Add such text to what the server remembers."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+
+	Completion completionCommand `cmd:"" help:"Print what has a shell complete all this."`
+	Man        manualCommand     `cmd:"" help:"Print the manual."`
+
+	sources *sources
 }
 
 // defaults is the command line before anything was read.
@@ -57,7 +62,8 @@ func defaults() *cli {
 // newParser builds the parser that fills in grammar, whose present values become the
 // defaults. lookupEnv is os.LookupEnv but in tests.
 func newParser(grammar *cli, lookupEnv func(string) (string, bool)) (*kong.Kong, error) {
-	src := &sources{lookupEnv: lookupEnv}
+	src := &sources{lookupEnv: lookupEnv, origins: map[string]string{}}
+	grammar.sources = src
 	parser, err := kong.New(grammar,
 		kong.Name("livechat"),
 		kong.PostBuild(func(k *kong.Kong) error {

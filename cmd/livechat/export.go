@@ -59,10 +59,12 @@ func (c *exportCommand) Run() error {
 			_, _ = fmt.Fprintf(os.Stderr, "%s is exported: %s\n", path, holds(held))
 			return nil
 		}
+		done := progress(watcher(), "exporting", growing(c.File))
 		err = store.WriteFile(c.File, c.Force, func(f *os.File) error {
 			held, err = store.Export(ctx, path, f)
 			return err
 		})
+		done()
 		if errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("%s is there already; --force replaces it", c.File)
 		}
@@ -101,7 +103,10 @@ func (c *importCommand) Run() error {
 		return fmt.Errorf("create the data directory: %w", err)
 	}
 	return interruptible(func(ctx context.Context) error {
-		done, err := store.Import{SkipExisting: c.SkipExisting, Check: app.CheckFact}.Into(ctx, path, from)
+		read := &counting{Reader: from}
+		end := progress(watcher(), "importing", read.soFar)
+		done, err := store.Import{SkipExisting: c.SkipExisting, Check: app.CheckFact}.Into(ctx, path, read)
+		end()
 		var wrong *store.LinesError
 		switch {
 		case errors.Is(err, store.ErrExists):

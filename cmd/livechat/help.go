@@ -38,9 +38,13 @@ Usage: livechat [flags]                    run the server
        livechat restore FILE               put such a copy back
        livechat export [FILE]              write it as text
        livechat import FILE                add such text to it
-       livechat version                    print the version`
+       livechat version                    print the version
+       livechat completion SHELL           have a shell complete all this
+       livechat man [COMMAND]              print the manual`
 
 const settings = `Every setting may also be given as an environment variable, LIVECHAT_ and the flag's name (LIVECHAT_LOG_LEVEL=debug), or as a key of the --config file (log-level: debug). A flag goes before the environment, the environment before the file. TIME is a number with a unit: 500ms, 15s, 10m, 24h, 90d. Where there may be several values, separate them by commas or repeat the flag.
+
+The exit code is 0 when it has ended as it was told to, 1 when it could not do what was asked, 2 when something was typed or set wrongly, and 130 when it was interrupted. With NO_COLOR set, and off a terminal, nothing is coloured.
 
 Examples:
   livechat
@@ -108,6 +112,10 @@ func pages() map[string]page {
 		"restore": {wrapAll(restoreOverview), restoreExamples},
 		"export":  {wrapAll(exportOverview), exportExamples},
 		"import":  {wrapAll(importOverview), importExamples},
+		"version": {wrapAll(versionOverview), versionExamples},
+
+		"completion": {wrapAll(completionOverview), completionExamples},
+		"man":        {wrapAll(manualOverview), manualExamples},
 	}
 }
 
@@ -120,17 +128,18 @@ func commandNamed(model *kong.Application, name string) *kong.Node {
 	return model.Node
 }
 
-// writeFlags writes the command's flags, those of the commands below it, and then the program's, group by group in the
-// order in which the groups are first met.
-func writeFlags(page *strings.Builder, model *kong.Application, command *kong.Node) {
-	var titles []string
-	groups := map[string][]*kong.Flag{}
-	flags := slices.Clone(command.Flags)
-	for _, below := range command.Children {
-		flags = append(flags, below.Flags...)
-	}
+// flagGroup is flags that are explained together.
+type flagGroup struct {
+	title string
+	flags []*kong.Flag
+}
+
+// flagGroups are the command's flags, those of the commands below it, and then the program's, group by group in the order in which
+// the groups are first met.
+func flagGroups(model *kong.Application, command *kong.Node) []flagGroup {
+	var groups []flagGroup
 	known := map[string]bool{}
-	for _, flag := range append(flags, model.Flags...) {
+	for _, flag := range append(flagsBelow(command), model.Flags...) {
 		if flag.Hidden || known[flag.Name] {
 			continue
 		}
@@ -139,37 +148,55 @@ func writeFlags(page *strings.Builder, model *kong.Application, command *kong.No
 		if flag.Group != nil {
 			title = flag.Group.Title
 		}
-		if groups[title] == nil {
-			titles = append(titles, title)
+		i := slices.IndexFunc(groups, func(g flagGroup) bool { return g.title == title })
+		if i < 0 {
+			i, groups = len(groups), append(groups, flagGroup{title: title})
 		}
-		groups[title] = append(groups[title], flag)
+		groups[i].flags = append(groups[i].flags, flag)
 	}
-	for _, title := range titles {
-		page.WriteString("\n" + title + "\n")
-		for _, flag := range groups[title] {
-			writeFlag(page, flag)
+	return groups
+}
+
+func flagsBelow(command *kong.Node) []*kong.Flag {
+	flags := slices.Clone(command.Flags)
+	for _, below := range command.Children {
+		flags = append(flags, flagsBelow(below)...)
+	}
+	return flags
+}
+
+// writeFlags writes what the flags are for.
+func writeFlags(page *strings.Builder, model *kong.Application, command *kong.Node) {
+	for _, group := range flagGroups(model, command) {
+		page.WriteString("\n" + group.title + "\n")
+		for _, flag := range group.flags {
+			left := strings.Repeat(" ", helpIndent) + flagLabel(flag)
+			for _, line := range wrap(flagText(flag), helpWidth-helpColumn) {
+				fmt.Fprintf(page, "%-*s%s\n", helpColumn-1, left, " "+line)
+				left = ""
+			}
 		}
 	}
 }
 
-func writeFlag(page *strings.Builder, flag *kong.Flag) {
-	left := strings.Repeat(" ", helpIndent) + "--" + flag.Name
+// flagLabel is how a flag is written.
+func flagLabel(flag *kong.Flag) string {
 	switch {
 	case flag.Tag.Negatable != "":
-		left = strings.Repeat(" ", helpIndent) + "--[no-]" + flag.Name
+		return "--[no-]" + flag.Name
 	case !flag.IsBool():
-		left += "=" + flag.PlaceHolder
+		return "--" + flag.Name + "=" + flag.PlaceHolder
+	default:
+		return "--" + flag.Name
 	}
-	right := flag.Help
-	if flag.HasDefault {
-		right += " [default:" + noBreak + belowHome(flag.Default) + "]"
+}
+
+// flagText is what a flag is for, and what it is without being set.
+func flagText(flag *kong.Flag) string {
+	if !flag.HasDefault {
+		return flag.Help
 	}
-	for i, line := range wrap(right, helpWidth-helpColumn) {
-		if i > 0 {
-			left = ""
-		}
-		fmt.Fprintf(page, "%-*s%s\n", helpColumn-1, left, " "+line)
-	}
+	return flag.Help + " [default:" + noBreak + belowHome(flag.Default) + "]"
 }
 
 // belowHome writes a path in the user's home as the shell does.

@@ -29,9 +29,17 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 // run does what args say and returns the exit code.
 func run(args []string) int {
-	parser, err := newParser(defaults(), os.LookupEnv)
+	grammar := defaults()
+	parser, err := newParser(grammar, os.LookupEnv)
 	if err != nil {
 		return complain(err, exitFailure, "")
+	}
+	if len(args) > 0 && args[0] == completing {
+		complete(os.Stdout, parser.Model, args[1:])
+		return exitOK
+	}
+	if len(args) == 1 && args[0] == "--version" {
+		args = []string{"version"}
 	}
 	if len(args) > 0 && args[0] == "help" { // as of go, git and others
 		args = append(slices.Clone(args[1:]), "--help")
@@ -71,6 +79,7 @@ func run(args []string) int {
 		return complain(memory, exitUsage, about)
 	}
 	if wrong, ok := errors.AsType[*app.ConfigError](err); ok {
+		wrong = &app.ConfigError{Mistakes: grammar.sources.locate(wrong.Mistakes)}
 		// Kong put the command in front, which the flags speak for.
 		if about != "" { // it is the server that has a configuration
 			return complain(errors.Join(wrong.Mistakes...), exitUsage, about)

@@ -153,7 +153,7 @@ func TestBadConfigurationExitsWith2(t *testing.T) {
 		"open to all unasked":     {args: []string{"--http=0.0.0.0:0"}, says: []string{"--http=0.0.0.0:0", "--secret or --allow-guests"}},
 		"unknown flag":            {args: []string{"--slot=3"}, says: []string{`unknown flag --slot, did you mean "--slots"?`}},
 		"unknown command":         {args: []string{"sreve"}, says: []string{`there is no command "sreve", did you mean "serve"?`}},
-		"unknown, nothing near":   {args: []string{"talk"}, says: []string{`there is no command "talk"`}},
+		"unknown, nothing near":   {args: []string{"karaoke"}, says: []string{`there is no command "karaoke"`}},
 		"help of an unknown one":  {args: []string{"help", "backupp"}, says: []string{`there is no command "backupp", did you mean "backup"?`}},
 		"an argument too many":    {args: []string{"version", "now"}, says: []string{`"now" is too much here`}},
 		"an argument too few":     {args: []string{"backup"}, says: []string{"FILE is missing"}},

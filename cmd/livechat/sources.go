@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,6 +30,7 @@ type sources struct {
 	keys      map[string]bool
 	lookupEnv func(string) (string, bool)
 	file      map[string]setting
+	origins   map[string]string // where the values came from that were not on the command line
 }
 
 // setting is one value of the configuration file and where it stands.
@@ -61,7 +63,25 @@ func (s *sources) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, 
 	if err := flag.Mapper.Decode(&kong.DecodeContext{Value: flag.Value, Scan: kong.Scan().PushTyped(value.text, kong.FlagValueToken)}, trial); err != nil {
 		return nil, fmt.Errorf("%w (from %s)", err, from)
 	}
+	s.origins[flag.Name] = from
 	return value.text, nil
+}
+
+// flagInFront is how a mistake begins that is about a flag.
+var flagInFront = regexp.MustCompile(`^--([a-z0-9-]+)`)
+
+// locate says of mistakes about values that were not on the command line where they were set.
+func (s *sources) locate(mistakes []error) []error {
+	located := make([]error, len(mistakes))
+	for i, err := range mistakes {
+		located[i] = err
+		found := flagInFront.FindStringSubmatch(err.Error())
+		if found == nil || s.origins[found[1]] == "" {
+			continue
+		}
+		located[i] = fmt.Errorf("%w (from %s)", err, s.origins[found[1]])
+	}
+	return located
 }
 
 func envName(flag string) string {
@@ -73,7 +93,16 @@ func envName(flag string) string {
 // a service's name.
 func unknownVariables(model *kong.Application, environ []string) []string {
 	keys := configKeys(model)
-	keys["config"] = true
+	_ = kong.Visit(model, func(node kong.Visitable, next kong.Next) error { // those of single commands, such as LIVECHAT_TOKEN
+		if flag, ok := node.(*kong.Flag); ok {
+			for _, name := range flag.Envs {
+				if rest, ours := strings.CutPrefix(name, envPrefix); ours {
+					keys[strings.ToLower(strings.ReplaceAll(rest, "_", "-"))] = true
+				}
+			}
+		}
+		return next(nil)
+	})
 	var unknown []string
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
@@ -199,31 +228,54 @@ func settingText(node *yaml.Node) (text string, set bool, err error) {
 	return kong.JoinEscaped(items, ','), true, nil
 }
 
-// similarKey is the key that was probably meant: of the same letters, or all but one of them;
-// "" when there is none.
+// similarKey is the key that was probably meant: the nearest by letters that are added, missing, others or have changed places, where these are
+// few; else the only one that key is a part of; "" when there is none.
 func similarKey(key string, keys map[string]bool) string {
 	plain := func(s string) string {
 		return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(s))
 	}
+	short := plain(key)
+	nearest, least := "", min(maxEdits, 1+len(short)/editsEach)
+	var containing []string
 	for _, known := range slices.Sorted(maps.Keys(keys)) {
-		if withinOneEdit(plain(key), plain(known)) {
-			return known
+		if edits := distance(short, plain(known)); edits < least || edits == least && nearest == "" {
+			nearest, least = known, edits
+		}
+		if len(short) > editsEach && strings.Contains(plain(known), short) {
+			containing = append(containing, known)
 		}
 	}
-	return ""
+	if nearest == "" && len(containing) == 1 {
+		return containing[0]
+	}
+	return nearest
 }
 
-// withinOneEdit reports whether a and b differ in at most one byte that is added, missing
-// or another, or in two that changed places.
-func withinOneEdit(a, b string) bool {
-	i := 0
-	for i < len(a) && i < len(b) && a[i] == b[i] {
-		i++
+const (
+	// maxEdits is how many letters may be wrong, and editsEach in how many there may be one more than one.
+	maxEdits  = 3
+	editsEach = 5
+)
+
+// distance is how many bytes are to be added, removed, exchanged, or swapped with the next, to make b of a (optimal string alignment).
+func distance(a, b string) int {
+	before, last, now := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range now {
+		now[j] = j
 	}
-	a, b = a[i:], b[i:]
-	if a == "" || b == "" {
-		return len(a)+len(b) <= 1
+	for i := 1; i <= len(a); i++ {
+		before, last, now = last, now, before
+		now[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			now[j] = min(last[j]+1, now[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				now[j] = min(now[j], before[j-2]+1)
+			}
+		}
 	}
-	swapped := len(a) > 1 && len(b) > 1 && a[0] == b[1] && a[1] == b[0] && a[2:] == b[2:]
-	return a == b[1:] || a[1:] == b || a[1:] == b[1:] || swapped
+	return now[len(b)]
 }

@@ -210,14 +210,24 @@ func TestListsAreReplacedNotExtended(t *testing.T) {
 	require.Equal(t, []string{"a=One, two"}, parsed(t, "", nil, `--channels=a=One\, two`).Channels)
 }
 
-func TestWithinOneEdit(t *testing.T) {
+func TestDistance(t *testing.T) {
 	t.Parallel()
-	for _, same := range []string{"slots", "slot", "slotss", "sluts", "lots", "xslots", "slolts"} {
-		require.True(t, withinOneEdit("slots", same), same)
-		require.True(t, withinOneEdit(same, "slots"), same)
+	for other, want := range map[string]int{
+		"slots": 0, "slot": 1, "slotss": 1, "sluts": 1, "lots": 1, "xslots": 1, "slolts": 1, "solts": 1, "": 5, "slo": 2, "stols": 2, "http": 4,
+	} {
+		require.Equal(t, want, distance("slots", other), other)
+		require.Equal(t, want, distance(other, "slots"), other)
 	}
-	for _, other := range []string{"", "slo", "stols", "http"} {
-		require.False(t, withinOneEdit("slots", other), other)
+}
+
+func TestSimilarKey(t *testing.T) {
+	t.Parallel()
+	keys := map[string]bool{"slots": true, "log-level": true, "announce": true, "allow-guests": true, "turn-ttl": true, "oidc-ttl": true, "http": true}
+	for key, want := range map[string]string{
+		"slot": "slots", "loglevel": "log-level", "anounc": "announce", "alow-gests": "allow-guests", "guests": "allow-guests",
+		"ttl": "", "htpp": "http", "ftp": "", "port": "", "service-host": "",
+	} {
+		require.Equal(t, want, similarKey(key, keys), key)
 	}
 }
 

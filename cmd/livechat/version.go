@@ -9,6 +9,14 @@ import (
 	"github.com/mini-livechat/mini-livechat/cmd/app"
 )
 
+const versionOverview = `Print the version, the commit that it was built from, what built it, and for which system. "livechat --version" does the same.
+
+Usage: livechat version`
+
+const versionExamples = `Examples:
+  livechat version
+      livechat 0.1.0 3f2a9c1d04be go1.26.8 linux/amd64`
+
 // versionCommand prints the version.
 type versionCommand struct{}
 
