@@ -112,7 +112,7 @@ allocs: ## the tests that count allocations, without the race detector
 	$(GO) test -count=1 -run '$(ALLOC_TESTS)' $$(grep -rlE '^func Test[A-Za-z0-9_]*$(ALLOC_TESTS)' --include='*_test.go' . | xargs -n 1 dirname | sort -u)
 
 .PHONY: browser
-browser: ## the browser tests, one line for each; fails when there is no Chromium
+browser: $(TSC) ## the browser tests, one line for each; fails when there is no Chromium
 	LIVECHAT_REQUIRE_BROWSER=1 $(GO) test -v -count=1 -timeout 15m -run '$(BROWSER_TESTS)' ./e2e
 
 .PHONY: bench

@@ -116,7 +116,7 @@ function main() {
     mountHold(session, push, hint),
     mountControls(session, keys, push),
     mountLine(session),
-    mountAnnouncer(session),
+    mountAnnouncer(session, keys),
     mountTitle(session),
   ];
   const render = () => {

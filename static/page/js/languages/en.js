@@ -372,6 +372,10 @@ const phrases = {
     unstable: 'Unstable',
     mutedForYou: 'Muted for you',
     notHeard: 'Not heard now',
+    speaking: 'Speaking',
+    /** @param {string} names */
+    speak: (names) => `Speaking: ${names}`,
+    nobodySpeaks: 'Nobody is speaking',
     you: 'You',
     /** @param {string} name */
     moderate: (name) => `Moderate ${name}`,
@@ -545,6 +549,7 @@ const phrases = {
     deafen: 'Deafen or undeafen',
     hand: 'Raise or lower your hand',
     leaveChannel: 'Leave the channel',
+    speaking: 'Say who is speaking, to a screen reader',
     list: 'Show this list',
   },
 
@@ -575,6 +580,7 @@ const phrases = {
   },
 
   banner: {
+    title: 'Notice',
     retry: 'Retry now',
     takeOver: 'Take over',
     reload: 'Reload',

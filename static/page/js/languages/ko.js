@@ -299,6 +299,9 @@ const phrases = {
     unstable: '연결 불안정',
     mutedForYou: '나만 음소거함',
     notHeard: '지금 안 들림',
+    speaking: '말하는 중',
+    speak: (names) => `말하는 중: ${names}`,
+    nobodySpeaks: '아무도 말하고 있지 않아요',
     you: '나',
     moderate: (name) => `${name} 님 관리`,
     more: (name) => `${name} 님 더 보기`,
@@ -442,6 +445,7 @@ const phrases = {
     deafen: '소리 켜기/끄기',
     hand: '손 들기/내리기',
     leaveChannel: '채널 나가기',
+    speaking: '누가 말하는지 화면 읽기 프로그램으로 듣기',
     list: '이 목록 보기',
   },
 
@@ -471,6 +475,7 @@ const phrases = {
   },
 
   banner: {
+    title: '알림',
     retry: '지금 다시 시도',
     takeOver: '여기서 이어가기',
     reload: '새로 고침',

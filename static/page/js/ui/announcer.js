@@ -3,18 +3,33 @@
  * @module
  */
 
-import { phrases } from '../language.js';
+import { language, phrases } from '../language.js';
 import { noteWords } from '../words/chat.js';
 import { floorWords } from '../words/floor.js';
 import { byId } from './dom.js';
 
 /**
  * @param {import('../session.js').Session} session
+ * @param {import('../keys.js').Keys} keys one of which says who is speaking, which is not said by itself
  * @returns {() => void} renders
  */
-export function mountAnnouncer(session) {
+export function mountAnnouncer(session, keys) {
   const { call } = session;
   const region = byId('announcer');
+  /** @param {string} words */
+  const say = (words) => {
+    region.textContent = '';
+    requestAnimationFrame(() => (region.textContent = words)); // the same words are read out again only if they come anew
+  };
+  keys.add({
+    chords: ['S', 'Alt+S'],
+    words: phrases.keys.speaking,
+    when: () => call.room !== null,
+    run: () => {
+      const names = [...(call.room?.speaking ?? [])].flatMap((id) => call.room?.members.get(id)?.name ?? []);
+      say(names.length > 0 ? phrases.people.speak(new Intl.ListFormat(language).format(names)) : phrases.people.nobodySpeaks);
+    },
+  });
   let muted = false;
   let deaf = false;
   let mediaState = '';

@@ -67,8 +67,9 @@ export function mountChannels(session, dialogs) {
           'button',
           { class: 'channel', type: 'button', click: go },
           icon('channel'),
-          h('span', { class: 'channel__name' }),
+          h('span', { class: 'channel__name', dir: 'auto' }),
           h('span', { class: 'channel__count', 'aria-hidden': 'true' }),
+          h('span', { class: 'visually-hidden' }),
         ),
         h('button', { class: 'channels__read', type: 'button', click: look }, icon('chat'), h('span', { class: 'badge' })),
         h('button', { class: 'channels__read channels__listen', type: 'button', click: () => call.listening.toggle(channel_id) }, icon('ear')),
@@ -140,7 +141,7 @@ export function mountChannels(session, dialogs) {
    * @param {number} inside how many are in it
    */
   const updateChannel = (button, info, inside) => {
-    const [, name, count] = button.children;
+    const [, name, count, facts] = button.children;
     const own = session.limits?.channel_capacity !== info.capacity;
     const members = info.access === 'members';
     const turns = info.mode === MODE_PTT;
@@ -152,8 +153,8 @@ export function mountChannels(session, dialogs) {
     button.classList.toggle('channel--full', full);
     setAttribute(button, 'aria-current', call.wanted === info.channel_id ? 'true' : null);
     const says = phrases.channels;
-    const words = [info.channel_name, phrases.common.people(inside), full && says.full, turns && says.turns, members && says.forMembers];
-    setAttribute(button, 'aria-label', words.filter(Boolean).join(', '));
+    const words = [phrases.common.people(inside), full && says.full, turns && says.turns, members && says.forMembers];
+    setText(facts, `, ${words.filter(Boolean).join(', ')}`);
     setAttribute(button, 'title', full ? says.isFull(info.channel_name) : info.channel_name);
   };
 
@@ -210,7 +211,7 @@ function createPerson({ user_id, name }) {
     'li',
     { class: 'present__person' },
     avatar,
-    h('span', { class: 'present__name' }),
+    h('span', { class: 'present__name', dir: 'auto' }),
     h('span', { class: 'present__mark', role: 'img', hidden: true }, icon('mic-off')),
   );
 }

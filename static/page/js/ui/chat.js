@@ -28,6 +28,7 @@ const LINE_PX = 56;
 export function mountChat(session, dialogs) {
   const { call, reading } = session;
   const log = byId('chat-log');
+  const list = byId('chat-list');
   const newest = byId('chat-newest');
   const send = /** @type {HTMLButtonElement} */ (byId('chat-send'));
   const compose = mountComposer(session);
@@ -130,7 +131,7 @@ export function mountChat(session, dialogs) {
     const anchor = atEnd ? null : [...log.querySelectorAll('.message')].find((e) => e.getBoundingClientRect().bottom > edge);
     const bottom = anchor?.getBoundingClientRect().bottom ?? 0; // the first one may lose its head
     const all = view ? rows(view, newKey, view === chat?.passage) : [];
-    renderList(log, all, rowKey, createRow, (item, row, index) => update(item, row, all[index - 1]));
+    renderList(list, all, rowKey, createRow, (item, row, index) => update(item, row, all[index - 1]));
     if (anchor?.isConnected) {
       log.scrollTop += anchor.getBoundingClientRect().bottom - bottom;
     }

@@ -14,12 +14,12 @@ import { setIcon } from './icons.js';
  * @param {HTMLElement} button
  * @param {import('./icons.js').IconName} icon
  * @param {string} label
- * @param {boolean | null} pressed null for a plain button
+ * @param {boolean} on whether it differs from what is usual; the label says it too, so that no state contradicts it
  */
-function renderControl(button, icon, label, pressed) {
+function renderControl(button, icon, label, on) {
   setIcon(button, icon);
   setText(/** @type {Element} */ (button.querySelector('span')), label);
-  setAttribute(button, 'aria-pressed', pressed === null ? null : String(pressed));
+  button.dataset.on = String(on);
 }
 
 /**
@@ -91,7 +91,7 @@ export function mountControls(session, keys, push) {
       renderControl(mute, 'mic-off', phrases.controls.muted, true);
       setAttribute(mute, 'title', phrases.deeds.hasMutedYou(doerWords(call.heldBy)));
     } else if (without()) {
-      renderControl(mute, 'mic', phrases.controls.useMicrophone, null);
+      renderControl(mute, 'mic', phrases.controls.useMicrophone, false);
       setAttribute(mute, 'title', call.talk.listenOnly ? phrases.controls.listeningOnly : phrases.controls.disconnected);
     } else {
       renderControl(mute, voice.silent ? 'mic-off' : 'mic', voice.silent ? phrases.controls.unmute : phrases.controls.mute, voice.silent);

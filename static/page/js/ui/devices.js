@@ -86,7 +86,6 @@ export function mountDevices(choices, devices, trial) {
   const renderTrial = () => {
     const { state, problem } = trial;
     setText(test, state === 'off' ? phrases.preferences.tryIt : phrases.preferences.stop);
-    setAttribute(test, 'aria-pressed', String(state !== 'off'));
     meter.value = trial.level;
     setText(hear, HEAR[state]);
     hear.disabled = state !== 'on' && state !== 'off';

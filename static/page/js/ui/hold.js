@@ -41,7 +41,6 @@ export function mountHold({ call }, push, hint) {
     setText(byId('hold-note'), note);
     setText(byId('hold-key'), keyName(hold.key));
     setAttribute(button, 'aria-keyshortcuts', keyName(hold.key));
-    setAttribute(button, 'aria-pressed', String(hold.pressed));
     setAttribute(button, 'aria-disabled', muted || !hold.enabled ? 'true' : null);
     button.dataset.heard = String(heard);
     button.dataset.floor = by !== 'floor' ? '' : floor.warned ? 'warned' : floor.standing || (floor.holder || floor.over ? 'taken' : 'idle');

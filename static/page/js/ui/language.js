@@ -3,19 +3,21 @@
  * @module
  */
 
-import { LANGUAGES, chooseLanguage, chosenLanguage, phrases } from '../language.js';
+import { LANGUAGES, chooseLanguage, chosenLanguage, language, phrases } from '../language.js';
 import { reload } from '../reload.js';
 import { byId, h } from './dom.js';
 
 /** Mounts both places. */
 export function mountLanguage() {
-  for (const id of ['start-language', 'preferences-language']) {
-    const select = /** @type {HTMLSelectElement} */ (byId(id));
-    select.replaceChildren(
-      h('option', { value: '' }, phrases.preferences.byBrowser),
-      ...Object.entries(LANGUAGES).map(([tag, name]) => h('option', { value: tag, lang: tag }, name)),
-    );
-    select.value = Object.hasOwn(LANGUAGES, chosenLanguage()) ? chosenLanguage() : '';
+  const chosen = Object.hasOwn(LANGUAGES, chosenLanguage()) ? chosenLanguage() : '';
+  const there = () => Object.entries(LANGUAGES).map(([tag, name]) => h('option', { value: tag, lang: tag }, name));
+  const start = /** @type {HTMLSelectElement} */ (byId('start-language'));
+  start.replaceChildren(...there());
+  start.value = language;
+  const settings = /** @type {HTMLSelectElement} */ (byId('preferences-language'));
+  settings.replaceChildren(h('option', { value: '' }, phrases.preferences.byBrowser), ...there());
+  settings.value = chosen;
+  for (const select of [start, settings]) {
     select.addEventListener('change', () => {
       chooseLanguage(select.value);
       reload();

@@ -51,7 +51,7 @@ class Menu {
       lead?.closest('label'),
       ...this.items,
     );
-    document.body.append(this.element);
+    (button.closest('main, aside, nav, dialog') ?? document.body).append(this.element); // within a landmark
     button.setAttribute('aria-expanded', 'true');
     this.#place();
     const { signal } = this.#listening;

@@ -11,6 +11,7 @@ import { mutedWords } from '../words/deeds.js';
 import { roleWords } from '../words/moderation.js';
 import { byId, h, renderList, setAttribute, setText } from './dom.js';
 import { icon } from './icons.js';
+import { mountRoving } from './roving.js';
 
 /** @typedef {import('../protocol.js').Member} Member */
 
@@ -95,6 +96,10 @@ export function mountPeople(session, dialogs) {
   const { call } = session;
   const { hearing, media } = call;
   const list = byId('people');
+  // The menu of each has all that the other buttons do.
+  const rove = mountRoving(list, '.person__more');
+  /** How many were made: each line of words has an id. */
+  let lines = 0;
   /** The line of raised hands: user ids to places in it. @type {Map<string, number>} */
   let places = new Map();
 
@@ -111,30 +116,37 @@ export function mountPeople(session, dialogs) {
   const create = (member) => {
     const avatar = h('span', { class: 'avatar', 'aria-hidden': 'true' });
     paintAvatar(avatar, member.user_id, member.name);
+    lines++;
     return h(
       'li',
       { class: 'person', contextmenu: onContextMenu },
       h('span', { class: 'person__face' }, avatar, h('span', { class: 'person__mark', hidden: true }, icon('mic-off'))),
-      h('span', { class: 'person__name' }),
-      h('span', { class: 'person__line' }, h('span', { class: 'person__role' }), h('span', { class: 'person__note' })),
+      h('span', { class: 'person__name', dir: 'auto' }),
+      h(
+        'span',
+        { class: 'person__line', id: `person-line-${lines}` },
+        h('span', { class: 'person__role' }),
+        h('span', { class: 'person__note' }),
+        h('span', { class: 'person__speaks visually-hidden' }),
+      ),
       h(
         'span',
         { class: 'person__actions', hidden: true },
-        h('button', { class: 'person__action', type: 'button', click: () => hearing.togglePin(member.user_id) }, icon('pin')),
+        h('button', { class: 'person__action', type: 'button', tabindex: '-1', click: () => hearing.togglePin(member.user_id) }, icon('pin')),
         h(
           'button',
-          { class: 'person__action', type: 'button', click: () => hearing.toggleExclusion(member.user_id) },
+          { class: 'person__action', type: 'button', tabindex: '-1', click: () => hearing.toggleExclusion(member.user_id) },
           icon('sound-off'),
         ),
         h(
           'button',
-          { class: 'person__action', type: 'button', 'aria-haspopup': 'menu', 'aria-expanded': 'false',
+          { class: 'person__action', type: 'button', tabindex: '-1', 'aria-haspopup': 'menu', 'aria-expanded': 'false',
             click: (e) => dialogs.moderate(member.user_id, e.currentTarget) },
           icon('shield'),
         ),
         h(
           'button',
-          { class: 'person__action', type: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false',
+          { class: 'person__action person__more', type: 'button', 'aria-haspopup': 'dialog', 'aria-expanded': 'false', 'aria-describedby': `person-line-${lines}`,
             click: (e) => dialogs.person(member.user_id, e.currentTarget) },
           icon('more'),
         ),
@@ -234,6 +246,7 @@ export function mountPeople(session, dialogs) {
   const onSpeaking = () => {
     if (shown && arrange().join() !== shown) {
       renderPeople();
+      rove();
     }
     clearTimeout(lowering);
     lowering = setTimeout(onSpeaking, STAY_MS);
@@ -245,6 +258,7 @@ export function mountPeople(session, dialogs) {
       const item = /** @type {HTMLElement} */ (child);
       const speaking = call.room?.speaking.has(item.dataset.userId ?? '') ?? false;
       item.classList.toggle('person--speaking', speaking);
+      setText(/** @type {Element} */ (item.querySelector('.person__speaks')), speaking ? phrases.people.speaking : '');
     }
     const others = [...(call.room?.speaking ?? [])].filter((id) => id !== session.me?.userId);
     setText(byId('talkers'), others.flatMap((id) => call.room?.members.get(id)?.name ?? []).join(', '));
@@ -259,6 +273,7 @@ export function mountPeople(session, dialogs) {
     list.classList.toggle('people--stale', !room?.live);
     renderPeople();
     renderSpeaking();
+    rove();
   };
 }
 

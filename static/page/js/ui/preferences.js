@@ -43,7 +43,7 @@ export function mountPreferences(choices, keys, tones, look) {
     byId('preferences-loudness').hidden = !choices.get('tones');
     byId('preferences-push').hidden = by.value === 'open';
     setText(key, waits ? phrases.preferences.pressKey : keyName(choices.get('talkKey')));
-    setAttribute(key, 'aria-pressed', String(waits));
+    key.dataset.waits = String(waits);
   };
   /** @param {boolean} on */
   const wait = (on) => {

@@ -168,6 +168,7 @@ export function mountRoom(session, dialogs, invitedTo) {
     }
     renderStatus();
     setText(byId('room-name'), room?.name ?? '');
+    setText(byId('app-title'), room?.name ?? phrases.common.name);
     setText(byId('room-count'), room ? phrases.common.people(room.members.size) : '');
     const hands = room && session.mayModerate(room.channelId) ? call.audience.line.length : 0;
     byId('room-hands').hidden = hands === 0;

@@ -1,0 +1,253 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+)
+
+// TestBrowserEveryState goes through what the page can show. In each state nothing is said but by a phrase, axe finds nothing, and
+// nothing is out of place. People, channels and messages are in Cyrillic letters, so that Latin ones are the page's own.
+func TestBrowserEveryState(t *testing.T) {
+	verifyNoLeaks(t)
+	olya := startBrowser(t, "Оля", toneAda)
+	e := newExaminer(t, olya)
+	s := startServer(t, func(c *app.Config) {
+		c.Secret, c.AllowGuests = testSecret, new(true)
+		c.Channels = []string{"square=Площа", "garden=Сад"}
+	})
+	t.Cleanup(func() {
+		if len(e.faults) > 0 {
+			t.Errorf("%d faults:\n%s", len(e.faults), strings.Join(e.faults, "\n"))
+		}
+	})
+	olya.speakPseudo()
+	olya.do(chromedp.EmulateViewport(laptopWidth, laptopHeight))
+	e.scheme("light")
+
+	walkEntry(e, s)
+	olya.openAs(s, testSecret, auth.Identity{UserID: "olya", Name: "Оля", Grants: auth.Grants{Role: new(auth.RoleModerator)}})
+	walkChannels(e)
+	ivan := arrive(t, s, "Іван")
+	walkCall(e, s, ivan)
+	walkChat(e, ivan)
+	walkDialogs(e)
+	walkModeration(e, ivan)
+	walkFloor(e)
+	walkStage(t, e, s)
+	walkEnds(t, e, s)
+	olya.noComplaints()
+}
+
+// closes closes the dialog that is open.
+func (e *examiner) closes() {
+	e.t.Helper()
+	e.do(chromedp.KeyEvent(kb.Escape))
+	e.until("the dialog is closed", "!document.querySelector('dialog[open]')")
+}
+
+// dialog opens a dialog by a button, looks at it and closes it.
+func (e *examiner) dialog(state, button string) {
+	e.t.Helper()
+	e.click(button)
+	e.until(state+" is open", "document.querySelector('dialog[open]')")
+	e.check(state)
+	e.closes()
+}
+
+func walkEntry(e *examiner, s *server) {
+	e.t.Helper()
+	e.open(s, "")
+	e.sees()
+	e.check("start")
+	e.click("#start-other")
+	e.fill("#token", "nonsense\r")
+	e.until("an error is shown", "document.getElementById('start-error')?.innerText")
+	e.check("a token that is none")
+	e.open(s, "invite=nonsense")
+	e.until("an error is shown", "document.getElementById('start-error')?.innerText")
+	e.check("an invite that is none")
+	e.open(s, "channel=nowhere")
+	e.until("it is open", "document.getElementById('guest-name')?.checkVisibility()")
+	e.check("a link to a channel")
+}
+
+func walkChannels(e *examiner) {
+	e.t.Helper()
+	e.see(".channel", "Сад")
+	e.check("no channel yet")
+	e.dialog("a new channel", "#create-open")
+	e.dialog("settings", "#preferences-open")
+	e.click("#preferences-open")
+	e.choose("#preferences-by", "talk")
+	e.check("settings for push to talk")
+	e.choose("#preferences-by", "open")
+	e.closes()
+	e.click("#checkup-open")
+	e.until("it is checked", "!document.getElementById('checkup-again').disabled")
+	e.check("connection check")
+	e.closes()
+	e.click(".channels__read")
+	e.until("one looks", "document.getElementById('chat-look')?.checkVisibility()")
+	e.check("looking at a channel")
+	e.click("#chat-close")
+}
+
+func walkCall(e *examiner, s *server, ivan *person) {
+	e.t.Helper()
+	e.createChannel("Кухня", 0)
+	e.joined()
+	e.check("alone in a call")
+	here := evaluate[string](e.participant, "livechat.session.call.here")
+	ivan.join(here).talk()
+	arrive(e.t, s, "Марія").join(here, listenOnly)
+	e.until("three are there", "document.querySelectorAll('.person').length === 3")
+	e.until("somebody speaks", "document.querySelector('.person--speaking')")
+	e.check("three in a call")
+	e.click("#deafen")
+	e.click("#mute")
+	e.check("muted and deafened")
+	e.click("#deafen")
+	e.click("#mute")
+	for i, button := range []string{".person:not(:first-child) .person__action[aria-haspopup=dialog]", ".person__action[aria-haspopup=menu]"} {
+		evaluate[bool](e.participant, fmt.Sprintf(`[...document.querySelectorAll(%q)].find((b) => b.checkVisibility())?.click() ?? true`, button))
+		if evaluate[bool](e.participant, "Boolean(document.querySelector('.menu'))") {
+			e.check(fmt.Sprintf("a menu %d", i))
+			e.do(chromedp.KeyEvent(kb.Escape))
+		}
+	}
+	for i := range 12 {
+		arrive(e.t, s, fmt.Sprintf("Людина з довгим ім'ям %d", i)).join(here, listenOnly)
+	}
+	e.until("a crowd is there", "document.querySelectorAll('.people--many .person').length === 15")
+	e.check("a crowd in a call")
+}
+
+func walkChat(e *examiner, ivan *person) {
+	e.t.Helper()
+	show := func(view string) { // where there is room for one only
+		evaluate[string](e.participant, fmt.Sprintf("document.getElementById('app').dataset.view = %q", view))
+	}
+	show("chat")
+	defer show("people")
+	here := evaluate[string](e.participant, "livechat.session.call.here")
+	_, err := ivan.SendMessage(soon(e.t), here, "Добрий день, чи мене чути? https://сад.example/стежка")
+	require.NoError(e.t, err)
+	e.until("the message is there", "document.querySelector('.message')")
+	e.write("Чути добре")
+	e.until("it is sent", "document.querySelectorAll('.message').length === 2 && !document.querySelector('.message--sending')")
+	evaluate[bool](e.participant, "document.querySelector('.message').focus() ?? true")
+	e.click(".message__actions button")
+	e.check("answering a message")
+	e.write("А мене?")
+	e.until("it is sent", "document.querySelectorAll('.message').length === 3 && !document.querySelector('.message--sending')")
+	e.do(chromedp.KeyEvent(kb.ArrowUp))
+	e.until("it is being edited", "document.getElementById('chat-about')?.checkVisibility()")
+	e.check("editing a message")
+	e.fill("#chat-text", "!\r")
+	e.until("it is edited", "document.querySelector('.message__edited')")
+	e.check("messages")
+	e.click("#chat-search")
+	e.fill("#search-text", "чути")
+	e.until("it is found", "document.querySelectorAll('.found').length === 2")
+	e.check("search")
+	e.closes()
+}
+
+func walkDialogs(e *examiner) {
+	e.t.Helper()
+	e.dialog("channel settings", "#room-settings")
+	e.click("#room-invite")
+	e.click("#invite-submit")
+	e.until("there is a link", "document.getElementById('invite-link').value && document.querySelectorAll('#invite-list .invite').length === 1")
+	e.check("an invite")
+	e.closes()
+	e.dialog("deleting a channel", "#room-delete")
+	evaluate[bool](e.participant, "document.activeElement.blur() ?? true")
+	e.do(chromedp.KeyEvent("?"))
+	e.until("keys are shown", "document.getElementById('keys-dialog').open")
+	e.check("keys")
+	e.closes()
+}
+
+func walkModeration(e *examiner, ivan *person) {
+	e.t.Helper()
+	act := func(icon string) {
+		e.t.Helper()
+		evaluate[bool](e.participant, fmt.Sprintf(`[...document.querySelectorAll('.person[data-user-id=%q] .person__action')].find((b) => b.checkVisibility() && b.ariaHasPopup).click() ?? true`, ivan.UserID()))
+		e.until("a menu is open", "document.querySelector('.menu')")
+		evaluate[bool](e.participant, fmt.Sprintf(`document.querySelector('.menu__item:has([data-icon=%s])').click() ?? true`, icon))
+	}
+	for icon, state := range map[string]string{"shield": "banning", "exit": "removing", "channel": "moving"} {
+		act(icon)
+		e.until(state, "document.getElementById('person-dialog').open")
+		e.check(state)
+		e.closes()
+	}
+	act("mic-off")
+	e.until("he is muted", "document.querySelector('.person--held')")
+	e.click("#audit-open")
+	e.until("there is what was done", "document.querySelector('#audit-deeds .invite')")
+	e.check("moderation")
+	e.closes()
+	act("exit")
+	e.click("#person-confirm")
+	e.until("he is gone", "![...document.querySelectorAll('.person')].some((p) => p.innerText.includes('Іван'))")
+	e.check("somebody was removed")
+}
+
+func walkFloor(e *examiner) {
+	e.t.Helper()
+	e.click("#leave")
+	e.until("one is out", "!livechat.session.call.room")
+	e.click("#create-open")
+	e.fill("#create-name", "Рація")
+	e.choose("#create-mode", "ptt")
+	e.click("#create-submit")
+	e.joined()
+	e.until("the floor is free", "document.getElementById('hold')?.checkVisibility()")
+	e.check("nobody has the floor")
+	evaluate[bool](e.participant, "document.activeElement.blur() ?? true")
+	e.down(" ", 0)
+	e.until("one has it", "livechat.session.call.floor.standing === 'granted'")
+	e.note("the floor", "says itself", evaluate[[]string](e.participant, unphrased))
+	e.note("the floor", "is not accessible", e.run(`{}`))
+	e.up(" ")
+	e.until("it is given back", "!livechat.session.call.floor.standing")
+}
+
+func walkStage(t *testing.T, e *examiner, s *server) {
+	t.Helper()
+	admin := arriveAs(t, s, mint(t, testSecret, auth.Identity{UserID: "taras", Name: "Тарас", Role: auth.RoleAdmin}))
+	e.click("#leave")
+	e.until("one is out", "!livechat.session.call.room")
+	e.join("Площа")
+	here := evaluate[string](e.participant, "livechat.session.call.here")
+	admin.join(here)
+	require.NoError(t, admin.Mute(soon(t), "olya", true))
+	e.until("she is muted", "livechat.session.call.voice.held")
+	e.check("muted by somebody")
+	require.NoError(t, admin.Mute(soon(t), "olya", false))
+	admin.gone()
+}
+
+func walkEnds(t *testing.T, e *examiner, s *server) {
+	t.Helper()
+	admin := arriveAs(t, s, mint(t, testSecret, auth.Identity{UserID: "taras", Name: "Тарас", Role: auth.RoleAdmin}))
+	require.NoError(t, admin.Kick(soon(t), "olya", "Шум"))
+	e.until("she is out", "document.getElementById('ended')?.checkVisibility()")
+	e.check("removed")
+	e.click("#ended-return")
+	e.until("she is back", "document.getElementById('app')?.checkVisibility() && livechat.session.client.state.name === 'ready'")
+	require.NoError(t, admin.Ban(soon(t), "olya", time.Hour, "Шум"))
+	e.until("she is banned", "document.getElementById('ended')?.checkVisibility()")
+	e.check("banned")
+}
