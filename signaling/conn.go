@@ -290,7 +290,9 @@ func (c *Conn) sendReply(body *protocol.Body, id string, op protocol.Op, kept ke
 		c.session.out.reply(c, body, id, op, kept)
 		return
 	}
-	if err := c.writeText(body.AppendReply(nil, id), time.Now().Add(c.gw.cfg.WriteTimeout)); err != nil {
+	e := entry{body: body, to: &asked{id: id, op: op}}
+	c.gw.traces.entry(nil, &e)
+	if err := c.writeText(e.append(nil), time.Now().Add(c.gw.cfg.WriteTimeout)); err != nil {
 		c.log.Debug("write ended", zap.Error(err))
 		c.close(0)
 	}
@@ -330,6 +332,7 @@ func (c *Conn) writeLoop(out *outbox) {
 			if !ok {
 				break
 			}
+			c.gw.traces.entry(c.session, &e)
 			*buf = e.append((*buf)[:0])
 			if err := c.writeText(*buf, time.Now().Add(c.gw.cfg.WriteTimeout)); err != nil {
 				c.log.Debug("write ended", zap.Error(err))
@@ -372,6 +375,7 @@ func (c *Conn) writeEnd(out *outbox) {
 			if !ok {
 				break
 			}
+			c.gw.traces.entry(c.session, &e)
 			if err := c.writeText(e.append(nil), deadline); err != nil {
 				return
 			}

@@ -53,6 +53,9 @@ func (g *Gateway) Drain(ctx context.Context, most time.Duration) (told, unread i
 	}
 }
 
+// Undrain lets people in again, after a Drain that was not followed by the end.
+func (g *Gateway) Undrain() { g.draining.Store(false) }
+
 // comeBackSpread is the time over which so many sessions come back.
 func comeBackSpread(sessions int, most time.Duration) time.Duration {
 	return min(time.Duration(sessions)*comeBackPace, most)

@@ -19,7 +19,7 @@ var (
 	errInvalidOpcode      = errors.New("no such request")
 	errUnsupportedVersion = errors.New("unsupported protocol version")
 	errUserMismatch       = errors.New("user_id is not the token's subject")
-	errAccessDenied       = errors.New("access denied")
+	errAccessDenied       = people.ErrAccessDenied
 	errEmptyMessage       = errors.New("content is empty")
 	errMessageTooLong     = errors.New("content is too long")
 	errMessageElsewhere   = errors.New("not a member of that channel")

@@ -111,6 +111,7 @@ type Gateway struct {
 	upgrader websocket.Upgrader
 	list     channelLists
 	lookout  *lookout
+	traces   traces
 	// administering is held while a channel is made, changed or deleted and the store told; before ChannelHub.mu.
 	administering sync.Mutex
 	// amnesia: the channels that are remembered could not be read yet.

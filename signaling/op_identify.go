@@ -10,10 +10,11 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/names"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-// maxClientName is how much of IDENTIFY's "client" is logged, in bytes.
+// maxClientName is how much of IDENTIFY's "client" is kept, in bytes.
 const maxClientName = 64
 
 func heartbeat(_ context.Context, c *Conn, r *request) error {
@@ -88,7 +89,8 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 		return &closeError{err, protocol.CloseAuthFailed}
 	}
 	s := newSession(c, identity)
-	s.device, s.client = d.Device, d.Client[:min(len(d.Client), maxClientName)]
+	s.device = d.Device
+	s.client, _ = names.Visible(d.Client[:min(len(d.Client), maxClientName)], maxClientName) // nothing that is told needs it
 	s.plays = slices.Contains(d.Features, protocol.FeaturePlayback)
 	s.letInto(c.gw.cfg.People.AdmittedTo(ctx, s.userID)...)
 	entered := false

@@ -87,6 +87,17 @@ type WhyReport struct {
 	Playback *protocol.Playback
 }
 
+// Wire is the report as an operator gets it.
+func (r *WhyReport) Wire() protocol.AdminWhy {
+	wire := protocol.AdminWhy{
+		Listener: r.Listener, Talker: r.Talker, Found: r.WhyFound, Asked: r.Asked, Playback: r.Playback, Steps: make([]protocol.AdminWhyStep, len(r.Steps)),
+	}
+	for i, s := range r.Steps {
+		wire.Steps[i] = protocol.AdminWhyStep{Link: string(s.Link), Cause: string(s.Cause), Saw: s.Saw}
+	}
+	return wire
+}
+
 // Why finds out for the operator why the listener does not hear the talker, both by id or, while they are here, by a name that only
 // they have. It asks the listener's client, and so takes some seconds. The error wraps people.ErrUnknown.
 func (g *Gateway) Why(ctx context.Context, listener, talker string) (WhyReport, error) {

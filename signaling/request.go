@@ -95,6 +95,7 @@ func (c *Conn) dispatch(ctx context.Context, data []byte) {
 		c.session.confirm(c)
 	}
 	frame, err := protocol.Decode(data)
+	c.gw.traces.request(c, &frame, data)
 	r := &request{frame: frame, conn: c}
 	switch {
 	case errors.Is(err, protocol.ErrDecode):

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -68,6 +69,8 @@ type App struct {
 	// control is how commands reach the server; nil: there is no data directory.
 	control    *http.Server
 	controlled sync.WaitGroup
+	started    time.Time
+	level      atomic.Pointer[zap.AtomicLevel] // of the log; nil: it cannot be changed
 }
 
 // New validates cfg and opens the server's sockets; clients are served from Run on. An
@@ -76,7 +79,7 @@ func New(cfg Config, log *zap.Logger) (*App, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, log: log, trouble: newAcceptTrouble(log), metrics: newMetrics()}
+	a := &App{cfg: cfg, log: log, started: time.Now(), trouble: newAcceptTrouble(log), metrics: newMetrics()}
 	if cfg.SecretFile != "" {
 		a.secrets = newSecretFile(cfg.SecretFile, log)
 	}
@@ -263,6 +266,9 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 		mux.Handle(signin.CallbackPath, entrance)
 	}
 	mux.Handle("/api/config", sites.Guard(httpapi.Config(doors, a.log)))
+	mux.Handle("/api/admin/", sites.Guard(&httpapi.Bearer{
+		Authority: authority, People: a.people, Door: a.door, Log: a.log, Next: a.admin().Handler(),
+	}))
 	state := http.NewServeMux()
 	state.HandleFunc("/healthz", httpapi.Health)
 	state.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.trouble.Trouble, a.memory.Trouble))

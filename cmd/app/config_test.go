@@ -355,7 +355,7 @@ func TestLoggerWritesJSONToAFile(t *testing.T) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	require.NoError(t, err)
 	defer file.Close()
-	log := NewLogger("info", file)
+	log, _ := NewLogger("info", file)
 	log.Debug("unseen")
 	log.Info("seen", zap.Duration("after", 1500*time.Millisecond))
 	require.NoError(t, log.Sync())

@@ -1,12 +1,9 @@
 package app
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -17,9 +14,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/signaling/httpapi"
-	"github.com/mini-livechat/mini-livechat/signaling/people"
-	"github.com/mini-livechat/mini-livechat/signaling/protocol"
-	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
 // controlName is the socket in the data directory by which commands beside a running server have it do something. Who may use it may
@@ -120,7 +114,9 @@ func (a *App) closeControl() error {
 }
 
 func (a *App) admin() *httpapi.Admin {
-	return &httpapi.Admin{People: a.people, ChannelName: a.gateway.ChannelName, Ban: a.gateway.Ban, PageURL: a.URL(), Log: a.log}
+	return &httpapi.Admin{
+		People: a.people, ChannelName: a.gateway.ChannelName, Ban: a.gateway.Ban, PageURL: a.URL(), Live: a.live(), Log: a.log,
+	}
 }
 
 // FirstInvite returns the link of an invite for the first admin, as long as nobody is known and nobody was invited; else "".
@@ -131,112 +127,3 @@ func (a *App) FirstInvite(ctx context.Context) (link string, err error) {
 	}
 	return a.URL() + "/#invite=" + secret, nil
 }
-
-// Admin is how a command administers a server: by its control socket while it runs, and else by its memory. Make one with OpenAdmin
-// and end it with Close.
-type Admin struct {
-	client http.Client
-	close  func() error
-}
-
-// OpenAdmin reaches the server with a data directory. The error is a *MemoryError when there is none, or when what is there cannot
-// be used.
-func OpenAdmin(ctx context.Context, data string) (*Admin, error) {
-	path := filepath.Join(data, store.FileName)
-	switch _, err := os.Stat(path); {
-	case errors.Is(err, fs.ErrPermission):
-		return nil, &MemoryError{fmt.Errorf("%w; do this as the server's user, or as root", err)}
-	case err != nil:
-		return nil, &MemoryError{fmt.Errorf("there is no %s; is --data=%s the server's, and was it started once?", path, data)}
-	}
-	dial := func(ctx context.Context) (net.Conn, error) {
-		socket, done := shortPath(filepath.Join(data, controlName))
-		defer done()
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}
-	if conn, err := dial(ctx); err == nil {
-		_ = conn.Close()
-		transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }}
-		return &Admin{http.Client{Transport: transport, Timeout: controlTimeout}, func() error { transport.CloseIdleConnections(); return nil }}, nil
-	}
-	memory, err := store.Open(path) //nolint:contextcheck // it has none
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		err = fmt.Errorf("%w; do this as the server's user, or as root", err)
-	case errors.Is(err, store.ErrInUse):
-		err = fmt.Errorf("%w, but does not answer at %s; its log says why", err, filepath.Join(data, controlName))
-	}
-	if err != nil {
-		return nil, &MemoryError{err}
-	}
-	known := people.New(memory, nil, 0)
-	admin := httpapi.Admin{People: known, Ban: known.BanWhom, Log: zap.NewNop(), ChannelName: func(id string) string {
-		channels, failed := memory.Channels(context.WithoutCancel(ctx))
-		for _, c := range channels {
-			if failed == nil && c.ID == id {
-				return c.Name
-			}
-		}
-		return ""
-	}}
-	return &Admin{http.Client{Transport: direct{admin.Handler()}}, memory.Close}, nil
-}
-
-// Close ends it.
-func (a *Admin) Close() error { return a.close() }
-
-// Do makes a request; in, unless nil, is its body, and into takes the answer. A refusal is a *protocol.Error.
-func (a *Admin) Do(ctx context.Context, method, path string, in, into any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://livechat"+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := a.client.Do(req)
-	if err != nil {
-		return fmt.Errorf("ask the server: %w", err)
-	}
-	defer resp.Body.Close() //nolint:errcheck // it was read, or given up
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxControlAnswer))
-	if err != nil {
-		return fmt.Errorf("ask the server: %w", err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		refusal := &protocol.Error{}
-		if err = json.Unmarshal(text, refusal); err != nil || refusal.Code == 0 {
-			return fmt.Errorf("the server answered %s", resp.Status)
-		}
-		return refusal
-	}
-	if err = json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("understand the server: %w", err)
-	}
-	return nil
-}
-
-// direct is an http.RoundTripper without a network.
-type direct struct{ handler http.Handler }
-
-// RoundTrip implements http.RoundTripper.
-func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
-	w := &answerWriter{header: make(http.Header), status: http.StatusOK}
-	d.handler.ServeHTTP(w, r)
-	return &http.Response{
-		StatusCode: w.status, Status: http.StatusText(w.status), Header: w.header, Body: io.NopCloser(&w.body), Request: r,
-	}, nil
-}
-
-// answerWriter is an http.ResponseWriter that keeps what is written.
-type answerWriter struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (w *answerWriter) Header() http.Header         { return w.header }
-func (w *answerWriter) WriteHeader(status int)      { w.status = status }
-func (w *answerWriter) Write(p []byte) (int, error) { return w.body.Write(p) }

@@ -12,16 +12,16 @@ import (
 // The log levels that --log-level knows.
 func logLevels() []string { return []string{"debug", "info", "warn", "error"} }
 
-// NewLogger returns a logger that writes to out: lines for a person when out is a
-// terminal, one JSON object a line otherwise. An unknown level counts as info;
+// NewLogger returns a logger that writes to out, lines for a person when out is a
+// terminal, one JSON object a line otherwise; and its level, which may be changed. An unknown level counts as info;
 // [Config.Validate] tells it before.
-func NewLogger(level string, out *os.File) *zap.Logger {
-	threshold, err := zapcore.ParseLevel(level)
+func NewLogger(level string, out *os.File) (*zap.Logger, zap.AtomicLevel) {
+	threshold, err := zap.ParseAtomicLevel(level)
 	if err != nil {
-		threshold = zapcore.InfoLevel
+		threshold = zap.NewAtomicLevel()
 	}
 	return zap.New(zapcore.NewCore(newEncoder(isTerminal(out)), zapcore.Lock(out), threshold),
-		zap.ErrorOutput(zapcore.Lock(out)))
+		zap.ErrorOutput(zapcore.Lock(out))), threshold
 }
 
 func newEncoder(forPerson bool) zapcore.Encoder {

@@ -23,6 +23,8 @@ type cli struct {
 	User    userCommand    `cmd:"" help:"See and change who is known."`
 	Ban     banCommand     `cmd:"" help:"Keep somebody out."`
 	Audit   auditCommand   `cmd:"" help:"See what moderators did."`
+	Admin   adminCommand   `cmd:"" help:"See and steer a server that runs."`
+	Trace   traceCommand   `cmd:"" help:"Follow what clients and server say to each other."`
 	Revoke  revokeCommand  `cmd:"" help:"Take tokens back."`
 	Bench   benchCommand   `cmd:"" help:"Measure what the server costs on this machine."`
 	Talk    talkCommand    `cmd:"" help:"Take part in a channel: play, record, read and write."`
@@ -48,6 +50,8 @@ func defaults() *cli {
 		Invite:  defaultInvite(data),
 		User:    defaultUser(data),
 		Ban:     defaultBan(data),
+		Admin:   defaultAdmin(data),
+		Trace:   traceCommand{administering: administering{serversData: data}},
 		Audit:   auditCommand{Limit: defaultAudit, administering: administering{serversData: data}},
 		Revoke:  revokeCommand{administering: administering{serversData: data}},
 		Bench:   defaultBench(),
@@ -90,6 +94,7 @@ func newParser(grammar *cli, lookupEnv func(string) (string, bool)) (*kong.Kong,
 			{Key: "token", Title: "The token:"},
 			{Key: "invite", Title: "The invite:"},
 			{Key: "ban", Title: "What:"},
+			{Key: "trace", Title: "Which of it:"},
 			{Key: "delete", Title: "What becomes of what they wrote:"},
 			{Key: "rights", Title: "What it lets the person do, beside what the role says:"},
 			{Key: "secret", Title: "The secret:"},

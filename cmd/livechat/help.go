@@ -31,6 +31,8 @@ Usage: livechat [flags]                    run the server
        livechat revoke TOKEN               take a token back
        livechat ban COMMAND                keep somebody out
        livechat audit                      see what moderators did
+       livechat admin COMMAND              see and steer a server that runs
+       livechat trace [CHANNEL]            follow what is said to whom
        livechat bench SCENARIO... [flags]  measure what the server costs
        livechat talk [flags] [URL]         take part in a channel from here
        livechat doctor [URL]               check whether voice works from here
@@ -104,6 +106,8 @@ func pages() map[string]page {
 		"user":    {wrapAll(userOverview), userExamples},
 		"ban":     {wrapAll(banOverview), banExamples},
 		"audit":   {wrapAll(auditOverview), auditExamples},
+		"admin":   {wrapAll(adminOverview), adminExamples},
+		"trace":   {wrapAll(traceOverview), traceExamples},
 		"revoke":  {wrapAll(revokeOverview), revokeExamples},
 		"bench":   {wrapAll(benchOverview) + "\n" + wrapAll(benchScenarios), benchExamples},
 		"talk":    {wrapAll(talkOverview), talkExamples},

@@ -42,18 +42,28 @@ const invitePath = "/api/admin/invites"
 type administering struct {
 	serversData
 
-	JSON bool `name:"json" group:"care" help:"Print JSON, for programs."`
+	Server string `env:"LIVECHAT_ADMIN_SERVER" group:"care" placeholder:"URL" help:"Do it on another machine's server, whose page is there; with an admin's token in LIVECHAT_ADMIN_TOKEN."`
+	Token  string `name:"admin-token" hidden:"" env:"LIVECHAT_ADMIN_TOKEN" placeholder:"TOKEN" help:"An admin's."`
+	JSON   bool   `name:"json" group:"care" help:"Print JSON, for programs."`
 }
 
-// with does something with the server, which runs or does not.
-func (a *administering) with(do func(context.Context, *app.Admin) error) error {
-	if _, err := a.path(); err != nil {
-		return err
+// open reaches the server, which runs or does not.
+func (a *administering) open(ctx context.Context) (*app.Admin, error) {
+	if a.Server != "" {
+		return app.OpenRemoteAdmin(a.Server, a.Token)
 	}
+	if _, err := a.path(); err != nil {
+		return nil, err
+	}
+	return app.OpenAdmin(ctx, a.Data)
+}
+
+// with does something with the server.
+func (a *administering) with(do func(context.Context, *app.Admin) error) error {
 	return interruptible(func(ctx context.Context) error {
-		admin, err := app.OpenAdmin(ctx, a.Data)
+		admin, err := a.open(ctx)
 		if err != nil {
-			return err //nolint:wrapcheck // says it all
+			return err
 		}
 		err = do(ctx, admin)
 		if closing := admin.Close(); err == nil {

@@ -28,7 +28,7 @@ type serveCommand struct {
 // Run serves until the process is told to stop. The first SIGINT or SIGTERM ends it
 // gracefully, the second at once. SIGHUP has it reload what can be.
 func (c *serveCommand) Run() error {
-	log := app.NewLogger(c.Config.LogLevel, os.Stderr)
+	log, level := app.NewLogger(c.Config.LogLevel, os.Stderr)
 	defer log.Sync() //nolint:errcheck // standard error cannot always be synced
 
 	if os.Getenv("GOGC") == "" {
@@ -45,6 +45,7 @@ func (c *serveCommand) Run() error {
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
+	server.UseLogLevel(level)
 	// A closed standard output is no reason not to serve: the address is logged as well.
 	_, _ = fmt.Fprintf(os.Stdout, "Mini LiveChat is at %s\n", server.URL())
 	if urls := server.OtherURLs(); len(urls) > 0 {

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -18,7 +19,7 @@ import (
 )
 
 // Admin answers /api/admin/…, by which an operator's commands do what they do. It asks nobody who they are: it is served where only
-// the operator gets to.
+// the operator gets to, or behind a Bearer.
 type Admin struct {
 	People *people.People
 	// ChannelName returns what a channel is called, or "" when there is none.
@@ -27,7 +28,9 @@ type Admin struct {
 	Ban func(ctx context.Context, by auth.Identity, idOrName string, lasts time.Duration, reason string) (userID string, err error)
 	// PageURL is where the page of the server that runs is, by its own settings; empty: none runs.
 	PageURL string
-	Log     *zap.Logger
+	// Live is the server that runs; nil: none does.
+	Live *Live
+	Log  *zap.Logger
 }
 
 // The bodies of requests and answers.
@@ -64,30 +67,41 @@ type (
 	}
 )
 
+// route is a method and a path of /api/admin, and what answers it.
+type route struct {
+	pattern string
+	do      func(r *http.Request, w http.ResponseWriter) (any, error)
+}
+
+// routes are all but those that stream.
+func (a *Admin) routes() []route {
+	return append([]route{
+		{"GET /api/admin/server", a.server},
+		{"GET /api/admin/invites", a.invites},
+		{"POST /api/admin/invites", a.invite},
+		{"DELETE /api/admin/invites/{id}", a.revoke},
+		{"GET /api/admin/users", a.users},
+		{"GET /api/admin/users/{id}", a.user},
+		{"PATCH /api/admin/users/{id}", a.change},
+		{"DELETE /api/admin/users/{id}", a.remove},
+		{"POST /api/admin/users/{id}/login", a.login},
+		{"POST /api/admin/users/{id}/logout", a.logout},
+		{"DELETE /api/admin/users/{id}/channels/{channel}", a.uninvite},
+		{"POST /api/admin/tokens/revoke", a.revokeTokens},
+		{"GET /api/admin/audit", a.audit},
+		{"GET /api/admin/bans", a.bans},
+		{"POST /api/admin/bans", a.ban},
+		{"DELETE /api/admin/bans/{id}", a.liftBan},
+	}, a.liveRoutes()...)
+}
+
 // Handler returns the handler of all of it.
 func (a *Admin) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, do := range map[string]func(r *http.Request, w http.ResponseWriter) (any, error){
-		"GET /api/admin/server":                           a.server,
-		"GET /api/admin/invites":                          a.invites,
-		"POST /api/admin/invites":                         a.invite,
-		"DELETE /api/admin/invites/{id}":                  a.revoke,
-		"GET /api/admin/users":                            a.users,
-		"GET /api/admin/users/{id}":                       a.user,
-		"PATCH /api/admin/users/{id}":                     a.change,
-		"DELETE /api/admin/users/{id}":                    a.remove,
-		"POST /api/admin/users/{id}/login":                a.login,
-		"POST /api/admin/users/{id}/logout":               a.logout,
-		"DELETE /api/admin/users/{id}/channels/{channel}": a.uninvite,
-		"POST /api/admin/tokens/revoke":                   a.revokeTokens,
-		"GET /api/admin/audit":                            a.audit,
-		"GET /api/admin/bans":                             a.bans,
-		"POST /api/admin/bans":                            a.ban,
-		"DELETE /api/admin/bans/{id}":                     a.liftBan,
-	} {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+	for _, route := range a.routes() {
+		mux.HandleFunc(route.pattern, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-store")
-			made, err := do(r, w)
+			made, err := route.do(r, w)
 			if err != nil {
 				status, code := a.explain(err)
 				refuse(w, a.Log, status, code, err.Error())
@@ -96,6 +110,11 @@ func (a *Admin) Handler() http.Handler {
 			writeJSON(w, a.Log, http.StatusOK, made)
 		})
 	}
+	mux.HandleFunc("GET "+tracePath, a.trace)
+	mux.HandleFunc("GET "+openAPIPath, a.openAPI)
+	mux.HandleFunc("/api/admin/", func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, a.Log, http.StatusNotFound, protocol.CodeInvalidPayload, "there is no "+r.Method+" "+r.URL.Path+"; "+openAPIPath+" says what there is")
+	})
 	return mux
 }
 
@@ -112,12 +131,26 @@ func (a *Admin) explain(err error) (int, protocol.ErrorCode) {
 		return bad.status, protocol.CodeInvalidPayload
 	case errors.Is(err, people.ErrUnknown):
 		return http.StatusNotFound, protocol.CodeUserNotFound
+	case errors.Is(err, people.ErrAccessDenied), errors.Is(err, people.ErrNotAllowed):
+		return http.StatusForbidden, protocol.CodeAccessDenied
 	case errors.Is(err, people.ErrInvite):
 		return http.StatusNotFound, protocol.CodeInvite
 	case errors.Is(err, people.ErrNameTaken):
 		return http.StatusConflict, protocol.CodeNameTaken
-	case errors.Is(err, errNoChannel):
+	case errors.Is(err, errNoChannel), errors.Is(err, sfu.ErrChannelNotFound):
 		return http.StatusNotFound, protocol.CodeChannelNotFound
+	case errors.Is(err, sfu.ErrNotInChannel):
+		return http.StatusConflict, protocol.CodeNotInChannel
+	case errors.Is(err, sfu.ErrAlreadyInChannel):
+		return http.StatusConflict, protocol.CodeAlreadyInChannel
+	case errors.Is(err, sfu.ErrChannelFull):
+		return http.StatusConflict, protocol.CodeChannelFull
+	case errors.Is(err, sfu.ErrNotHolder):
+		return http.StatusConflict, protocol.CodeNotHolder
+	case errors.Is(err, errNotRunning):
+		return http.StatusServiceUnavailable, protocol.CodeInternal
+	case errors.Is(err, protocol.ErrPayload):
+		return http.StatusBadRequest, protocol.CodeInvalidPayload
 	case errors.Is(err, people.ErrBadRequest), errors.Is(err, auth.ErrName), errors.Is(err, auth.ErrRole):
 		return http.StatusBadRequest, protocol.CodeInvalidPayload
 	case errors.Is(err, store.ErrTrouble), errors.Is(err, store.ErrClosed):
@@ -141,7 +174,7 @@ func (a *Admin) server(*http.Request, http.ResponseWriter) (any, error) {
 }
 
 func (a *Admin) invites(r *http.Request, _ http.ResponseWriter) (any, error) {
-	invites, err := a.People.Invites(r.Context(), people.Operator())
+	invites, err := a.People.Invites(r.Context(), by(r))
 	list := protocol.InviteList{Invites: make([]protocol.Invite, len(invites))}
 	for i, invite := range invites {
 		list.Invites[i] = people.Wire(invite)
@@ -161,13 +194,13 @@ func (a *Admin) invite(r *http.Request, w http.ResponseWriter) (any, error) {
 	if d.ChannelID != "" && a.ChannelName(d.ChannelID) == "" {
 		return nil, errNoChannel
 	}
-	invite, secret, err := a.People.Invite(r.Context(), people.Operator(), spec, time.Now())
+	invite, secret, err := a.People.Invite(r.Context(), by(r), spec, time.Now())
 	return protocol.InviteCreated{Invite: people.Wire(invite), Secret: secret}, err
 }
 
 func (a *Admin) revoke(r *http.Request, _ http.ResponseWriter) (any, error) {
 	id := r.PathValue("id")
-	return protocol.InviteRef{InviteID: id}, a.People.Revoke(r.Context(), people.Operator(), id, time.Now())
+	return protocol.InviteRef{InviteID: id}, a.People.Revoke(r.Context(), by(r), id, time.Now())
 }
 
 func (a *Admin) users(r *http.Request, _ http.ResponseWriter) (any, error) {
@@ -209,7 +242,7 @@ func (a *Admin) change(r *http.Request, w http.ResponseWriter) (any, error) {
 	if d.Role != nil {
 		role, failed := auth.ParseRole(*d.Role)
 		if failed == nil {
-			failed = a.People.SetRole(r.Context(), people.Operator(), person.ID, role, now)
+			failed = a.People.SetRole(r.Context(), by(r), person.ID, role, now)
 		}
 		if failed != nil {
 			return nil, failed
@@ -228,7 +261,7 @@ func (a *Admin) remove(r *http.Request, _ http.ResponseWriter) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return adminUser(person.User), a.People.Delete(r.Context(), people.Operator(), person.ID, messages == "erase", time.Now())
+	return adminUser(person.User), a.People.Delete(r.Context(), by(r), person.ID, messages == "erase", time.Now())
 }
 
 func (a *Admin) login(r *http.Request, _ http.ResponseWriter) (any, error) {
@@ -236,7 +269,7 @@ func (a *Admin) login(r *http.Request, _ http.ResponseWriter) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	link, secret, err := a.People.SignInLink(r.Context(), people.Operator(), person.ID, time.Now())
+	link, secret, err := a.People.SignInLink(r.Context(), by(r), person.ID, time.Now())
 	return AdminLogin{adminUser(person.User), protocol.InviteCreated{Invite: people.Wire(link), Secret: secret}}, err
 }
 
@@ -245,7 +278,7 @@ func (a *Admin) uninvite(r *http.Request, _ http.ResponseWriter) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return adminUser(person.User), a.People.Uninvite(r.Context(), people.Operator(), r.PathValue("channel"), person.ID, time.Now(), func() {})
+	return adminUser(person.User), a.People.Uninvite(r.Context(), by(r), r.PathValue("channel"), person.ID, time.Now(), func() {})
 }
 
 func (a *Admin) logout(r *http.Request, _ http.ResponseWriter) (any, error) {
@@ -253,7 +286,7 @@ func (a *Admin) logout(r *http.Request, _ http.ResponseWriter) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return adminUser(person.User), a.People.Logout(r.Context(), people.Operator(), person.ID, time.Now())
+	return adminUser(person.User), a.People.Logout(r.Context(), by(r), person.ID, time.Now())
 }
 
 func (a *Admin) audit(r *http.Request, _ http.ResponseWriter) (any, error) {
@@ -282,14 +315,14 @@ func (a *Admin) ban(r *http.Request, w http.ResponseWriter) (any, error) {
 	case utf8.RuneCountInString(d.Reason) > protocol.MaxReasonChars:
 		return nil, &badRequestError{http.StatusBadRequest, fmt.Errorf("the reason has more than %d characters", protocol.MaxReasonChars)}
 	}
-	userID, err := a.Ban(r.Context(), people.Operator(), d.UserID, time.Duration(*d.DurationS)*time.Second, d.Reason)
+	userID, err := a.Ban(r.Context(), by(r), d.UserID, time.Duration(*d.DurationS)*time.Second, d.Reason)
 	d.UserID = userID
 	return d, err
 }
 
 func (a *Admin) liftBan(r *http.Request, _ http.ResponseWriter) (any, error) {
 	id := r.PathValue("id")
-	return protocol.BanLift{BanID: id}, a.People.LiftBan(r.Context(), people.Operator(), id, time.Now())
+	return protocol.BanLift{BanID: id}, a.People.LiftBan(r.Context(), by(r), id, time.Now())
 }
 
 func adminUser(u store.User) AdminUser {

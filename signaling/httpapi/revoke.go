@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
-	"github.com/mini-livechat/mini-livechat/signaling/people"
 )
 
 // AdminRevocation says which tokens are taken back: one, by its id, or all that somebody has.
@@ -30,13 +29,13 @@ func (a *Admin) revokeTokens(r *http.Request, w http.ResponseWriter) (any, error
 		if person, err := a.People.User(r.Context(), d.UserID); err == nil { // else one whom only tokens know
 			d.UserID = person.ID
 		}
-		return d, a.badID(a.People.RevokeTokens(r.Context(), people.Operator(), d.UserID, now))
+		return d, a.badID(a.People.RevokeTokens(r.Context(), by(r), d.UserID, now))
 	}
 	until := now.Add(auth.MaxTTL)
 	if at := time.UnixMilli(d.ExpiresAt); d.ExpiresAt != 0 && at.Before(until) {
 		until = at
 	}
-	return d, a.badID(a.People.RevokeToken(r.Context(), people.Operator(), d.TokenID, until, now))
+	return d, a.badID(a.People.RevokeToken(r.Context(), by(r), d.TokenID, until, now))
 }
 
 // badID says of an id that cannot be one that the request is bad.

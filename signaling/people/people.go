@@ -28,6 +28,8 @@ var (
 	ErrInvite = errors.New("this invite cannot be used")
 	// ErrUnknown: there is no such person.
 	ErrUnknown = errors.New("no such person")
+	// ErrAccessDenied: somebody may not do this to another one, or there.
+	ErrAccessDenied = errors.New("access denied")
 	// ErrNotAllowed: somebody may not do this. The text says who may.
 	ErrNotAllowed = errors.New("not allowed")
 	// ErrBadRequest: something that was asked for cannot be. The text says what.

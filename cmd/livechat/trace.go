@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+const traceOverview = `Follow what clients and server say to each other, as it is said, a frame a line, until it is interrupted. Tokens, secrets, the passwords in SDP and what people write are left out. It never holds the server up: who reads too slowly loses lines, and is told how many.
+
+Usage: livechat trace [CHANNEL] [flags]`
+
+const traceExamples = `Examples:
+  livechat trace lobby
+      what is said about one channel, and by those who are in it
+  livechat trace --user=Ada --op=join
+      how one person's CHANNEL_JOIN goes
+  livechat trace --op=floor --json | jq -c 'select(.in | not)'
+      what the server says about who talks`
+
+// traceCommand follows the signalling.
+type traceCommand struct {
+	Channel string `arg:"" optional:"" help:"Only what is about a channel, by its id, and who is in it."`
+	User    string `group:"trace" placeholder:"WHO" help:"Only somebody's, by id or name."`
+	Op      string `group:"trace" placeholder:"NAME" help:"Only frames whose name has this in it, such as floor, and the replies to such."`
+
+	administering `embed:""`
+}
+
+// Run prints each frame until it is interrupted.
+func (c *traceCommand) Run() error {
+	query := url.Values{}
+	for name, value := range map[string]string{"channel": c.Channel, "user": c.User, "op": c.Op} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	colours := !c.JSON && isTerminal(os.Stdout) && os.Getenv("NO_COLOR") == ""
+	return c.with(func(ctx context.Context, admin *app.Admin) error {
+		return admin.Stream(ctx, livePath+"trace?"+query.Encode(), func(data []byte) error { //nolint:wrapcheck // says it all
+			if c.JSON {
+				_, err := fmt.Fprintf(os.Stdout, "%s\n", data)
+				return err
+			}
+			var line protocol.AdminTraceLine
+			if err := json.Unmarshal(data, &line); err != nil {
+				return fmt.Errorf("understand the server: %w", err)
+			}
+			_, err := fmt.Fprint(os.Stdout, traceLine(&line, colours))
+			return err
+		})
+	})
+}
+
+// The colours of a trace (ECMA-48, section 8.3.117).
+const (
+	colourIn, colourOut, colourTrouble, colourDim, colourOff = "\x1b[36m", "\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[0m"
+)
+
+// traceLine is a frame as people read it.
+func traceLine(line *protocol.AdminTraceLine, colours bool) string {
+	paint := func(colour, text string) string {
+		if !colours || text == "" {
+			return text
+		}
+		return colour + text + colourOff
+	}
+	var out strings.Builder
+	if line.Lost > 0 {
+		fmt.Fprintln(&out, paint(colourTrouble, fmt.Sprintf("… %s lost here: they came faster than they were read", count(int64(line.Lost), "line")))) //nolint:gosec // it fits
+	}
+	if line.Op == "" {
+		return out.String()
+	}
+	arrow, colour := "←", colourIn
+	if !line.In {
+		arrow, colour = "→", colourOut
+	}
+	if line.Op == protocol.OpError.String() {
+		colour = colourTrouble
+	}
+	which := line.ID
+	if line.S != 0 {
+		which = fmt.Sprintf("s%d", line.S)
+	}
+	payload := ""
+	if line.D != nil {
+		text, _ := json.Marshal(line.D) //nolint:errchkjson // it was JSON just now
+		payload = string(text)
+	}
+	who := line.Name
+	if who == "" {
+		who = "a stranger"
+	}
+	fmt.Fprintf(&out, "%s %s %s %s %s %s\n", paint(colourDim, line.At.Local().Format("15:04:05.000")), who, arrow,
+		paint(colour, line.Op), paint(colourDim, which), payload)
+	return out.String()
+}

@@ -1,0 +1,65 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/people"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// Bearer lets those through who show an admin's token (RFC 6750, section 2.1), as whom the handler behind it then acts.
+type Bearer struct {
+	Authority *auth.Authority
+	People    *people.People
+	Door      *Door
+	Log       *zap.Logger
+	Next      http.Handler
+}
+
+// ServeHTTP implements http.Handler.
+func (b *Bearer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	now := time.Now()
+	if wait := b.Door.Book.FailedWait(now, b.Door.network(r)); wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		refuse(w, b.Log, http.StatusTooManyRequests, protocol.CodeRateLimited, "too many tokens from your address that were none")
+		return
+	}
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		b.unauthorized(w, protocol.CodeNotAuthenticated, "show an admin's token: Authorization: Bearer …; \"livechat token --user=you --admin\" prints one")
+		return
+	}
+	id, err := b.Authority.Verify(strings.TrimSpace(token), now)
+	if err == nil {
+		id, _, err = b.People.Enter(r.Context(), id, now)
+	}
+	if err != nil {
+		b.Door.failed(r)
+		b.unauthorized(w, protocol.CodeInvalidToken, err.Error())
+		return
+	}
+	if err = b.People.Admit(r.Context(), id, people.Origin{}, now); err != nil {
+		refuse(w, b.Log, http.StatusForbidden, protocol.CodeBanned, err.Error())
+		return
+	}
+	if id.Role < auth.RoleAdmin || id.UserID == "" {
+		refuse(w, b.Log, http.StatusForbidden, protocol.CodeAccessDenied, fmt.Sprintf("%s is %s, and this is for admins", id.UserID, id.Role.Noun()))
+		return
+	}
+	b.Next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), byKey{}, id)))
+}
+
+func (b *Bearer) unauthorized(w http.ResponseWriter, code protocol.ErrorCode, reason string) {
+	w.Header().Set("WWW-Authenticate", `Bearer realm="livechat"`)
+	refuse(w, b.Log, http.StatusUnauthorized, code, reason)
+}

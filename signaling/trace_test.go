@@ -1,0 +1,90 @@
+package signaling
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// Who looks on and does not read loses frames, is told how many, and holds nobody up.
+func TestTraceThatIsNotRead(t *testing.T) {
+	g := new(Gateway)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	begun, read := make(chan struct{}), make(chan struct{})
+	lines := make(chan protocol.AdminTraceLine, 2*traceLines)
+	ended := make(chan error, 1)
+	go func() {
+		first := true
+		ended <- g.Trace(ctx, TraceFilter{}, func(line protocol.AdminTraceLine) error {
+			if first {
+				first = false
+				close(begun)
+				<-read
+				return nil
+			}
+			lines <- line
+			return nil
+		})
+	}()
+	<-begun
+	c := &Conn{gw: g}
+	const frames = 5 * traceLines
+	for range frames {
+		g.traces.request(c, &protocol.Frame{Op: protocol.OpHeartbeat}, []byte(`{"op":1,"d":{"s":1}}`))
+	}
+	close(read)
+	seen, lost := 0, uint64(0)
+	for seen+int(lost) < frames {
+		select {
+		case line := <-lines:
+			lost += line.Lost
+			if line.Op != "" {
+				seen++
+			}
+		case <-time.After(10 * time.Second):
+			require.Fail(t, "not all is accounted for", "%d seen, %d lost", seen, lost)
+		}
+	}
+	require.Equal(t, traceLines, seen)
+	cancel()
+	require.NoError(t, <-ended)
+	require.Nil(t, g.traces.open.Load(), "nobody looks on any more")
+}
+
+func TestTracesAreFew(t *testing.T) {
+	g := new(Gateway)
+	for range maxTraces {
+		require.True(t, g.traces.add(new(trace)))
+	}
+	require.ErrorIs(t, g.Trace(t.Context(), TraceFilter{}, nil), ErrTooManyTraces)
+}
+
+func TestTraceLeavesSecretsOut(t *testing.T) {
+	frame := traced{op: protocol.OpReady, frame: []byte(`{"op":4,"id":"c1","d":{"login_token":"a","resume_token":"b","ice_servers":[{"credential":"c","username":"d"}],
+		"sdp_offer":"v=0\r\na=ice-ufrag:u\r\na=ice-pwd:secret1\r\na=fingerprint:sha-256 AA\r\na=ice-pwd:secret2\r\n","content":"hällo","inner":{"secret":"e","device":"f"}}}`)}
+	line := frame.line()
+	require.Equal(t, map[string]any{
+		"login_token": "[secret]", "resume_token": "[secret]", "ice_servers": []any{map[string]any{"credential": "[secret]", "username": "d"}},
+		"sdp_offer": "v=0\r\na=ice-ufrag:u\r\na=ice-pwd:[secret]\r\na=fingerprint:sha-256 AA\r\na=ice-pwd:[secret]\r\n",
+		"content":   "[5 characters]", "inner": map[string]any{"secret": "[secret]", "device": "[secret]"},
+	}, line.D)
+	for _, odd := range []string{"", "{", `{"op":4}`, `{"op":4,"d":7}`, `{"op":4,"d":"x"}`, strings.Repeat("[", 100)} {
+		frame.frame = []byte(odd)
+		frame.line()
+	}
+}
+
+// While nobody looks on a frame costs a load.
+func BenchmarkTraceOfNobody(b *testing.B) {
+	g := new(Gateway)
+	c, frame, data := &Conn{gw: g}, &protocol.Frame{Op: protocol.OpHeartbeat}, []byte(`{"op":1}`)
+	for b.Loop() {
+		g.traces.request(c, frame, data)
+	}
+}
