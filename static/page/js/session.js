@@ -46,6 +46,9 @@ export class Session extends Store {
   elsewhere = null;
 
   #seat = new Seat();
+  /** The server has said that it goes, and is not back. */
+  restarting = false;
+
   /** By what a moderator has put one out, until one is back. @type {import('./protocol.js').ModerationEvent | null} */
   #putOut = null;
   #token = '';
@@ -84,7 +87,7 @@ export class Session extends Store {
         client.stop();
         this.#seat.leave();
       },
-      back: () => this.stage === 'in' && client.start(this.#token),
+      back: () => this.#comeBackFromCache(),
     });
   }
 
@@ -195,6 +198,18 @@ export class Session extends Store {
       this.stage = 'out';
       this.elsewhere = { name, comeAsThat };
       this.changed();
+    }
+  }
+
+  /** The browser has kept the page for as long as another one was shown; meanwhile another tab may have become who this one was. */
+  async #comeBackFromCache() {
+    if (this.stage !== 'in' || !this.me) {
+      return;
+    }
+    if (await this.#seat.isFree(this.me.userId)) {
+      this.client.start(this.#token);
+    } else {
+      this.signInAgain(this.#token, this.kind, this.call.wanted);
     }
   }
 
@@ -361,6 +376,7 @@ export class Session extends Store {
       memory.login = { token: this.#token, name: ready.name };
     }
     this.stage = 'in';
+    this.restarting = false;
     this.#seat.take(ready.user_id);
     this.#putOut = null;
     this.#untried = false;
@@ -439,7 +455,10 @@ export class Session extends Store {
    * @param {any} d
    */
   #onEvent(op, d) {
-    if (op === Op.CHANNEL_EVENT && d.event === 'delete') {
+    if (op === Op.RECONNECT) {
+      this.restarting = true;
+      this.changed();
+    } else if (op === Op.CHANNEL_EVENT && d.event === 'delete') {
       this.#onDeleted(d.channel_id);
     } else if (op === Op.MODERATION_EVENT && d.user_id === this.me?.userId) {
       this.#onJudged(d);

@@ -426,6 +426,7 @@ const phrases = {
     haveToken: 'I have an access token',
     noToken: 'I have no access token',
     asGuest: 'Join as a guest instead',
+    restarting: 'The server is about to restart. You come in as soon as it is back.',
     unreached: 'The server cannot be reached. It is tried again.',
     /** @param {string} reason */
     siteRefused: (reason) => `The server does not accept this page’s address. Tell whoever runs it: ${reason}.`,
@@ -615,6 +616,7 @@ const phrases = {
     cannotHear: 'Cannot hear',
     noSpeaker: 'There is neither a loudspeaker nor headphones. You hear nobody until there are.',
     reconnecting: 'Reconnecting…',
+    restarting: 'The server restarts. You come back by yourself.',
     back: 'You are back',
     /** @param {string} time */
     lostAgainIn: (time) => `Voice lost, again in ${time}`,
@@ -684,6 +686,7 @@ const phrases = {
     justListen: 'Just listen',
     /** @param {string} name */
     joining: (name) => `Joining ${name}…`,
+    restarting: 'The server is about to restart. You join as soon as it is back.',
     /** @param {string} people */
     inside: (people) => `${people} in here now.`,
     nobody: 'Nobody is in here yet.',

@@ -34,7 +34,10 @@ export function mountLine(session) {
   /** @param {number} now */
   const state = (now) => {
     if (since) {
-      return session.pulse.silent ? 'silent' : now - since >= unseen() ? 'mending' : 'ok';
+      if (session.pulse.silent) {
+        return 'silent';
+      }
+      return now - since < unseen() ? 'ok' : session.restarting ? 'restart' : 'mending';
     }
     return now < mendedUntil ? 'mended' : 'ok';
   };

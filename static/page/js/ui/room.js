@@ -60,7 +60,7 @@ function sceneFor(session, invitedTo, preferences) {
     };
   }
   if (wanted !== null) {
-    return { key: `joining ${wanted}`, icon: 'spinner', title: phrases.room.joining(directory.nameOf(wanted)), text: '', buttons: [cancel] };
+    return { key: `joining ${wanted}`, icon: 'spinner', title: phrases.room.joining(directory.nameOf(wanted)), text: session.restarting ? phrases.room.restarting : '', buttons: [cancel] };
   }
   const before = directory.find(session.reading.channelId ?? invitedTo);
   if (before) {

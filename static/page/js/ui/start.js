@@ -5,7 +5,7 @@
 
 import { EntryError, memory } from '../account.js';
 import { phrases } from '../language.js';
-import { ErrorCode } from '../protocol.js';
+import { CloseCode, ErrorCode } from '../protocol.js';
 import { connectionWords, inviteWords, signInFailed } from '../words/entry.js';
 import { byId, setAttribute, setText } from './dom.js';
 import { mountSignIn } from './signin.js';
@@ -133,7 +133,8 @@ export function mountStart(session, invitation, channelId) {
     other.hidden = asking || (invited && (signsIn() !== '' || !isKnown()));
     renderWords(busy);
     const { state } = session.client;
-    const unreached = busy && state.name === 'waiting' ? phrases.start.unreached : '';
+    const waits = state.code === CloseCode.DRAINING ? phrases.start.restarting : phrases.start.unreached;
+    const unreached = busy && state.name === 'waiting' ? waits : '';
     const trouble = busy ? (connectionWords(state)?.text ?? unreached) : '';
     setAttribute(name, 'aria-invalid', isAboutName(failure) ? 'true' : null);
     setText(error, failure ? signInFailed(failure) : trouble || doors.failure);

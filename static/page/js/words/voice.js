@@ -56,7 +56,7 @@ export function microphoneWords(problem) {
 
 /**
  * What the line says while what was lost is being mended, and for a moment after it.
- * @param {'ok' | 'mending' | 'mended' | 'silent'} state
+ * @param {'ok' | 'mending' | 'mended' | 'silent' | 'restart'} state
  * @returns {string}
  */
 export function mendingWords(state) {
@@ -65,6 +65,8 @@ export function mendingWords(state) {
       return phrases.voice.reconnecting;
     case 'mended':
       return phrases.voice.back;
+    case 'restart':
+      return phrases.voice.restarting;
     case 'silent':
       return phrases.voice.noAnswer;
     default:
