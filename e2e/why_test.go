@@ -229,6 +229,15 @@ func TestWhyNamesWhatIsBroken(t *testing.T) {
 			f.finds(lis, tom.UserID(), "not_here", "them")
 			f.finds(lis, lis.UserID(), "yourself", "")
 		},
+		"hidden": func(f faulty) {
+			invited := protocol.AccessInvited
+			room := f.room("hidden", func(d *protocol.ChannelCreate) { d.Access = &invited })
+			lis := f.arrive("lis").join("lobby")
+			boss := arriveAs(f.t, f.server, mint(f.t, testSecret, auth.Identity{UserID: "boss", Role: auth.RoleAdmin})).join(room)
+			f.finds(lis, boss.UserID(), "not_here", "them") // where they are is none of one's business
+			boss.talk()
+			f.finds(boss, lis.UserID(), "other_channel", "channel")
+		},
 		"floor": func(f faulty) {
 			room := f.room("floor", func(d *protocol.ChannelCreate) { d.Mode = protocol.ModePTT })
 			lis, tom := f.arrive("lis").join(room), f.arrive("tom").join(room)
@@ -313,4 +322,20 @@ func through(t *testing.T, p *proxy) func(*client.Options) {
 	return func(o *client.Options) {
 		o.Engine = loopbackEngine(t, func(c *client.EngineConfig) { c.Net = p.detour })
 	}
+}
+
+// A handshake that is not done in time ends the connection, and whoever was there may know that it was that. It takes half a minute.
+func TestSurviveExpiredHandshakeIsNamed(t *testing.T) {
+	survives(t)
+	verifyNoLeaks(t)
+	s := startServer(t, func(c *app.Config) { c.Secret, c.AllowGuests, c.TURN = testSecret, new(true), false })
+	f := faulty{t: t, server: s, admin: arriveAs(t, s, mint(t, testSecret, auth.Identity{UserID: "root", Role: auth.RoleAdmin}))}
+	room, dtls := f.room("expired"), func(_ bool, packet []byte) bool { return isRecord(packet) }
+	lis := f.arrive("lis").join(room)
+	tom := f.arrive("tom", behind(t, dtls)).join(room, noWait)
+	f.finds(lis, tom.UserID(), "no_dtls", "them")
+	toldAfter(lis, 45*time.Second, "the handshake has expired", func(ev *protocol.ChannelEvent) bool {
+		return ev.Event == protocol.ChannelEventLeave && ev.Member.UserID == tom.UserID() && ev.Cause == protocol.LeaveMediaFailed
+	})
+	f.finds(lis, tom.UserID(), "media_failed", "them")
 }
