@@ -149,3 +149,38 @@ func TestRNNoiseIsThePackages(t *testing.T) {
 		require.Contains(t, string(licence), holder)
 	}
 }
+
+// TestPageSaysOnlyPhrases finds words that the page's modules would show without their being in a language's file: literals in
+// the places of what is shown or read out, and sentences anywhere.
+func TestPageSaysOnlyPhrases(t *testing.T) {
+	t.Parallel()
+	page := os.DirFS("page")
+	places := "(?:setText\\([^,]+, |setAttribute\\([^,]+, '(?:aria-label|title|placeholder)', |" +
+		"\\b(?:aria-label|title|placeholder|label|text|words)'?: |\\.(?:textContent|ariaLabel|title|placeholder) = |\\b(?:prompt|alert|confirm)\\()"
+	shown := regexp.MustCompile(places + "['`\"][^'`\"$]*\\pL{2}")
+	sentence := regexp.MustCompile("['`\"](\\p{Lu}\\p{Ll}+ [\\p{Ll}$][^'`\"\n]*)['`\"]")
+	comment := regexp.MustCompile(`(?s)/\*.*?\*/|(?m)(^|\s)//.*$`)
+	developers := regexp.MustCompile(`Error\(|console\.|super\(|^const GUEST_NAME`)
+	index, err := fs.ReadFile(page, "index.html")
+	require.NoError(t, err)
+	_, body, _ := strings.Cut(regexp.MustCompile(`(?s)<!--.*?-->|<noscript.*?</noscript>`).ReplaceAllString(string(index), ""), "<body>")
+	written := regexp.MustCompile(`\s(?:aria-label|title|placeholder|alt)="[^"]*\pL[^"]*"|>[^<]*\pL[^<]*<`)
+	require.Empty(t, written.FindAllString(body, -1), "the page's HTML says what is in no language")
+	err = fs.WalkDir(page, "js", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Dir(name) == "js/languages" {
+			return err
+		}
+		content, err := fs.ReadFile(page, name)
+		require.NoError(t, err)
+		for line := range strings.Lines(comment.ReplaceAllString(string(content), "")) {
+			if developers.MatchString(line) {
+				continue // for a console or a log
+			}
+			if shown.MatchString(line) || sentence.MatchString(line) {
+				t.Errorf("%s says what is in no language: %s", name, strings.TrimSpace(line))
+			}
+		}
+		return nil
+	})
+	require.NoError(t, err)
+}
