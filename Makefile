@@ -19,9 +19,9 @@ BENCHSTAT := $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c
 # Checks the types of the page's modules, and makes the package of those that other pages may use.
 TSC := static/node_modules/.bin/tsc
 
-# Tests whose names begin with TestBrowser drive a headless Chromium; those with Alloc in
+# Tests whose names begin with TestBrowser drive a headless Chromium, with TestFirefox a Firefox; those with Alloc in
 # their names count allocations and skip themselves under the race detector.
-BROWSER_TESTS := ^TestBrowser
+BROWSER_TESTS := ^Test(Browser|Firefox)
 ALLOC_TESTS   := Alloc
 
 # $(call install,packages) installs packages of Debian.
@@ -31,12 +31,12 @@ install  = echo "installing Debian's $(1)" && $(SUDO) apt-get -q update && \
 
 .DEFAULT_GOAL := help
 
-# One step after the other, since the tests measure time; only Chromium is downloaded
+# One step after the other, since the tests measure time; only browsers are downloaded
 # while the linter is built. The browser tests come last: their list ends the output.
 .PHONY: test
 test: ## everything below, as CI does it; installs what is missing
 	@$(MAKE) --no-print-directory compiler
-	@$(MAKE) --no-print-directory -j2 chromium $(GOLANGCI)
+	@$(MAKE) --no-print-directory -j2 firefox $(GOLANGCI)
 	@$(MAKE) --no-print-directory proxies promtool
 	@$(MAKE) --no-print-directory check-format
 	@$(MAKE) --no-print-directory vet
@@ -200,6 +200,13 @@ chromium: ## install Chromium when there is neither it nor Chrome
 	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
 		command -v "$$name" >/dev/null && exit; \
 	done; $(call install,chromium)
+
+# One after the other, since apt-get does not wait for another.
+.PHONY: firefox
+firefox: chromium ## install Firefox, too, when there is none
+	@for name in firefox-esr firefox; do \
+		command -v "$$name" >/dev/null && exit; \
+	done; $(call install,firefox-esr)
 
 .PHONY: node
 node: ## install Node and npm when they are missing

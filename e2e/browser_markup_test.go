@@ -79,7 +79,7 @@ func TestBrowserMarkup(t *testing.T) {
 		require.Equal(t, one.shown, shown[i], one.text)
 		texts = append(texts, one.text)
 	}
-	plain := evaluate[[]string](ada, "import('./js/markup.js').then(({ plain }) => "+jsonOf(t, texts)+".map(plain))")
+	plain := evaluate[[]string](ada, "import('./js/markup.js').then(({ plain }) => "+jsonOf(t, texts)+".map((text) => plain(text)))")
 	for i, one := range markup {
 		require.Equal(t, one.plain, plain[i], one.text)
 	}
