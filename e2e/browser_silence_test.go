@@ -1,12 +1,18 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
 // promptTicks is how many timers of 50 ms may pass in a page before it shows trouble: two
@@ -278,7 +284,7 @@ func checkNoOutput(t *testing.T, ada, _ *participant) {
 // then plays nothing.
 func TestBrowserAutoplay(t *testing.T) {
 	verifyNoLeaks(t)
-	s := startServer(t)
+	s := startServer(t, func(c *app.Config) { c.Secret, c.AllowGuests = testSecret, new(true) })
 	ear := startBrowser(t, "Ear", toneBen, func(flags map[string]any) {
 		flags["autoplay-policy"] = "document-user-activation-required"
 	})
@@ -302,6 +308,12 @@ func TestBrowserAutoplay(t *testing.T) {
 	finds("ok")
 	evaluate[chromedp.Void](ear, "livechat.media.volumeOf = () => 0")
 	finds("person_muted")
+	operator := administered{t: t, server: s, token: mint(t, testSecret, auth.Identity{UserID: "root", Role: auth.RoleAdmin})}
+	var found protocol.AdminWhy
+	require.NoError(t, json.Unmarshal(operator.raw(http.MethodGet, "/api/admin/why?listener=Ear&talker=Tom", "", http.StatusOK), &found))
+	require.True(t, found.Asked, "the page says that it answers")
+	require.NotNil(t, found.Playback, "and does")
+	require.Equal(t, "person_muted", found.Found.Cause)
 	tom.silence()
 	ear.noComplaints()
 }
