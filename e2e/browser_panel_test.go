@@ -28,17 +28,21 @@ func figure(topic string, n int) string {
 	return fmt.Sprintf("document.querySelectorAll('[data-topic=%s] .figures__value')[%d].innerText", topic, n)
 }
 
-// TestBrowserPanel opens the connection panel over a good network, a bad one, and in a browser that tells little.
+// TestBrowserPanel looks at the connection: why somebody is not heard, and what the panel shows over a good network, over a bad one, and
+// in a browser that tells little.
 func TestBrowserPanel(t *testing.T) {
 	verifyNoLeaks(t)
 	s := impairedServer(t)
-	arrive(t, s, "Ben").join("lobby", slots(1)).talk()
+	ben := arrive(t, s, "Ben").join("lobby", slots(1))
+	ben.level.Store(20)
+	ben.talk()
 	ada := startBrowser(t, "Ada", toneAda)
 	ada.signIn(s)
 	p := newProxy(t, s.media)
 	evaluate[chromedp.Void](ada, detourScript)
 	evaluate[chromedp.Void](ada, fmt.Sprintf("{ window.mediaPort = %d }", p.addr().Port()))
 	ada.join("lobby")
+	t.Run("why", func(t *testing.T) { checkWhy(t, ada, ben) })
 	ada.see("#voice-status", "Connected")
 	ada.click("#voice-status")
 	ada.see("#panel-facts", "Direct, by UDP, IPv4")

@@ -11,16 +11,10 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-// TestBrowserWhy asks the page why one does not hear somebody: it says what is wrong, and does what can be done about it.
-func TestBrowserWhy(t *testing.T) {
-	verifyNoLeaks(t)
-	s := startServer(t, noRelay)
-	ben := arrive(t, s, "Ben").join("lobby", slots(1))
-	ben.level.Store(20)
-	ben.talk()
-	ada := startBrowser(t, "Ada", toneAda)
-	ada.signIn(s)
-	ada.join("lobby")
+// checkWhy asks the page why one does not hear Ben, who talks: it says what is wrong, and does what can be done about it.
+func checkWhy(t *testing.T, ada *participant, ben *person) {
+	t.Helper()
+	during(t, ada)
 	ada.until("Ben is heard", "livechat.media.slots.some((s) => s.receiver.getContributingSources().length > 0)")
 	asks := func(what string) {
 		t.Helper()
@@ -82,5 +76,4 @@ func TestBrowserWhy(t *testing.T) {
 	require.Equal(t, "ok", playback["sound"])
 	require.EqualValues(t, 1, playback["person_volume"])
 	require.Equal(t, true, playback["playing"])
-	ada.noComplaints()
 }
