@@ -9,6 +9,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/signaling/names"
 )
 
 // compareLanguages is an expression: in what the languages differ that must be the same, namely what can be said, and of what.
@@ -57,6 +59,7 @@ func TestBrowserLanguages(t *testing.T) {
 	ada.open(s, "")
 	require.Empty(t, evaluate[[]string](ada, compareLanguages))
 	checkAllAreSaid(t, evaluate[[]string](ada, phrasePaths))
+	checkReasons(t, ada)
 	require.Equal(t, []string{"ko", "en", "ko", "en"}, evaluate[[]string](ada, `import('/js/language.js').then(({ languageFor }) =>
 		[['fr', 'ko-KR'], ['en-GB', 'ko'], ['', 'ko', 'en'], ['tlh']].map(languageFor))`))
 
@@ -88,6 +91,19 @@ func TestBrowserLanguages(t *testing.T) {
 	ada.picture("settings-korean")
 	require.Equal(t, "", evaluate[string](ada, "document.getElementById('preferences-language').value"))
 	ada.noComplaints()
+}
+
+// checkReasons: what the server says of a name or an invite is known to the page, which can say it in other languages.
+func checkReasons(t *testing.T, ada *participant) {
+	t.Helper()
+	var reasons []string
+	for _, name := range []string{"", "admin", strings.Repeat("x", 65), "\u3164", "a\u202eb", "a\u200db", "a" + strings.Repeat("\u0301", 20), "\u0301a"} {
+		_, err := names.Clean(name, 64)
+		require.ErrorIs(t, err, names.ErrName, "%q", name)
+		reasons = append(reasons, err.Error())
+	}
+	known := evaluate[[]string](ada, "import('/js/words/reasons.js').then(async ({ knows }) => "+quoteJS(strings.Join(reasons, "\n"))+".split('\\n').filter((one) => !knows(one)))")
+	require.Empty(t, known)
 }
 
 // checkAllAreSaid finds phrases that nothing says any more.

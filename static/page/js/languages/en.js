@@ -92,6 +92,36 @@ const phrases = {
     howToEnter: 'Ask whoever runs the server for an invitation.',
   },
 
+  /** What the server gives as a reason, as it does in English itself: to go on with after a colon. */
+  reasons: {
+    empty: 'it is empty',
+    /** @param {string} n @param {string} most */
+    long: (n, most) => `it has ${n} characters, at most ${most} are allowed`,
+    /** @param {string} name */
+    reserved: (name) => `"${name}" is reserved`,
+    unseen: 'it has no visible character',
+    /** @param {string} code of a character */
+    invisible: (code) => `it contains ${code}, which is invisible or means nothing here`,
+    joiner: 'it contains an invisible joiner where it joins nothing',
+    /** @param {string} n */
+    marks: (n) => `more than ${n} marks on one letter`,
+    /** @param {string} code */
+    mark: (code) => `the mark ${code} has no letter to stand on`,
+    noInvite: 'there is no such invite; perhaps the link is not complete, or it was revoked',
+    usedUp: 'it has been used by as many people as it was for; ask for another one',
+    justUsed: 'it was just used by somebody else; ask for another one',
+    /** @param {string} time */
+    expired: (time) => `it expired on ${time}; ask for another one`,
+    forKnown: 'it is for people who are known here already; sign in, and open it again',
+    signsIn: 'it signs somebody in, and gives nothing to who is',
+    /** @param {string} s */
+    putOut: (s) => `a moderator put you out of it; you may come back in ${s} s`,
+    invited: 'it is for those who are invited',
+    members: 'it is for members, and you are a guest',
+    token: 'it is none of the channels that your token opens',
+    mayInvite: 'only its owner, a moderator or an admin invites people there',
+  },
+
   roles: {
     admin: 'Admin',
     moderator: 'Moderator',

@@ -8,6 +8,7 @@ import { ErrorCode, RequestError } from '../protocol.js';
 import { because, seconds, sentence, span } from './common.js';
 import { doerWords } from './deeds.js';
 import { moderationFailed } from './moderation.js';
+import { reasonWords } from './reasons.js';
 
 /**
  * @param {Error} err
@@ -25,7 +26,7 @@ export function createFailed(err) {
     return phrases.channel.tooMany;
   }
   if (err instanceof RequestError && code === ErrorCode.INVALID_PAYLOAD && err.reason.includes('invalid name: ')) {
-    return phrases.channel.badName(err.reason.replace(/^.*invalid name: /, ''));
+    return phrases.channel.badName(reasonWords(err.reason.replace(/^.*invalid name: /, '')));
   }
   return because(err);
 }
@@ -36,7 +37,7 @@ export function createFailed(err) {
  */
 function noEntry({ reason }) {
   const why = reason.replace(/^access denied: /, '');
-  return why.includes('for members') ? `${phrases.channel.membersOnly} ${phrases.because.howToEnter}` : sentence(why);
+  return why.includes('for members') ? `${phrases.channel.membersOnly} ${phrases.because.howToEnter}` : sentence(reasonWords(why));
 }
 
 /**
@@ -92,7 +93,7 @@ export function problemWords({ doing, name, error, by }) {
  */
 export function updateFailed(err) {
   if (err instanceof RequestError && err.code === ErrorCode.INVALID_PAYLOAD && err.reason.includes('topic')) {
-    return phrases.channel.badTopic(err.reason.replace(/^.*d\.topic: /, ''));
+    return phrases.channel.badTopic(reasonWords(err.reason.replace(/^.*d\.topic: /, '')));
   }
   return createFailed(err);
 }

@@ -7,6 +7,7 @@ import { EntryError, SignedOutError } from '../account.js';
 import { phrases } from '../language.js';
 import { CloseCode, ErrorCode, RequestError, StoppedError } from '../protocol.js';
 import { atTime, because, seconds } from './common.js';
+import { reasonWords } from './reasons.js';
 
 /**
  * @param {string} reason the server's
@@ -29,7 +30,7 @@ export function signInFailed(err) {
       case ErrorCode.NAME_TAKEN:
         return phrases.start.nameTaken;
       case ErrorCode.INVITE:
-        return phrases.start.badInvite(err.reason.replace(/^.*cannot be used: /, ''));
+        return phrases.start.badInvite(reasonWords(err.reason.replace(/^.*cannot be used: /, '')));
       case ErrorCode.STORAGE:
         return phrases.start.storage;
     }
@@ -37,7 +38,7 @@ export function signInFailed(err) {
       case 0:
         return phrases.start.noServer;
       case 400:
-        return phrases.channel.badName(err.reason.replace(/^invalid name: /, ''));
+        return phrases.channel.badName(reasonWords(err.reason));
       case 403:
         if (err.code === ErrorCode.SITE_REFUSED) {
           return siteRefused(err.reason);

@@ -6,6 +6,7 @@
 import { phrases } from '../language.js';
 import { ErrorCode, RequestError } from '../protocol.js';
 import { atTime, because, span } from './common.js';
+import { reasonWords } from './reasons.js';
 
 /**
  * @param {import('../protocol.js').Role | ''} [role]
@@ -48,7 +49,7 @@ export function inviteFacts({ uses, used, expires_at, by_name }, now) {
  */
 export function inviteFailed(err) {
   if (err instanceof RequestError && err.code === ErrorCode.ACCESS_DENIED) {
-    return phrases.invite.notAllowed(err.reason.replace(/^access denied: /, ''));
+    return phrases.invite.notAllowed(reasonWords(err.reason.replace(/^access denied: /, '')));
   }
   return because(err);
 }
