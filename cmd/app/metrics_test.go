@@ -100,17 +100,22 @@ func TestMetricsAreServedApart(t *testing.T) {
 }
 
 func TestMetricsWithoutTheirPort(t *testing.T) {
-	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:"+DefaultMetrics)
-	if err == nil {
-		defer taken.Close()
-	} // else another server of this machine has it
+	var taken net.Listener
+	for deadline := time.Now().Add(20 * time.Second); taken == nil; {
+		var err error
+		if taken, err = new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:"+DefaultMetrics); err != nil && time.Now().After(deadline) {
+			t.Skip("another server of this machine keeps the port: ", err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	defer taken.Close()
 	a := startApp(t, func(cfg *Config) { cfg.Metrics = DefaultMetrics })
 	require.Empty(t, a.MetricsAddr(), "the default is done without")
 
 	cfg := Default()
 	cfg.HTTP, cfg.UDP, cfg.TURN, cfg.Data = "127.0.0.1:0", "127.0.0.1:0", false, t.TempDir()
 	cfg.Metrics = "127.0.0.1:" + DefaultMetrics
-	_, err = New(cfg, a.log)
+	_, err := New(cfg, a.log)
 	require.ErrorContains(t, err, "--metrics")
 	cfg.Metrics = "words"
 	require.ErrorContains(t, cfg.Validate(), "--metrics=words: must be a port")
