@@ -138,8 +138,8 @@ func TestRNNoiseIsThePackages(t *testing.T) {
 		sum, name, found := strings.Cut(line, "  ")
 		require.True(t, found, line)
 		response := get(t, http.MethodGet, "/rnnoise/"+name, nil)
-		content, err := io.ReadAll(response.Body)
-		require.NoError(t, err)
+		content, readErr := io.ReadAll(response.Body)
+		require.NoError(t, readErr)
 		require.NoError(t, response.Body.Close())
 		require.Equal(t, sum, fmt.Sprintf("%x", sha256.Sum256(content)), name)
 	}
