@@ -16,11 +16,15 @@ import (
 func TestBrowserChoice(t *testing.T) {
 	verifyNoLeaks(t)
 	s := startServer(t, func(c *app.Config) { c.Slots = 2 })
-	names := []string{"Loud", "Lively", "Low", "Least"}
+	names := []string{"Loud", "Lively", "Low", "Least", "Silent"}
+	const least = 3
+	people := make([]*person, len(names))
 	for i, name := range names {
-		p := arrive(t, s, name).join("lobby", slots(-1))
-		p.level.Store(int32(10 + 11*i))
-		p.talk()
+		people[i] = arrive(t, s, name).join("lobby", slots(-1))
+		if i <= least {
+			people[i].level.Store(int32(10 + 11*i))
+			people[i].talk()
+		}
 	}
 	ear := startBrowser(t, "Ear", 0)
 	ear.signIn(s)
@@ -44,14 +48,18 @@ func TestBrowserChoice(t *testing.T) {
 			strconv.Quote(selector), strconv.FormatBool(pressed)))
 	}
 	ear.until("all four are seen speaking", `document.querySelectorAll('.person--speaking').length >= 4`)
-	notes("", "", "Not heard now", "Not heard now")
+	notes("", "", "Not heard now", "Not heard now", "")
 	press("Always hear Least", true)
-	notes("", "Not heard now", "Not heard now", "")
+	notes("", "Not heard now", "Not heard now", "", "")
 	press("Mute Loud for me", true)
-	notes("Muted for you", "", "Not heard now", "")
+	notes("Muted for you", "", "Not heard now", "", "")
 	press("Always hear Least", false)
 	press("Mute Loud for me", false)
-	notes("", "", "Not heard now", "Not heard now")
+	notes("", "", "Not heard now", "Not heard now", "")
+	people[least].level.Store(127)
+	notes("", "", "Not heard now", "", "") // of who is silent there is nothing to miss
+	people[least].level.Store(10 + 11*least)
+	notes("", "", "Not heard now", "Not heard now", "")
 
 	checkButtons(t, ear)
 	ear.do(chromedp.EmulateViewport(phoneWidth, phoneHeight, chromedp.EmulateMobile, chromedp.EmulateTouch))

@@ -60,11 +60,17 @@ func TestBrowserMovesToAnotherPath(t *testing.T) {
 		during(t, ada)
 		old := now
 		now = path()
+		const ring = "document.querySelectorAll('.person--speaking:not(:has(.person__note:not(:empty)))').length"
+		ada.until("Ben's ring is there", ring+" === 1")
+		evaluate[chromedp.Void](ada, `void new MutationObserver(() => { window.dark ||= `+ring+` === 0; })
+			.observe(document.getElementById('people'), { attributes: true, subtree: true })`)
 		old.impair(blackout, blackout, 1)
 		cut := time.Now()
 		hears()
 		t.Logf("both hear again after %v", time.Since(cut))
 		require.Less(t, time.Since(cut), 5*time.Second)
+		require.True(t, evaluate[bool](ada, "window.dark"), "while nothing came nobody was shown speaking")
+		ada.until("Ben's ring is there again", ring+" === 1")
 	})
 	t.Run("the WebSocket is dead, too", func(t *testing.T) {
 		during(t, ada)

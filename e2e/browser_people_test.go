@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"fmt"
+	"math"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
@@ -45,7 +47,7 @@ func TestBrowserPeople(t *testing.T) {
 	for _, phone := range []struct {
 		width, height int64
 		least         int
-	}{{740, 360, 9}, {568, 320, 6}, {phoneWidth, phoneHeight, 12}, {320, 568, 6}} {
+	}{{844, 390, 9}, {740, 360, 9}, {568, 320, 6}, {phoneWidth, phoneHeight, 12}, {320, 568, 6}} {
 		ada.do(chromedp.EmulateViewport(phone.width, phone.height, chromedp.EmulateMobile))
 		ada.until(fmt.Sprintf("at least %d are in sight on %dx%d", phone.least, phone.width, phone.height),
 			fmt.Sprintf("%s >= %d", inSight, phone.least))
@@ -58,6 +60,86 @@ func TestBrowserPeople(t *testing.T) {
 	ada.picture("talkers")
 	ada.noComplaints()
 	ben.noComplaints()
+}
+
+// ringScript notes, each time that somebody begins to be heard, by how many milliseconds later their ring is there.
+const ringScript = `(() => {
+	const context = new AudioContext();
+	const analyser = new AnalyserNode(context, { fftSize: 512 });
+	context.createMediaStreamSource(livechat.media.slots.find(({ userId }) => userId).stream).connect(analyser);
+	const samples = new Float32Array(512);
+	let heard = 0, lit = 0, loudAt = -Infinity;
+	window.rings = [];
+	const settle = () => {
+		if (heard && lit) {
+			rings.push(lit - heard);
+			heard = lit = 0;
+		}
+	};
+	setInterval(() => {
+		analyser.getFloatTimeDomainData(samples);
+		const now = performance.now();
+		if (Math.max(...samples) < 0.01) {
+			return;
+		}
+		if (now - loudAt > 500) {
+			heard = now;
+			settle();
+		}
+		loudAt = now;
+	}, 5);
+	let speaks = false;
+	new MutationObserver(() => {
+		const now = Boolean(document.querySelector('.person--speaking'));
+		if (now && !speaks) {
+			lit = performance.now();
+			settle();
+		}
+		speaks = now;
+	}).observe(document.getElementById('people'), { attributes: true, subtree: true });
+})()`
+
+// TestBrowserRings measures how far the ring around who speaks is from what one hears.
+func TestBrowserRings(t *testing.T) {
+	verifyNoLeaks(t)
+	s := startServer(t)
+	ada, ben := startBrowser(t, "Ada", toneAda), startBrowser(t, "Ben", toneBen)
+	for _, one := range []*participant{ada, ben} {
+		one.signIn(s)
+	}
+	evaluate[chromedp.Void](ben, fmt.Sprintf(fakeMicrophone, toneBen))
+	ben.join("lobby")
+	ada.join("lobby")
+	ada.click("#mute")
+	ada.until("nobody is seen speaking", "!document.querySelector('.person--speaking')")
+	evaluate[chromedp.Void](ada, ringScript)
+	const (
+		near = 150 // milliseconds, to both sides
+		want = 5
+	)
+	var rings []float64
+	for range 30 { // what the machine has no time for is no measure
+		before := len(rings)
+		evaluate[chromedp.Void](ben, "void (voice.gain.value = 0.5)")
+		ada.poll("Ben is heard and his ring is there", func() bool {
+			rings = evaluate[[]float64](ada, "rings")
+			return len(rings) > before
+		})
+		evaluate[chromedp.Void](ben, "void (voice.gain.value = 0)")
+		ada.until("Ben is silent", "!document.querySelector('.person--speaking')")
+		time.Sleep(600 * time.Millisecond) // so that the next word is one
+		good := 0
+		for _, ms := range rings {
+			if math.Abs(ms) < near {
+				good++
+			}
+		}
+		if good >= want {
+			t.Logf("the ring was there so many milliseconds after the voice: %.0f", rings)
+			return
+		}
+	}
+	ada.fatalf("the ring was there so many milliseconds after the voice: %.0f", rings)
 }
 
 // checkNothingOut looks for what sticks out of a screen to the right.

@@ -144,12 +144,12 @@ export class Session extends Store {
 
   /**
    * @param {string} channelId
-   * @returns {Set<string>} user ids of who speaks there, as far as one may know it
+   * @returns {Set<string>} user ids of who speaks there, as far as one may know it; of one's own channel nobody while voice is interrupted
    */
   speakingIn(channelId) {
     const { room } = this.call;
-    if (room?.live && room.channelId === channelId) {
-      return room.speaking;
+    if (room?.channelId === channelId) {
+      return this.talksOn && this.client.state.name === 'ready' ? room.speaking : new Set();
     }
     return new Set(this.directory.peopleIn(channelId).filter((p) => p.speaks).map((p) => p.user_id));
   }

@@ -166,13 +166,11 @@ export function mountPeople(session, dialogs) {
     if (hearing.excluded.has(member.user_id)) {
       return phrases.people.mutedForYou;
     }
-    if (member.self_mute || member.suppressed) {
-      return '';
-    }
     if (call.floor.there) {
       return ''; // who has the floor is said where one talks
     }
-    return media.slots.length > 0 && !media.hears(member.user_id) ? phrases.people.notHeard : '';
+    const unheard = media.slots.length > 0 && !media.hears(member.user_id);
+    return unheard && call.room?.speaking.has(member.user_id) ? phrases.people.notHeard : '';
   };
 
   /**
@@ -254,13 +252,18 @@ export function mountPeople(session, dialogs) {
   };
 
   const renderSpeaking = () => {
+    const speaking = session.speakingIn(call.room?.channelId ?? '');
     for (const child of list.children) {
       const item = /** @type {HTMLElement} */ (child);
-      const speaking = call.room?.speaking.has(item.dataset.userId ?? '') ?? false;
-      item.classList.toggle('person--speaking', speaking);
-      setText(/** @type {Element} */ (item.querySelector('.person__speaks')), speaking ? phrases.people.speaking : '');
+      const member = call.room?.members.get(item.dataset.userId ?? '');
+      const speaks = speaking.has(item.dataset.userId ?? '');
+      setText(/** @type {Element} */ (item.querySelector('.person__speaks')), speaks ? phrases.people.speaking : '');
+      if (member && item.classList.toggle('person--speaking', speaks) !== (item.dataset.spoke === 'true')) {
+        item.dataset.spoke = String(speaks);
+        update(item, member); // who speaks may not be heard
+      }
     }
-    const others = [...(call.room?.speaking ?? [])].filter((id) => id !== session.me?.userId);
+    const others = [...speaking].filter((id) => id !== session.me?.userId);
     setText(byId('talkers'), others.flatMap((id) => call.room?.members.get(id)?.name ?? []).join(', '));
   };
   call.addEventListener('speaking', onSpeaking);
