@@ -42,6 +42,7 @@ func TestBrowserPage(t *testing.T) {
 		{"a stage and its audience", checkStage},
 		{"reading when the server cannot", checkTrouble},
 		{"who is in channels one is not in", checkPresence},
+		{"a link, a dead one, and no name", checkLink},
 		{"a phone's width", checkPhone},
 		{"no microphone", checkDenied},
 		{"no microphone for an insecure page", checkInsecure},
@@ -153,7 +154,7 @@ func checkNames(t *testing.T, ada, _ *participant) {
 	ada.see("#start-error", `This name cannot be used: "admin" is reserved.`)
 	ada.until("the field is marked, and ready for another name", `(({ ariaInvalid, selectionEnd }) => ariaInvalid === 'true' && selectionEnd === 5)(document.activeElement)`)
 	ada.enterName(s, "  ")
-	ada.see("#start-error", "This name cannot be used: it is empty.")
+	ada.see("#start-error", "Enter your name first: it is how others will see you.")
 	ada.signIn(s)
 	require.Empty(t, evaluate[string](ada, `document.getElementById('start-error').textContent`))
 	ada.click("#create-open")

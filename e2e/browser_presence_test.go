@@ -8,6 +8,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mini-livechat/mini-livechat/cmd/app"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -106,4 +107,50 @@ func checkPresence(t *testing.T, ada, ben *participant) {
 	shows("in another one", "Guest 0muted,Ada")
 	members[0].farewell()
 	shows("alone", "Ada")
+}
+
+// checkLink comes by links to channels: one that is there, with somebody who speaks in it, and one that is not.
+func checkLink(t *testing.T, ada, ben *participant) {
+	t.Helper()
+	s := startServer(t, func(c *app.Config) { c.Channels = []string{"night=Night shift"} })
+	ben.signIn(s)
+	ben.join("Night shift")
+	ada.open(s, "channel=night")
+	ada.see("#start-lead", "You are invited to talk in Night shift.")
+	ada.click("#guest-submit")
+	ada.see("#start-error", "Enter your name first")
+	require.Equal(t, "guest-name true", evaluate[string](ada, "document.activeElement.id + ' ' + document.activeElement.ariaInvalid"))
+	ada.fill("#guest-name", "  ")
+	ada.click("#guest-submit")
+	ada.see("#start-error", "Enter your name first")
+	ada.pictures("link")
+	ada.fill("#guest-name", "Ada")
+	ada.until("it is said no more", "document.getElementById('start-error').innerText === ''")
+	ada.click("#guest-submit")
+	ada.joined()
+	ada.see("#room-name", "Night shift")
+	ada.click("#leave")
+	ada.see("#stage", "1 person in here now. Speaking: Ben")
+	ben.click("#mute")
+	ada.until("Ben speaks no more", "document.querySelector('.stage__text').innerText === '1 person in here now.'")
+	ada.pictures("before")
+
+	dead := func() {
+		t.Helper()
+		ada.do(chromedp.Navigate("about:blank"))
+		ada.open(s, "channel=gone")
+	}
+	dead() // as one who is known here
+	ada.see("#stage", "This link leads to no channel")
+	ada.join("Night shift")
+	ada.click("#leave")
+	ada.see("#stage", "Pick a channel to talk")
+	ada.click("#sign-out")
+	ada.until("signed out", "livechat.session.stage === 'out'")
+	dead()
+	ada.see("#start-lead", "The channel that this link leads to is not there any more")
+	ada.click("#guest-submit")
+	ada.see("#banner", "gone does not exist any more.")
+	ada.see("#stage", "This link leads to no channel")
+	ben.click("#leave")
 }

@@ -124,6 +124,19 @@ func (g *Gateway) ChannelName(id string) string {
 	return c.Info().Name
 }
 
+// OpenName returns what a channel is called of which everybody may know, or "" when there is none.
+func (g *Gateway) OpenName(id string) string {
+	c, err := g.channels.Get(id)
+	if err != nil {
+		return ""
+	}
+	info := c.Info()
+	if info.Access == string(protocol.AccessInvited) {
+		return ""
+	}
+	return info.Name
+}
+
 // What a change that everybody on the server is told of costs, and a channel.
 //
 //nolint:gochecknoglobals // constants in all but the language

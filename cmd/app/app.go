@@ -265,7 +265,7 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 		mux.Handle(signin.Path, entrance)
 		mux.Handle(signin.CallbackPath, entrance)
 	}
-	mux.Handle("/api/config", sites.Guard(httpapi.Config(doors, a.log)))
+	mux.Handle("/api/config", sites.Guard(httpapi.Config(doors, a.gateway.OpenName, a.log)))
 	mux.Handle("/api/admin/", sites.Guard(&httpapi.Bearer{
 		Authority: authority, People: a.people, Door: a.door, Log: a.log, Next: a.admin().Handler(),
 	}))

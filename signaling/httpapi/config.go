@@ -14,6 +14,14 @@ type Doors struct {
 	Guests bool `json:"guests"`
 	// SignIn is the provider with which people may sign in. Nil: there is none.
 	SignIn *SignIn `json:"signin,omitempty"`
+	// Channel is the one that was asked for. Nil: there is none of which anybody may know who comes in.
+	Channel *Linked `json:"channel,omitempty"`
+}
+
+// Linked is the channel that a link leads to.
+type Linked struct {
+	ChannelID   string `json:"channel_id"`
+	ChannelName string `json:"channel_name"`
 }
 
 // SignIn is a provider with which people may sign in.
@@ -22,8 +30,9 @@ type SignIn struct {
 	Name string `json:"name"`
 }
 
-// Config answers GET /api/config: what a page needs to know before it knows who is there.
-func Config(doors Doors, log *zap.Logger) http.Handler {
+// Config answers GET /api/config: what a page needs to know before it knows who is there. With ?channel= it is called what openName
+// says, "" being nothing, where guests may come: they would be told it anyway.
+func Config(doors Doors, openName func(channelID string) string, log *zap.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Add("Vary", "Origin")
@@ -35,6 +44,12 @@ func Config(doors Doors, log *zap.Logger) http.Handler {
 			refuse(w, log, http.StatusMethodNotAllowed, protocol.CodeInvalidPayload, "use GET")
 			return
 		}
-		writeJSON(w, log, http.StatusOK, doors)
+		answer := doors
+		if id := r.URL.Query().Get("channel"); doors.Guests && id != "" {
+			if name := openName(id); name != "" {
+				answer.Channel = &Linked{ChannelID: id, ChannelName: name}
+			}
+		}
+		writeJSON(w, log, http.StatusOK, answer)
 	})
 }

@@ -436,6 +436,10 @@ const phrases = {
   start: {
     lead: 'Talk with your people on your own server.',
     invitedToTalk: 'You are invited to talk.',
+    /** @param {string} channel */
+    invitedToTalkIn: (channel) => `You are invited to talk in ${channel}.`,
+    deadLink: 'The channel that this link leads to is not there any more, or only for those who are invited to it.',
+    needsName: 'Enter your name first: it is how others will see you.',
     looking: 'Looking at your invitation…',
     connecting: 'Connecting…',
     /** @param {string} name */
@@ -720,6 +724,10 @@ const phrases = {
     /** @param {string} people */
     inside: (people) => `${people} in here now.`,
     nobody: 'Nobody is in here yet.',
+    deadLink: 'This link leads to no channel',
+    deadLinkText: 'It was deleted, or is only for those who are invited to it. Ask for another link, or pick a channel from the list.',
+    /** @param {string} names of who speaks */
+    speaking: (names) => `Speaking: ${names}`,
     pick: 'Pick a channel to talk',
     pickText: 'You are heard by the people in it as soon as you join.',
     copied: 'Copied',

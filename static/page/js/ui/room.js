@@ -27,10 +27,11 @@ const COPIED_MS = 2_000;
 /**
  * @param {import('../session.js').Session} session
  * @param {string} invitedTo channel id, or ''
+ * @param {boolean} been whether one has been in a channel since one came by the link
  * @param {() => void} preferences opens the settings
  * @returns {Scene}
  */
-function sceneFor(session, invitedTo, preferences) {
+function sceneFor(session, invitedTo, been, preferences) {
   const { call, directory } = session;
   const trial = { label: phrases.room.trial, run: preferences };
   const cancel = { label: phrases.common.cancel, run: () => call.leave() };
@@ -66,7 +67,9 @@ function sceneFor(session, invitedTo, preferences) {
   if (before) {
     const id = before.channel_id;
     const count = session.peopleIn(id).length;
-    const inside = count > 0 ? phrases.room.inside(phrases.common.people(count)) : phrases.room.nobody;
+    const speaking = session.peopleIn(id).filter((p) => session.speakingIn(id).has(p.user_id)).map((p) => p.name);
+    const there = count > 0 ? phrases.room.inside(phrases.common.people(count)) : phrases.room.nobody;
+    const inside = speaking.length > 0 ? `${there} ${phrases.room.speaking(speaking.join(', '))}` : there;
     const enters = session.mayEnter(id);
     const join = { label: phrases.common.join, primary: true, run: () => call.join(id) };
     return {
@@ -76,6 +79,9 @@ function sceneFor(session, invitedTo, preferences) {
       text: enters ? inside : lookWords(false, ''),
       buttons: enters ? [join, trial] : [],
     };
+  }
+  if (invitedTo && directory.listed && !been) {
+    return { key: 'dead', icon: 'link', title: phrases.room.deadLink, text: phrases.room.deadLinkText, buttons: [trial] };
   }
   return {
     key: 'none',
@@ -153,13 +159,19 @@ export function mountRoom(session, dialogs, invitedTo) {
     renderStatus();
   });
 
+  /** One has been in a channel since, so that it does not matter any more where the link led. */
+  let been = false;
+  const renderStage = () => showScene(stage, sceneFor(session, invitedTo, been, dialogs.preferences));
+  session.directory.addEventListener('speaking', () => !stage.hidden && renderStage());
+
   return () => {
     const { room } = call;
+    been ||= room !== null;
     const onStage = showsStage(call);
     stage.hidden = !onStage;
     byId('room-head').hidden = onStage;
     if (onStage) {
-      showScene(stage, sceneFor(session, invitedTo, dialogs.preferences));
+      renderStage();
     } else {
       delete stage.dataset.key;
     }

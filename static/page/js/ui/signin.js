@@ -21,6 +21,7 @@ const FAILED = {
  * @typedef {object} Doors
  * @property {boolean} guests whether a name alone lets one in
  * @property {string} failure why signing in did not work, or ''
+ * @property {string | null} channelName of the channel that a link leads to; '' when there is none that one may know of, null while nothing is known
  * @property {(wanted: boolean) => void} show shows the button where it is wanted, if there is a provider
  */
 
@@ -50,6 +51,8 @@ export function mountSignIn(channelId, changed) {
   const doors = {
     guests: true,
     failure: takeFailure(),
+    /** @type {string | null} */
+    channelName: null,
     /** @param {boolean} wanted */
     show(wanted) {
       byId('start-signin').hidden = !provider || !wanted;
@@ -60,15 +63,20 @@ export function mountSignIn(channelId, changed) {
     to.searchParams.set('channel', channelId);
   }
   button.href = to.href;
-  fetch(new URL('api/config', document.baseURI), { signal: AbortSignal.timeout(CONFIG_TIMEOUT_MS) })
+  const about = new URL('api/config', document.baseURI);
+  about.search = to.search;
+  fetch(about, { signal: AbortSignal.timeout(CONFIG_TIMEOUT_MS) })
     .then((response) => response.json())
     .then((config) => {
       if (config.signin) {
         provider = String(config.signin.name);
         setText(button, phrases.start.signInWith(provider));
         doors.guests = config.guests;
-        changed();
       }
+      if (channelId && config.guests) {
+        doors.channelName = config.channel?.channel_name ?? '';
+      }
+      changed();
     })
     .catch(() => {
       // Then a name or a token is what there is; whether the server can be reached is said when they are used.

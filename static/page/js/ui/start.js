@@ -17,6 +17,17 @@ const BAD_REQUEST = 400;
 const isAboutName = (err) => err instanceof EntryError && (err.status === BAD_REQUEST || err.code === ErrorCode.NAME_TAKEN);
 
 /**
+ * @param {string | null} channelName of the channel that a link leads to; '' for none, null while nothing is known
+ * @returns {string}
+ */
+function linkWords(channelName) {
+  if (channelName === null) {
+    return phrases.start.invitedToTalk;
+  }
+  return channelName ? phrases.start.invitedToTalkIn(channelName) : phrases.start.deadLink;
+}
+
+/**
  * @param {import('../session.js').Session} session
  * @param {import('../invitation.js').Invitation} invitation
  * @param {string} channelId the channel a link leads to, or ''
@@ -33,6 +44,8 @@ export function mountStart(session, invitation, channelId) {
   const error = byId('start-error');
   const buttons = /** @type {HTMLButtonElement[]} */ ([byId('guest-submit'), byId('token-submit')]);
   let useToken = false;
+  /** Somebody would have come without a name. */
+  let nameless = false;
   /** Who is known here wants to come as somebody else. */
   let asOther = false;
   /** @type {Error | null} the error that was last acted upon */
@@ -42,9 +55,14 @@ export function mountStart(session, invitation, channelId) {
   setText(byId('start-insecure'), window.isSecureContext ? '' : phrases.banner.insecure);
   byId('start-insecure').hidden = window.isSecureContext;
   name.value = memory.name;
+  name.addEventListener('input', () => nameless && render());
   guestForm.addEventListener('submit', (e) => {
     e.preventDefault();
-    if (invitation.state === 'open') {
+    nameless = name.value.trim() === '';
+    if (nameless) {
+      render();
+      name.focus();
+    } else if (invitation.state === 'open') {
       invitation.accept(name.value.trim());
     } else {
       invitation.drop();
@@ -94,7 +112,7 @@ export function mountStart(session, invitation, channelId) {
     const words = open ? inviteWords(open, isKnown() ? memory.login.name : '') : null;
     const { elsewhere } = session;
     setText(byId('start-title'), elsewhere ? phrases.start.twin(elsewhere.name) : words?.title ?? phrases.common.name);
-    const lead = channelId ? phrases.start.invitedToTalk : phrases.start.lead;
+    const lead = channelId ? linkWords(doors.channelName) : phrases.start.lead;
     setText(byId('start-lead'), elsewhere ? phrases.start.onHold : words?.lead ?? (state === 'asking' ? phrases.start.looking : lead));
     setText(byId('start-offer'), words?.offer ?? '');
     setText(known, busy ? phrases.start.connecting : elsewhere ? phrases.start.goOnHere : signsIn() ? phrases.start.signInAs(signsIn()) : phrases.start.continueAs(memory.login.name));
@@ -136,8 +154,10 @@ export function mountStart(session, invitation, channelId) {
     const waits = state.code === CloseCode.DRAINING ? phrases.start.restarting : phrases.start.unreached;
     const unreached = busy && state.name === 'waiting' ? waits : '';
     const trouble = busy ? (connectionWords(state)?.text ?? unreached) : '';
-    setAttribute(name, 'aria-invalid', isAboutName(failure) ? 'true' : null);
-    setText(error, failure ? signInFailed(failure) : trouble || doors.failure);
+    nameless &&= name.value.trim() === '';
+    setAttribute(name, 'aria-invalid', nameless || isAboutName(failure) ? 'true' : null);
+    const missing = nameless ? phrases.start.needsName : '';
+    setText(error, missing || (failure ? signInFailed(failure) : trouble || doors.failure));
   }
 
   if (!matchMedia('(pointer: coarse)').matches) {
