@@ -80,6 +80,10 @@ func TestBrowserRelay(t *testing.T) {
 	}
 	require.Equal(t, "relay tcp", ada.way())
 	require.Equal(t, "relay tls", ben.way())
+	// The connection panel names the transport to the relay.
+	const panel = "import('/js/words/figures.js').then(({ wayWords }) => wayWords(livechat.media.meter.facts) === 'Relayed, TURN by %s, IPv4')"
+	ada.until("the panel says TCP", fmt.Sprintf(panel, "TCP"))
+	ben.until("the panel says TLS", fmt.Sprintf(panel, "TLS"))
 	ada.hears(all, ben)
 	ben.hears(all, ada)
 	for _, one := range all {
