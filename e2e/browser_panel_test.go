@@ -100,5 +100,10 @@ func TestBrowserPanel(t *testing.T) {
 	})`))
 	evaluate[chromedp.Void](ada, "{ const { call } = livechat.session; call.pathBlocked = true; call.untried = 'loopback'; call.changed(); }")
 	ada.see("#banner", "--udp the port alone")
+
+	// It ends with the call.
+	ada.click("#voice-status")
+	evaluate[chromedp.Void](ada, "{ livechat.session.call.leave(); }")
+	ada.until("closed", "!document.getElementById('panel-dialog').open")
 	ada.noComplaints()
 }

@@ -73,6 +73,10 @@ export function mountPanel(session, opener, check) {
     if (!dialog.open) {
       return;
     }
+    if (!call.room) {
+      dialog.close(); // there is nothing to tell of any more
+      return;
+    }
     setText(byId('panel-text'), opener.textContent ?? '');
     byId('panel-verdict').dataset.tone = opener.dataset.tone;
     /** @type {Record<typeof FACTS[number], string>} */
