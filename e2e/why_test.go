@@ -121,13 +121,18 @@ func (f faulty) finds(listener *person, talkerID, want, side string) {
 	require.NotEmpty(f.t, last.Mend)
 }
 
-// Each of these faults is made for real, all at once since some take a while to show, and each is named.
+// fewFaults is how many are tried at a time: more than there are cores, as t.Parallel would have it, since they mostly wait for something to
+// show; and few enough that those who join do not wait for each other.
+const fewFaults = 5
+
+// Each of these faults is made for real, several at once since some take a while to show, and each is named.
 func TestWhyNamesWhatIsBroken(t *testing.T) {
 	verifyNoLeaks(t)
 	s := startServer(t, func(c *app.Config) { c.Secret, c.AllowGuests, c.PerAddress, c.TURN = testSecret, new(true), 200, false })
 	admin := arriveAs(t, s, mint(t, testSecret, auth.Identity{UserID: "root", Role: auth.RoleAdmin}))
 	var running sync.WaitGroup
 	defer running.Wait()
+	few := make(chan struct{}, fewFaults)
 	for name, fault := range map[string]func(faulty){
 		"nothing": func(f faulty) {
 			lis, tom := f.pair(f.room("nothing"))
@@ -296,8 +301,11 @@ func TestWhyNamesWhatIsBroken(t *testing.T) {
 			f.finds(lis, tom.UserID(), "output_muted", "you")
 		},
 	} {
-		// Not by t.Parallel, which runs as many as there are cores: here they mostly wait.
-		running.Go(func() { t.Run(name, func(t *testing.T) { fault(faulty{t: t, server: s, admin: admin}) }) })
+		running.Go(func() {
+			few <- struct{}{}
+			defer func() { <-few }()
+			t.Run(name, func(t *testing.T) { fault(faulty{t: t, server: s, admin: admin}) })
+		})
 	}
 }
 

@@ -107,23 +107,25 @@ func TestOperatorAsksOnlyWhoAnswers(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, conn.WriteMessage(websocket.TextMessage, frame))
 	for op := protocol.OpHello; op != protocol.OpReady; {
-		_, data, err := conn.ReadMessage()
-		require.NoError(t, err)
-		read, err := protocol.Decode(data)
-		require.NoError(t, err)
-		op = read.Op
+		op = received(t, conn).Op
 	}
 	require.Eventually(t, func() bool {
-		report, err := a.gateway.Why(t.Context(), "Raw", tom.UserID())
+		report, unknown := a.gateway.Why(t.Context(), "Raw", tom.UserID())
 		require.False(t, report.Asked)
-		return err == nil && report.Cause == string(why.NotInChannel)
+		return unknown == nil && report.Cause == string(why.NotInChannel)
 	}, 10*time.Second, 10*time.Millisecond, "READY comes before others know of the session")
 	frame, err = protocol.EncodeRequest(protocol.OpHeartbeat, "2", protocol.Heartbeat{})
 	require.NoError(t, err)
 	require.NoError(t, conn.WriteMessage(websocket.TextMessage, frame))
+	require.Equal(t, protocol.OpHeartbeatAck, received(t, conn).Op, "nothing was asked before it")
+}
+
+// received is the next frame of a connection.
+func received(t *testing.T, conn *websocket.Conn) protocol.Frame {
+	t.Helper()
 	_, data, err := conn.ReadMessage()
 	require.NoError(t, err)
-	read, err := protocol.Decode(data)
+	frame, err := protocol.Decode(data)
 	require.NoError(t, err)
-	require.Equal(t, protocol.OpHeartbeatAck, read.Op, "nothing was asked before it")
+	return frame
 }
