@@ -85,7 +85,52 @@ func TestBrowserDevices(t *testing.T) {
 	uses(other)
 	ada.until("that is tried", "document.getElementById('devices-level').value > 0.5")
 	ben.hears(both, ada)
+
+	// It is unplugged: another one is used. It is plugged in again: it is what was chosen.
 	ada.click("#preferences-close")
+	evaluate[chromedp.Void](ada, `(() => {
+		const devices = navigator.mediaDevices;
+		const all = devices.enumerateDevices.bind(devices);
+		window.plug = (there) => {
+			devices.enumerateDevices = async () => there(await all());
+			devices.dispatchEvent(new Event('devicechange'));
+		};
+	})()`)
+	evaluate[chromedp.Void](ada, fmt.Sprintf(`(() => {
+		const { device, wishes } = livechat.media.microphone;
+		livechat.media.microphone.wishes = { ...wishes, deviceId: '' }; // the browser has it still
+		plug((all) => all.filter((d) => d.deviceId !== %q));
+		device.stop();
+		device.dispatchEvent(new Event('ended'));
+	})()`, other))
+	ada.see("#banner", "Your microphone went away. Now in use: ")
+	ada.click("#banner-close")
+	ben.hears(both, ada)
+	ada.click("#preferences-open")
+	ada.see("#devices-microphone", "Not there just now")
+	evaluate[chromedp.Void](ada, "plug((all) => all)")
+	ada.until("it is in the list again", "!document.getElementById('devices-microphone').innerText.includes('Not there')")
+	ada.click("#preferences-close")
+	uses(other)
+	ada.see("#hint", "Microphone in use now: ")
+	ben.hears(both, ada)
+
+	// The system's choice is another one now.
+	ada.click("#preferences-open")
+	ada.choose("#devices-microphone", "")
+	ada.click("#preferences-close")
+	ada.until("the system's is used", fmt.Sprintf("![%q, undefined].includes(livechat.media.microphone.device?.getSettings().deviceId)", other))
+	evaluate[chromedp.Void](ada, `(() => {
+		window.former = livechat.media.microphone.device;
+		plug((all) => all.map((d) => (d.deviceId === 'default' && d.kind === 'audioinput' ? { ...d.toJSON(), groupId: 'headset' } : d)));
+	})()`)
+	ada.until("it is asked for again", "livechat.media.microphone.device !== former && former.readyState === 'ended'")
+	ada.see("#hint", "Microphone in use now: ")
+	ben.hears(both, ada)
+	ada.click("#preferences-open")
+	ada.choose("#devices-microphone", other)
+	ada.click("#preferences-close")
+	uses(other)
 
 	// It is remembered, and what the browser is to make of the sound. (The tests' pages ask for none of it.)
 	ada.do(chromedp.Navigate(s.URL + "/?#channel=lobby"))

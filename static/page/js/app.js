@@ -99,7 +99,7 @@ function main() {
     byId(id).addEventListener('click', dialogs.checkup);
   }
   mountPanel(session, byId('voice-status'), dialogs.checkup);
-  const hint = mountHint(new Muffled(session.call, choices));
+  const hint = mountHint(new Muffled(session.call, choices), devices);
   mountKeys(keys, choices, preferences);
   mountLanguage();
   mountLeaving(session);

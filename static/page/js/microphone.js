@@ -193,6 +193,11 @@ export class Microphone extends Store {
     return other;
   }
 
+  /** Wants what was chosen again, where another one was taken in its place. */
+  prefer() {
+    this.wishes = this.#chosen;
+  }
+
   /** Gives up waiting for {@link open}. */
   cancel() {
     this.#wait?.abort();

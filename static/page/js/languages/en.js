@@ -871,6 +871,8 @@ const phrases = {
     gain: 'Make it loud enough by itself',
     bySystem: 'As the system has it',
     notThere: 'Not there just now',
+    /** @param {string} name of a microphone */
+    switched: (name) => `Microphone in use now: ${name}`,
     heard: 'When you are heard',
     open: 'The microphone is open',
     always: 'Always, unless you mute it',

@@ -728,6 +728,7 @@ const phrases = {
     gain: '자동으로 음량 조절',
     bySystem: '시스템 설정에 맞춤',
     notThere: '지금은 연결되어 있지 않음',
+    switched: (name) => `지금 쓰는 마이크: ${name}`,
     heard: '내 목소리가 들리는 때',
     open: '마이크 입력 방식',
     always: '음소거하지 않는 한 항상',

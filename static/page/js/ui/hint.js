@@ -11,9 +11,10 @@ const SHOWN_MS = 4_000;
 
 /**
  * @param {import('../muffled.js').Muffled} muffled
+ * @param {import('../devices.js').Devices} devices
  * @returns {(text: string) => void} shows it
  */
-export function mountHint(muffled) {
+export function mountHint(muffled, devices) {
   const element = byId('hint');
   let timer = 0;
   /** @param {string} text */
@@ -23,5 +24,6 @@ export function mountHint(muffled) {
     timer = setTimeout(() => setText(element, ''), SHOWN_MS);
   };
   muffled.addEventListener('talk', () => show(phrases.hold.mutedTalk));
+  devices.addEventListener('switched', (e) => show(phrases.preferences.switched(/** @type {CustomEvent} */ (e).detail)));
   return show;
 }
