@@ -13,7 +13,7 @@ import (
 )
 
 // refuseJoinScript has the next CHANNEL_JOIN refused as by a server that is about to go.
-const refuseJoinScript = `import('/js/protocol.js').then(({ RequestError }) => {
+const refuseJoinScript = `import(document.querySelector('[href$="/js/protocol.js"]').href).then(({ RequestError }) => {
 	const { client } = livechat.session;
 	const { request } = client;
 	client.request = (op, d) => {

@@ -1,22 +1,18 @@
 // Package static holds the web page, embedded into the binary, and serves it.
 //
 // The page is native ES modules without a build step: what lies in page/ is what the
-// browser gets. A [Handler] is immutable after its construction and may be used by any
+// browser gets, but for comments, and compressed. A [Handler] is immutable after its construction and may be used by any
 // number of goroutines.
 package static
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/base64"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"path"
 	"regexp"
 	"strings"
-	"time"
+	"sync"
 )
 
 //go:embed page
@@ -42,57 +38,25 @@ func contentSecurityPolicy(r *http.Request, secure bool) string {
 // hostOnly is a Host header (RFC 9110, section 7.2) that has nothing in it which means something in a policy.
 var hostOnly = regexp.MustCompile(`^[A-Za-z0-9._:\[\]-]{1,300}$`)
 
-// asset is one file of the page, ready to be served.
-type asset struct {
-	contentType string
-	etag        string
-	content     []byte
-}
-
 // Handler returns the page's handler; secure says that it is served over TLS. It serves "/" and the page's files, answers 404
 // for any other path and 405 for methods other than GET and HEAD.
 //
 // Every answer may be kept but must be validated before use, by its ETag: after an update
-// of the server a reload gets the new page, and never half of the old one.
+// of the server a reload gets the new page, and never half of the old one. What "/" leads to stands under [prefix] and a hash of
+// all files, and may be kept for good.
 func Handler(secure bool) http.Handler {
-	assets, err := load(files)
+	p, err := embedded()
 	if err != nil {
 		// The files were embedded by the compiler; only a broken build gets here.
 		panic(fmt.Sprintf("static: %v", err))
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		serve(w, r, assets, secure)
+		serve(w, r, p, secure)
 	})
 }
 
-func load(fsys fs.FS) (map[string]asset, error) {
-	assets := make(map[string]asset)
-	err := fs.WalkDir(fsys, "page", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		content, err := fs.ReadFile(fsys, name)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
-		}
-		contentType, ok := contentTypeOf(name)
-		if !ok {
-			return fmt.Errorf("%s: no content type for this extension", name)
-		}
-		sum := sha256.Sum256(content)
-		url := strings.TrimPrefix(name, "page")
-		if url == "/index.html" {
-			url = "/"
-		}
-		assets[url] = asset{
-			contentType: contentType,
-			etag:        `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
-			content:     content,
-		}
-		return nil
-	})
-	return assets, err
-}
+//nolint:gochecknoglobals // what is embedded is one, however many servers a process has
+var embedded = sync.OnceValues(func() (*page, error) { return load(files) })
 
 // contentTypeOf does not ask the operating system's tables, which differ: a browser
 // refuses a module that does not come as JavaScript.
@@ -119,7 +83,7 @@ func contentTypeOf(name string) (string, bool) {
 	}
 }
 
-func serve(w http.ResponseWriter, r *http.Request, assets map[string]asset, secure bool) {
+func serve(w http.ResponseWriter, r *http.Request, p *page, secure bool) {
 	header := w.Header()
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Security-Policy", contentSecurityPolicy(r, secure))
@@ -129,16 +93,20 @@ func serve(w http.ResponseWriter, r *http.Request, assets map[string]asset, secu
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	a, ok := assets[r.URL.Path]
-	if !ok {
+	a, forGood := p.find(r.URL.Path)
+	if a == nil {
 		http.Error(w, "not found", http.StatusNotFound)
+		return
+	}
+	header.Set("Cache-Control", "no-cache")
+	if forGood {
+		header.Set("Cache-Control", "max-age=31536000, immutable")
+		a.spareHeaders(header)
+		a.write(w, r, false)
 		return
 	}
 	if strings.HasPrefix(r.URL.Path, "/js/") {
 		header.Set("Access-Control-Allow-Origin", "*") // other pages may be made of these modules; who may connect, the gateway says
 	}
-	header.Set("Content-Type", a.contentType)
-	header.Set("Cache-Control", "no-cache")
-	header.Set("ETag", a.etag)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.content))
+	a.write(w, r, true)
 }

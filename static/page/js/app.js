@@ -22,6 +22,7 @@ import { Devices } from './devices.js';
 import { gatewayOf } from './entry.js';
 import { Invitation } from './invitation.js';
 import { Keys } from './keys.js';
+import { later } from './later.js';
 import { Loudness } from './loudness.js';
 import { Media } from './media.js';
 import { Microphone } from './microphone.js';
@@ -33,14 +34,12 @@ import { Session } from './session.js';
 import { Shell } from './shell.js';
 import { mountTelephone } from './telephone.js';
 import { Tones } from './tones.js';
-import { Trial } from './trial.js';
 import { mountAnnouncer } from './ui/announcer.js';
 import { mountBanner } from './ui/banner.js';
 import { mountChannels } from './ui/channels.js';
 import { mountChat } from './ui/chat.js';
 import { mountCheckup } from './ui/checkup.js';
 import { mountControls } from './ui/controls.js';
-import { mountDevices } from './ui/devices.js';
 import { mountDialogs } from './ui/dialogs.js';
 import { byId } from './ui/dom.js';
 import { mountDrop } from './ui/drop.js';
@@ -53,16 +52,13 @@ import { mountLanguage } from './ui/language.js';
 import { mountLeaving } from './ui/leaving.js';
 import { mountLine } from './ui/line.js';
 import { mountNoticeChoices } from './ui/notices.js';
-import { mountPanel } from './ui/panel.js';
 import { mountPeople } from './ui/people.js';
 import { fillPhrases } from './ui/phrases.js';
-import { mountPreferences } from './ui/preferences.js';
 import { mountRoom } from './ui/room.js';
 import { mountScanner } from './ui/scanner.js';
 import { mountStart } from './ui/start.js';
 import { mountTabs } from './ui/tabs.js';
 import { mountTitle } from './ui/title.js';
-import { mountWhy } from './ui/why.js';
 
 /** How often a countdown on the screen moves, in milliseconds. */
 const TICK_MS = 500;
@@ -88,17 +84,22 @@ function main() {
   mountNoticeChoices(session, choices);
   mountTelephone(session.call, choices);
   const devices = new Devices(session.call, choices, tones);
-  const look = mountDevices(choices, devices, new Trial(session.call, new Microphone(processing, denoise), choices));
-  const preferences = mountPreferences(choices, keys, tones, look);
+  const preferences = later(async () => {
+    const [{ Trial }, { mountDevices }, { mountPreferences }] = await Promise.all([import('./trial.js'), import('./ui/devices.js'), import('./ui/preferences.js')]);
+    const look = mountDevices(choices, devices, new Trial(session.call, new Microphone(processing, denoise), choices));
+    return mountPreferences(choices, keys, tones, look);
+  });
+  byId('preferences-open').addEventListener('click', () => preferences());
   Object.assign(window, { livechat: { session, media, push } });
 
-  const checkup = mountCheckup(new Checkup(session, gatewayOf(document.baseURI)));
+  const checkup = mountCheckup(new Checkup(session, gatewayOf(document.baseURI))); // at once, since it is for when there is no server
   const loudness = new Loudness(session.call);
-  const dialogs = { ...mountDialogs(session, keys, loudness, mountWhy(session, loudness, checkup)), preferences, checkup };
+  const dialogs = { ...mountDialogs(session, keys, loudness, checkup), preferences, checkup };
   for (const id of ['start-checkup', 'checkup-open']) {
     byId(id).addEventListener('click', dialogs.checkup);
   }
-  mountPanel(session, byId('voice-status'), dialogs.checkup);
+  const panel = later(async () => (await import('./ui/panel.js')).mountPanel(session, byId('voice-status'), dialogs.checkup));
+  byId('voice-status').addEventListener('click', () => panel());
   const hint = mountHint(new Muffled(session.call, choices), devices);
   mountKeys(keys, choices, preferences);
   mountLanguage();

@@ -4,15 +4,12 @@
  */
 
 import { phrases } from '../language.js';
+import { later } from '../later.js';
 import { charCount } from '../protocol.js';
 import { createFailed } from '../words/channels.js';
 import { byId, setText } from './dom.js';
-import { mountInvites } from './invites.js';
 import { mountMenus } from './loudness.js';
-import { mountAudit } from './moderation.js';
 import { mountPerson } from './person.js';
-import { mountSearch } from './search.js';
-import { mountSettings } from './settings.js';
 
 /**
  * @typedef {object} Dialogs
@@ -31,19 +28,23 @@ import { mountSettings } from './settings.js';
  * @param {import('../session.js').Session} session
  * @param {import('../keys.js').Keys} keys
  * @param {import('../loudness.js').Loudness} loudness
- * @param {(userId: string) => void} why asks why one does not hear somebody
+ * @param {() => void} check opens the connection check
  * @returns {Dialogs}
  */
-export function mountDialogs(session, keys, loudness, why) {
+export function mountDialogs(session, keys, loudness, check) {
+  const why = later(async () => (await import('./why.js')).mountWhy(session, loudness, check));
+  const search = later(async () => (await import('./search.js')).mountSearch(session));
+  keys.add({ chords: ['/'], words: phrases.channels.searchMessages, when: () => session.stage === 'in', run: () => search() });
+  byId('search-open').addEventListener('click', () => search());
   return {
     create: mountCreate(session),
     delete: mountDelete(session),
     signOut: mountSignOut(session),
-    invite: mountInvites(session),
+    invite: later(async () => (await import('./invites.js')).mountInvites(session)),
     ...mountMenus(session, loudness, mountPerson(session), why),
-    audit: mountAudit(session),
-    settings: mountSettings(session),
-    search: mountSearch(session, keys),
+    audit: later(async () => (await import('./moderation.js')).mountAudit(session)),
+    settings: later(async () => (await import('./settings.js')).mountSettings(session)),
+    search,
   };
 }
 

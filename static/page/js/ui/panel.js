@@ -54,8 +54,9 @@ function mountTopic({ topic, unit, edge, figures }) {
 
 /**
  * @param {import('../session.js').Session} session
- * @param {HTMLElement} opener opens it
+ * @param {HTMLElement} opener opens it, and says how voice is
  * @param {() => void} check opens the connection check
+ * @returns {() => void} opens it
  */
 export function mountPanel(session, opener, check) {
   const { call, client } = session;
@@ -94,11 +95,6 @@ export function mountPanel(session, opener, check) {
     topics.forEach((draw) => draw(samples, now));
   };
 
-  opener.addEventListener('click', () => {
-    dialog.showModal();
-    render();
-    byId('panel-close').focus({ preventScroll: true });
-  });
   meter.addEventListener('quality', render);
   session.addEventListener('change', render);
   byId('panel-close').addEventListener('click', () => dialog.close());
@@ -115,4 +111,10 @@ export function mountPanel(session, opener, check) {
       window.prompt(phrases.common.copyThis, report);
     }
   });
+
+  return () => {
+    dialog.showModal();
+    render();
+    byId('panel-close').focus({ preventScroll: true });
+  };
 }

@@ -96,12 +96,10 @@ export function mountPreferences(choices, keys, tones, look) {
   choices.addEventListener('change', render);
   byId('preferences-close').addEventListener('click', () => dialog.close());
 
-  const open = () => {
+  return () => {
     setText(says, '');
     wait(false);
     look();
     dialog.showModal();
   };
-  byId('preferences-open').addEventListener('click', open);
-  return open;
 }

@@ -22,10 +22,9 @@ const LEAD_CHARS = 60;
 
 /**
  * @param {import('../session.js').Session} session
- * @param {import('../keys.js').Keys} keys
  * @returns {(channelId?: string | null) => void} opens it, to look in one channel or in all
  */
-export function mountSearch(session, keys) {
+export function mountSearch(session) {
   const { client, directory, reading } = session;
   const dialog = /** @type {HTMLDialogElement} */ (byId('search-dialog'));
   const text = /** @type {HTMLInputElement} */ (byId('search-text'));
@@ -154,8 +153,6 @@ export function mountSearch(session, keys) {
     text.select();
     begin();
   };
-  keys.add({ chords: ['/'], words: phrases.channels.searchMessages, when: () => session.stage === 'in', run: () => open() });
-  byId('search-open').addEventListener('click', () => open());
   return open;
 }
 
