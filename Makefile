@@ -184,6 +184,18 @@ recording: ## have ffmpeg say whether the recording of half an hour is sound and
 	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || { $(call install,ffmpeg); }
 	LIVECHAT_FFMPEG=1 $(GO) test -v -count=1 -timeout 10m -run '^TestRecordingByFFmpeg$$' ./cmd/talk
 
+.PHONY: mouth-to-ear
+mouth-to-ear: chromium ## how much later one is heard by the server than by a direct call of the same two browsers; LONG=10m for longer
+	LIVECHAT_REQUIRE_BROWSER=1 LIVECHAT_MOUTH_TO_EAR='$(or $(LONG),60s)' $(GO) test -v -count=1 -timeout 60m -run '^TestMouthToEar$$' ./e2e
+
+# Debian's packages for what the pictures show.
+FONTS := fonts-noto-cjk fonts-noto-color-emoji
+
+.PHONY: screenshots
+screenshots: chromium ## pictures of all that the page can show, light and dark, desktop and phone, in each language, in bin/screenshots
+	@missing=; for p in $(FONTS); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; [ -z "$$missing" ] || { $(call install,$$missing); }
+	LIVECHAT_REQUIRE_BROWSER=1 LIVECHAT_SCREENSHOTS='$(CURDIR)/bin/screenshots' $(GO) test -v -count=1 -timeout 30m -run '^TestScreenshots$$' ./e2e
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (1m)
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file func; do \

@@ -143,6 +143,8 @@ type examiner struct {
 	*participant
 
 	axe string
+	// pictures is a directory for pictures of all, where nothing is to be looked at otherwise.
+	pictures string
 	// faults has all that was found.
 	faults []string
 }
@@ -167,7 +169,11 @@ func windows() [][2]int64 {
 // check looks at the page as it is now, in light and in dark, on a laptop and on a phone, and in every size for its layout.
 func (e *examiner) check(state string) {
 	e.t.Helper()
-	e.note(state, "says itself", evaluate[[]string](e.participant, unphrased))
+	if e.pictures != "" {
+		e.draw(state)
+		return
+	}
+	e.note(state, "says itself", e.unphrased())
 	if !evaluate[bool](e.participant, "window.axe !== undefined") {
 		evaluate[chromedp.Void](e.participant, "void eval("+quoteJS(e.axe)+")")
 	}
@@ -194,6 +200,9 @@ func (e *examiner) check(state string) {
 // sees makes sure that what is wrong would be found.
 func (e *examiner) sees() {
 	e.t.Helper()
+	if e.pictures != "" {
+		return
+	}
 	evaluate[bool](e.participant, `(() => {
 		const wrong = document.createElement('p');
 		wrong.id = 'wrong';
@@ -211,9 +220,21 @@ func (e *examiner) sees() {
 	evaluate[bool](e.participant, "document.getElementById('wrong').remove() ?? true")
 }
 
+// unphrased is what the page says past its phrases.
+func (e *examiner) unphrased() []string {
+	e.t.Helper()
+	if e.pictures != "" {
+		return nil
+	}
+	return evaluate[[]string](e.participant, unphrased)
+}
+
 // run has axe check the page.
 func (e *examiner) run(options string) []string {
 	e.t.Helper()
+	if e.pictures != "" {
+		return nil
+	}
 	return evaluate[[]string](e.participant, `axe.run(document, { resultTypes: ['violations'], ...`+options+` }).then(({ violations }) =>
 		violations.map(({ id, help, nodes }) => id + ': ' + help + ': ' + nodes.slice(0, 3).map((n) => n.html.slice(0, 160) +
 			(n.any[0]?.data?.contrastRatio ? ' (' + n.any[0].data.contrastRatio + ')' : '')).join(' | ')))`)
