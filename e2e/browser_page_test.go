@@ -428,12 +428,12 @@ func checkRestart(t *testing.T, ada, ben *participant) {
 	identity := ada.userID()
 	first.stop()
 	for _, one := range all {
-		one.see("#line", "Reconnecting…")
+		one.see("#line", "The server restarts. You come back by yourself.")
 		one.see("#people", one.name)
 	}
 	// While there is no server, asking for it changes nothing.
 	ada.click("#line-action")
-	ada.see("#line", "Reconnecting…")
+	ada.see("#line", "The server restarts. You come back by yourself.")
 
 	second := startServer(t, func(c *app.Config) { c.HTTP = strings.TrimPrefix(first.URL, "http://") })
 	require.Equal(t, first.URL, second.URL)
