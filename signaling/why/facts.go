@@ -96,4 +96,6 @@ const (
 	few = 5
 	// heavyConcealment is the share of what is played that is made up, from which on nothing can be understood.
 	heavyConcealment = 0.5
+	// littleConcealment is the share up to which it does not disturb.
+	littleConcealment = 0.1
 )

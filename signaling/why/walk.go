@@ -186,7 +186,7 @@ func reports(f *Facts) (Cause, string) {
 		return HalfOpen, fmt.Sprintf("no report speaks of the last %d packets", f.Out.Unconfirmed)
 	case gotNothing(f):
 		return HalfOpen, fmt.Sprintf("the listener's client got no packet in %s", round(f.Playback.Over))
-	case l.Path.LossDown >= heavyLoss:
+	case l.Path.LossDown >= heavyLoss && !mended(f):
 		return LossyDown, fmt.Sprintf("%.0f %% are lost on the way to the listener", 100*l.Path.LossDown)
 	}
 	return OK, fmt.Sprintf("%d packets sent, %.0f %% lost", f.Out.Sent, 100*l.Path.LossDown)
@@ -196,6 +196,11 @@ func reports(f *Facts) (Cause, string) {
 func gotNothing(f *Facts) bool {
 	p := f.Playback
 	return p != nil && p.Packets != nil && *p.Packets == 0 && f.Voice.Speaking && f.Out.Unconfirmed >= few
+}
+
+// mended reports whether the listener's client says that it has to make up little of what it plays, whatever was lost on the way.
+func mended(f *Facts) bool {
+	return f.Playback != nil && f.Playback.Concealed != nil && *f.Playback.Concealed < littleConcealment
 }
 
 // page is what the listener's client says of how it plays.
@@ -218,7 +223,7 @@ func page(f *Facts) (Cause, string) {
 		return PersonMuted, "the listener's volume for them is 0"
 	case p.Playing != nil && !*p.Playing:
 		return NotPlaying, "the listener's client has stopped playing"
-	case p.Packets != nil && p.Lost != nil && float64(*p.Lost) >= heavyLoss*float64(*p.Packets+*p.Lost) && *p.Lost >= few:
+	case !mended(f) && p.Packets != nil && p.Lost != nil && float64(*p.Lost) >= heavyLoss*float64(*p.Packets+*p.Lost) && *p.Lost >= few:
 		return LossyDown, fmt.Sprintf("the listener's client got %d packets and lost %d", *p.Packets, *p.Lost)
 	case p.Concealed != nil && *p.Concealed >= heavyConcealment && f.Voice.Speaking:
 		return LossyDown, fmt.Sprintf("%.0f %% of what is played is made up", 100**p.Concealed)
