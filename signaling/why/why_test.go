@@ -80,17 +80,19 @@ func TestFindsTheFirstBrokenLink(t *testing.T) {
 		"reports late only":     {func(f *Facts) { f.Out.Unconfirmed, f.Playback = 500, &Playback{Packets: &some, Lost: &none} }, OK},
 		"nothing arrives":       {func(f *Facts) { f.Playback = &Playback{Over: time.Second, Packets: &none} }, HalfOpen},
 		"loss down":             {func(f *Facts) { f.Listener.Path.LossDown = 0.5 }, LossyDown},
-		"loss that is mended":   {func(f *Facts) { f.Listener.Path.LossDown, f.Playback = 0.5, &Playback{Concealed: new(0.02), Packets: &some, Lost: &some} }, OK},
-		"loss that is not":      {func(f *Facts) { f.Listener.Path.LossDown, f.Playback = 0.5, &Playback{Concealed: new(0.3)} }, LossyDown},
-		"client counts losses":  {func(f *Facts) { f.Playback = &Playback{Packets: &some, Lost: &some} }, LossyDown},
-		"client makes it up":    {func(f *Facts) { f.Playback = &Playback{Concealed: new(0.8)} }, LossyDown},
-		"blocked, by state":     {func(f *Facts) { f.Listener.Sound = "blocked" }, SoundBlocked},
-		"blocked, by client":    {func(f *Facts) { f.Playback = &Playback{Sound: "blocked"} }, SoundBlocked},
-		"well by now":           {func(f *Facts) { f.Listener.Sound, f.Playback = "blocked", &Playback{Sound: "ok"} }, OK},
-		"loudspeaker lost":      {func(f *Facts) { f.Listener.Sound = "lost" }, SoundLost},
-		"volume at 0":           {func(f *Facts) { f.Playback = &Playback{Volume: &zero} }, OutputMuted},
-		"their volume at 0":     {func(f *Facts) { f.Playback = &Playback{PersonVolume: &zero} }, PersonMuted},
-		"paused":                {func(f *Facts) { f.Playback = &Playback{Playing: &no} }, NotPlaying},
+		"loss that is mended": {func(f *Facts) {
+			f.Listener.Path.LossDown, f.Playback = 0.5, &Playback{Concealed: new(0.02), Packets: &some, Lost: &some}
+		}, OK},
+		"loss that is not":     {func(f *Facts) { f.Listener.Path.LossDown, f.Playback = 0.5, &Playback{Concealed: new(0.3)} }, LossyDown},
+		"client counts losses": {func(f *Facts) { f.Playback = &Playback{Packets: &some, Lost: &some} }, LossyDown},
+		"client makes it up":   {func(f *Facts) { f.Playback = &Playback{Concealed: new(0.8)} }, LossyDown},
+		"blocked, by state":    {func(f *Facts) { f.Listener.Sound = "blocked" }, SoundBlocked},
+		"blocked, by client":   {func(f *Facts) { f.Playback = &Playback{Sound: "blocked"} }, SoundBlocked},
+		"well by now":          {func(f *Facts) { f.Listener.Sound, f.Playback = "blocked", &Playback{Sound: "ok"} }, OK},
+		"loudspeaker lost":     {func(f *Facts) { f.Listener.Sound = "lost" }, SoundLost},
+		"volume at 0":          {func(f *Facts) { f.Playback = &Playback{Volume: &zero} }, OutputMuted},
+		"their volume at 0":    {func(f *Facts) { f.Playback = &Playback{PersonVolume: &zero} }, PersonMuted},
+		"paused":               {func(f *Facts) { f.Playback = &Playback{Playing: &no} }, NotPlaying},
 	} {
 		f := sound()
 		c.breaks(&f)
