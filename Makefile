@@ -73,6 +73,53 @@ install: ## what `make build` made, its manual, completion for bash, zsh and fis
 uninstall: ## what `make install` put there
 	rm -f $(INSTALLED) $(SHARE)/man/man1/livechat.1 $(SHARE)/man/man1/livechat-*.1
 
+# `make dist`: what is handed out. It is the same to the byte, wherever and whenever it is made of one commit, since nothing in it says where and when.
+DIST         := bin/dist
+VERSION      := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' cmd/app/app.go)
+DIST_SYSTEMS ?= linux-amd64 linux-arm64 linux-armv7 darwin-amd64 darwin-arm64 windows-amd64
+DIST_DEBS    ?= amd64 arm64 armhf
+NFPM         := $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.44.2
+CYCLONEDX    := $(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+
+.PHONY: dist
+dist: ## static programs for Linux, macOS and Windows, Debian packages, what each is made of (SBOM, CycloneDX) and checksums, in bin/dist
+	@rm -rf $(DIST) && mkdir -p $(DIST)
+	@$(MAKE) --no-print-directory $(DIST_SYSTEMS:%=dist-%)
+	@$(MAKE) --no-print-directory $(DIST_DEBS:%=dist-deb-%)
+	@rm -rf $(DIST)/tree
+	cd $(DIST) && sha256sum -- * > SHA256SUMS
+
+# The version of a processor stands behind its name: armv7.
+dist-%:
+	CGO_ENABLED=0 GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(firstword $(subst v7, ,$(word 2,$(subst -, ,$*)))) GOARM=7 GOAMD64=v1 GOFLAGS= \
+		$(GO) build -trimpath -ldflags='-s -w -buildid=' -o $(DIST)/livechat-$(VERSION)-$*$(if $(findstring windows,$*),.exe) ./cmd/livechat
+	GOFLAGS= $(CYCLONEDX) bin -json -licenses -std -noserial -notimestamp -version v$(VERSION) \
+		-output $(DIST)/livechat-$(VERSION)-$*.cdx.json $(DIST)/livechat-$(VERSION)-$*$(if $(findstring windows,$*),.exe)
+
+# Everything but the program, as `make install` puts it; manuals are packed without the time.
+.PHONY: dist-tree
+dist-tree:
+	@umask 022 && rm -rf $(DIST)/tree bin/dist-install && mkdir -p bin/dist-install/bin && cp Makefile bin/dist-install/ && ln -sfn ../../cmd bin/dist-install/cmd
+	GOOS= GOARCH= GOFLAGS= CGO_ENABLED=0 $(GO) build -trimpath -o bin/dist-install/bin/livechat ./cmd/livechat
+	@umask 022 && $(MAKE) --no-print-directory -C bin/dist-install install PREFIX=/usr DESTDIR=$(CURDIR)/$(DIST)/tree >/dev/null
+	@rm $(DIST)/tree/usr/bin/livechat && rmdir $(DIST)/tree/usr/bin && gzip -9n $(DIST)/tree/usr/share/man/man1/*
+	@umask 022 && mkdir -p $(DIST)/tree/usr/share/zsh/vendor-completions && mv $(DIST)/tree/usr/share/zsh/site-functions/_livechat $(DIST)/tree/usr/share/zsh/vendor-completions/
+	@rmdir $(DIST)/tree/usr/share/zsh/site-functions && rm -rf bin/dist-install
+
+dist-deb-%: dist-tree
+	DEB_ARCH=$* VERSION=$(VERSION) TREE=$(DIST)/tree BINARY=$(DIST)/livechat-$(VERSION)-linux-$(subst armhf,armv7,$*) \
+		SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+		$(NFPM) package -p deb -f cmd/livechat/package/nfpm.yaml -t $(DIST)/livechat_$(VERSION)_$*.deb
+
+# The second time everything is compiled anew, in a directory of another name.
+.PHONY: reproducible
+reproducible: ## make dist of what is committed twice, in two places, and compare; takes half an hour, or less with DIST_SYSTEMS=linux-amd64 DIST_DEBS=amd64
+	@rm -rf bin/reproducible && git clone -q . bin/reproducible/first && git clone -q . bin/reproducible/the-second-one
+	$(MAKE) --no-print-directory -C bin/reproducible/first dist
+	GOCACHE=$(CURDIR)/bin/reproducible/cache $(MAKE) --no-print-directory -C bin/reproducible/the-second-one dist
+	diff bin/reproducible/*/$(DIST)/SHA256SUMS && cat bin/reproducible/first/$(DIST)/SHA256SUMS
+	@rm -rf bin/reproducible/cache
+
 .PHONY: run
 run: ## the server on its defaults, or with ARGS="--http=:8080 …"
 	$(GO) run ./cmd/livechat $(ARGS)
@@ -86,8 +133,9 @@ check-format: $(GOLANGCI) ## fail when a Go file is not formatted, and show how 
 	$(GOLANGCI) fmt --diff
 
 .PHONY: vet
-vet: ## go vet
+vet: ## go vet, and the types for systems that the tests do not run on
 	$(GO) vet ./...
+	$(GO) test ./e2e/elsewhere
 
 .PHONY: lint
 lint: $(GOLANGCI) ## golangci-lint, with the import rules
