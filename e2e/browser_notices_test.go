@@ -17,6 +17,7 @@ import (
 const telephoneScript = `
 	window.locks = [];
 	window.sounds = [];
+	navigator.mediaDevices.selectAudioOutput = async () => (await navigator.mediaDevices.enumerateDevices()).findLast(({ kind }) => kind === 'audiooutput');
 	const request = navigator.wakeLock.request.bind(navigator.wakeLock);
 	navigator.wakeLock.request = async (type) => {
 		const lock = await request(type).catch(() => Object.assign(new EventTarget(), { released: false, async release() { this.released = true; } }));
@@ -99,6 +100,8 @@ func TestBrowserNotices(t *testing.T) {
 	ada.until("it is allowed", "JSON.parse(localStorage['livechat.choices']).notices === 'what'")
 	evaluate[chromedp.Void](ada, "document.getElementById('preferences-notices').scrollIntoView()")
 	ada.pictures("preferences-notices")
+	ada.click("#devices-ask")
+	ada.until("the browser's choice is taken", "document.getElementById('devices-speaker').value === JSON.parse(localStorage['livechat.choices']).speakerId && document.getElementById('devices-speaker').value")
 	ada.click("#preferences-close")
 
 	write("While one looks")

@@ -56,6 +56,20 @@ export class Devices extends Store {
     }
   }
 
+  /** Whether the browser asks by itself which loudspeaker, and may know of others than it tells the page. */
+  get asks() {
+    return typeof (/** @type {any} */ (navigator.mediaDevices)?.selectAudioOutput) === 'function';
+  }
+
+  /** Has the browser ask for the loudspeaker, by a click only. */
+  async ask() {
+    const device = await /** @type {any} */ (navigator.mediaDevices).selectAudioOutput().catch(() => null); // none was chosen
+    if (device) {
+      await this.look();
+      this.#choices.set('speakerId', device.deviceId);
+    }
+  }
+
   /** Takes the microphone that is wanted in place of the one in use, if one is. One that is opened later is that anyway. */
   async #take() {
     const { microphone, here, talk } = this.#call;

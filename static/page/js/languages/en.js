@@ -856,6 +856,7 @@ const phrases = {
     sound: 'Microphone and sound',
     microphone: 'Microphone',
     speaker: 'Loudspeaker',
+    otherSpeaker: 'Another one …',
     level: 'How loud you are',
     tryIt: 'Try it',
     stop: 'Stop',

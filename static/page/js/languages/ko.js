@@ -713,6 +713,7 @@ const phrases = {
     sound: '마이크와 소리',
     microphone: '마이크',
     speaker: '스피커',
+    otherSpeaker: '다른 스피커 선택…',
     level: '내 목소리 크기',
     tryIt: '테스트',
     stop: '중지',

@@ -64,6 +64,7 @@ export function mountDevices(choices, devices, trial) {
     }
     trial.hear();
   });
+  byId('devices-ask').addEventListener('click', () => devices.ask());
   dialog.addEventListener('close', () => trial.stop());
 
   const renderChoices = () => {
@@ -79,7 +80,8 @@ export function mountDevices(choices, devices, trial) {
       );
       select.value = chosen;
     }
-    byId('devices-speakers').hidden = devices.speakers.length === 0;
+    byId('devices-speakers').hidden = devices.speakers.length === 0 && !devices.asks;
+    byId('devices-ask').hidden = !devices.asks;
     switches.forEach(([box, name]) => (box.checked = choices.get(name)));
     noise.value = choices.get('noise');
   };
