@@ -31,7 +31,7 @@ func (b *participant) duplicate(s *server) *participant {
 }
 
 // drainingScript has the server say that it goes, and refuse every CHANNEL_JOIN meanwhile.
-const drainingScript = `import('/js/protocol.js').then(({ RequestError }) => {
+const drainingScript = `import(document.querySelector('[href$="/js/protocol.js"]').href).then(({ RequestError }) => {
 	const { client } = livechat.session;
 	client.request = ((request) => (op, d) => op !== 11 ? request.call(client, op, d) :
 		Promise.reject(new RequestError({ op, code: 1012, reason: 'the server is about to go', retry_after_ms: 1000 })))(client.request);

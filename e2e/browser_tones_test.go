@@ -95,7 +95,7 @@ func TestBrowserTones(t *testing.T) {
 }
 
 // watchTones has the page note which tones it is asked for, and count the notes that are played.
-const watchTones = `import('./js/tones.js').then(({ Tones }) => {
+const watchTones = `import(document.querySelector('[href$="/js/tones.js"]').href).then(({ Tones }) => {
 	window.told = [];
 	window.notes = 0;
 	const play = Tones.prototype.play;
