@@ -92,7 +92,7 @@ dist: ## static programs for Linux, macOS and Windows, Debian packages, what eac
 # The version of a processor stands behind its name: armv7.
 dist-%:
 	CGO_ENABLED=0 GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(firstword $(subst v7, ,$(word 2,$(subst -, ,$*)))) GOARM=7 GOAMD64=v1 GOFLAGS= \
-		$(GO) build -trimpath -ldflags='-s -w -buildid=' -o $(DIST)/livechat-$(VERSION)-$*$(if $(findstring windows,$*),.exe) ./cmd/livechat
+		$(GO) build -trimpath -buildvcs=true -ldflags='-s -w -buildid=' -o $(DIST)/livechat-$(VERSION)-$*$(if $(findstring windows,$*),.exe) ./cmd/livechat
 	GOFLAGS= $(CYCLONEDX) bin -json -licenses -std -noserial -notimestamp -version v$(VERSION) \
 		-output $(DIST)/livechat-$(VERSION)-$*.cdx.json $(DIST)/livechat-$(VERSION)-$*$(if $(findstring windows,$*),.exe)
 
