@@ -79,7 +79,7 @@ func walkEntry(e *examiner, s *server) {
 	e.until("an error is shown", "document.getElementById('start-error')?.innerText")
 	e.check("a token that is none")
 	e.open(s, "invite=nonsense")
-	e.until("an error is shown", "document.getElementById('start-error')?.innerText")
+	e.until("an error is shown", "document.getElementById('start-error')?.innerText && document.activeElement !== document.body")
 	e.check("an invite that is none")
 	e.open(s, "channel=nowhere")
 	e.until("it is open", "document.getElementById('guest-name')?.checkVisibility()")
@@ -89,6 +89,7 @@ func walkEntry(e *examiner, s *server) {
 func walkChannels(e *examiner) {
 	e.t.Helper()
 	e.see(".channel", "Сад")
+	e.until("one may begin", "document.activeElement.matches('.channel')")
 	e.check("no channel yet")
 	e.dialog("a new channel", "#create-open")
 	e.dialog("settings", "#preferences-open")
@@ -117,6 +118,7 @@ func walkCall(e *examiner, s *server, ivan *person) {
 	arrive(e.t, s, "Марія").join(here, listenOnly)
 	e.until("three are there", "document.querySelectorAll('.person').length === 3")
 	e.until("somebody speaks", "document.querySelector('.person--speaking')")
+	walkByKeys(e)
 	e.check("three in a call")
 	e.click("#deafen")
 	e.until("one is deafened, and so muted", "livechat.session.call.voice.deaf && livechat.session.call.voice.silent")
@@ -132,8 +134,37 @@ func walkCall(e *examiner, s *server, ivan *person) {
 	for i := range 12 {
 		arrive(e.t, s, fmt.Sprintf("Людина з довгим ім'ям %d", i)).join(here, listenOnly)
 	}
+	evaluate[bool](e.participant, "document.getElementById('mute').focus() ?? true")
 	e.until("a crowd is there", "document.querySelectorAll('.people--many .person').length === 15")
 	e.check("a crowd in a call")
+}
+
+// walkByKeys goes through the call with the Tab key: Mute comes first, people are one stop, and arrow keys go on among them.
+func walkByKeys(e *examiner) {
+	e.t.Helper()
+	if e.pictures != "" {
+		return
+	}
+	focused := func() string {
+		return evaluate[string](e.participant, "document.activeElement.id || document.activeElement.className")
+	}
+	evaluate[bool](e.participant, "(document.body.tabIndex = -1, document.body.focus(), document.body.removeAttribute('tabindex'), true)")
+	e.do(chromedp.KeyEvent(kb.Tab))
+	require.Equal(e.t, "mute", focused())
+	require.False(e.t, evaluate[bool](e.participant, "document.activeElement.hasAttribute('aria-pressed')"), "its name says its state")
+	require.Equal(e.t, 1, evaluate[int](e.participant, "[...document.querySelectorAll('#people button')].filter((b) => b.tabIndex === 0 && b.checkVisibility()).length"))
+	evaluate[bool](e.participant, "document.querySelector('#people .person__more[tabindex=\"0\"]').focus() ?? true")
+	first := evaluate[string](e.participant, "document.activeElement.getAttribute('aria-label')")
+	e.do(chromedp.KeyEvent(kb.ArrowRight))
+	second := evaluate[string](e.participant, "document.activeElement.getAttribute('aria-label')")
+	require.NotEqual(e.t, first, second)
+	require.Contains(e.t, focused(), "person__more")
+	e.do(chromedp.KeyEvent(kb.Home))
+	require.Equal(e.t, first, evaluate[string](e.participant, "document.activeElement.getAttribute('aria-label')"))
+	e.until("who speaks is read out with them", `[...document.querySelectorAll('.person__more')].some((b) =>
+		document.getElementById(b.getAttribute('aria-describedby')).innerText.includes('Speaking'))`)
+	e.do(chromedp.KeyEvent("s"))
+	e.until("who speaks is said when it is asked for", "/Speaking: .*Іван/.test(document.getElementById('announcer').textContent)")
 }
 
 func walkChat(e *examiner, ivan *person) {
@@ -206,6 +237,7 @@ func walkModeration(e *examiner, ivan *person) {
 	act("exit")
 	e.click("#person-confirm")
 	e.until("he is gone", "![...document.querySelectorAll('.person')].some((p) => p.innerText.includes('Іван'))")
+	e.until("the focus is caught", "document.activeElement !== document.body")
 	e.check("somebody was removed")
 }
 

@@ -174,6 +174,7 @@ func (e *examiner) check(state string) {
 		return
 	}
 	e.note(state, "says itself", e.unphrased())
+	e.note(state, "has lost", evaluate[[]string](e.participant, "document.activeElement === document.body ? ['the focus'] : []"))
 	if !evaluate[bool](e.participant, "window.axe !== undefined") {
 		evaluate[chromedp.Void](e.participant, "void eval("+quoteJS(e.axe)+")")
 	}
@@ -195,6 +196,20 @@ func (e *examiner) check(state string) {
 		}
 	}
 	e.picture("state-" + strings.ReplaceAll(state, " ", "-"))
+	if os.Getenv("LIVECHAT_PICTURES") != "" {
+		e.colours()
+		e.picture("forced-" + strings.ReplaceAll(state, " ", "-"))
+		e.scheme("light")
+	}
+}
+
+// colours has the page be shown in few colours of the system.
+func (e *examiner) colours() {
+	e.t.Helper()
+	_, err := chromedp.Call(e.tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "forced-colors", Value: "active"}},
+	})
+	require.NoError(e.t, err)
 }
 
 // sees makes sure that what is wrong would be found.

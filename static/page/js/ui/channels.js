@@ -8,7 +8,7 @@ import { Order } from '../order.js';
 import { MODE_PTT } from '../protocol.js';
 import { unreadWords } from '../words/chat.js';
 import { roleWords } from '../words/moderation.js';
-import { byId, h, renderList, setAttribute, setText } from './dom.js';
+import { byId, catchFocus, h, renderList, setAttribute, setText } from './dom.js';
 import { icon, setIcon } from './icons.js';
 import { paintAvatar } from './people.js';
 
@@ -188,6 +188,15 @@ export function mountChannels(session, dialogs) {
     setAttribute(button, 'title', on ? phrases.channels.listenNoMore(channel_name) : phrases.channels.listenIn(channel_name));
   };
 
+  /** Whoever has just come in begins where there is something to choose. */
+  let came = false;
+  const welcome = () => {
+    const here = session.stage === 'in' && directory.listed;
+    if (here && !came && call.wanted === null) {
+      catchFocus(document.querySelector('.stage__buttons .button--primary') ?? list.querySelector('.channel'));
+    }
+    came = here;
+  };
   const render = () => {
     renderList(list, directory.channels, (c) => c.channel_id, create, update);
     empty.hidden = directory.channels.length > 0;
@@ -199,6 +208,7 @@ export function mountChannels(session, dialogs) {
     if (session.me) {
       paintAvatar(byId('my-avatar'), session.me.userId, session.me.name);
     }
+    welcome();
   };
   return render;
 }

@@ -3,6 +3,8 @@
  * @module
  */
 
+import { catchFocus } from './dom.js';
+
 /**
  * @param {HTMLElement} list
  * @param {string} selector of what may have the focus, one in each item
@@ -15,6 +17,10 @@ export function mountRoving(list, selector) {
 
   const render = () => {
     const all = stops();
+    if (last && !last.isConnected) {
+      last = null;
+      catchFocus(all[0] ?? null);
+    }
     const stop = last && all.includes(last) ? last : all[0];
     for (const one of all) {
       one.tabIndex = one === stop ? 0 : -1;

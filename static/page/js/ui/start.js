@@ -7,7 +7,7 @@ import { EntryError, memory } from '../account.js';
 import { phrases } from '../language.js';
 import { CloseCode, ErrorCode } from '../protocol.js';
 import { connectionWords, inviteWords, signInFailed } from '../words/entry.js';
-import { byId, setAttribute, setText } from './dom.js';
+import { byId, catchFocus, setAttribute, setText } from './dom.js';
 import { mountSignIn } from './signin.js';
 
 /** HTTP's answer when the name cannot be used. */
@@ -46,6 +46,10 @@ export function mountStart(session, invitation, channelId) {
   let useToken = false;
   /** Somebody would have come without a name. */
   let nameless = false;
+  /** By fingers: the keyboard would cover the page before it was seen. */
+  const touched = matchMedia('(pointer: coarse)').matches;
+  /** The server was asked something. */
+  let waited = false;
   /** Who is known here wants to come as somebody else. */
   let asOther = false;
   /** @type {Error | null} the error that was last acted upon */
@@ -158,10 +162,14 @@ export function mountStart(session, invitation, channelId) {
     setAttribute(name, 'aria-invalid', nameless || isAboutName(failure) ? 'true' : null);
     const missing = nameless ? phrases.start.needsName : '';
     setText(error, missing || (failure ? signInFailed(failure) : trouble || doors.failure));
+    if (waited && !busy && !asking && session.stage !== 'in' && !touched) {
+      // What had the focus went away meanwhile, or could not be pressed.
+      catchFocus([name, token, known, again, other].find((one) => one.checkVisibility()) ?? null);
+    }
+    waited = busy || asking;
   }
 
-  if (!matchMedia('(pointer: coarse)').matches) {
-    // Not on a phone: the keyboard would cover the page before it was seen.
+  if (!touched) {
     queueMicrotask(() => (isKnown() ? known : name).focus());
   }
   return render;
