@@ -299,6 +299,10 @@ func TestWhyNamesWhatIsBroken(t *testing.T) {
 				o.Playback = func(_ string, told *protocol.Playback) { told.Volume = new(0.0) }
 			})
 			f.finds(lis, tom.UserID(), "output_muted", "you")
+			idle := f.arrive("idle")
+			_, err := idle.Join(soon(f.t), lis.call.ChannelID(), client.JoinOptions{Slots: 2}) // of which nobody reads
+			require.NoError(f.t, err)
+			f.finds(idle, tom.UserID(), "not_playing", "you")
 		},
 	} {
 		running.Go(func() {

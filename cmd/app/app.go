@@ -282,7 +282,7 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 // is seen off first, while all goes on, and Run returns within Config.Drain. It may be called once.
 func (a *App) Run(ctx context.Context) error {
 	a.log.Info("serving", zap.String("url", a.URL()), zap.Stringer("media", a.MediaAddr()),
-		zap.Stringer("announced", a.announcer),
+		zap.Stringer("announced", a.announcer), zap.String("metrics", a.MetricsAddr()),
 		zap.Bool("guests", a.cfg.GuestsAllowed()))
 	for _, warning := range a.warnings() {
 		a.log.Warn(warning)

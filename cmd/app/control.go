@@ -99,7 +99,7 @@ func (a *App) serveControl() {
 	if l == nil {
 		return
 	}
-	a.control = &http.Server{Handler: a.admin().Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: controlTimeout}
+	a.control = &http.Server{Handler: a.admin().Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: controlTimeout, ErrorLog: quietLog(a.log)}
 	a.controlled.Go(func() { _ = a.control.Serve(l) }) // it ends when it is closed
 }
 

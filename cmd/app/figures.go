@@ -104,7 +104,7 @@ func (f *figures) aboutServer() {
 
 func (f *figures) aboutPeople() {
 	f.gauge("connections", "WebSockets that are open.", func(l *look) int { return l.gateway.Connections })
-	f.gauge("connections_unidentified", "Those of them on which nobody has said who they are.", func(l *look) int { return l.gateway.Strangers })
+	f.gauge("connections_unidentified", "WebSockets on which nobody has said yet who they are.", func(l *look) int { return l.gateway.Strangers })
 	f.add(prometheus.GaugeValue, "sessions", "People who are here: connected, or away for as long as their session waits for them.", "state",
 		func(l *look, tell func(float64, ...string)) {
 			tell(float64(l.gateway.Sessions-l.gateway.Away), "connected")
@@ -117,14 +117,14 @@ func (f *figures) aboutPeople() {
 	})
 	f.gauge("channels_occupied", "Channels in which somebody is.", func(l *look) int { return l.gateway.Occupied })
 	f.gauge("members", "People in channels.", func(l *look) int { return l.gateway.Members })
-	f.gauge("members_media_lost", "Those of them of whose media nothing comes.", func(l *look) int { return l.gateway.Lost })
-	f.gauge("talkers", "Those of them with a microphone.", func(l *look) int { return l.gateway.Talkers })
-	f.gauge("speaking", "Those of them who speak.", func(l *look) int { return l.gateway.Speaking })
+	f.gauge("members_media_lost", "People in channels of whose media nothing comes.", func(l *look) int { return l.gateway.Lost })
+	f.gauge("talkers", "People in channels with a microphone.", func(l *look) int { return l.gateway.Talkers })
+	f.gauge("speaking", "People in channels who speak now.", func(l *look) int { return l.gateway.Speaking })
 	f.gauge("listening", "Channels that people listen to without being in them.", func(l *look) int { return l.gateway.Listening })
 	f.gauge("floors_held", "Floors that somebody has.", func(l *look) int { return l.gateway.Floors })
 	f.gauge("floor_waiting", "People who wait for a floor.", func(l *look) int { return l.gateway.FloorWaiting })
 	f.gauge("signalling_queued_frames", "Frames that wait to be written to clients.", func(l *look) int { return l.gateway.Queued })
-	f.gauge("signalling_longest_queue_frames", "Those of them that wait for the client for which most do.", func(l *look) int { return l.gateway.LongestQueue })
+	f.gauge("signalling_longest_queue_frames", "Frames that wait for the client for which most do.", func(l *look) int { return l.gateway.LongestQueue })
 }
 
 func (f *figures) aboutMedia() {
@@ -141,7 +141,7 @@ func (f *figures) aboutMedia() {
 		directions(func(l *look) int64 { return l.totals.BytesIn }, func(l *look) int64 { return l.totals.BytesOut }))
 	f.add(prometheus.CounterValue, "datagrams_total", "Datagrams of all kinds at the media port.", "direction",
 		directions(func(l *look) int64 { return l.media.Received }, func(l *look) int64 { return l.media.Sent }))
-	f.add(prometheus.CounterValue, "datagram_calls_total", "System calls that read and sent them.", "direction",
+	f.add(prometheus.CounterValue, "datagram_calls_total", "System calls that read and sent datagrams at the media port.", "direction",
 		directions(func(l *look) int64 { return l.media.Reads }, func(l *look) int64 { return l.media.SendCalls }))
 	f.add(prometheus.CounterValue, "repaired_packets_total", "Packets of microphones that were lost and mended, by how: out of redundancy, or because they were asked for.", "how",
 		func(l *look, tell func(float64, ...string)) {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"log"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -165,9 +166,18 @@ func (a *App) openMetrics() error {
 	a.metricsWeb = &web{listener: l, server: &http.Server{
 		Handler:           a.metrics.handler(tcp != nil && tcp.IP.IsLoopback()),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: metricsTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeaderBytes, ErrorLog: zap.NewStdLog(a.log),
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: quietLog(a.log),
 	}}
 	return nil
+}
+
+// quietLog is for what net/http says of a port of the operator's own, which is said elsewhere when it matters.
+func quietLog(to *zap.Logger) *log.Logger {
+	std, err := zap.NewStdLogAt(to, zap.DebugLevel)
+	if err != nil {
+		return zap.NewStdLog(to)
+	}
+	return std
 }
 
 // MetricsAddr is where the figures are served; empty: nowhere.

@@ -105,7 +105,11 @@ func (s *session) dial(ctx context.Context) error {
 	if err := s.signIn(ctx, &s.place, s.notes); err != nil {
 		return err
 	}
-	opts := client.Options{Token: s.place.token, ClientName: "livechat-talk/1"}
+	opts := client.Options{Token: s.place.token, ClientName: "livechat-talk/1", Playback: func(_ string, told *protocol.Playback) {
+		if s.Record == "" {
+			told.Playing = new(false) // it has no loudspeaker
+		}
+	}}
 	if s.place.invite == "" && s.Token == "" { // a guest comes back as another one
 		opts.NewToken = func(ctx context.Context) (string, error) {
 			guest, err := client.Guest(ctx, s.place.base, s.Name)

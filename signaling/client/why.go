@@ -29,7 +29,7 @@ func (c *Client) Why(ctx context.Context, userID string) (protocol.WhyFound, err
 }
 
 // arrived counts what came of somebody.
-type arrived struct{ packets, lost uint64 }
+type arrived struct{ packets, lost, unread uint64 }
 
 // arrivedOf returns what came so far on the slot on which somebody is; nothing when they are on none.
 func (c *Client) arrivedOf(userID string) (a arrived) {
@@ -40,7 +40,7 @@ func (c *Client) arrivedOf(userID string) (a arrived) {
 	for _, slot := range call.Slots() {
 		if slot.UserID() == userID {
 			stats := slot.Stats()
-			return arrived{stats.Received, stats.Lost}
+			return arrived{stats.Received, stats.Lost, stats.Dropped}
 		}
 	}
 	return a
@@ -52,6 +52,9 @@ func (c *Client) playback(userID string, before arrived) protocol.Playback {
 	told := protocol.Playback{OverMS: playbackLook.Milliseconds()}
 	if now.packets >= before.packets { // else they have another slot by now
 		told.Packets, told.Lost = new(int64(now.packets-before.packets)), new(int64(max(now.lost, before.lost)-before.lost)) //nolint:gosec // counts of a second
+	}
+	if came := now.packets - before.packets; now.packets > before.packets && now.unread-before.unread > came/2 {
+		told.Playing = new(false) // nobody reads them
 	}
 	c.mu.Lock()
 	if c.voice.Sound != nil {

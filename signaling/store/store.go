@@ -171,6 +171,9 @@ func (s *Store) run(w *writer) {
 // commit writes a group in one transaction. One that is refused takes nothing of the others back. An empty group tries whether
 // anything can be written.
 func (s *Store) commit(w *writer, group []*appending) {
+	if len(group) == 0 && s.stillFull() {
+		return
+	}
 	errs := make([]error, len(group))
 	seq, err := s.last.Load(), error(nil)
 	if damage := s.damage.Load(); damage != nil {

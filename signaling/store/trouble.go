@@ -33,6 +33,24 @@ func (s *Store) Trouble() error {
 	return nil
 }
 
+// fewWrites is what there must be room for on a disk that was full, in bytes, to be called well again: some of the longest messages, with
+// what they are found by. Trying with less would call it well between any two writes that fail.
+const fewWrites = 512 << 10
+
+// stillFull reports whether the disk was full, and has too little room yet.
+func (s *Store) stillFull() bool {
+	if s.path == "" || code(s.Trouble()) != sqlite3.SQLITE_FULL {
+		return false
+	}
+	path := s.path + ".room"
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = f.Write(make([]byte, fewWrites))
+		err = errors.Join(err, f.Sync(), f.Close(), os.Remove(path))
+	}
+	return err != nil
+}
+
 // Diagnosis says the same to the operator, with the file's name and what to do; "" when all is well.
 func (s *Store) Diagnosis() string {
 	err, unopened := s.Trouble(), s.unopened.Load()

@@ -133,7 +133,10 @@ func TestDiskFull(t *testing.T) {
 	m, err := s.Message(t.Context(), "long-0")
 	require.NoError(t, err, "what is there can be read")
 	require.Len(t, m.Content, 5000)
-	time.Sleep(retryInterval + retryInterval/4)
+	for range 3 * retryInterval / (100 * time.Millisecond) {
+		require.ErrorIs(t, s.Trouble(), ErrTrouble, "a page may fit where a message does not")
+		time.Sleep(100 * time.Millisecond)
+	}
 	_, err = s.Append(t.Context(), noon, long)
 	require.ErrorIs(t, err, ErrTrouble)
 

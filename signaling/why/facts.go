@@ -85,6 +85,8 @@ const (
 	// noPackets is after how long without a packet nothing comes of a microphone: in silence DTX sends one every 400 ms
 	// (RFC 6716, section 2.1.9).
 	noPackets = 2 * time.Second
+	// sameMoment is how much older than a packet a sign of life may seem that was that packet.
+	sameMoment = 100 * time.Millisecond
 	// zeros is after how long without any sound a microphone gives nothing but zeros: the quietest room has some.
 	zeros = 5 * time.Second
 	// heavyLoss is the share of lost packets from which on words are lost, redundancy or not.

@@ -45,12 +45,12 @@ func way() []struct {
 	}{
 		{LinkPresence, presence},
 		{LinkMicrophone, microphone},
-		{LinkICE, func(f *Facts) (Cause, string) { return ice(&f.Talker, NoUDP) }},
-		{LinkDTLS, func(f *Facts) (Cause, string) { return dtls(&f.Talker, NoDTLS) }},
 		{LinkGate, gate},
+		{LinkICE, func(f *Facts) (Cause, string) { return ice(&f.Talker, NoUDP, MediaLost) }},
+		{LinkDTLS, func(f *Facts) (Cause, string) { return dtls(&f.Talker, NoDTLS) }},
 		{LinkPacketsIn, packetsIn},
 		{LinkSelection, selection},
-		{LinkListenerICE, func(f *Facts) (Cause, string) { return ice(&f.Listener, YouNoUDP) }},
+		{LinkListenerICE, func(f *Facts) (Cause, string) { return ice(&f.Listener, YouNoUDP, YouMediaLost) }},
 		{LinkListenerDTLS, func(f *Facts) (Cause, string) { return dtls(&f.Listener, YouNoDTLS) }},
 		{LinkReports, reports},
 		{LinkPage, page},
@@ -96,14 +96,16 @@ func microphone(f *Facts) (Cause, string) {
 	return OK, "their client says that it works"
 }
 
-func ice(p *Party, broken Cause) (Cause, string) {
+func ice(p *Party, broken, lost Cause) (Cause, string) {
 	switch {
 	case !p.Path.Checked && p.Path.Age < settling:
 		return Connecting, fmt.Sprintf("no check yet, %s after the join", round(p.Path.Age))
 	case !p.Path.Checked:
 		return broken, fmt.Sprintf("no check came in %s", round(p.Path.Age))
+	case p.MediaLost || p.Path.Silent >= quietMedia:
+		return lost, fmt.Sprintf("the last sign of life came %s ago", round(p.Path.Silent))
 	}
-	return OK, fmt.Sprintf("last sign of life %s ago", round(p.Path.Silent))
+	return OK, fmt.Sprintf("the last sign of life came %s ago", round(p.Path.Silent))
 }
 
 func dtls(p *Party, broken Cause) (Cause, string) {
@@ -140,8 +142,8 @@ func gate(f *Facts) (Cause, string) {
 func packetsIn(f *Facts) (Cause, string) {
 	p, v := &f.Talker.Path, &f.Voice
 	switch {
-	case f.Talker.MediaLost || p.Silent >= quietMedia:
-		return MediaLost, fmt.Sprintf("nothing came for %s", round(p.Silent))
+	case v.Came && v.Newest > noPackets && p.Silent > v.Newest-sameMoment:
+		return MediaLost, fmt.Sprintf("nothing came for %s, no sign of life either", round(p.Silent))
 	case (!v.Came || v.Newest > noPackets) && p.Age < settling:
 		return Connecting, "no packet yet"
 	case !v.Came:
@@ -178,8 +180,6 @@ func reports(f *Facts) (Cause, string) {
 	l := &f.Listener
 	got := f.Playback != nil && f.Playback.Packets != nil && *f.Playback.Packets > 0
 	switch {
-	case l.MediaLost || l.Path.Silent >= quietMedia:
-		return YouMediaLost, fmt.Sprintf("nothing came of the listener for %s", round(l.Path.Silent))
 	case !l.Path.Sending:
 		return YouMediaLost, "the listener's path has expired"
 	case f.Out.Unconfirmed >= unconfirmed && !got:

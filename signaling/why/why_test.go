@@ -67,6 +67,9 @@ func TestFindsTheFirstBrokenLink(t *testing.T) {
 		"no packet":             {func(f *Facts) { f.Voice.Came = false }, NoPackets},
 		"no packet yet":         {func(f *Facts) { f.Voice.Came = false; young(&f.Talker) }, Connecting},
 		"no packet any more":    {func(f *Facts) { f.Voice.Newest = 3 * time.Second }, NoPackets},
+		"nothing any more":      {func(f *Facts) { f.Voice.Newest, f.Talker.Path.Silent = 3*time.Second, 3*time.Second }, MediaLost},
+		"checks only":           {func(f *Facts) { f.Voice.Newest, f.Talker.Path.Silent = 3*time.Second, 2*time.Second }, NoPackets},
+		"muted without UDP":     {func(f *Facts) { f.Talker.Path.Checked, f.Talker.SelfMute = false, true }, Muted},
 		"loss up":               {func(f *Facts) { f.Talker.Path.LossUp = 0.6 }, LossyUp},
 		"listener deaf":         {func(f *Facts) { f.Listener.SelfDeaf, f.Slot = true, true }, YouDeaf},
 		"excluded":              {func(f *Facts) { f.Excluded, f.Slot = true, false }, Excluded},
@@ -115,12 +118,14 @@ func TestNearerComesFirst(t *testing.T) {
 		breaks func()
 		is     Cause
 	}{
-		{func() { f.Listener.MediaLost = true }, YouMediaLost},
+		{func() { f.Out.Unconfirmed = 500 }, HalfOpen},
 		{func() { f.Listener.Path.Keyed = false }, YouNoDTLS},
+		{func() { f.Listener.MediaLost = true }, YouMediaLost},
 		{func() { f.Slot = false }, NotInSlots},
 		{func() { f.Talker.Path.LossUp = 1 }, LossyUp},
-		{func() { f.Talker.SelfMute = true }, Muted},
 		{func() { f.Talker.Path.Keyed = false }, NoDTLS},
+		{func() { f.Talker.MediaLost = true }, MediaLost},
+		{func() { f.Talker.SelfMute = true }, Muted},
 		{func() { f.Talker.Microphone = false }, NoMicrophone},
 		{func() { f.Talker.Channel = "" }, NotInChannel},
 	} {
