@@ -192,6 +192,10 @@ joins: ## joins over a network that loses 30 % and takes 600 ms there and back; 
 survive: ## what calls make of cuts, blackouts, other networks, kills and restarts: its figures; takes a quarter of an hour
 	LIVECHAT_SURVIVE=1 $(GO) test -v -count=1 -timeout 60m -run '^TestSurvive' ./e2e
 
+.PHONY: page-speed
+page-speed: ## how long from a click until one hears, and what thirty people, five of them talking, cost the page
+	LIVECHAT_PAGE_SPEED=1 $(GO) test -v -count=1 -timeout 10m -run '^TestPageSpeed$$' ./e2e | grep -vE '^=== '
+
 .PHONY: soak
 soak: ## ten thousand come and go and ten thousand die, and nothing of them may stay; SOAK=1000 for fewer; takes ten minutes
 	LIVECHAT_SOAK='$(or $(SOAK),10000)' $(GO) test -v -count=1 -timeout 60m -run '^TestSoak$$' ./e2e
