@@ -282,16 +282,5 @@ func TestBrowserDenoises(t *testing.T) {
 		ada.choose("#devices-noise", "off")
 		ada.until("noise is let through", "livechat.media.microphone.device?.getSettings().noiseSuppression === false")
 	}
-
-	// Where it cannot be had, the browser does what it can, and that is said.
-	again("/#channel=lobby")
-	evaluate[chromedp.Void](ada, "void (WebAssembly.compile = async () => { throw new Error('not here'); })")
-	ada.click("#preferences-open")
-	ada.choose("#devices-noise", "rnnoise")
-	ada.see("#devices-says", "RNNoise does not run in this browser")
-	ada.until("the browser suppresses noise", "livechat.media.microphone.device?.getSettings().noiseSuppression")
-	ada.choose("#devices-noise", "off")
-	ada.until("it is not said any more", "document.getElementById('devices-says').innerText === ''")
-	ada.until("the browser leaves it alone", "livechat.media.microphone.device?.getSettings().noiseSuppression === false")
 	ada.noComplaints()
 }
