@@ -172,11 +172,12 @@ func TestAdministration(t *testing.T) {
 
 	does[protocol.AdminDone](a, "POST", "/api/admin/sessions/Ben/kick", protocol.AdminKick{Reason: "shouting"})
 	require.Equal(t, protocol.CloseKicked, ben.ended())
-	does[protocol.MemberBan](a, "POST", "/api/admin/bans", protocol.MemberBan{UserID: ada.UserID(), DurationS: new(int64(60))})
+	banned := does[protocol.MemberBan](a, "POST", "/api/admin/bans", protocol.MemberBan{UserID: "ada", DurationS: new(int64(60))})
+	require.Equal(t, ada.UserID(), banned.UserID, "a guest by name")
 	require.Equal(t, protocol.CloseBanned, ada.ended())
-	bans := does[protocol.Audit](a, "GET", "/api/admin/bans", nil).Bans
-	require.Len(t, bans, 1)
-	does[protocol.BanLift](a, "DELETE", "/api/admin/bans/"+bans[0].BanID, nil)
+	require.Len(t, does[protocol.Audit](a, "GET", "/api/admin/bans", nil).Bans, 1)
+	does[protocol.BanLift](a, "DELETE", "/api/admin/bans/ada", nil)
+	require.Empty(t, does[protocol.Audit](a, "GET", "/api/admin/bans", nil).Bans)
 	deeds := does[protocol.Audit](a, "GET", "/api/admin/audit", nil).Deeds
 	did := make([]string, 0, len(deeds))
 	for _, deed := range deeds {
@@ -347,4 +348,12 @@ func TestTrace(t *testing.T) {
 		line, text = next(bens)
 	}
 	require.Contains(t, text, `"content":"[22 characters]"`)
+
+	// Who may not any more is told so, and sees no more.
+	does[httpapi.AdminRevocation](a, "POST", "/api/admin/tokens/revoke", httpapi.AdminRevocation{UserID: "root"})
+	refused := false
+	for joins.Scan() && !refused {
+		refused = joins.Text() == "event: refused"
+	}
+	require.True(t, refused)
 }

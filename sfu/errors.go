@@ -23,6 +23,8 @@ var (
 	ErrBadListen = errors.New("you cannot listen so")
 	// ErrNoFloor: all talk at once there.
 	ErrNoFloor = errors.New("there is no floor to have")
+	// ErrNobodyHolds: nobody has the floor.
+	ErrNobodyHolds = errors.New("nobody has the floor")
 	// ErrFloorSilent: the member could not be heard with the floor.
 	ErrFloorSilent = errors.New("you cannot have the floor")
 	// ErrFloorBusy: somebody else has it.

@@ -91,6 +91,7 @@ var errorCodes = []struct {
 	{sfu.ErrFloorBusy, protocol.CodeFloorDenied},
 	{sfu.ErrFloorQueueFull, protocol.CodeFloorQueueFull},
 	{sfu.ErrNotHolder, protocol.CodeNotHolder},
+	{sfu.ErrNobodyHolds, protocol.CodeNotHolder},
 	{sfu.ErrBadSDP, protocol.CodeBadSDP},
 	{sfu.ErrUnsupportedMedia, protocol.CodeUnsupportedMedia},
 }

@@ -261,10 +261,13 @@ func (g *Gateway) ban(
 ) (userID string, err error) {
 	t := target{session: g.users.Get(idOrName)}
 	if t.session == nil {
-		if t.who, err = g.cfg.People.Whom(ctx, idOrName); err != nil {
+		t.who, err = g.cfg.People.Whom(ctx, idOrName)
+		if t.session = g.users.Get(t.who.UserID); errors.Is(err, people.ErrUnknown) { // a guest who is here has a name too
+			t.session, err = g.whoIs(idOrName)
+		}
+		if err != nil {
 			return "", err
 		}
-		t.session = g.users.Get(t.who.UserID)
 	}
 	from := g.kicked.cameFrom(t.who.UserID, time.Now())
 	if t.session != nil {

@@ -158,7 +158,10 @@ func (g *Gateway) clearFloor(ctx context.Context, by auth.Identity, channel *sfu
 	}
 	revoked := channel.RevokeFloor(by.UserID, from, func() { done(reason) })
 	if len(revoked) == 0 {
-		return fmt.Errorf("%w: nobody has the floor of %s, or just another one", sfu.ErrNotHolder, channel.ID())
+		if channel.Info().Mode != sfu.ModePTT {
+			return fmt.Errorf("%w of %s: there all talk at once", sfu.ErrNobodyHolds, channel.ID())
+		}
+		return fmt.Errorf("%w of %s, or just another one", sfu.ErrNobodyHolds, channel.ID())
 	}
 	for _, grant := range revoked {
 		holder := holders[grant.UserID]

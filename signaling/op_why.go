@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"time"
 
@@ -133,7 +134,7 @@ func (g *Gateway) present(ctx context.Context, idOrName string) (*Session, error
 	if s := g.users.Get(idOrName); s != nil {
 		return s, nil
 	}
-	named := g.users.those(func(s *Session) bool { return s.name == idOrName })
+	named := g.users.those(func(s *Session) bool { return strings.EqualFold(s.name, idOrName) })
 	switch len(named) {
 	case 1:
 		return named[0], nil

@@ -211,7 +211,7 @@ func redact(field string, value any) any {
 			v[i] = redact(field, v[i])
 		}
 	case string:
-		switch field {
+		switch strings.ToLower(field) { // as the server takes it
 		case "token", "login_token", "resume_token", "secret", "credential", "device":
 			return "[secret]"
 		case "content", "query":

@@ -67,12 +67,12 @@ func TestTracesAreFew(t *testing.T) {
 
 func TestTraceLeavesSecretsOut(t *testing.T) {
 	frame := traced{op: protocol.OpReady, frame: []byte(`{"op":4,"id":"c1","d":{"login_token":"a","resume_token":"b","ice_servers":[{"credential":"c","username":"d"}],
-		"sdp_offer":"v=0\r\na=ice-ufrag:u\r\na=ice-pwd:secret1\r\na=fingerprint:sha-256 AA\r\na=ice-pwd:secret2\r\n","content":"hällo","inner":{"secret":"e","device":"f"}}}`)}
+		"sdp_offer":"v=0\r\na=ice-ufrag:u\r\na=ice-pwd:secret1\r\na=fingerprint:sha-256 AA\r\na=ice-pwd:secret2\r\n","content":"hällo","inner":{"secret":"e","Device":"f"}}}`)}
 	line := frame.line()
 	require.Equal(t, map[string]any{
 		"login_token": "[secret]", "resume_token": "[secret]", "ice_servers": []any{map[string]any{"credential": "[secret]", "username": "d"}},
 		"sdp_offer": "v=0\r\na=ice-ufrag:u\r\na=ice-pwd:[secret]\r\na=fingerprint:sha-256 AA\r\na=ice-pwd:[secret]\r\n",
-		"content":   "[5 characters]", "inner": map[string]any{"secret": "[secret]", "device": "[secret]"},
+		"content":   "[5 characters]", "inner": map[string]any{"secret": "[secret]", "Device": "[secret]"},
 	}, line.D)
 	for _, odd := range []string{"", "{", `{"op":4}`, `{"op":4,"d":7}`, `{"op":4,"d":"x"}`, strings.Repeat("[", 100)} {
 		frame.frame = []byte(odd)

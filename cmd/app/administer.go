@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -91,7 +92,11 @@ func OpenRemoteAdmin(server, token string) (*Admin, error) {
 	case token == "":
 		return nil, &ConfigError{Mistakes: []error{errors.New("--server wants an admin's token in LIVECHAT_ADMIN_TOKEN; \"livechat token --user=you --admin\" prints one")}}
 	}
-	return &Admin{base: strings.TrimSuffix(page.String(), "/"), token: token, close: func() error { return nil }}, nil
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: controlTimeout}
+	return &Admin{
+		client: http.Client{Transport: transport}, base: strings.TrimSuffix(page.String(), "/"), token: strings.TrimSpace(token),
+		close: func() error { transport.CloseIdleConnections(); return nil },
+	}, nil
 }
 
 // Close ends it.
@@ -124,24 +129,39 @@ func (a *Admin) Stream(ctx context.Context, path string, each func(data []byte) 
 		return err
 	}
 	defer resp.Body.Close() //nolint:errcheck // it is over
+	quiet := time.AfterFunc(streamSilence, func() { _ = resp.Body.Close() })
+	defer quiet.Stop()
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, maxControlAnswer)
+	refused := false
 	for lines.Scan() {
-		if data, ok := bytes.CutPrefix(lines.Bytes(), []byte("data: ")); ok {
-			if err = each(data); err != nil {
-				return err
+		quiet.Reset(streamSilence)
+		if bytes.Equal(lines.Bytes(), []byte("event: refused")) {
+			refused = true
+		}
+		data, ok := bytes.CutPrefix(lines.Bytes(), []byte("data: "))
+		if !ok {
+			continue
+		}
+		if refused {
+			refusal := &protocol.Error{}
+			if err = json.Unmarshal(data, refusal); err != nil {
+				return fmt.Errorf("understand the server: %w", err)
 			}
+			return refusal
+		}
+		if err = each(data); err != nil {
+			return err
 		}
 	}
-	switch err = lines.Err(); {
-	case ctx.Err() != nil:
-		return nil
-	case err == nil:
-		return errors.New("the server has ended this; perhaps it was stopped")
-	default:
-		return fmt.Errorf("listen to the server: %w", err)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
+	return errors.New("the server has ended this, or cannot be reached any more")
 }
+
+// streamSilence is for how long a server that is listened to may say nothing, which says something each second.
+const streamSilence = 15 * time.Second
 
 // ask makes a request, and returns the answer of one that is not refused.
 func (a *Admin) ask(ctx context.Context, method, path string, in any) (*http.Response, error) {
@@ -159,7 +179,10 @@ func (a *Admin) ask(ctx context.Context, method, path string, in any) (*http.Res
 	}
 	resp, err := a.client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask the server: %w", err)
+		if failed, ok := errors.AsType[*url.Error](err); ok {
+			err = failed.Err // the rest of it only repeats the address
+		}
+		return nil, fmt.Errorf("cannot reach the server at %s: %w", a.base, err)
 	}
 	if resp.StatusCode == http.StatusOK {
 		return resp, nil
@@ -171,7 +194,7 @@ func (a *Admin) ask(ctx context.Context, method, path string, in any) (*http.Res
 		err = json.Unmarshal(text, refusal)
 	}
 	if err != nil || refusal.Code == 0 {
-		return nil, fmt.Errorf("the server answered %s", resp.Status)
+		return nil, fmt.Errorf("what is at %s answered %s; is it the page of a server?", a.base, resp.Status)
 	}
 	return nil, refusal
 }

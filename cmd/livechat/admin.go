@@ -51,7 +51,7 @@ const livePath = "/api/admin/"
 
 // adminCommand sees and steers a server that runs.
 type adminCommand struct {
-	Status   adminStatusCommand   `cmd:"" help:"Show how the server is."`
+	Status   adminStatusCommand   `cmd:"" default:"withargs" help:"Show how the server is."`
 	Channels adminChannelsCommand `cmd:"" help:"Show the channels."`
 	Channel  adminChannelCommand  `cmd:"" help:"Show a channel, with who is in it."`
 	Users    adminUsersCommand    `cmd:"" help:"Show who is here."`
@@ -317,7 +317,7 @@ func (c *adminPeersCommand) Run() error {
 			_, _ = fmt.Fprintln(os.Stderr, "Nobody is in a channel.")
 			return nil
 		}
-		rows := [][]string{{"CHANNEL", "NAME", "ADDRESS", "QUIET", "RTT", "LOSS IN", "LOSS OUT", "JITTER IN", "JITTER OUT", "PACKETS IN", "PACKETS OUT"}}
+		rows := [][]string{{"CHANNEL", "NAME", "ID", "ADDRESS", "QUIET", "RTT", "LOSS IN", "LOSS OUT", "JITTER IN", "JITTER OUT", "PACKETS IN", "PACKETS OUT"}}
 		for i := range all.Peers {
 			p := &all.Peers[i]
 			address := orDash(p.Address)
@@ -325,7 +325,7 @@ func (c *adminPeersCommand) Run() error {
 				address += " (no DTLS)"
 			}
 			rows = append(rows, []string{
-				p.ChannelID, p.Name, address, (time.Duration(p.QuietMS) * time.Millisecond).String(), delay(p.RTTMS), percent(p.LossIn), percent(p.LossOut),
+				p.ChannelID, p.Name, p.UserID, address, (time.Duration(p.QuietMS) * time.Millisecond).String(), delay(p.RTTMS), percent(p.LossIn), percent(p.LossOut),
 				delay(p.JitterInMS), delay(p.JitterOutMS), fmt.Sprint(p.PacketsIn), fmt.Sprint(p.PacketsOut),
 			})
 		}
@@ -354,11 +354,12 @@ func (c *adminWhyCommand) Run() error {
 		if err := table(rows); err != nil {
 			return err
 		}
-		whose := ""
-		if w.Found.Side != "" {
-			whose = " (" + w.Found.Side + ")"
+		where := map[string]string{"them": w.Talker.Name, "you": w.Listener.Name, "channel": "the channel"}[w.Found.Side]
+		rows = [][]string{
+			{}, {"who listens", namedOr(w.Listener.Name, w.Listener.UserID)}, {"who talks, \"they\"", namedOr(w.Talker.Name, w.Talker.UserID)},
+			{"what is wrong", w.Found.What}, {"where", orDash(where)}, {"what mends it", w.Found.Mend},
 		}
-		return tell("\n%s hears %s? %s%s\n%s", namedOr(w.Listener.Name, w.Listener.UserID), namedOr(w.Talker.Name, w.Talker.UserID), w.Found.What, whose, w.Found.Mend)
+		return table(rows)
 	})
 }
 

@@ -123,7 +123,7 @@ func (c *banLiftCommand) Run() error {
 		if err := admin.Do(ctx, http.MethodDelete, bansPath+"/"+url.PathEscape(c.Which), nil, &lifted); err != nil {
 			return err //nolint:wrapcheck // says it all
 		}
-		return c.print(lifted, "%s holds no more", c.Which)
+		return c.print(lifted, "no ban of %s holds any more", c.Which)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -12,7 +13,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-const traceOverview = `Follow what clients and server say to each other, as it is said, a frame a line, until it is interrupted. Tokens, secrets, the passwords in SDP and what people write are left out. It never holds the server up: who reads too slowly loses lines, and is told how many.
+const traceOverview = `Follow what clients and server say to each other, as it is said, a frame a line, until it is interrupted. Tokens, secrets, the passwords in SDP and the text of messages are left out. It never holds the server up: who reads too slowly loses lines, and is told how many.
 
 Usage: livechat trace [CHANNEL] [flags]`
 
@@ -41,8 +42,12 @@ func (c *traceCommand) Run() error {
 			query.Set(name, value)
 		}
 	}
+	if err := c.check(); err != nil {
+		return err
+	}
 	colours := !c.JSON && isTerminal(os.Stdout) && os.Getenv("NO_COLOR") == ""
 	return c.with(func(ctx context.Context, admin *app.Admin) error {
+		c.announce(ctx, admin)
 		return admin.Stream(ctx, livePath+"trace?"+query.Encode(), func(data []byte) error { //nolint:wrapcheck // says it all
 			if c.JSON {
 				_, err := fmt.Fprintf(os.Stdout, "%s\n", data)
@@ -56,6 +61,35 @@ func (c *traceCommand) Run() error {
 			return err
 		})
 	})
+}
+
+// check reports an op of which there is none.
+func (c *traceCommand) check() error {
+	if c.Op == "" {
+		return nil
+	}
+	for op := range protocol.Op(maxOp) {
+		if strings.Contains(op.String(), strings.ToUpper(c.Op)) && !strings.HasPrefix(op.String(), "OP(") {
+			return nil
+		}
+	}
+	return &app.ConfigError{Mistakes: []error{fmt.Errorf("--op=%s: no request or event has this in its name; PROTOCOL.md lists them", c.Op)}}
+}
+
+// maxOp is above every op.
+const maxOp = 256
+
+// announce says what is to come, to who would otherwise look at nothing.
+func (c *traceCommand) announce(ctx context.Context, admin *app.Admin) {
+	what := "what clients and server say to each other"
+	if c.Channel != "" {
+		what += " about " + c.Channel
+		var channel protocol.AdminChannel
+		if err := admin.Do(ctx, http.MethodGet, livePath+"channels/"+url.PathEscape(c.Channel), nil, &channel); err != nil {
+			what += ", of which there is none yet"
+		}
+	}
+	_, _ = fmt.Fprintf(os.Stderr, "Following %s. A name, →, and what that client says; or ←, and what it is told. Ctrl-C ends it.\n", what)
 }
 
 // The colours of a trace (ECMA-48, section 8.3.117).
@@ -78,9 +112,9 @@ func traceLine(line *protocol.AdminTraceLine, colours bool) string {
 	if line.Op == "" {
 		return out.String()
 	}
-	arrow, colour := "←", colourIn
+	arrow, colour := "→", colourIn
 	if !line.In {
-		arrow, colour = "→", colourOut
+		arrow, colour = "←", colourOut
 	}
 	if line.Op == protocol.OpError.String() {
 		colour = colourTrouble
@@ -94,9 +128,9 @@ func traceLine(line *protocol.AdminTraceLine, colours bool) string {
 		text, _ := json.Marshal(line.D) //nolint:errchkjson // it was JSON just now
 		payload = string(text)
 	}
-	who := line.Name
-	if who == "" {
-		who = "a stranger"
+	who := "a stranger"
+	if line.UserID != "" {
+		who = line.Name + " " + paint(colourDim, line.UserID)
 	}
 	fmt.Fprintf(&out, "%s %s %s %s %s %s\n", paint(colourDim, line.At.Local().Format("15:04:05.000")), who, arrow,
 		paint(colour, line.Op), paint(colourDim, which), payload)

@@ -145,7 +145,7 @@ func (a *Admin) explain(err error) (int, protocol.ErrorCode) {
 		return http.StatusConflict, protocol.CodeAlreadyInChannel
 	case errors.Is(err, sfu.ErrChannelFull):
 		return http.StatusConflict, protocol.CodeChannelFull
-	case errors.Is(err, sfu.ErrNotHolder):
+	case errors.Is(err, sfu.ErrNobodyHolds):
 		return http.StatusConflict, protocol.CodeNotHolder
 	case errors.Is(err, errNotRunning):
 		return http.StatusServiceUnavailable, protocol.CodeInternal
@@ -310,6 +310,8 @@ func (a *Admin) ban(r *http.Request, w http.ResponseWriter) (any, error) {
 		return nil, err
 	}
 	switch {
+	case d.UserID == "":
+		return nil, &badRequestError{http.StatusBadRequest, errors.New("user_id is missing; it is somebody's id or name")}
 	case d.DurationS == nil || *d.DurationS < 0 || *d.DurationS > int64(people.MaxBan/time.Second):
 		return nil, &badRequestError{http.StatusBadRequest, errors.New("a ban lasts up to a hundred years, or 0 for good")}
 	case utf8.RuneCountInString(d.Reason) > protocol.MaxReasonChars:

@@ -6,11 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
 // Live is what there is to see and to do while the server runs.
@@ -149,7 +153,12 @@ func (a *Admin) drain(r *http.Request, w http.ResponseWriter) (any, error) {
 	if d.Draining == nil {
 		return nil, &badRequestError{http.StatusBadRequest, errors.New("draining is missing; it is true or false")}
 	}
+	action := people.ActionUndrain
+	if *d.Draining {
+		action = people.ActionDrain
+	}
 	d.Told, d.Unread = a.Live.Drain(r.Context(), *d.Draining)
+	a.note(r, action, "")
 	return d, nil
 }
 
@@ -166,8 +175,17 @@ func (a *Admin) logLevel(r *http.Request, w http.ResponseWriter) (any, error) {
 	level, err := a.Live.LogLevel(d.Level)
 	if err != nil {
 		err = &badRequestError{http.StatusBadRequest, err}
+	} else if d.Level != "" {
+		a.note(r, people.ActionLogLevel, level)
 	}
 	return protocol.AdminLogLevel{Level: level}, err
+}
+
+// note remembers what was done to the server. What cannot be remembered has been done all the same, and the log says so.
+func (a *Admin) note(r *http.Request, action, how string) {
+	if err := a.People.Note(r.Context(), by(r), auth.Identity{}, store.Deed{Action: action, Reason: how}, time.Now()); err != nil {
+		a.Log.Error("what an operator did is not in the audit", zap.String("action", action), zap.Error(err))
+	}
 }
 
 // trace streams frames as server-sent events (HTML, section 9.2): one line of data each, and a comment now and then while there are none.
@@ -177,6 +195,12 @@ func (a *Admin) trace(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	query, stream := r.URL.Query(), http.NewResponseController(w)
+	for name := range query {
+		if !slices.Contains([]string{"channel", "user", "op"}, name) {
+			refuse(w, a.Log, http.StatusBadRequest, protocol.CodeInvalidPayload, fmt.Sprintf("there is no filter %q; they are channel, user and op", name))
+			return
+		}
+	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	begun := false
@@ -196,6 +220,10 @@ func (a *Admin) trace(w http.ResponseWriter, r *http.Request) {
 	_ = stream.SetReadDeadline(time.Time{})
 	err := a.Live.Trace(ctx, query.Get("channel"), query.Get("user"), query.Get("op"), func(line protocol.AdminTraceLine) error {
 		if line.Op == "" && line.Lost == 0 {
+			if refusal := still(r); refusal.Code != 0 {
+				text, _ := json.Marshal(refusal) //nolint:errchkjson // it is ours
+				return errors.Join(send("event: refused\ndata: "+string(text)+"\n\n"), errRefused)
+			}
 			return send(": nothing\n\n")
 		}
 		text, err := json.Marshal(line)
@@ -208,6 +236,19 @@ func (a *Admin) trace(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		refuse(w, a.Log, http.StatusServiceUnavailable, protocol.CodeRateLimited, err.Error())
 	}
+}
+
+// errRefused ends what somebody may not have any more.
+var errRefused = errors.New("refused")
+
+// stillKey is the key of a request's context under which is what says whether who asks still may; then the code is 0.
+type stillKey struct{}
+
+func still(r *http.Request) Problem {
+	if may, ok := r.Context().Value(stillKey{}).(func() Problem); ok {
+		return may()
+	}
+	return Problem{}
 }
 
 // traceWriteTimeout is how long one who looks on may take to read what is sent.

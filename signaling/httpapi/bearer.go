@@ -39,24 +39,41 @@ func (b *Bearer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b.unauthorized(w, protocol.CodeNotAuthenticated, "show an admin's token: Authorization: Bearer …; \"livechat token --user=you --admin\" prints one")
 		return
 	}
-	id, err := b.Authority.Verify(strings.TrimSpace(token), now)
+	id, refusal := b.admits(r.Context(), strings.TrimSpace(token), now)
+	switch {
+	case refusal.Code == protocol.CodeInvalidToken:
+		b.Door.failed(r)
+		b.unauthorized(w, refusal.Code, refusal.Reason)
+		return
+	case refusal.Code != 0:
+		writeJSON(w, b.Log, http.StatusForbidden, refusal)
+		return
+	}
+	ctx := context.WithValue(r.Context(), byKey{}, id)
+	// What takes long asks again.
+	ctx = context.WithValue(ctx, stillKey{}, func() Problem {
+		_, refusal := b.admits(r.Context(), strings.TrimSpace(token), time.Now())
+		return refusal
+	})
+	b.Next.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// admits returns whose a token is, or why it does not let its bearer administer; then the code is not 0.
+func (b *Bearer) admits(ctx context.Context, token string, now time.Time) (auth.Identity, Problem) {
+	id, err := b.Authority.Verify(token, now)
 	if err == nil {
-		id, _, err = b.People.Enter(r.Context(), id, now)
+		id, _, err = b.People.Enter(ctx, id, now)
 	}
 	if err != nil {
-		b.Door.failed(r)
-		b.unauthorized(w, protocol.CodeInvalidToken, err.Error())
-		return
+		return id, Problem{Code: protocol.CodeInvalidToken, Reason: err.Error()}
 	}
-	if err = b.People.Admit(r.Context(), id, people.Origin{}, now); err != nil {
-		refuse(w, b.Log, http.StatusForbidden, protocol.CodeBanned, err.Error())
-		return
+	if err = b.People.Admit(ctx, id, people.Origin{}, now); err != nil {
+		return id, Problem{Code: protocol.CodeBanned, Reason: err.Error()}
 	}
 	if id.Role < auth.RoleAdmin || id.UserID == "" {
-		refuse(w, b.Log, http.StatusForbidden, protocol.CodeAccessDenied, fmt.Sprintf("%s is %s, and this is for admins", id.UserID, id.Role.Noun()))
-		return
+		return id, Problem{Code: protocol.CodeAccessDenied, Reason: fmt.Sprintf("%s is %s, and this is for admins", id.UserID, id.Role.Noun())}
 	}
-	b.Next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), byKey{}, id)))
+	return id, Problem{}
 }
 
 func (b *Bearer) unauthorized(w http.ResponseWriter, code protocol.ErrorCode, reason string) {

@@ -36,6 +36,11 @@ const (
 	ActionLogout = "logout"
 	ActionRevoke = "revoke"
 	ActionDelete = "delete"
+	// ActionDrain lets nobody in any more, ActionUndrain lets people in again, and ActionLogLevel has the server log otherwise, of which
+	// Reason says how.
+	ActionDrain    = "drain"
+	ActionUndrain  = "undrain"
+	ActionLogLevel = "log_level"
 	// ActionUninvite takes back that somebody was let into a channel.
 	ActionUninvite = "uninvite"
 )
@@ -169,12 +174,13 @@ func (p *People) LiftBan(ctx context.Context, by auth.Identity, banOrUserID stri
 		if ban.ID == banOrUserID {
 			lift = store.BansLifted{BanID: ban.ID}
 			who.UserID, who.Name = ban.UserID, ban.UserName
-		} else if ban.UserID == banOrUserID {
-			who.Name = ban.UserName
+		} else if ban.UserID == banOrUserID || strings.EqualFold(ban.UserName, banOrUserID) { // which guests have too
+			who.UserID, who.Name = ban.UserID, ban.UserName
+			lift.UserID = ban.UserID
 		}
 	}
 	if lift.BanID == "" {
-		if person, failed := p.Whom(ctx, banOrUserID); failed == nil {
+		if person, failed := p.Whom(ctx, banOrUserID); failed == nil && who.Name == "" {
 			who, lift.UserID = person, person.UserID
 		}
 	}

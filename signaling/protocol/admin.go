@@ -150,7 +150,7 @@ type (
 	AdminLogLevel struct {
 		Level string `json:"level"`
 	}
-	// AdminTraceLine is one frame, as an event of /api/admin/trace. Secrets, what SDP has of them, and what people write are left out.
+	// AdminTraceLine is one frame, as an event of /api/admin/trace. Secrets, what SDP has of them, and the text of messages are left out.
 	AdminTraceLine struct {
 		At time.Time `json:"at"`
 		// Lost is how many lines before this one were left out, because they were read too slowly; then the rest may be absent.

@@ -71,6 +71,10 @@ const (
 	ModerationLogout ModerationAction = "logout"
 	ModerationRevoke ModerationAction = "revoke"
 	ModerationDelete ModerationAction = "delete"
+	// And these about the server: nobody is let in any more, or people are again; it logs otherwise.
+	ModerationDrain    ModerationAction = "drain"
+	ModerationUndrain  ModerationAction = "undrain"
+	ModerationLogLevel ModerationAction = "log_level"
 )
 
 // ModerationEvent says that a moderator did something to somebody.

@@ -26,6 +26,7 @@ const DONE = {
   mute: 'muted', unmute: 'unmuted', move: 'moved', kick: 'removed', ban: 'banned', unban: 'let in again',
   allow: 'let speak', deny: 'sent back to the audience', login: 'given a link to sign in', logout: 'signed out everywhere',
   revoke: 'had an invite or a token revoked', delete: 'deleted', uninvite: 'uninvited',
+  drain: 'Nobody let in any more', undrain: 'People let in again', log_level: 'Logging changed',
 };
 
 /** @type {Record<string, string>} */

@@ -18,6 +18,7 @@ const DONE = {
   mute: '음소거', unmute: '음소거 해제', move: '이동', kick: '내보내기', ban: '차단', unban: '차단 해제',
   allow: '발언 허용', deny: '청중으로 되돌림', login: '로그인 링크 발급', logout: '모든 곳에서 로그아웃',
   revoke: '초대 또는 토큰 취소', delete: '삭제', uninvite: '초대 취소',
+  drain: '새 입장 중단', undrain: '입장 재개', log_level: '로그 수준 변경',
 };
 
 /** @type {Record<string, string>} */
