@@ -356,8 +356,12 @@ func (c *adminWhyCommand) Run() error {
 		}
 		where := map[string]string{"them": w.Talker.Name, "you": w.Listener.Name, "channel": "the channel"}[w.Found.Side]
 		rows = [][]string{
-			{}, {"who listens", namedOr(w.Listener.Name, w.Listener.UserID)}, {"who talks, \"they\"", namedOr(w.Talker.Name, w.Talker.UserID)},
-			{"what is wrong", w.Found.What}, {"where", orDash(where)}, {"what mends it", w.Found.Mend},
+			{},
+			{"who listens", namedOr(w.Listener.Name, w.Listener.UserID)},
+			{"who talks, \"they\"", namedOr(w.Talker.Name, w.Talker.UserID)},
+			{"what is wrong", w.Found.What},
+			{"where", orDash(where)},
+			{"what mends it", w.Found.Mend},
 		}
 		return table(rows)
 	})
