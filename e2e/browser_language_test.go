@@ -96,7 +96,7 @@ func TestBrowserLanguages(t *testing.T) {
 // checkReasons: what the server says of a name or an invite is known to the page, which can say it in other languages.
 func checkReasons(t *testing.T, ada *participant) {
 	t.Helper()
-	var reasons []string
+	reasons := make([]string, 0, 8)
 	for _, name := range []string{"", "admin", strings.Repeat("x", 65), "\u3164", "a\u202eb", "a\u200db", "a" + strings.Repeat("\u0301", 20), "\u0301a"} {
 		_, err := names.Clean(name, 64)
 		require.ErrorIs(t, err, names.ErrName, "%q", name)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -80,10 +81,10 @@ func (c *completion) pass(word string) {
 func (c *completion) known() []*kong.Flag {
 	flags := c.model.Flags
 	for node := c.node; node != nil && node != c.model.Node; node = node.Parent {
-		flags = append(flags[:len(flags):len(flags)], node.Flags...)
+		flags = append(slices.Clip(flags), node.Flags...)
 	}
 	if c.node == c.model.Node && c.node.DefaultCmd != nil {
-		flags = append(flags[:len(flags):len(flags)], c.node.DefaultCmd.Flags...)
+		flags = append(slices.Clip(flags), c.node.DefaultCmd.Flags...)
 	}
 	return flags
 }

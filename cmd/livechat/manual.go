@@ -137,14 +137,14 @@ func manual(model *kong.Application, command *kong.Node) string {
 // roff is a page.
 type roff struct{ strings.Builder }
 
-func (p *roff) line(text string) { p.WriteString(text + "\n") }
+func (p *roff) line(text string) { _, _ = p.WriteString(text + "\n") }
 
 func (p *roff) macro(name string, args ...string) {
-	p.WriteString("." + name)
+	_, _ = p.WriteString("." + name)
 	for _, arg := range args {
-		p.WriteString(` "` + strings.ReplaceAll(escape(arg), `"`, `\(dq`) + `"`)
+		_, _ = p.WriteString(` "` + strings.ReplaceAll(escape(arg), `"`, `\(dq`) + `"`)
 	}
-	p.WriteString("\n")
+	_, _ = p.WriteString("\n")
 }
 
 // text sets paragraphs; lines that are set in stay as they are.

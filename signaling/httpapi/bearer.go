@@ -51,7 +51,7 @@ func (b *Bearer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx := context.WithValue(r.Context(), byKey{}, id)
 	// What takes long asks again.
-	ctx = context.WithValue(ctx, stillKey{}, func() Problem {
+	ctx = context.WithValue(ctx, stillKey{}, func() Problem { //nolint:contextcheck // it is the request's
 		_, refusal := b.admits(r.Context(), strings.TrimSpace(token), time.Now())
 		return refusal
 	})
