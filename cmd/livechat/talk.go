@@ -55,7 +55,7 @@ type talkCommand struct {
 	Stay        bool   `group:"sound" help:"Stay when all is played, as --record does too."`
 
 	Record string        `group:"listening" placeholder:"DIR" help:"Record each talker to a file of their own in this directory."`
-	For    time.Duration `group:"listening" placeholder:"TIME" help:"End after so long."`
+	For    time.Duration `group:"listening" placeholder:"TIME" help:"End after having been there for so long."`
 	JSON   bool          `name:"json" group:"listening" help:"Print JSON, an object a line, not lines for people."`
 }
 
@@ -67,6 +67,7 @@ func (c *talkCommand) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	signal.Ignore(syscall.SIGPIPE) // it finds out by itself that nobody reads any more, and leaves in order
 	return talk.Run(ctx, talk.Options{
 		URL: cmp.Or(c.URL, "http://"+app.DefaultHTTP), Token: c.Token, Channel: c.Channel,
 		Name: cmp.Or(c.Name, os.Getenv("USER"), os.Getenv("USERNAME"), "livechat talk"),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -426,4 +428,113 @@ func TestTalkInterrupted(t *testing.T) {
 	at, _ := recorded(t, tracks(t, dir)["Ada"])
 	require.NotEmpty(t, at)
 	t.Logf("%d files", files)
+}
+
+// TestTalkWithoutTheServer says at once that the connection is lost, and fails where it ends without one.
+func TestTalkWithoutTheServer(t *testing.T) {
+	t.Parallel()
+	server := livechat(t, nil, "--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--no-turn", "--allow-guests")
+	url, _ := started(t, server)
+	speaker := inBackground(t, livechat(t, nil, "talk", "--tone=440", "--channel=radio", "--name=Ada", url))
+	speaker.says("you have the floor")
+	player := inBackground(t, livechat(t, nil, "talk", "--play=-", "--name=Bo", url))
+	w, err := client.NewOggOpusWriter(player.in, 1, 1)
+	require.NoError(t, err)
+	for n := range uint32(100) {
+		require.NoError(t, w.WriteOpus(marked(n)))
+	}
+	player.says("in lobby")
+	timed := inBackground(t, livechat(t, nil, "talk", "--json", "--for=5s", "--name=Cy", url))
+	timed.says(`"joined"`)
+	require.NoError(t, server.Process.Kill())
+	_ = server.Wait()
+
+	timed.says(`"disconnected"`)
+	speaker.says("the connection is lost, trying again\n")
+	player.says("the connection is lost, trying again\n")
+	require.NoError(t, w.Close())
+	require.NoError(t, player.in.Close()) // all is played
+	require.Equal(t, exitFailure, speaker.interrupt())
+	for _, b := range []*background{speaker, player, timed} {
+		if b != speaker {
+			require.Equal(t, exitFailure, b.ends(), b.out)
+		}
+		require.Contains(t, b.err.String(), "it ends while the connection to "+url+" is lost")
+	}
+}
+
+// TestTalkComesBack says when it is there again, and who is.
+func TestTalkComesBack(t *testing.T) {
+	t.Parallel()
+	args := []string{"--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--no-turn", "--allow-guests"}
+	server := livechat(t, nil, args...)
+	url, _ := started(t, server)
+	b := inBackground(t, livechat(t, nil, "talk", "--name=Ada", url))
+	b.says("in lobby")
+	require.NoError(t, server.Process.Kill())
+	_ = server.Wait()
+	args[0] = "--http=" + strings.TrimPrefix(url, "http://")
+	started(t, livechat(t, nil, args...))
+	b.says("the connection is lost, trying again\nthe connection is back; something may have been missed\nin lobby; nobody else is there\n")
+	require.Zero(t, b.interrupt(), b.err)
+}
+
+// TestTalkToNobody comes to a port that takes connections and never answers: --for is no reason to end well.
+func TestTalkToNobody(t *testing.T) {
+	t.Parallel()
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer mute.Close()
+	_, stderr, code := output(t, livechat(t, nil, "talk", "--for=1s", mute.Addr().String()))
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, stderr, "cannot reach http://"+mute.Addr().String())
+}
+
+// TestTalkIsNotRead loses nothing but what it prints when nobody takes that: it leaves, and its files are whole.
+func TestTalkIsNotRead(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs /dev/full")
+	}
+	t.Parallel()
+	url := talkServer(t)
+	ada, call := guestIn(t, url, "Ada", "lobby")
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer full.Close()
+	cmd := livechat(t, nil, "talk", "--for=500ms", url)
+	stderr := new(bytes.Buffer)
+	cmd.Stdout, cmd.Stderr = full, stderr
+	require.Error(t, cmd.Run())
+	require.Equal(t, exitFailure, cmd.ProcessState.ExitCode(), stderr)
+	require.Contains(t, stderr.String(), "no space left on device; the voice goes on")
+
+	dir := t.TempDir()
+	cmd = livechat(t, nil, "talk", "--record="+dir, "--name=Rec", url)
+	stderr.Reset()
+	cmd.Stderr = stderr
+	lines, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	line, err := bufio.NewReader(lines).ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, line, "there: Ada")
+	for n := range uint32(100) {
+		require.NoError(t, call.WriteOpus(marked(n), 20*time.Millisecond))
+		time.Sleep(20 * time.Millisecond)
+		if n == 50 {
+			require.NoError(t, lines.Close())
+			_, err = ada.SendMessage(t.Context(), "lobby", "does anybody read this?")
+			require.NoError(t, err)
+		}
+	}
+	require.Error(t, cmd.Wait())
+	require.Equal(t, exitFailure, cmd.ProcessState.ExitCode(), stderr)
+	require.Contains(t, stderr.String(), "broken pipe")
+	at, _ := recorded(t, tracks(t, dir)["Ada"])
+	last := uint32(0)
+	for n := range at {
+		last = max(last, n)
+	}
+	require.Greater(t, last, uint32(30), "what came just before is there")
+	require.Eventually(t, func() bool { return len(call.Members()) == 1 }, patience, 10*time.Millisecond)
 }

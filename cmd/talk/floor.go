@@ -153,7 +153,9 @@ func (b *button) speak(ctx context.Context, grant *client.Grant) bool {
 			b.notes("you have the floor no more: %v", plainly(grant.Err()))
 			return b.held
 		case <-ctx.Done():
-			_ = grant.Release(context.WithoutCancel(ctx))
+			telling, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaving)
+			defer cancel()
+			_ = grant.Release(telling)
 			return false
 		}
 	}

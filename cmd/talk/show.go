@@ -16,13 +16,26 @@ import (
 
 // screen says what happens in the channel. Its methods may be called from any goroutine.
 type screen struct {
-	json bool
-	self string
+	json   bool
+	self   func() string // a guest who comes back is another one
+	broken chan struct{} // closed when something could not be printed
 
 	mu       sync.Mutex
 	out      io.Writer         // guarded by mu
+	err      error             // the first of out; guarded by mu
 	names    map[string]string // of all who were ever seen; guarded by mu
 	speaking []string          // by user id; guarded by mu
+}
+
+func newScreen(out io.Writer, json bool, self func() string) *screen {
+	return &screen{json: json, self: self, out: out, broken: make(chan struct{}), names: map[string]string{}}
+}
+
+// failure is what went wrong with printing, if anything did.
+func (s *screen) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
 }
 
 // line is what happened, for programs.
@@ -42,12 +55,20 @@ type line struct {
 func (s *screen) say(l line, plain string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.json {
-		l.At = time.Now().UTC()
-		_ = json.NewEncoder(s.out).Encode(l) // who does not listen any more hears the voice still
+	if s.err != nil {
 		return
 	}
-	_, _ = fmt.Fprintf(s.out, plain+"\n", args...)
+	var err error
+	if s.json {
+		l.At = time.Now().UTC()
+		err = json.NewEncoder(s.out).Encode(l)
+	} else {
+		_, err = fmt.Fprintf(s.out, plain+"\n", args...)
+	}
+	if err != nil {
+		s.err = fmt.Errorf("what happens cannot be printed: %w", err)
+		close(s.broken)
+	}
 }
 
 // learn notes what people are called.
@@ -73,9 +94,12 @@ func (s *screen) name(userID string) string {
 func (s *screen) arrived(call *client.Call) {
 	members := call.Members()
 	s.learn(members...)
+	s.mu.Lock()
+	s.speaking = nil
+	s.mu.Unlock()
 	others := make([]string, 0, len(members))
 	for _, m := range members {
-		if m.UserID != s.self {
+		if m.UserID != s.self() {
 			others = append(others, printable(m.Name))
 		}
 	}
@@ -88,13 +112,14 @@ func (s *screen) arrived(call *client.Call) {
 
 // show says what an event means, when it is worth a line.
 func (s *screen) show(call *client.Call, ev client.Event) {
+	s.learn(call.Members()...) // of whom nobody has told where events were missed
 	switch d := ev.Payload.(type) {
 	case *protocol.ChannelEvent:
 		if d.ChannelID == call.ChannelID() {
 			s.showMember(d)
 		}
 	case *protocol.MessageEvent:
-		if d.AuthorID == s.self && !s.json {
+		if d.AuthorID == s.self() && !s.json {
 			return // it stands there as it was typed
 		}
 		s.say(line{Event: "message", Channel: d.ChannelID, UserID: d.AuthorID, Name: d.AuthorName, Text: d.Content},
@@ -104,7 +129,7 @@ func (s *screen) show(call *client.Call, ev client.Event) {
 			s.showSpeakers(d)
 		}
 	case *protocol.FloorTaken:
-		if d.ChannelID == call.ChannelID() && d.UserID != s.self {
+		if d.ChannelID == call.ChannelID() && d.UserID != s.self() {
 			s.say(line{Event: "floor", Channel: d.ChannelID, UserID: d.UserID, Name: d.Name}, "%s has the floor", printable(d.Name))
 		}
 	case *protocol.FloorIdle:
@@ -116,16 +141,26 @@ func (s *screen) show(call *client.Call, ev client.Event) {
 			s.say(line{Event: "floor_ends"}, "the floor is taken back in %d s", (d.GraceMS+999)/1000)
 		}
 	case *protocol.ModerationEvent:
+		if d.Joined != nil { // the second one of a move
+			s.arrived(call)
+			return
+		}
 		s.showModeration(d)
+	case *client.Disconnected:
+		s.say(line{Event: "disconnected"}, "the connection is lost, trying again")
+	case *client.Resumed:
+		s.say(line{Event: "resumed"}, "the connection is back; nothing was missed")
 	case *client.Reidentified:
-		s.say(line{Event: "reconnected"}, "the connection was lost; something may have been missed")
+		s.say(line{Event: "reconnected"}, "the connection is back; something may have been missed")
+	case *client.Rejoined:
+		s.arrived(call)
 	case *client.Missed:
 		s.say(line{Event: "missed"}, "%d events were missed", d.Count)
 	}
 }
 
 func (s *screen) showMember(d *protocol.ChannelEvent) {
-	if d.Member == nil || d.Member.UserID == s.self {
+	if d.Member == nil || d.Member.UserID == s.self() {
 		return
 	}
 	l := line{Event: string(d.Event), Channel: d.ChannelID, UserID: d.Member.UserID, Name: d.Member.Name, Cause: string(d.Cause)}
@@ -167,7 +202,7 @@ func (s *screen) showSpeakers(d *protocol.Speakers) {
 
 func (s *screen) showModeration(d *protocol.ModerationEvent) {
 	whom, by := printable(d.Name), "the operator"
-	if d.UserID == s.self {
+	if d.UserID == s.self() {
 		whom = "you"
 	}
 	if d.ByName != "" {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/signaling/client"
@@ -16,7 +17,8 @@ import (
 )
 
 const (
-	// joining is how long coming in may take.
+	// dialing is how long signing in may take, and joining how long voice may take to get through.
+	dialing = 10 * time.Second
 	joining = 30 * time.Second
 	// leaving is how long saying goodbye may take.
 	leaving = 2 * time.Second
@@ -37,8 +39,9 @@ type session struct {
 	playing chan error // holds one: what was played has ended
 }
 
-// Run takes part in a channel until ctx is done, what is played has ended, or the channel has. The error is nil when it came to its
-// end as it was meant to; a recording that ended early is one, though the voice went on.
+// Run takes part in a channel until ctx is done, what is played has ended, the channel has, or nobody reads Out any more. The error is nil when
+// it came to its end as it was meant to, and in the channel; a recording that ended early is one, though the voice went on, and so is an Out
+// that took not everything.
 func Run(ctx context.Context, opts Options) error {
 	s := &session{Options: opts, gate: newGate(), playing: make(chan error, 1)}
 	if err := s.Validate(); err != nil {
@@ -53,11 +56,6 @@ func Run(ctx context.Context, opts Options) error {
 	}
 	if s.source != nil {
 		defer s.source.close()
-	}
-	if s.For > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.For)
-		defer cancel()
 	}
 	err = s.run(ctx)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
@@ -78,7 +76,7 @@ func (s *session) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer s.client.Close() //nolint:errcheck // never fails
-	s.screen = &screen{json: s.JSON, out: s.Out, self: s.client.UserID(), names: map[string]string{}}
+	s.screen = newScreen(s.Out, s.JSON, s.client.UserID)
 	join := client.JoinOptions{ListenOnly: s.source == nil, Slots: 1, OnPacket: func(*client.Slot, client.Packet) {}}
 	if s.Record != "" {
 		if !slices.Contains(s.client.Ready().May, protocol.RightRecord) {
@@ -95,12 +93,17 @@ func (s *session) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer s.leave(ctx)
-	return s.takePart(ctx)
+	if s.For > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.For)
+		defer cancel()
+	}
+	return errors.Join(s.takePart(ctx), s.screen.failure())
 }
 
 // dial signs in.
 func (s *session) dial(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, joining)
+	ctx, cancel := context.WithTimeout(ctx, dialing)
 	defer cancel()
 	if err := s.signIn(ctx, &s.place, s.notes); err != nil {
 		return err
@@ -156,6 +159,9 @@ func (s *session) join(outer context.Context, opts client.JoinOptions) error {
 }
 
 func (s *session) leave(ctx context.Context) {
+	if !s.call.Present() {
+		return // nobody is there to hear it
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaving)
 	defer cancel()
 	_ = s.call.Leave(ctx) // it hears of it by the end of the connection, at last
@@ -180,12 +186,18 @@ func (s *session) takePart(ctx context.Context) error {
 	if s.In != nil && !s.readsSound() {
 		go s.read(ctx) // ends with its input
 	}
+	broken := s.screen.broken
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return s.over()
 		case <-s.call.Done():
 			return s.gone()
+		case <-broken:
+			if broken = nil; errors.Is(s.screen.failure(), syscall.EPIPE) {
+				return nil // the failure says it
+			}
+			s.notes("%v; the voice goes on", s.screen.failure())
 		case err := <-floor:
 			if err != nil {
 				return err
@@ -199,10 +211,21 @@ func (s *session) takePart(ctx context.Context) error {
 			case s.Stay || s.Record != "":
 				s.notes("all is played; Ctrl-C ends")
 			default:
-				return nil
+				return s.over()
 			}
 		}
 	}
+}
+
+// over is the error of ending now: that one is not there.
+func (s *session) over() error {
+	if s.call.Err() != nil {
+		return s.gone()
+	}
+	if !s.call.Present() {
+		return fmt.Errorf("it ends while the connection to %s is lost", s.place.base)
+	}
+	return nil
 }
 
 // gone says why the call is over.

@@ -66,6 +66,10 @@ func (c *Call) Members() []protocol.Member {
 	return c.members
 }
 
+// Present reports whether the server counts the client among the members, as far as is known: not while there is no connection, nor
+// while the call is being joined again.
+func (c *Call) Present() bool { return c.client.online.Load() && c.present.Load() }
+
 // PeerConnection returns the WebRTC connection of now, for statistics. Closing it or
 // changing its handlers breaks the call.
 func (c *Call) PeerConnection() *webrtc.PeerConnection { return c.media.Load().pc }

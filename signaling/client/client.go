@@ -31,6 +31,7 @@ type Client struct {
 	// nil: none. The running goroutine's own.
 	reconnect *protocol.Reconnect
 	seen      atomic.Uint64 // number of the last event
+	online    atomic.Bool   // there is a connection, and it has the session
 	// iceServers are for the next call: READY's, or those of a later ICE_SERVERS.
 	iceServers atomic.Pointer[[]protocol.ICEServer]
 	done       chan struct{}  // closed when the session has ended

@@ -60,6 +60,7 @@ func (c *Client) run(l *link) {
 	}
 	for {
 		err := c.serve(l)
+		c.online.Store(false)
 		c.sending.Lock()
 		if c.link == l {
 			c.link = nil
@@ -73,10 +74,12 @@ func (c *Client) run(l *link) {
 			return
 		}
 		c.log.Info("connection lost, coming back", "error", err)
+		c.events.put(Event{Payload: &Disconnected{Err: err}})
 		if l, err = c.comeBack(err); err != nil {
 			c.end(err)
 			return
 		}
+		c.online.Store(true)
 	}
 }
 
@@ -232,7 +235,11 @@ func (c *Client) goOn(l *link) error {
 	}
 	c.resendLocked(l)
 	// Says that RESUMED has arrived: from then on the token before it is worth nothing.
-	return l.ask(protocol.OpHeartbeat, protocol.Heartbeat{S: c.seen.Load()})
+	err := l.ask(protocol.OpHeartbeat, protocol.Heartbeat{S: c.seen.Load()})
+	if err == nil {
+		c.events.put(Event{Payload: &Resumed{}})
+	}
+	return err
 }
 
 // giveUp closes a link that answers no more, so that the client comes back on another one.
@@ -314,6 +321,19 @@ func repeatable(op protocol.Op) bool {
 		return false
 	}
 }
+
+// Disconnected is the payload of an event of the client's own: the connection is lost, and the client tries to come back. A Resumed
+// or a Reidentified follows when it has, or the end of the events. Voice may go on meanwhile, since it has a way of its own.
+type Disconnected struct {
+	Err error // why
+}
+
+// Resumed is the payload of an event of the client's own: the connection is there again, and what was missed has been told.
+type Resumed struct{}
+
+// Rejoined is the payload of an event of the client's own: the call, whose media or session was lost, is in its channel again.
+// Members and slots may be others.
+type Rejoined struct{}
 
 // Reidentified is the payload of an event of the client's own: the session was lost, and
 // another has begun. What happened in between was told to nobody; channels and their members

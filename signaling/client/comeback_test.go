@@ -97,7 +97,7 @@ func TestLostSessionIsBegunAnew(t *testing.T) {
 	var voice protocol.VoiceState
 	require.NoError(t, frames[0].Bind(&voice))
 	require.Equal(t, protocol.VoiceState{SelfMute: new(true), Mic: new(protocol.MicHeld)}, voice)
-	for _, payload := range []any{&protocol.MessageEvent{}, &Reidentified{}, &protocol.MessageEvent{}} {
+	for _, payload := range []any{&protocol.MessageEvent{}, &Disconnected{}, &Reidentified{}, &protocol.MessageEvent{}} {
 		require.IsType(t, payload, (<-c.Events()).Payload)
 	}
 	require.NoError(t, c.Err())
@@ -278,14 +278,28 @@ func TestSessionIsResumed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "m", created.MessageID)
 	require.Equal(t, <-ids, <-ids, "repeated under its id")
-	for i, want := range []string{"one", "two", "three", "four"} {
+	heard, away := []string{}, false
+	for begun := false; !begun; {
 		ev := <-c.Events()
-		require.EqualValues(t, i+1, ev.S)
-		message, ok := ev.Payload.(*protocol.MessageEvent)
-		require.True(t, ok, "%T", ev.Payload)
-		require.Equal(t, want, message.Content)
+		switch d := ev.Payload.(type) {
+		case *protocol.MessageEvent:
+			heard = append(heard, d.Content)
+			require.EqualValues(t, len(heard), ev.S)
+		case *Disconnected:
+			require.False(t, away, "told once")
+			require.Error(t, d.Err)
+			away = true
+		case *Resumed:
+			require.True(t, away)
+			away = false
+		case *Reidentified:
+			require.True(t, away)
+			begun = true
+		default:
+			t.Fatalf("%T", d)
+		}
 	}
-	require.IsType(t, &Reidentified{}, (<-c.Events()).Payload)
+	require.Equal(t, []string{"one", "two", "three", "four"}, heard)
 	require.Equal(t, "s2", c.Ready().SessionID)
 	require.Equal(t, protocol.Resume{V: 1, SessionID: "s1", ResumeToken: "first", S: 1}, <-resumes)
 	require.Equal(t, protocol.Resume{V: 1, SessionID: "s1", ResumeToken: "second", S: 3}, <-resumes)

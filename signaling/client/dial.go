@@ -88,6 +88,7 @@ func Dial(ctx context.Context, rawURL string, opts Options) (*Client, error) {
 		return nil, fmt.Errorf("dial: %w", withCause(ctx, err))
 	}
 	c.link = l
+	c.online.Store(true)
 	c.wg.Add(1)
 	go c.run(l) //nolint:contextcheck // the context bounds the connecting only
 	return c, nil

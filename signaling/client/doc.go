@@ -15,7 +15,8 @@
 // until Close or until the server says that there is no coming back. It resumes its session: events
 // that were missed come in order, requests are answered once, and the call goes on, which nobody
 // notices. A session that is lost is begun anew: voice state and subscriptions are told again, presences are watched again, the call
-// is joined again with the same Slots, and an event with a Reidentified says that things may have happened in between.
+// is joined again with the same Slots, and an event with a Reidentified says that things may have happened in between. Disconnected
+// and Resumed tell of what nobody notices otherwise, Rejoined of the call.
 // Requests made meanwhile wait. Media moves to another path when nothing comes any more, when the server says that
 // nothing comes there, and when the machine's addresses change. Options.NoReconnect is without all of this.
 //

@@ -18,7 +18,8 @@ type Event struct {
 	// *protocol.VoiceStateEvent, *protocol.Speakers, *protocol.SlotMap,
 	// *protocol.MediaState, *protocol.Listen, *protocol.ModerationEvent, *protocol.ICEServers, *protocol.Reconnect, *protocol.PlaybackWanted, which the client answers by itself, *protocol.Presence, *PresenceSnapshot,
 	// *protocol.FloorGranted, *protocol.FloorDeny, *protocol.FloorTaken, *protocol.FloorIdle, *protocol.FloorRevoke, which is a warning while it
-	// has a GraceMS, *protocol.FloorQueuePosInfo, *Missed, *Reidentified, or a json.RawMessage for an opcode this version does not know.
+	// has a GraceMS, *protocol.FloorQueuePosInfo, *Missed, *Disconnected, *Resumed, *Reidentified, *Rejoined, or a
+	// json.RawMessage for an opcode this version does not know.
 	Payload any
 }
 

@@ -144,7 +144,11 @@ func (c *Call) negotiate(ctx context.Context, m *media) error {
 		err = c.client.request(ctx, protocol.OpChannelJoin, request, func(f protocol.Frame) error {
 			bindErr := bindReply(f, &joined)
 			if bindErr == nil {
+				again := c.joined.Load()
 				c.install(joined)
+				if again {
+					c.client.events.put(Event{Payload: &Rejoined{}})
+				}
 			}
 			return bindErr
 		})

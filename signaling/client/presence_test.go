@@ -77,6 +77,7 @@ func TestPresenceIsWatchedAgain(t *testing.T) {
 	next(&protocol.Presence{})
 	require.Equal(t, []protocol.Present{{UserID: "bob", Name: "bob"}, {UserID: "cy", SelfMute: true}}, known.Channels[0].Members)
 	require.Equal(t, roomWith("bob"), now, "what was returned stays what it was")
+	next(&Disconnected{})
 	next(&Reidentified{})
 	next(&PresenceSnapshot{})
 	require.Equal(t, roomWith("dee"), known)
@@ -87,6 +88,7 @@ func TestPresenceIsWatchedAgain(t *testing.T) {
 	require.Empty(t, now.Channels)
 	_, err = c.Channel(ctx, "room")
 	require.NoError(t, err)
+	next(&Disconnected{})
 	next(&Reidentified{})
 	require.NoError(t, c.Err())
 }

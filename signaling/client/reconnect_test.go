@@ -40,6 +40,7 @@ func TestReconnectSaysWhenToComeBack(t *testing.T) {
 	require.GreaterOrEqual(t, (<-came).Sub(<-closed), after)
 	require.Less(t, (<-came).Sub(<-closed), after, "chance decides again")
 	for range 2 {
+		require.IsType(t, &Disconnected{}, (<-c.Events()).Payload)
 		require.IsType(t, &Reidentified{}, (<-c.Events()).Payload)
 	}
 }
@@ -78,9 +79,33 @@ func TestDrainingServerIsTriedAgain(t *testing.T) {
 		c.until(protocol.OpHello)
 	})
 	c := srv.dial(Options{Token: "ada"})
+	require.IsType(t, &Disconnected{}, (<-c.Events()).Payload)
 	require.IsType(t, &Reidentified{}, (<-c.Events()).Payload)
 	require.Equal(t, "s2", c.Ready().SessionID)
 	require.NoError(t, c.Err())
+}
+
+// Whoever reads the events hears that the connection is lost, that another session has begun, and that the call is in its channel again.
+func TestRejoiningIsTold(t *testing.T) {
+	t.Parallel()
+	peers := make(chan *fakePeer, 2)
+	srv, _ := comings(t, joinable(t, peers, nil), joinable(t, peers, nil))
+	c := srv.dial(Options{Token: "ada"})
+	call, err := c.Join(testContext(t), "room", JoinOptions{Slots: 1})
+	require.NoError(t, err)
+	require.True(t, call.Present())
+	c.sending.Lock()
+	c.link.close()
+	c.sending.Unlock()
+	for _, payload := range []any{&Disconnected{}, &Reidentified{}, &Rejoined{}} {
+		require.IsType(t, payload, (<-c.Events()).Payload)
+	}
+	waitFor(t, "the call is there again", call.Present)
+	require.NoError(t, c.Close())
+	require.False(t, call.Present())
+	for range 2 {
+		require.NoError(t, (<-peers).pc.GracefulClose())
+	}
 }
 
 // A join that a server refuses because it is about to go succeeds with the server that comes after it.
