@@ -140,7 +140,7 @@ func TestTalkRecords(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "rec")
 	recorder := inBackground(t, livechat(t, nil, "talk", "--record="+dir, "--name=Rec", url))
 	recorder.says("in lobby; nobody else is there")
-	recorder.says("no leave to record")
+	recorder.says("it records, though the server has not given you the right to")
 	ada, adas := guestIn(t, url, "Ada", "lobby")
 	_, bos := guestIn(t, url, "Bo", "lobby")
 	recorder.says("Bo has come")
@@ -284,7 +284,7 @@ func TestTalkSignsIn(t *testing.T) {
 	dir := t.TempDir()
 	stdout, stderr, code = talks(nil, "--record="+dir, url+"/#token="+strings.TrimSpace(token)+"&channel=radio")
 	require.Zero(t, code, stderr)
-	require.NotContains(t, stderr, "no leave to record")
+	require.NotContains(t, stderr, "it records, though")
 	var joined struct {
 		Event   string            `json:"event"`
 		Channel string            `json:"channel_id"`
@@ -316,6 +316,8 @@ func TestTalkRefuses(t *testing.T) {
 		"file":        {[]string{"--play=" + broken, url}, exitFailure, "it must be Opus in Ogg"},
 		"no file":     {[]string{"--play=" + broken + "x", url}, exitFailure, "no such file"},
 		"directory":   {[]string{"--record=" + broken, url}, exitFailure, "not a directory"},
+		"no sound":    {[]string{"--play=", url}, exitUsage, "--play: must not be empty"},
+		"nowhere":     {[]string{"--record=", url}, exitUsage, "--record: must not be empty"},
 		"both":        {[]string{"--tone=1", "--pcm", url}, exitUsage, "only one of --play, --tone and --pcm"},
 	} {
 		_, stderr, code := output(t, livechat(t, nil, append([]string{"talk"}, test.args...)...))
@@ -477,6 +479,33 @@ func TestTalkComesBack(t *testing.T) {
 	started(t, livechat(t, nil, args...))
 	b.says("the connection is lost, trying again\nthe connection is back; something may have been missed\nin lobby; nobody else is there\n")
 	require.Zero(t, b.interrupt(), b.err)
+}
+
+// TestTalkIsMoved says where it is then and who is there, and records them under their names.
+func TestTalkIsMoved(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	data := "--data=" + filepath.Join(home, "data")
+	url, _ := started(t, livechat(t, nil, data, "--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--no-turn", "--allow-guests"))
+	_, call := guestIn(t, url, "-Ada", "radio")
+	dir := filepath.Join(home, "rec")
+	b := inBackground(t, livechat(t, nil, "talk", "--record="+dir, "--name=Bo", url))
+	b.says("in lobby; nobody else is there\n")
+	_, stderr, code := output(t, livechat(t, nil, "admin", "move", data, "Bo", "radio"))
+	require.Zero(t, code, stderr)
+	b.says("move: you, by the operator\nin radio; there: -Ada\n")
+	_, err := call.Floor().Acquire(t.Context(), client.FloorRequest{})
+	require.NoError(t, err)
+	for n := range uint32(30) {
+		require.NoError(t, call.WriteOpus(marked(n), 20*time.Millisecond))
+		time.Sleep(20 * time.Millisecond)
+	}
+	b.says("speaking: -Ada\n")
+	require.Zero(t, b.interrupt(), b.err)
+	require.Equal(t, 1, strings.Count(b.out.String(), "move:"), b.out)
+	files := tracks(t, dir)
+	require.Len(t, files, 1)
+	require.Contains(t, files, "_Ada")
 }
 
 // TestTalkToNobody comes to a port that takes connections and never answers: --for is no reason to end well.

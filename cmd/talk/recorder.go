@@ -1,6 +1,7 @@
 package talk
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -141,7 +142,7 @@ func (r *recorder) finish() error {
 // open makes the file of one talker. What is there already is left alone.
 func (r *recorder) open(userID string, channels int) (*client.OggOpusWriter, error) {
 	name := r.nameOf(userID)
-	stem := fileName(userID)
+	stem := cmp.Or(fileName(userID), "_")
 	if n := fileName(name); n != "" && n != stem {
 		stem = n + " " + stem
 	}
@@ -171,7 +172,11 @@ func fileName(name string) string {
 	if len(name) > maxFileName {
 		name = strings.ToValidUTF8(name[:maxFileName], "")
 	}
-	return strings.Trim(name, ". ")
+	name = strings.Trim(name, ". ")
+	if rest, ok := strings.CutPrefix(name, "-"); ok { // which commands would take for a flag
+		name = "_" + rest
+	}
+	return name
 }
 
 // pagedFile is a file that ends with a whole page, also when one did not fit.

@@ -59,6 +59,9 @@ func newOggSource(r io.Reader, name string, done func()) (source, error) {
 	ogg, err := client.NewOggOpus(r)
 	if err != nil {
 		done()
+		if errors.Is(err, client.ErrChannels) {
+			return nil, fmt.Errorf("play %s: %w; make it stereo: ffmpeg -i IN -ac 2 -c:a libopus OUT.opus", name, err)
+		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			err = errors.New("it ends before its sound begins")
 		}

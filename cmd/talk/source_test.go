@@ -3,6 +3,7 @@ package talk
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math"
@@ -131,6 +132,10 @@ func TestBrokenFiles(t *testing.T) {
 		"half a header": {whole.Bytes()[:50], "ends before its sound begins"},
 		"cut off":       {whole.Bytes()[:whole.Len()-3], "unexpected EOF"},
 		"bits flipped":  {flipped, "checksum"},
+		"5.1":           {headed(t, 6, 1), "6 channels, mapping family 1; make it stereo: ffmpeg -i IN -ac 2"},
+		"ambisonic":     {headed(t, 2, 2), "mapping family 2"},
+		"no channels":   {headed(t, 0, 0), "0 channels"},
+		"three":         {headed(t, 3, 0), "3 channels"},
 	} {
 		path := filepath.Join(t.TempDir(), "broken.opus")
 		require.NoError(t, os.WriteFile(path, test.file, 0o600))
@@ -149,4 +154,27 @@ func TestBrokenFiles(t *testing.T) {
 		require.ErrorContains(t, err, test.says, name)
 		require.ErrorContains(t, err, "broken.opus", name)
 	}
+}
+
+// headed is a file whose first page says how many channels it has, in which family, and is sound.
+func headed(t *testing.T, channels, family byte) []byte {
+	t.Helper()
+	file := new(bytes.Buffer)
+	_, err := client.NewOggOpusWriter(file, 1, 1)
+	require.NoError(t, err)
+	page := file.Bytes()[:bytes.Index(file.Bytes()[4:], []byte("OggS"))+4]
+	head := page[bytes.Index(page, []byte("OpusHead")):]
+	head[9], head[18] = channels, family
+	const checksum = 22 // RFC 3533, section 6
+	binary.LittleEndian.PutUint32(page[checksum:], 0)
+	crc := uint32(0)
+	for _, b := range page {
+		crc ^= uint32(b) << 24
+		for range 8 {
+			carry := crc >> 31
+			crc = crc<<1 ^ carry*0x04c11db7
+		}
+	}
+	binary.LittleEndian.PutUint32(page[checksum:], crc)
+	return file.Bytes()
 }

@@ -80,7 +80,8 @@ func (s *session) run(ctx context.Context) (err error) {
 	join := client.JoinOptions{ListenOnly: s.source == nil, Slots: 1, OnPacket: func(*client.Slot, client.Packet) {}}
 	if s.Record != "" {
 		if !slices.Contains(s.client.Ready().May, protocol.RightRecord) {
-			s.notes("the server gives you no leave to record, as a token by livechat token --record does: ask those whom you record")
+			s.notes("it records, though the server has not given you the right to, as a token by livechat token --record does, and hinders nobody: " +
+				"ask those whom you record")
 		}
 		recorder, failed := newRecorder(s.Record, s.screen.name, s.notes)
 		if failed != nil {

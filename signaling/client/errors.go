@@ -39,6 +39,8 @@ var (
 	ErrFloorAsked = errors.New("another place on the floor is asked for already")
 	// ErrOgg: what PlayOgg was given is not an Ogg stream, or a broken one.
 	ErrOgg = errors.New("not a sound Ogg stream")
+	// ErrChannels: the Opus stream has more channels than two, or another order of them than a call can carry (RFC 7845, section 5.1.1).
+	ErrChannels = errors.New("not mono or stereo")
 	// ErrFrame: the bytes given are not an Opus packet that can be sent.
 	ErrFrame = errors.New("not an Opus packet")
 )

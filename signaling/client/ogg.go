@@ -25,13 +25,27 @@ type OggOpus struct {
 	pages *oggReader
 }
 
-// NewOggOpus reads the headers of a stream. The error is ErrOgg, ErrFrame when the stream does not hold Opus, or the reader's.
+// The bytes of an OpusHead (RFC 7845, section 5.1).
+const (
+	opusHeadLen      = 19
+	opusHeadChannels = 9
+	opusHeadFamily   = 18
+)
+
+// NewOggOpus reads the headers of a stream. The error is ErrOgg, ErrFrame when the stream does not hold Opus, ErrChannels when it is
+// neither mono nor stereo, or the reader's.
 func NewOggOpus(r io.Reader) (*OggOpus, error) {
 	o := &OggOpus{pages: newOggReader(r)}
-	if head, err := o.pages.next(); err != nil {
+	head, err := o.pages.next()
+	switch {
+	case err != nil:
 		return nil, err
-	} else if !bytes.HasPrefix(head, []byte("OpusHead")) {
+	case !bytes.HasPrefix(head, []byte("OpusHead")) || len(head) < opusHeadLen:
 		return nil, fmt.Errorf("%w: no OpusHead", ErrFrame)
+	}
+	// The packets of the other families hold several streams, which one decoder plays as noise.
+	if n, family := head[opusHeadChannels], head[opusHeadFamily]; family != 0 || n < 1 || n > 2 {
+		return nil, fmt.Errorf("%w: %d channels, mapping family %d", ErrChannels, n, family)
 	}
 	if tags, err := o.pages.next(); err != nil {
 		return nil, err
@@ -143,8 +157,8 @@ const NoLevel = noLevel
 
 // PlayOgg sends an Ogg Opus stream (RFC 7845) at the speed it is meant to be heard and
 // returns nil at its end. It stops early with the context's error, the reader's, that of
-// the call when it ends, ErrOgg, or ErrFrame when the stream does not hold Opus. Of several
-// logical streams the first is played.
+// the call when it ends, ErrOgg, ErrFrame when the stream does not hold Opus, or ErrChannels
+// when it is neither mono nor stereo. Of several logical streams the first is played.
 func (c *Call) PlayOgg(ctx context.Context, r io.Reader) error {
 	ogg, err := NewOggOpus(r)
 	if err != nil {
