@@ -43,7 +43,7 @@ type administering struct {
 	serversData
 
 	Server string `env:"LIVECHAT_ADMIN_SERVER" group:"care" placeholder:"URL" help:"Do it on another machine's server, whose page is there; with an admin's token in LIVECHAT_ADMIN_TOKEN. LIVECHAT_ADMIN_SERVER says it too."`
-	Token  string `name:"admin-token" hidden:"" env:"LIVECHAT_ADMIN_TOKEN" placeholder:"TOKEN" help:"An admin's."`
+	Token  string `name:"admin-token" hidden:"" env:"LIVECHAT_ADMIN_TOKEN" group:"care" placeholder:"TOKEN" help:"An admin's."`
 	JSON   bool   `name:"json" group:"care" help:"Print JSON, for programs."`
 }
 
