@@ -511,7 +511,7 @@ func TestTalkIsMoved(t *testing.T) {
 // TestTalkToNobody comes to a port that takes connections and never answers: --for is no reason to end well.
 func TestTalkToNobody(t *testing.T) {
 	t.Parallel()
-	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	mute, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer mute.Close()
 	_, stderr, code := output(t, livechat(t, nil, "talk", "--for=1s", mute.Addr().String()))

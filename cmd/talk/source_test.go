@@ -162,8 +162,10 @@ func headed(t *testing.T, channels, family byte) []byte {
 	file := new(bytes.Buffer)
 	_, err := client.NewOggOpusWriter(file, 1, 1)
 	require.NoError(t, err)
-	page := file.Bytes()[:bytes.Index(file.Bytes()[4:], []byte("OggS"))+4]
-	head := page[bytes.Index(page, []byte("OpusHead")):]
+	const begins, length = 28, 19 // behind a page's header and one lacing value
+	page := file.Bytes()[:begins+length]
+	head := page[begins:]
+	require.Equal(t, "OpusHead", string(head[:8]))
 	head[9], head[18] = channels, family
 	const checksum = 22 // RFC 3533, section 6
 	binary.LittleEndian.PutUint32(page[checksum:], 0)
