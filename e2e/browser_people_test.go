@@ -58,6 +58,19 @@ func TestBrowserPeople(t *testing.T) {
 	ada.click("[data-tab=chat]")
 	ada.see("#talkers", "Ben")
 	ada.picture("talkers")
+
+	// Where the first of a list goes, whoever stays keeps their place, and the focus.
+	require.Equal(t, "c of bcde", evaluate[string](ada, `import('/js/ui/dom.js').then(({ renderList }) => {
+		const list = document.body.appendChild(document.createElement('div'));
+		const create = (key) => Object.assign(document.createElement('button'), { textContent: key });
+		const draw = (keys) => renderList(list, [...keys], (key) => key, create, () => {});
+		draw('abcd');
+		list.children[2].focus();
+		draw('bcde');
+		const is = document.activeElement.textContent + ' of ' + list.textContent;
+		list.remove();
+		return is;
+	})`))
 	ada.noComplaints()
 	ben.noComplaints()
 }

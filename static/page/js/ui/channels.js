@@ -127,7 +127,7 @@ export function mountChannels(session, dialogs) {
   const onSpeaking = () => {
     for (const child of list.children) {
       const [, present, more] = /** @type {HTMLCollectionOf<HTMLElement>} */ (child.children);
-      if (!present.hidden && present.checkVisibility()) {
+      if (!present.hidden) {
         renderPresent(present, /** @type {HTMLElement} */ (child).dataset.key ?? '', more.ariaExpanded === 'true');
       }
     }

@@ -115,22 +115,27 @@ export async function copy(text) {
  * @param {(element: HTMLElement, item: T, index: number) => void} update
  */
 export function renderList(parent, items, keyOf, create, update) {
+  const keys = items.map(keyOf);
+  const wanted = new Set(keys);
   /** @type {Map<string, HTMLElement>} */
   const old = new Map();
-  for (const child of parent.children) {
+  for (const child of [...parent.children]) {
     const element = /** @type {HTMLElement} */ (child);
-    old.set(element.dataset.key ?? '', element);
+    const key = element.dataset.key ?? '';
+    if (wanted.has(key)) {
+      old.set(key, element);
+    } else {
+      element.remove(); // before all else: those after it are not moved then
+    }
   }
   /** @type {Element | null} */
   let next = parent.firstElementChild;
   items.forEach((item, index) => {
-    const key = keyOf(item);
-    let element = old.get(key);
+    let element = old.get(keys[index]);
     if (!element) {
       element = create(item);
-      element.dataset.key = key;
+      element.dataset.key = keys[index];
     }
-    old.delete(key);
     update(element, item, index);
     if (element === next) {
       next = next.nextElementSibling;
@@ -138,7 +143,4 @@ export function renderList(parent, items, keyOf, create, update) {
       parent.insertBefore(element, next);
     }
   });
-  for (const gone of old.values()) {
-    gone.remove();
-  }
 }

@@ -257,9 +257,10 @@ export function mountPeople(session, dialogs) {
       const item = /** @type {HTMLElement} */ (child);
       const member = call.room?.members.get(item.dataset.userId ?? '');
       const speaks = speaking.has(item.dataset.userId ?? '');
-      setText(/** @type {Element} */ (item.querySelector('.person__speaks')), speaks ? phrases.people.speaking : '');
-      if (member && item.classList.toggle('person--speaking', speaks) !== (item.dataset.spoke === 'true')) {
+      if (member && speaks !== (item.dataset.spoke === 'true')) {
         item.dataset.spoke = String(speaks);
+        item.classList.toggle('person--speaking', speaks);
+        setText(/** @type {Element} */ (item.querySelector('.person__speaks')), speaks ? phrases.people.speaking : '');
         update(item, member); // who speaks may not be heard
       }
     }
