@@ -14,6 +14,8 @@ import { Store } from './store.js';
 
 /** Entries kept while one reads the newest; older ones are read again when they are looked for. */
 const KEPT = 300;
+/** So many may come by themselves, messages and notes, to one who does not read on: the page was left for the night, and not at its end. */
+const UNREAD = 500;
 /** For how long a message whose fate is unknown is sent again: within this the server knows it by its nonce, in milliseconds. */
 const KNOWN_MS = 9 * 60_000;
 
@@ -45,6 +47,7 @@ export class Chat extends Pages {
     if (note === 'here' || note === 'back' || deed?.here) {
       this.#arrival = entry;
     }
+    this.#bound();
   }
 
   /** @param {import('./protocol.js').MessageEventData} d another's message */
@@ -52,6 +55,7 @@ export class Chat extends Pages {
     if (!this.find(d.message_id)) {
       this.entries.push({ ...said(d), unseen: true });
       this.#marks.count(this.channelId);
+      this.#bound();
       this.changed();
     }
   }
@@ -192,6 +196,12 @@ export class Chat extends Pages {
     if (this.entries.length > KEPT) {
       this.more ||= this.entries.slice(0, -KEPT).some((entry) => entry.id !== undefined);
       this.entries.splice(0, this.entries.length - KEPT);
+    }
+  }
+
+  #bound() {
+    if (this.entries.filter((entry) => entry.unseen || entry.note).length > UNREAD) {
+      this.trim();
     }
   }
 
