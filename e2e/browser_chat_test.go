@@ -120,6 +120,7 @@ func TestBrowserChat(t *testing.T) {
 
 	// Who comes again reads it as it is now.
 	ben.do(chromedp.Reload())
+	ben.until("the page runs", "window.livechat")
 	ben.joined()
 	ben.click("[data-tab=chat]")
 	ben.see(".message__text", "Hello from a desk, and more (edited)")
