@@ -87,11 +87,19 @@ func TestDoctorAllWell(t *testing.T) {
 	verifyNoLeaks(t)
 	s := startServer(t)
 	report := examine(t, s.URL)
-	for _, c := range report.Checks {
-		if c.Name != "TURN over TLS" { // there is no certificate
-			require.Equal(t, doctor.Good, c.Status, "%+v", c)
+	allWell := func(but string) {
+		t.Helper()
+		for _, c := range report.Checks {
+			switch c.Name {
+			case but:
+			case "Voice over UDP": // on loopback, which is not for every browser
+				require.Contains(t, c.Advice[0], "Firefox takes no loopback address")
+			default:
+				require.Equal(t, doctor.Good, c.Status, "%+v", c)
+			}
 		}
 	}
+	allWell("TURN over TLS") // there is no certificate
 	for _, name := range []string{"Address", "HTTPS", "Page", "Clock", "WebSocket", "Sign-in", "Voice over UDP", "TURN over UDP", "TURN over TCP"} {
 		find(t, report, name)
 	}
@@ -103,9 +111,7 @@ func TestDoctorAllWell(t *testing.T) {
 	cert, key := certify(t, dir, "127.0.0.1")
 	s = startServer(t, func(c *app.Config) { c.HTTPS, c.TLSCert, c.TLSKey = "127.0.0.1:0", cert, key })
 	report = examine(t, s.URL, trusting(t, dir))
-	for _, c := range report.Checks {
-		require.Equal(t, doctor.Good, c.Status, "%+v", c)
-	}
+	allWell("")
 	complains(t, report, "Certificate", doctor.Good, "for localhost, 127.0.0.1", "59 minutes")
 	find(t, report, "TURN over TLS")
 }

@@ -97,16 +97,22 @@ func TestTalkSpeakersAreTold(t *testing.T) {
 
 	bob.silence()
 	speak()
-	time.Sleep(200 * time.Millisecond)
-	for {
-		select {
-		case e := <-ear.Events():
-			require.IsNotType(t, &protocol.Speakers{}, e.Payload, "nobody speaks, nothing is told")
-			continue
-		default:
+	// What a busy machine had held up may come yet; then nobody speaks, and nothing is told.
+	eventually(t, "nothing more is told", func() bool {
+		time.Sleep(200 * time.Millisecond)
+		told := 0
+		for {
+			select {
+			case e := <-ear.Events():
+				if _, is := e.Payload.(*protocol.Speakers); is {
+					told++
+				}
+				continue
+			default:
+			}
+			return told == 0
 		}
-		break
-	}
+	})
 }
 
 func TestTalkSubscribe(t *testing.T) {
