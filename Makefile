@@ -161,7 +161,7 @@ allocs: ## the tests that count allocations, without the race detector
 
 .PHONY: browser
 browser: $(TSC) ## the browser tests, one line for each; fails when there is no Chromium
-	LIVECHAT_REQUIRE_BROWSER=1 $(GO) test -v -count=1 -timeout 15m -run '$(BROWSER_TESTS)' ./e2e
+	LIVECHAT_REQUIRE_BROWSER=1 $(GO) test -v -count=1 -timeout 20m -run '$(BROWSER_TESTS)' ./e2e
 
 .PHONY: bench
 bench: bin/bench.txt ## the hot path's benchmarks beside the saved ones
@@ -191,6 +191,10 @@ joins: ## joins over a network that loses 30 % and takes 600 ms there and back; 
 .PHONY: survive
 survive: ## what calls make of cuts, blackouts, other networks, kills and restarts: its figures; takes a quarter of an hour
 	LIVECHAT_SURVIVE=1 $(GO) test -v -count=1 -timeout 60m -run '^TestSurvive' ./e2e
+
+.PHONY: denoise
+denoise: chromium ## RNNoise at work in a call: trying it, mute, another microphone, one that is lost, a reload
+	LIVECHAT_DENOISE=1 $(GO) test -v -count=1 -timeout 10m -run '^TestBrowserDenoises$$' ./e2e
 
 .PHONY: page-speed
 page-speed: ## how long from a click until one hears, what thirty people, five of them talking, cost the page, and what is left of a day

@@ -56,13 +56,13 @@ func TestAdmin(t *testing.T) {
 	<-ben.Done()
 
 	token, _ := o.does("token", "--user=root", "--admin", "--ttl=1h")
-	remote := livechat(t, append(hurried(), "LIVECHAT_ADMIN_TOKEN="+strings.TrimSpace(token)), "admin", "status", "--json", "--server="+o.url)
+	remote := livechat(t, []string{"LIVECHAT_ADMIN_TOKEN=" + strings.TrimSpace(token)}, "admin", "status", "--json", "--server="+o.url)
 	stdout, stderr, code := output(t, remote)
 	require.Zero(t, code, stderr)
 	var shown protocol.AdminStatus
 	require.NoError(t, json.Unmarshal([]byte(stdout), &shown))
 	require.Equal(t, o.url, shown.URL)
-	_, stderr, code = output(t, livechat(t, hurried(), "admin", "status", "--server="+o.url))
+	_, stderr, code = output(t, livechat(t, nil, "admin", "status", "--server="+o.url))
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, stderr, "LIVECHAT_ADMIN_TOKEN")
 
@@ -76,7 +76,7 @@ func TestAdmin(t *testing.T) {
 // traces follows what somebody says.
 func (o *operator) traces(c *client.Client) {
 	o.t.Helper()
-	cmd := livechat(o.t, hurried(), "trace", "--op=presence", o.data)
+	cmd := livechat(o.t, nil, "trace", "--op=presence", o.data)
 	out := new(syncBuffer)
 	cmd.Stdout = out
 	require.NoError(o.t, cmd.Start())

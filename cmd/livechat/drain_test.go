@@ -26,8 +26,7 @@ func hoarding(t *testing.T, args ...string) (cmd *exec.Cmd, url string, log *syn
 	for i := range channels {
 		channels[i] = fmt.Sprint("of-many-", i)
 	}
-	hurried := []string{"GORACE=atexit_sleep_ms=0"} // else the race detector takes a second at the exit
-	cmd = livechat(t, hurried, append(args, "--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--turn-udp=", "--turn-tcp=",
+	cmd = livechat(t, nil, append(args, "--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--turn-udp=", "--turn-tcp=",
 		"--channels="+strings.Join(channels, ","), "--write-timeout=1h", "--request-rate=100000", "--request-burst=100000",
 		"--egress-bytes=268435456", "--egress-queue=65536")...)
 	url, log = started(t, cmd)

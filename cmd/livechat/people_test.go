@@ -19,9 +19,6 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-// hurried is without the second that the race detector takes at each exit.
-func hurried() []string { return []string{"GORACE=atexit_sleep_ms=0"} }
-
 // operator runs commands beside a server, or where it was.
 type operator struct {
 	t    *testing.T
@@ -40,7 +37,7 @@ var (
 func (o *operator) start() {
 	o.t.Helper()
 	o.said = new(syncBuffer)
-	o.cmd = livechat(o.t, hurried(), o.data, "--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--no-turn", "--channels=lobby,ops")
+	o.cmd = livechat(o.t, nil, o.data, "--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--no-turn", "--channels=lobby,ops")
 	log := new(syncBuffer)
 	o.cmd.Stdout, o.cmd.Stderr = o.said, log
 	require.NoError(o.t, o.cmd.Start())
@@ -60,7 +57,7 @@ func (o *operator) stop() {
 // does runs a command that succeeds, and returns what it prints.
 func (o *operator) does(args ...string) (stdout, stderr string) {
 	o.t.Helper()
-	stdout, stderr, code := output(o.t, livechat(o.t, hurried(), append(args, o.data)...))
+	stdout, stderr, code := output(o.t, livechat(o.t, nil, append(args, o.data)...))
 	require.Zero(o.t, code, "%v: %s", args, stderr)
 	if slices.Contains(args, "--json") {
 		require.NotRegexp(o.t, `"(at|until|\w+_at)":("[^"]*[^Z"]"|\d)`, stdout, "times are all in UTC, as RFC 3339 has them")
@@ -71,7 +68,7 @@ func (o *operator) does(args ...string) (stdout, stderr string) {
 // fails runs a command that does not, and looks for what it says.
 func (o *operator) fails(code int, says string, args ...string) {
 	o.t.Helper()
-	stdout, stderr, got := output(o.t, livechat(o.t, hurried(), append(args, o.data)...))
+	stdout, stderr, got := output(o.t, livechat(o.t, nil, append(args, o.data)...))
 	require.Equal(o.t, code, got, "%v: %s", args, stderr)
 	require.Contains(o.t, stderr, says)
 	require.Empty(o.t, stdout)

@@ -126,7 +126,7 @@ func TestCompletionInShells(t *testing.T) {
 			cmd.Dir = t.TempDir()
 			require.NoError(t, os.WriteFile(filepath.Join(cmd.Dir, "some-file"), nil, 0o600))
 			require.NoError(t, os.Mkdir(filepath.Join(cmd.Dir, "some-dir"), 0o700))
-			cmd.Env = []string{beMain + "=1", "PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "line=" + line}
+			cmd.Env = []string{beMain + "=1", "PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "line=" + line, "GORACE=atexit_sleep_ms=0"}
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, "%s: %s: %s", shell, line, out)
 			switch {
