@@ -23,12 +23,11 @@ async function keep() {
 
 /**
  * @param {Request} request
- * @param {Promise<Response | undefined>} [begun] the browser has asked already
  * @returns {Promise<Response | null>} null while the server is away
  */
-async function ask(request, begun) {
+async function ask(request) {
   try {
-    const response = (await begun) ?? (await fetch(request));
+    const response = await fetch(request);
     return AWAY.includes(response.status) ? null : response;
   } catch {
     return null;
@@ -43,7 +42,7 @@ const kept = async (url) => (await caches.match(url)) ?? Response.error();
  * @returns {Promise<Response>}
  */
 async function load(event) {
-  const response = await ask(event.request, event.preloadResponse);
+  const response = await ask(event.request);
   if (response) {
     event.waitUntil(keep().catch(() => {})); // next time
   }
@@ -69,9 +68,9 @@ worker.addEventListener('install', (event) => {
   event.waitUntil(keep().then(() => worker.skipWaiting()));
 });
 
-worker.addEventListener('activate', (event) => {
-  event.waitUntil(Promise.all([worker.clients.claim(), worker.registration.navigationPreload?.enable()]));
-});
+// Without navigation preload: it has the browser ask twice for what does not go through here, such as the way back from a
+// provider, which is good for once.
+worker.addEventListener('activate', (event) => event.waitUntil(worker.clients.claim()));
 
 worker.addEventListener('fetch', (event) => {
   const { request } = event;
