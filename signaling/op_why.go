@@ -3,9 +3,9 @@ package signaling
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"sync"
 	"time"
 
@@ -128,22 +128,14 @@ func (g *Gateway) Why(ctx context.Context, listener, talker string) (WhyReport, 
 	return report, nil
 }
 
-// present returns who is here by this id, or by this name if only one is; nil for one who is known and not here. The error wraps
-// people.ErrUnknown.
+// present is whoIs, but nil for one who is known and not here.
 func (g *Gateway) present(ctx context.Context, idOrName string) (*Session, error) {
-	if s := g.users.Get(idOrName); s != nil {
-		return s, nil
+	s, err := g.whoIs(idOrName)
+	if errors.Is(err, people.ErrUnknown) {
+		who, failed := g.cfg.People.Whom(ctx, idOrName)
+		return g.users.Get(who.UserID), failed
 	}
-	named := g.users.those(func(s *Session) bool { return strings.EqualFold(s.name, idOrName) })
-	switch len(named) {
-	case 1:
-		return named[0], nil
-	case 0:
-		who, err := g.cfg.People.Whom(ctx, idOrName)
-		return g.users.Get(who.UserID), err
-	default:
-		return nil, fmt.Errorf("%w: %d are called %q; say whom you mean by the id", people.ErrBadRequest, len(named), idOrName)
-	}
+	return s, err
 }
 
 // facts are what is known of one who is not heard, nil for one who is not here, and of one who does not hear.
