@@ -45,7 +45,6 @@ type (
 		Listeners []Listener    `json:"listeners,omitempty"`
 		FloorID   string        `json:"floor_user_id,omitempty"`
 		FloorName string        `json:"floor_name,omitempty"`
-		Waiting   int           `json:"floor_waiting,omitempty"`
 	}
 	// AdminMember is a member of a channel, and how its media is doing.
 	AdminMember struct {
