@@ -128,7 +128,7 @@ func (r *recording) takeBefore(now, until time.Time) map[string][]due {
 	return ready
 }
 
-// finish writes all there is, and ends all tracks at the same moment.
+// finish writes all there is, and ends all tracks at the same moment: now, or where the last packet ends that began before.
 func (r *recording) finish(now time.Time) error {
 	if err := r.writeBefore(now, now); err != nil {
 		return err
@@ -136,8 +136,12 @@ func (r *recording) finish(now time.Time) error {
 	for _, v := range r.voices {
 		r.lost += len(v.held)
 	}
+	end := r.since(now)
 	for _, t := range r.tracks {
-		if err := t.finish(r.since(now)); err != nil {
+		end = max(end, t.at)
+	}
+	for _, t := range r.tracks {
+		if err := t.finish(end); err != nil {
 			return err
 		}
 	}

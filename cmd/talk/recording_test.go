@@ -250,6 +250,19 @@ func TestRecordingPlaces(t *testing.T) {
 	}
 }
 
+// TestRecordingEndsTogether is ended while one talks and the other does not.
+func TestRecordingEndsTogether(t *testing.T) {
+	t.Parallel()
+	all := append(steadily("ada", time.Second, 0), steadily("bo", 500*time.Millisecond, 0)...)
+	for _, end := range []time.Duration{1010, 1011, 1017, 1025} {
+		files := record(t, slices.Clone(all), end*time.Millisecond)
+		_, ada := placed(t, files["ada"].Bytes())
+		_, bo := placed(t, files["bo"].Bytes())
+		require.Equal(t, ada, bo, "ended after %d ms", end)
+		require.Greater(t, ada, end*time.Millisecond, "what ada was saying is whole")
+	}
+}
+
 // TestRecordingOfNobody forgets what nobody is known to have said, and makes no file of it.
 func TestRecordingOfNobody(t *testing.T) {
 	t.Parallel()
