@@ -14,7 +14,7 @@
 // pair that the peer nominates says where to send. From addresses that no check came from nothing is taken but SRTP that
 // authenticates: a NAT may have moved its sender. A [Sender] is
 // one outgoing RTP stream of an endpoint: it keeps the rollover counter and sees to it that no SRTP index is ever used
-// for two different packets.
+// for two different packets. A link to another server ([Engine.NewLink]) is an endpoint whose address and keys are given.
 //
 // # Goroutines
 //

@@ -79,6 +79,8 @@ func (d *dest) dropped() {
 type Endpoint struct {
 	engine   *Engine
 	receiver Receiver
+	intake   *Intake // bounds what of the peer is looked at
+	given    bool    // a link: its address and keys were given
 
 	dest     atomic.Pointer[dest] // where to send; nil before the first nomination and after Close
 	lastSeen atomic.Int64         // nanoseconds since Engine.start; 0: never
@@ -111,7 +113,7 @@ type counters struct {
 
 // NewEndpoint makes an endpoint whose packets go to r.
 func (e *Engine) NewEndpoint(r Receiver) *Endpoint {
-	return &Endpoint{engine: e, receiver: r}
+	return &Endpoint{engine: e, receiver: r, intake: &e.cfg.Intake}
 }
 
 // setKeys gives the endpoint its keys, once, and wipes them.
@@ -252,7 +254,7 @@ func (ep *Endpoint) onRTP(b *Batch, packet []byte, at time.Time) bool {
 	}
 	ep.srtp.inMu.Lock()
 	defer ep.srtp.inMu.Unlock()
-	rate := &ep.engine.cfg.Intake
+	rate := ep.intake
 	if ep.srtp.packets.Empty(rate.Packets, at) || ep.srtp.bytes.Empty(rate.Bytes, at) {
 		ep.stat.rtpRate.Add(1)
 		return false
@@ -263,7 +265,7 @@ func (ep *Endpoint) onRTP(b *Batch, packet []byte, at time.Time) bool {
 		ep.count(err)
 		return false
 	}
-	if len(ep.srtp.in.streams) > streams {
+	if len(ep.srtp.in.streams) > streams && !ep.given {
 		ep.engine.strays.add(ep.srtp.in.lastID, ep)
 	}
 	ep.srtp.packets.Spend(rate.Packets, 1, at)

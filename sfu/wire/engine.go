@@ -282,7 +282,7 @@ func (l *loop) handle(packet []byte, from netip.AddrPort, i int, now time.Time) 
 	case kindRTP, kindRTCP, kindDTLS:
 	}
 	ep := e.table.lookup(flow{from, l.group.index})
-	if ep == nil { // no peer has proved by a check that it is there
+	if ep == nil || ep.given && k == kindDTLS { // no peer has proved by a check that it is there
 		if k != kindRTP || !l.stray(packet, from, now) {
 			e.stat.unbound.Add(1)
 		}

@@ -271,11 +271,11 @@ func (ep *Endpoint) checked(ufrag string, d *dest, nominated bool, now time.Time
 	return checkTaken
 }
 
-// holds reports whether the endpoint was checked on a flow lately.
+// holds reports whether the endpoint was checked on a flow lately, or was given it.
 func (ep *Endpoint) holds(f flow, now time.Time) bool {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
-	return ep.path.holds(now, f)
+	return ep.given || ep.path.holds(now, f)
 }
 
 // follow does what the path makes of a check. It returns the endpoint whose flow this was until now, and false when the

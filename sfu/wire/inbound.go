@@ -23,6 +23,7 @@ type inbound struct {
 	lastID  uint32
 	scratch scratch
 	guesses guesses
+	more    int // how many streams there may be beyond maxSSRCs
 }
 
 // guesses bounds what is tried in vain: so many in each guessInterval.
@@ -68,7 +69,7 @@ func (in *inbound) unprotect(s *suite, packet []byte, now time.Time) ([]byte, er
 		if !w.fresh(index) { // before the expensive part; the window moves only after it
 			return nil, ErrReplay
 		}
-	case len(in.streams) >= maxSSRCs:
+	case len(in.streams) >= maxSSRCs+in.more:
 		return nil, ErrTooManySSRCs
 	case in.guesses.take(rolloverGuesses, now):
 		again = bytes.Clone(packet)

@@ -41,7 +41,7 @@ func (s *rtcpState) set(m *material) error {
 func (ep *Endpoint) onRTCP(b *Batch, packet []byte, at time.Time) bool {
 	ep.srtp.inMu.Lock()
 	defer ep.srtp.inMu.Unlock()
-	rate := ep.engine.cfg.Intake.Compounds
+	rate := ep.intake.Compounds
 	if ep.srtp.compounds.Empty(rate, at) {
 		ep.stat.rtcpRate.Add(1)
 		return false
