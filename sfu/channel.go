@@ -212,10 +212,12 @@ func (c *Channel) admit(userID string) error {
 func (c *Channel) enter(m *Member, req *JoinRequest) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	was := c.roster.members[m.self.userID]
 	told, err := c.roster.enter(m.self)
 	if err != nil {
 		return err
 	}
+	c.hushLocked(was)
 	c.hub.changed()
 	c.hub.peers.Register(m.peer)
 	slots := m.peer.Slots()
@@ -235,6 +237,7 @@ func (c *Channel) enter(m *Member, req *JoinRequest) error {
 		})
 	}
 	c.notifier.tell(told)
+	c.hub.spread.MemberEntered(c.id, m.self.info())
 	c.tellSlotsLocked(outdated, m.leg)
 	if speakers := c.board.told.speakers; len(speakers) > 0 {
 		c.notifier.Notify([]string{m.self.userID}, "", SpeakersChanged{ChannelID: c.id, Speakers: speakers})
@@ -267,9 +270,11 @@ func (m *Member) depart(cause LeaveCause) bool {
 		c.emptySince, c.note = time.Now(), nil
 	}
 	c.notifier.tell(told)
+	c.hub.spread.MemberLeft(c.id, m.self.userID, cause)
 	if m.leg != nil {
 		c.unplugLocked(m.leg)
 	}
+	c.voiceLocked(c.roster.members[m.self.userID])
 	c.silenceLocked(m.self) // when nothing is told of its slots any more
 	defer contain(c.hub.journal, "assigning slots")
 	c.tellSlotsLocked(c.board.settle(time.Now()), nil)
@@ -335,11 +340,19 @@ func (m *Member) voice(change func(*roster) ([]news, error), acknowledge func(Me
 	if acknowledge != nil {
 		acknowledge(m.self.info())
 	}
-	c.notifier.tell(told)
+	m.tellLocked(told)
 	if !m.self.talks() {
 		c.silenceLocked(m.self)
 	}
 	return true
+}
+
+// tellLocked tells the others, here and on other nodes, what is news of the member.
+func (m *Member) tellLocked(told []news) {
+	m.channel.notifier.tell(told)
+	if len(told) > 0 {
+		m.channel.hub.spread.MemberChanged(m.channel.id, m.self.info())
+	}
 }
 
 // SetMuted says whether a moderator, by, lets the member be heard, and tells everybody but them: when it returns, no packet that came before is written to
@@ -351,13 +364,13 @@ func (m *Member) SetMuted(muted bool, by string) bool {
 // SetDevices changes what the others know of the member's devices. It reports false when the
 // member is out of the channel.
 func (m *Member) SetDevices(devices Devices) bool {
-	return m.channel.command(func(r *roster) ([]news, error) { return r.setDevices(m.self, devices) })
+	return m.command(func(r *roster) ([]news, error) { return r.setDevices(m.self, devices) })
 }
 
 // SetUnstable says whether the member's connection for everything but media is lost, and tells
 // the others when that is news. It reports false when the member is out of the channel.
 func (m *Member) SetUnstable(unstable bool) bool {
-	in := m.channel.command(func(r *roster) ([]news, error) { return r.setUnstable(m.self, unstable) })
+	in := m.command(func(r *roster) ([]news, error) { return r.setUnstable(m.self, unstable) })
 	if in && unstable {
 		m.channel.stopWaiting(m.self)
 	}
@@ -366,7 +379,7 @@ func (m *Member) SetUnstable(unstable bool) bool {
 
 // showMedia has the others, and the member, know whether anything comes of its media.
 func (m *Member) showMedia(lost bool) {
-	if m.channel.command(func(r *roster) ([]news, error) { return r.setMediaLost(m.self, lost) }) {
+	if m.command(func(r *roster) ([]news, error) { return r.setMediaLost(m.self, lost) }) {
 		m.channel.hub.journal.MediaSilent(m.self.userID, m.channel.id, lost)
 	}
 }
@@ -378,15 +391,16 @@ func (m *Member) unstable() bool {
 	return m.self.unstable
 }
 
-// command has the roster change what media does not depend on, and tells of it.
-func (c *Channel) command(do func(*roster) ([]news, error)) bool {
+// command has the roster change what of the member media does not depend on, and tells of it.
+func (m *Member) command(do func(*roster) ([]news, error)) bool {
+	c := m.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	told, err := do(&c.roster)
 	if err != nil {
 		return false
 	}
-	c.notifier.tell(told)
+	m.tellLocked(told)
 	return true
 }
 
@@ -463,7 +477,7 @@ func (c *Channel) Presence() ([]MemberInfo, []SpeakerInfo) {
 	return c.roster.infos(), c.board.told.speakers
 }
 
-// NotifyMembers calls tell with the members' user ids, in order with the channel's events;
+// NotifyMembers calls tell with the user ids of the members that are on this node, in order with the channel's events;
 // with none when the channel is deleted. Like Notifier, tell must neither block nor call
 // back. It is for what happens in the channel but is not the channel's own business, such
 // as a text message.
@@ -492,9 +506,15 @@ func (c *Channel) decide(now time.Time) (more bool) {
 	}
 	speaking := c.board.measure(now)
 	c.tellSlotsLocked(c.board.settle(now), nil)
-	speakers, fresh, pending := c.board.speakers(speaking, now)
+	speakers, fresh, pending := c.board.speakers(speaking, now, c.roster.shows)
 	if fresh {
 		c.notifier.Notify(c.roster.userIDs(), "", SpeakersChanged{ChannelID: c.id, Speakers: speakers})
+	}
+	if c.hub.spreads {
+		own, fresh, later := c.board.ownSpeakers(speaking, now)
+		if pending = pending || later; fresh {
+			c.hub.spread.Speaking(c.id, own)
+		}
 	}
 	if pending || len(speaking) > 0 {
 		return true

@@ -18,7 +18,7 @@ import (
 // or anew after a lost connection.
 const abandoned = time.Minute
 
-// HubConfig is what a ChannelHub needs to know. Every field but Floor must be set.
+// HubConfig is what a ChannelHub needs to know. Every field but Floor and the last three must be set.
 type HubConfig struct {
 	Limits ChannelLimits
 	// NameKeys returns under which keys a channel's name is taken: names that have one in common look the same.
@@ -30,6 +30,11 @@ type HubConfig struct {
 	Peers    *MediaPeerHub
 	Notifier Notifier
 	Journal  Journal
+	// Spread is told of the members, Voices returns what is heard of a member of another node, nil for nothing, and Hush is called when that is to
+	// be heard no more. The last two are called as Notifier is. Nil: this node is alone.
+	Spread Spread
+	Voices func(node, channelID, userID string) Voice
+	Hush   func(node, channelID, userID string)
 }
 
 // ChannelLimits bounds what a hub holds.
@@ -49,6 +54,10 @@ type ChannelHub struct {
 	limits   ChannelLimits
 	floor    floor.Config
 	decider  *decider
+	spread   Spread
+	spreads  bool // there are other nodes
+	voices   func(node, channelID, userID string) Voice
+	hush     func(node, channelID, userID string)
 
 	mu       sync.RWMutex // guards the maps and names; taken before a Channel's
 	channels map[string]*Channel
@@ -81,7 +90,12 @@ type ChannelSpec struct {
 
 // NewChannelHub returns an empty hub.
 func NewChannelHub(cfg HubConfig) *ChannelHub {
+	spread := cfg.Spread
+	if spread == nil {
+		spread = nowhere{}
+	}
 	return &ChannelHub{
+		spread: spread, spreads: cfg.Spread != nil, voices: cfg.Voices, hush: cfg.Hush,
 		answer: cfg.Answer, notifier: careful{cfg.Notifier, cfg.Journal}, journal: cfg.Journal, peers: cfg.Peers,
 		limits: cfg.Limits, floor: cfg.Floor, decider: newDecider(cfg.Journal),
 		channels: make(map[string]*Channel), names: newChannelNames(cfg.NameKeys), owners: make(map[string]int),
@@ -318,6 +332,7 @@ func (h *ChannelHub) update(c *Channel, by string, edit func(*Settings) error) (
 	}
 	if settings.Speaking != before.Speaking {
 		c.silenceAudienceLocked()
+		c.spreadAllLocked()
 	}
 	return c.roster.info(), nil
 }
@@ -404,9 +419,16 @@ func (h *ChannelHub) deleteLocked(c *Channel, by string, condition func() bool) 
 	if h.channels[c.id] != c || !condition() {
 		return nil, false
 	}
+	own, mirrored := c.roster.userIDs(), slices.Clone(c.roster.order)
 	told, err := c.roster.close(by)
 	if err != nil {
 		return nil, false
+	}
+	for _, userID := range own {
+		h.spread.MemberLeft(c.id, userID, LeaveGone)
+	}
+	for _, p := range mirrored {
+		c.hushLocked(p)
 	}
 	delete(h.channels, c.id)
 	h.names.release(c, c.roster.channel.Name)

@@ -48,7 +48,7 @@ func (s *switchboard) inform(now time.Time) {
 			if from := s.on(l, i); from != nil {
 				v.UserID, v.Name, v.source = from.userID, from.name, from.source
 				v.ChannelID, v.ChannelName = l.station.channel.id, l.station.title
-				v.SSRC, _ = from.conn.SSRC()
+				v.SSRC, _ = from.voice.SSRC()
 				if s.lines == nil {
 					v.since, _ = from.beginning(now)
 				}

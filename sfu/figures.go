@@ -10,7 +10,7 @@ type Figures struct {
 	// Channels is how many channels there are of each mode, Occupied in how many somebody is.
 	Channels map[Mode]int
 	Occupied int
-	// Members are in them, Talkers of them with a microphone; Speaking speak, Lost are those of whose media nothing comes.
+	// Members are in them and on this node, Talkers of them with a microphone; Speaking speak, Lost are those of whose media nothing comes.
 	Members, Talkers, Speaking, Lost int
 	// Floors are held, and FloorWaiting wait for one. Listening listen to a channel without being in it.
 	Floors, FloorWaiting, Listening int
@@ -38,8 +38,11 @@ func (c *Channel) count(f *Figures) {
 	if !c.roster.empty() {
 		f.Occupied++
 	}
-	f.Members += len(c.roster.order)
 	for _, p := range c.roster.order {
+		if !p.here() {
+			continue
+		}
+		f.Members++
 		if p.talker {
 			f.Talkers++
 		}
@@ -47,7 +50,11 @@ func (c *Channel) count(f *Figures) {
 			f.Lost++
 		}
 	}
-	f.Speaking += len(c.board.told.speakers)
+	for _, s := range c.board.told.speakers {
+		if c.roster.shows("", s.UserID) {
+			f.Speaking++
+		}
+	}
 	f.Listening += len(c.board.ears)
 	if state := c.floorStateLocked(); state != nil {
 		f.FloorWaiting += state.Waiting

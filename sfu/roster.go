@@ -15,11 +15,13 @@ type roster struct {
 	closed  bool                 // the channel is deleted, and nobody is in it any more
 	members map[string]*occupant // by user id
 	order   []*occupant          // as they came
+	mirrors                      // those of other nodes' members that are not in members
 }
 
 // occupant is somebody in a roster, from enter until leave. It is a handle: the
 // same user coming again is another occupant, which the old one cannot touch.
 type occupant struct {
+	mirrored           // of a member of another node
 	userID, name       string
 	talker             bool // has a microphone
 	selfMute, selfDeaf bool
@@ -79,10 +81,13 @@ func (r *roster) infos() []MemberInfo {
 	return infos
 }
 
+// userIDs are those of this node's members: who is to be told of something.
 func (r *roster) userIDs() []string {
-	ids := make([]string, len(r.order))
-	for i, p := range r.order {
-		ids[i] = p.userID
+	ids := make([]string, 0, len(r.order)-r.elsewhere)
+	for _, p := range r.order {
+		if p.here() {
+			ids = append(ids, p.userID)
+		}
 	}
 	return ids
 }
@@ -90,12 +95,13 @@ func (r *roster) userIDs() []string {
 // admit reports why a user cannot enter: ErrChannelNotFound, ErrAlreadyInChannel or
 // ErrChannelFull.
 func (r *roster) admit(userID string) error {
+	there := r.members[userID]
 	switch {
 	case r.closed:
 		return fmt.Errorf("%w: %s", ErrChannelNotFound, r.channel.ID)
-	case r.members[userID] != nil:
+	case there != nil && there.here():
 		return fmt.Errorf("%w: %s", ErrAlreadyInChannel, r.channel.ID)
-	case len(r.order) >= r.channel.Capacity:
+	case there == nil && len(r.order) >= r.channel.Capacity:
 		return fmt.Errorf("%w: %s has room for %d", ErrChannelFull, r.channel.ID, r.channel.Capacity)
 	default:
 		return nil
@@ -108,9 +114,33 @@ func (r *roster) enter(p *occupant) ([]news, error) {
 		return nil, err
 	}
 	r.judge(p)
+	before := r.members[p.userID]
+	if before == nil {
+		r.add(p)
+		return r.tell(p.userID, MemberJoined{ChannelID: r.channel.ID, Member: p.info()}), nil
+	}
+	r.remove(before) // last are those who join
+	r.hide(before)
+	r.add(p)
+	return r.tellOther(before.info(), p.info(), p.userID), nil
+}
+
+// add puts p last.
+func (r *roster) add(p *occupant) {
 	r.members[p.userID] = p
 	r.order = append(r.order, p)
-	return r.tell(p.userID, MemberJoined{ChannelID: r.channel.ID, Member: p.info()}), nil
+	if !p.here() {
+		r.elsewhere++
+	}
+}
+
+// remove is the other way round.
+func (r *roster) remove(p *occupant) {
+	delete(r.members, p.userID)
+	r.order = slices.DeleteFunc(r.order, func(o *occupant) bool { return o == p })
+	if !p.here() {
+		r.elsewhere--
+	}
 }
 
 // leave takes p out. Who did not ask for it is told too. It fails with ErrNotInChannel.
@@ -118,13 +148,20 @@ func (r *roster) leave(p *occupant, cause LeaveCause) ([]news, error) {
 	if !r.has(p) {
 		return nil, r.notIn()
 	}
+	left := MemberLeft{ChannelID: r.channel.ID, Member: p.info(), Cause: cause}
+	if next := r.best(p.userID); next != nil { // the user goes on elsewhere
+		told := r.replace(p, next)
+		if cause.surprises() {
+			told = append(told, news{to: []string{p.userID}, event: left})
+		}
+		return told, nil
+	}
 	except := p.userID
 	if cause.surprises() {
 		except = ""
 	}
-	told := r.tell(except, MemberLeft{ChannelID: r.channel.ID, Member: p.info(), Cause: cause})
-	delete(r.members, p.userID)
-	r.order = slices.DeleteFunc(r.order, func(o *occupant) bool { return o == p })
+	told := r.tell(except, left)
+	r.remove(p)
 	return told, nil
 }
 
@@ -223,7 +260,7 @@ func (r *roster) close(by string) ([]news, error) {
 		return nil, fmt.Errorf("%w: %s", ErrChannelNotFound, r.channel.ID)
 	}
 	r.closed = true
-	r.order = nil
+	r.order, r.mirrors = nil, mirrors{}
 	clear(r.members)
 	return []news{{everyone: true, except: by, event: ChannelDeleted{
 		ChannelID: r.channel.ID, OwnerID: r.channel.OwnerID, Access: r.channel.Access,

@@ -32,37 +32,57 @@ type toldSpeakers struct {
 
 // speakers returns who is to be told as speaking now, given the last measure; fresh is
 // false when that is no news, or too soon, of which pending says that it is to be told yet.
-func (s *switchboard) speakers(speaking []*speaker.Talker, now time.Time) (speakers []SpeakerInfo, fresh, pending bool) {
-	speaking = speaking[:min(len(speaking), maxSpeakers)]
-	if !s.told.outdated(speaking) {
+// shown reports whether somebody is a member of a node.
+func (s *switchboard) speakers(
+	speaking []*speaker.Talker, now time.Time, shown func(node, userID string) bool,
+) (speakers []SpeakerInfo, fresh, pending bool) {
+	s.speaking = s.elsewhere.merge(s.own(s.speaking[:0], speaking), shown)
+	return s.told.news(s.speaking[:min(len(s.speaking), maxSpeakers)], now)
+}
+
+// ownSpeakers is the same of those on this node alone, as other nodes are told of them.
+func (s *switchboard) ownSpeakers(speaking []*speaker.Talker, now time.Time) (speakers []SpeakerInfo, fresh, pending bool) {
+	s.speaking = s.own(s.speaking[:0], speaking)
+	return s.spread.news(s.speaking[:min(len(s.speaking), maxSpeakers)], now)
+}
+
+// own appends who of those that speak are on this node.
+func (s *switchboard) own(into []SpeakerInfo, speaking []*speaker.Talker) []SpeakerInfo {
+	for _, talker := range speaking {
+		if !s.heard[talker].elsewhere {
+			into = append(into, SpeakerInfo{UserID: talker.ID, Level: uint8(talker.Loudness().Level())})
+		}
+	}
+	return into
+}
+
+// news returns a copy of who speaks, if that is to be told now.
+func (t *toldSpeakers) news(speaking []SpeakerInfo, now time.Time) (speakers []SpeakerInfo, fresh, pending bool) {
+	if !t.outdated(speaking) {
 		return nil, false, false
 	}
-	if now.Sub(s.told.at) < speakersInterval {
+	if now.Sub(t.at) < speakersInterval {
 		return nil, false, true
 	}
-	speakers = make([]SpeakerInfo, len(speaking))
-	for i, talker := range speaking {
-		speakers[i] = SpeakerInfo{UserID: talker.ID, Level: uint8(talker.Loudness().Level())}
-	}
-	s.told = toldSpeakers{speakers: speakers, at: now}
-	return speakers, true, false
+	*t = toldSpeakers{speakers: slices.Clone(speaking), at: now}
+	return t.speakers, true, false
 }
 
 // outdated reports whether others speak than was told, or some much louder or softer.
-func (t *toldSpeakers) outdated(speaking []*speaker.Talker) bool {
+func (t *toldSpeakers) outdated(speaking []SpeakerInfo) bool {
 	if len(speaking) != len(t.speakers) {
 		return true
 	}
-	for i, talker := range speaking {
+	for i, one := range speaking {
 		// Mostly in the same place.
 		told := i
-		if t.speakers[i].UserID != talker.ID {
-			told = slices.IndexFunc(t.speakers, func(s SpeakerInfo) bool { return s.UserID == talker.ID })
+		if t.speakers[i].UserID != one.UserID {
+			told = slices.IndexFunc(t.speakers, func(s SpeakerInfo) bool { return s.UserID == one.UserID })
 		}
 		if told < 0 {
 			return true
 		}
-		step := int(t.speakers[told].Level) - int(talker.Loudness().Level())
+		step := int(t.speakers[told].Level) - int(one.Level)
 		if max(step, -step) >= levelStep {
 			return true
 		}

@@ -33,7 +33,7 @@ type HandInfo struct {
 // SetHand raises or lowers the member's hand, and tells the others; one that is raised already stays where it is in the line. It
 // reports false, and calls nothing, when the member is out of the channel. acknowledge is called as for SetVoiceState.
 func (m *Member) SetHand(raised bool, now time.Time, acknowledge func(MemberInfo)) bool {
-	return m.channel.command(func(r *roster) ([]news, error) {
+	return m.command(func(r *roster) ([]news, error) {
 		told, err := r.setHand(m.self, raised, now)
 		if err == nil {
 			acknowledge(m.self.info())
@@ -100,8 +100,10 @@ func (r *roster) judge(p *occupant) {
 // restage begins anew after Speaking was changed: all hands are down, and nobody is allowed any more.
 func (r *roster) restage() Event {
 	for _, p := range r.order {
-		p.allowed, p.handAt = false, time.Time{}
-		r.judge(p)
+		if p.here() { // of the others their nodes say it
+			p.allowed, p.handAt = false, time.Time{}
+			r.judge(p)
+		}
 	}
 	return r.stage()
 }

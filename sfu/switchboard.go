@@ -30,6 +30,10 @@ type switchboard struct {
 	ears  []*leg                   // of those who listen without being in the channel; likewise
 	heard map[*speaker.Talker]*leg // who has a microphone
 	told  toldSpeakers
+	// spread is what other nodes were told of those who speak here, elsewhere what they say of theirs; speaking is where either is collected.
+	spread    toldSpeakers
+	elsewhere speakersElsewhere
+	speaking  []SpeakerInfo
 	// lines are not nil where one talks at a time.
 	lines  *lines
 	moved  map[*forward.Source]struct{} // sources whose fan-out may have changed since connect
@@ -41,7 +45,9 @@ type switchboard struct {
 // leg is one member's media in a switchboard, from plug until unplug.
 type leg struct {
 	userID, name string
-	conn         Conn
+	conn         Conn // nil: the member is on another node
+	voice        Voice
+	elsewhere    bool // the member is on another node
 	// What the connection has, asked for once: nothing of it changes.
 	source *forward.Source
 	slots  []peer.Slot
@@ -60,20 +66,35 @@ type leg struct {
 
 // plug takes a member's media in, with these of its slots. Nothing of it is connected before the next settle.
 func (s *switchboard) plug(userID string, conn Conn, slots []peer.Slot, talks, hears bool) *leg {
-	l := &leg{userID: userID, conn: conn, source: conn.Source(), slots: slots}
+	l := &leg{userID: userID, conn: conn, voice: conn, source: conn.Source(), slots: slots}
 	l.wire(len(slots))
 	if conn.Talker() {
-		l.talker = s.room.Add(userID, conn.Meter())
-		if s.heard == nil {
-			s.heard = make(map[*speaker.Talker]*leg)
-		}
-		s.heard[l.talker] = l
+		s.enroll(l)
 	}
 	l.listener = s.room.NewListener(len(l.slots), l.talker)
 	l.untold = s.lines != nil && len(l.slots) > 0
 	s.legs = append(s.legs, l)
 	s.permit(l, talks, hears)
 	return l
+}
+
+// mirror takes in the voice of a member of another node, who hears nothing here.
+func (s *switchboard) mirror(userID string, voice Voice, talks bool) *leg {
+	l := &leg{userID: userID, voice: voice, elsewhere: true, source: voice.Source()}
+	s.enroll(l)
+	l.listener = s.room.NewListener(0, l.talker)
+	s.legs = append(s.legs, l)
+	s.permit(l, talks, false)
+	return l
+}
+
+// enroll makes a leg's voice one of those that may be heard.
+func (s *switchboard) enroll(l *leg) {
+	l.talker = s.room.Add(l.userID, l.voice.Meter())
+	if s.heard == nil {
+		s.heard = make(map[*speaker.Talker]*leg)
+	}
+	s.heard[l.talker] = l
 }
 
 // wire makes room for what so many slots are connected to.
@@ -173,7 +194,7 @@ func (s *switchboard) measure(now time.Time) []*speaker.Talker {
 	speaking := s.room.Measure(now)
 	for _, talker := range speaking {
 		l := s.heard[talker]
-		if ssrc, ok := l.conn.SSRC(); ok && ssrc != l.ssrc {
+		if ssrc, ok := l.voice.SSRC(); ok && ssrc != l.ssrc {
 			l.ssrc = ssrc
 			s.outdate(talker)
 		}
@@ -197,7 +218,7 @@ func (s *switchboard) describe(l *leg) []SlotInfo {
 		infos[i].MID = l.slots[i].MID
 		if from := s.on(l, i); from != nil {
 			infos[i].UserID = from.userID
-			infos[i].SSRC, _ = from.conn.SSRC()
+			infos[i].SSRC, _ = from.voice.SSRC()
 		}
 	}
 	if l.scanner != nil {

@@ -1,0 +1,306 @@
+package sfu
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu/forward"
+	"github.com/mini-livechat/mini-livechat/sfu/speaker"
+)
+
+// Every way in which somebody comes, changes and goes on other nodes, as told to ada, who is here.
+func TestMirrors(t *testing.T) {
+	const rank = 5
+	bob := MemberInfo{UserID: "bob", Name: "Bob", Talker: true}
+	muted, renamed := bob, bob
+	muted.SelfMute = true
+	renamed.Name = "Bobby"
+	lost := bob
+	lost.MediaLost, lost.Unstable = true, true
+	at := func(node string, rank uint64, info MemberInfo) Mirror {
+		return Mirror{Node: node, Rank: rank, MemberInfo: info}
+	}
+	joined, left := MemberJoined{"den", bob}, MemberLeft{"den", bob, LeaveKicked}
+
+	tests := map[string]struct {
+		do    func(*roster) []news
+		told  []Event
+		after []MemberInfo // beside ada
+	}{
+		"one comes": {
+			do:    func(r *roster) []news { return r.put(at("n1", rank, bob)) },
+			told:  []Event{joined},
+			after: []MemberInfo{bob},
+		},
+		"one is told of twice": {
+			do:    func(r *roster) []news { return append(r.put(at("n1", rank, bob)), r.put(at("n1", rank, bob))...) },
+			told:  []Event{joined},
+			after: []MemberInfo{bob},
+		},
+		"one changes": {
+			do:    func(r *roster) []news { r.put(at("n1", rank, bob)); return r.put(at("n1", rank, muted)) },
+			told:  []Event{VoiceStateChanged{"den", muted}},
+			after: []MemberInfo{muted},
+		},
+		"one is in trouble": {
+			do:    func(r *roster) []news { r.put(at("n1", rank, bob)); return r.put(at("n1", rank, lost)) },
+			told:  []Event{ConnectionChanged{"den", lost}, MediaStateChanged{"den", lost}},
+			after: []MemberInfo{lost},
+		},
+		"one goes": {
+			do:   func(r *roster) []news { r.put(at("n1", rank, bob)); return r.drop("n1", "bob", LeaveKicked) },
+			told: []Event{left},
+		},
+		"one goes who was never there": {
+			do: func(r *roster) []news { return r.drop("n1", "bob", LeaveKicked) },
+		},
+		"a newer session elsewhere is the same member": {
+			do:    func(r *roster) []news { r.put(at("n1", rank, bob)); return r.put(at("n2", rank+1, muted)) },
+			told:  []Event{VoiceStateChanged{"den", muted}},
+			after: []MemberInfo{muted},
+		},
+		"an older session elsewhere is not shown": {
+			do:    func(r *roster) []news { r.put(at("n1", rank, bob)); return r.put(at("n2", rank-1, muted)) },
+			after: []MemberInfo{bob},
+		},
+		"of two of the same time the first node's counts": {
+			do:    func(r *roster) []news { r.put(at("n2", rank, muted)); return r.put(at("n1", rank, bob)) },
+			told:  []Event{VoiceStateChanged{"den", bob}},
+			after: []MemberInfo{bob},
+		},
+		"the older session ends after the newer began": {
+			do: func(r *roster) []news {
+				r.put(at("n1", rank, bob))
+				r.put(at("n2", rank+1, bob))
+				return r.drop("n1", "bob", LeaveGone)
+			},
+			after: []MemberInfo{bob},
+		},
+		"the newer session ends and the older goes on": {
+			do: func(r *roster) []news {
+				r.put(at("n1", rank, bob))
+				r.put(at("n2", rank+1, muted))
+				return r.drop("n2", "bob", LeaveGone)
+			},
+			told:  []Event{VoiceStateChanged{"den", bob}},
+			after: []MemberInfo{bob},
+		},
+		"one of another name is another": {
+			do:    func(r *roster) []news { r.put(at("n1", rank, bob)); return r.put(at("n2", rank+1, renamed)) },
+			told:  []Event{MemberLeft{"den", bob, LeaveGone}, MemberJoined{"den", renamed}},
+			after: []MemberInfo{renamed},
+		},
+		"one comes here who was elsewhere": {
+			do: func(r *roster) []news {
+				r.put(at("n1", rank, bob))
+				told, _ := r.enter(&occupant{userID: "bob", name: "Bob", talker: true, selfMute: true})
+				return told
+			},
+			told:  []Event{VoiceStateChanged{"den", muted}},
+			after: []MemberInfo{muted},
+		},
+		"one who is here comes elsewhere and goes here": {
+			do: func(r *roster) []news {
+				here := &occupant{userID: "bob", name: "Bob", talker: true}
+				_, _ = r.enter(here)
+				r.put(at("n1", rank, muted))
+				told, _ := r.leave(here, LeaveGone)
+				return told
+			},
+			told:  []Event{VoiceStateChanged{"den", muted}},
+			after: []MemberInfo{muted},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := newRoster(ChannelInfo{ID: "den", Settings: Settings{Capacity: 2}})
+			_, err := r.enter(&occupant{userID: "ada", name: "Ada"})
+			require.NoError(t, err)
+			var told []Event
+			for _, one := range test.do(&r) {
+				require.Contains(t, one.to, "ada")
+				told = append(told, one.event)
+			}
+			require.Equal(t, test.told, told)
+			require.Equal(t, append([]MemberInfo{{UserID: "ada", Name: "Ada"}}, test.after...), r.infos())
+			require.Len(t, r.userIDs(), len(r.order)-r.elsewhere)
+			for _, id := range r.userIDs() {
+				require.True(t, r.members[id].here(), "only those who are here are told: %s", id)
+			}
+		})
+	}
+}
+
+// spreadings is a Spread that remembers in words.
+type spreadings struct {
+	mu   sync.Mutex
+	said []string
+}
+
+func (s *spreadings) say(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said = append(s.said, fmt.Sprintf(format, args...))
+}
+func (s *spreadings) MemberEntered(c string, m MemberInfo)      { s.say("%s enters %s", m.UserID, c) }
+func (s *spreadings) MemberChanged(c string, m MemberInfo)      { s.say("%s mute %v", m.UserID, m.SelfMute) }
+func (s *spreadings) MemberLeft(_, id string, cause LeaveCause) { s.say("%s %s", id, cause) }
+func (s *spreadings) Speaking(_ string, speakers []SpeakerInfo) {
+	ids := []string{}
+	for _, one := range speakers {
+		ids = append(ids, one.UserID)
+	}
+	s.say("speaks %v", ids)
+}
+
+func (s *spreadings) take() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	said := s.said
+	s.said = nil
+	return said
+}
+
+// newSpreadChannel is newChannel on one node of several.
+func newSpreadChannel(tb testing.TB, capacity int) (*Channel, *spreadings, *recorder) {
+	tb.Helper()
+	hub, _, notifier := newHub(tb, capacity)
+	spread := &spreadings{}
+	hub.spread, hub.spreads = spread, true
+	channel := create(tb, hub)
+	notifier.take()
+	return channel, spread, notifier
+}
+
+// What the other nodes are told is what this one's own members do, and nothing of the others.
+func TestSpread(t *testing.T) {
+	c, spread, _ := newSpreadChannel(t, 10)
+	ada := join(t, c, "ada", newConn(t, 1, 2))
+	c.PutMirror(Mirror{Node: "n1", Rank: 1, MemberInfo: MemberInfo{UserID: "bob", Name: "Bob"}})
+	ada.SetVoiceState(new(true), nil, nil)
+	ada.SetVoiceState(new(true), nil, nil)
+	c.DropMirror("n1", "bob", LeaveGone)
+	cyd := join(t, c, "cyd", newConn(t, 2, 2))
+	ada.Leave(LeaveLeft)
+	require.Equal(t, []string{"ada enters lobby", "ada mute true", "cyd enters lobby", "ada left"}, spread.take())
+	c.hub.Delete(c, "")
+	require.Equal(t, []string{"cyd gone"}, spread.take())
+	require.False(t, cyd.Active())
+	require.False(t, c.PutMirror(Mirror{Node: "n1", MemberInfo: MemberInfo{UserID: "bob"}}), "the channel is deleted")
+}
+
+// Members of all nodes count.
+func TestCapacityCountsMirrors(t *testing.T) {
+	c, _, _ := newSpreadChannel(t, 2)
+	for _, id := range []string{"bob", "cyd"} {
+		require.True(t, c.PutMirror(Mirror{Node: "n1", Rank: 1, MemberInfo: MemberInfo{UserID: id, Name: id}}))
+	}
+	require.Equal(t, 2, c.Info().MemberCount)
+	require.Equal(t, 2, c.hub.List()[0].MemberCount)
+	_, err := enter(c, newConn(t, 1, 1), JoinRequest{UserID: "ada", Name: "ada"})
+	require.ErrorIs(t, err, ErrChannelFull)
+	require.True(t, c.PutMirror(Mirror{Node: "n2", Rank: 1, MemberInfo: MemberInfo{UserID: "dan"}}), "who is there is there")
+	require.Equal(t, 3, c.Info().MemberCount)
+
+	// One who comes here takes no second place.
+	join(t, c, "bob", newConn(t, 1, 1))
+	members := c.Members()
+	require.Len(t, members, 3)
+	require.Equal(t, "bob", members[2].UserID, "who joins is last")
+	for _, id := range []string{"cyd", "dan"} {
+		c.DropMirror("n1", id, LeaveGone)
+		c.DropMirror("n2", id, LeaveGone)
+	}
+	require.Equal(t, 1, c.hub.List()[0].MemberCount)
+}
+
+// Who speaks is merged of all nodes, and the others are told only of this one's.
+func TestSpeakersOfAllNodes(t *testing.T) {
+	c, spread, notifier := newSpreadChannel(t, 10)
+	decideUntilEnd(t, c.hub)
+	media := newConn(t, 1, 2)
+	join(t, c, "ada", media)
+	for _, id := range []string{"bob", "cyd"} {
+		c.PutMirror(Mirror{Node: "n1", Rank: 1, MemberInfo: MemberInfo{UserID: id, Name: id, Talker: true}})
+	}
+	told := func(want ...string) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			media.say(20, time.Now())
+			for _, call := range notifier.take() {
+				if e, ok := call.event.(SpeakersChanged); ok {
+					ids := []string{}
+					for _, s := range e.Speakers {
+						ids = append(ids, s.UserID)
+					}
+					if fmt.Sprint(ids) == fmt.Sprint(want) {
+						return true
+					}
+				}
+			}
+			return false
+		}, 5*time.Second, 10*time.Millisecond, "nobody was told of %v", want)
+	}
+	c.MirrorSpeakers("n1", []SpeakerInfo{{"bob", 5}, {"cyd", 100}, {"eve", 1}})
+	told("bob", "ada", "cyd")
+	c.DropMirror("n1", "bob", LeaveGone)
+	told("ada", "cyd")
+	c.MirrorSpeakers("n1", nil)
+	told("ada")
+	require.Contains(t, spread.take(), "speaks [ada]")
+	require.NotContains(t, fmt.Sprint(spread.take()), "bob")
+}
+
+// echo is what is heard of a member of another node.
+type echo struct {
+	source *forward.Source
+	meter  *speaker.Meter
+}
+
+func (v *echo) Source() *forward.Source { return v.source }
+func (v *echo) Meter() *speaker.Meter   { return v.meter }
+func (v *echo) SSRC() (uint32, bool)    { return 77, true }
+func (v *echo) OnSpeech(func())         {}
+
+// A mirror's voice has slots like everybody's, while the mirror is shown and lets itself be heard.
+func TestMirrorVoice(t *testing.T) {
+	c, _, _ := newSpreadChannel(t, 10)
+	made, hushed := 0, 0
+	c.hub.voices = func(_, _, _ string) Voice {
+		made++
+		return &echo{forward.NewSource(), speaker.NewMeter(time.Now())}
+	}
+	c.hub.hush = func(_, _, _ string) { hushed++ }
+	ada := join(t, c, "ada", newConn(t, 1, 2))
+	on := func() string {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.board.describe(ada.leg)[0].UserID
+	}
+	bob := Mirror{Node: "n1", Rank: 1, MemberInfo: MemberInfo{UserID: "bob", Name: "Bob", Talker: true}}
+	c.PutMirror(bob)
+	require.Equal(t, "bob", on())
+	bob.SelfMute = true
+	c.PutMirror(bob)
+	require.Equal(t, 1, made)
+	bob.Node, bob.Rank = "n2", 2
+	c.PutMirror(bob)
+	require.Equal(t, []int{2, 1}, []int{made, hushed}, "another node's is another voice")
+	here := join(t, c, "bob", newConn(t, 2, 2))
+	require.Equal(t, []int{2, 2}, []int{made, hushed})
+	require.Equal(t, "bob", on())
+	here.Leave(LeaveGone)
+	require.Equal(t, []int{3, 2}, []int{made, hushed}, "it goes on elsewhere")
+	require.Equal(t, "bob", on())
+	c.DropMirror("n2", "bob", LeaveGone)
+	c.DropMirror("n1", "bob", LeaveGone)
+	require.Equal(t, made, hushed)
+	require.Empty(t, on())
+	c.PutMirror(bob)
+	c.hub.Delete(c, "")
+	require.Equal(t, made, hushed)
+}
