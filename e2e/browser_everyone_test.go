@@ -6,12 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
 // TestBrowserEveryState goes through what the page can show. In each state nothing is said but by a phrase, axe finds nothing, and
@@ -50,6 +52,7 @@ func walkStates(t *testing.T, e *examiner) {
 	walkModeration(e, ivan)
 	walkFloor(e)
 	walkStage(t, e, s)
+	walkAudience(t, e, s)
 	walkEnds(t, e, s)
 }
 
@@ -252,13 +255,44 @@ func walkFloor(e *examiner) {
 	e.joined()
 	e.until("the floor is free", "document.getElementById('hold')?.checkVisibility()")
 	e.check("nobody has the floor")
+	e.holds("the floor")
+	if e.pictures != "" {
+		return // drawn in Korean anyway
+	}
+	e.speakKorean()
+	e.natural = true
+	e.reload()
+	e.holds("the floor in Korean")
+	e.replaceKorean()
+	e.natural = false
+	e.reload()
+}
+
+// holds looks at the page while one has the floor, which is not for long.
+func (e *examiner) holds(state string) {
+	e.t.Helper()
 	evaluate[bool](e.participant, "document.activeElement.blur() ?? true")
 	e.down(" ", 0)
 	e.until("one has it", "livechat.session.call.floor.standing === 'granted'")
-	e.note("the floor", "says itself", e.unphrased())
-	e.note("the floor", "is not accessible", e.run(`{}`))
+	e.glance(state)
+	if e.pictures == "" {
+		e.do(chromedp.EmulateViewport(320, 568))
+		e.note(state, "on a small phone", evaluate[[]string](e.participant, outOfPlace))
+		e.do(chromedp.EmulateViewport(laptopWidth, laptopHeight))
+	}
 	e.up(" ")
 	e.until("it is given back", "!livechat.session.call.floor.standing")
+}
+
+// reload has the page come as the browser would get it now, into the same channel.
+func (e *examiner) reload() {
+	e.t.Helper()
+	evaluate[bool](e.participant, "(window.former = true)")
+	_, err := chromedp.Call(e.tab, page.Reload, page.ReloadParams{IgnoreCache: new(true)})
+	require.NoError(e.t, err)
+	e.until("the page is another", "!window.former && window.livechat")
+	e.joined()
+	e.until("the floor is free", "document.getElementById('hold')?.checkVisibility()")
 }
 
 func walkStage(t *testing.T, e *examiner, s *server) {
@@ -274,6 +308,31 @@ func walkStage(t *testing.T, e *examiner, s *server) {
 	e.check("muted by somebody")
 	require.NoError(t, admin.Mute(soon(t), "olya", false))
 	admin.gone()
+}
+
+// walkAudience has a stage be seen by who moderates it, and then by one of its audience.
+func walkAudience(t *testing.T, e *examiner, s *server) {
+	t.Helper()
+	admin := arriveAs(t, s, mint(t, testSecret, auth.Identity{UserID: "taras", Name: "Тарас", Role: auth.RoleAdmin}))
+	_, err := admin.CreateChannel(soon(t), protocol.ChannelCreate{
+		ChannelID: "hall", ChannelName: "Зала", ChannelSettings: settings(protocol.SpeakingAllowed),
+	})
+	require.NoError(t, err)
+	admin.join("hall").talk()
+	marko := arrive(t, s, "Марко").join("hall")
+	require.NoError(t, marko.RaiseHand(soon(t), true))
+	e.join("Зала")
+	e.until("a hand is up", "document.getElementById('room-hands').checkVisibility()")
+	e.check("a raised hand")
+	e.openAs(s, testSecret, auth.Identity{UserID: "olya", Name: "Оля", Grants: auth.Grants{Role: new(auth.RoleMember)}})
+	e.join("Зала")
+	e.until("she is in the audience", "document.getElementById('hand').checkVisibility()")
+	e.check("in the audience")
+	e.click("#hand")
+	e.until("her hand is up", "livechat.session.call.audience.raised")
+	e.glance("one's own hand is up")
+	admin.gone()
+	marko.gone()
 }
 
 func walkEnds(t *testing.T, e *examiner, s *server) {

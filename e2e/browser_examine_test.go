@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/chromedp"
@@ -47,9 +48,21 @@ func (b *participant) speakPseudo() {
 			})
 		}()
 	}))
-	_, err = chromedp.Call(b.tab, fetch.Enable, fetch.EnableParams{
+	b.replaceKorean()
+}
+
+func (b *participant) replaceKorean() {
+	b.t.Helper()
+	_, err := chromedp.Call(b.tab, fetch.Enable, fetch.EnableParams{
 		Patterns: []*fetch.RequestPattern{{URLPattern: "*/languages/ko.js"}},
 	})
+	require.NoError(b.t, err)
+}
+
+// speakKorean has it get Korean itself the next time.
+func (b *participant) speakKorean() {
+	b.t.Helper()
+	_, err := chromedp.Call(b.tab, fetch.Disable, cdp.Empty{})
 	require.NoError(b.t, err)
 }
 
@@ -145,6 +158,8 @@ type examiner struct {
 	axe string
 	// pictures is a directory for pictures of all, where nothing is to be looked at otherwise.
 	pictures string
+	// natural is whether the page is in a language that people speak, which may have Latin letters.
+	natural bool
 	// faults has all that was found.
 	faults []string
 }
@@ -173,15 +188,8 @@ func (e *examiner) check(state string) {
 		e.draw(state)
 		return
 	}
-	e.note(state, "says itself", e.unphrased())
+	e.glance(state)
 	e.note(state, "has lost", evaluate[[]string](e.participant, "document.activeElement === document.body ? ['the focus'] : []"))
-	if !evaluate[bool](e.participant, "window.axe !== undefined") {
-		evaluate[chromedp.Void](e.participant, "void eval("+quoteJS(e.axe)+")")
-	}
-	e.note(state, "is not accessible", e.run(`{}`))
-	e.scheme("dark")
-	e.note(state, "in the dark", e.run(`{ runOnly: ['color-contrast'] }`))
-	e.scheme("light")
 	for _, window := range windows() {
 		width, height := window[0], window[1]
 		e.do(chromedp.EmulateViewport(width, height))
@@ -201,6 +209,23 @@ func (e *examiner) check(state string) {
 		e.picture("forced-" + strings.ReplaceAll(state, " ", "-"))
 		e.scheme("light")
 	}
+}
+
+// glance is what can be looked at of a state that does not last: what it says, and with axe in light and in dark.
+func (e *examiner) glance(state string) {
+	e.t.Helper()
+	if e.pictures != "" {
+		e.draw(state)
+		return
+	}
+	e.note(state, "says itself", e.unphrased())
+	if !evaluate[bool](e.participant, "window.axe !== undefined") {
+		evaluate[chromedp.Void](e.participant, "void eval("+quoteJS(e.axe)+")")
+	}
+	e.note(state, "is not accessible", e.run(`{}`))
+	e.scheme("dark")
+	e.note(state, "in the dark", e.run(`{ runOnly: ['color-contrast'] }`))
+	e.scheme("light")
 }
 
 // colours has the page be shown in few colours of the system.
@@ -238,7 +263,7 @@ func (e *examiner) sees() {
 // unphrased is what the page says past its phrases.
 func (e *examiner) unphrased() []string {
 	e.t.Helper()
-	if e.pictures != "" {
+	if e.pictures != "" || e.natural {
 		return nil
 	}
 	return evaluate[[]string](e.participant, unphrased)

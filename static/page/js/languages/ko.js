@@ -161,7 +161,7 @@ const phrases = {
     peopleIn: (name) => `${name} 채널 참여자`,
     fewer: '접기',
     fewerIn: (name) => `${name} 채널 참여자 접기`,
-    moreIn: (n, name) => `${name} 채널 참여자 ${n}명 더 보기`,
+    moreIn: (n, name) => `${name} 채널 참여자 ${n} 명 더 보기`,
     full: '가득 참',
     isFull: (name) => `${name} 채널이 가득 찼어요`,
     turns: '무전기 방식',
