@@ -1,0 +1,198 @@
+package cluster
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// frozen is how late a look at who is silent may come before it is taken for this process that was stopped, and not the others.
+	frozen = DeadAfter / 2
+	// clockApart is how far two clocks may be apart before it is said: far more than NTP leaves.
+	clockApart = 2 * time.Second
+	// maxRefused is how many refused nodes are remembered.
+	maxRefused = 32
+)
+
+// roll is who is there: a decision without a clock. Its guard is its station's.
+type roll struct {
+	self     NodeID
+	identity func() Identity
+	// expected are the names of the nodes that there should be, this one too. None: whoever comes.
+	expected []string
+	alive    map[string]*member
+	refused  []Refused
+	looked   time.Time // when silence was looked for; zero: never
+	lost     uint64    // beats that did not come
+}
+
+// member is another node that is there.
+type member struct {
+	node  Node
+	heard time.Time
+	beats uint64
+	clock time.Duration
+	// rival is the boot of another that has its name, "" while there is none.
+	rival string
+}
+
+// Refused is a node that was refused.
+type Refused struct {
+	// Name is what it says it is called, or where it is when it did not get as far as saying it.
+	Name string
+	// Why says it in words.
+	Why string
+	// At is when it was last refused.
+	At time.Time
+}
+
+// finding is what comes of a beat, or of none: changes to be told, and words for the log.
+type finding struct {
+	changes []Change
+	words   []word
+}
+
+// word is a line for the log about a node.
+type word struct {
+	node, text string
+	clock      time.Duration // how far its clock is ahead; not 0: only in words about that
+}
+
+func (f *finding) change(n *Node, alive bool, why string) {
+	f.changes = append(f.changes, Change{*n, alive, why})
+}
+
+// hear takes a beat.
+func (r *roll) hear(now time.Time, b *beat) (f finding) {
+	if b.id() == r.self {
+		return f
+	}
+	own := r.identity()
+	why := own.differs(b.identity())
+	m := r.alive[b.Name]
+	switch {
+	case why != "" && m != nil && m.node.ID.Boot == b.Boot: // it was let in, and something changed
+		r.drop(&f, m, why)
+	case why != "":
+	case b.Name == r.self.Name:
+		why = "it has the name of this node: give each its own --node-name"
+	case len(r.expected) > 0 && !slices.Contains(r.expected, b.Name):
+		why = "it is not in --cluster-peers of this node"
+	}
+	if why != "" {
+		r.refuse(&f, now, b.Name, why)
+		return f
+	}
+	if m != nil && m.node.ID.Boot != b.Boot {
+		// One that was started anew is silent under its old id; only while both speak there are two.
+		m.rival = b.Boot
+		return f
+	}
+	if b.Leaving {
+		if m != nil {
+			r.drop(&f, m, "it has left")
+		}
+		return f
+	}
+	if m == nil {
+		m = &member{node: Node{ID: b.id(), Since: now}, beats: b.Number}
+		r.alive[b.Name] = m
+		m.node.Status = b.Status
+		r.refused = slices.DeleteFunc(r.refused, func(one Refused) bool { return one.Name == b.Name })
+		f.change(&m.node, true, "")
+	}
+	if m.rival != "" {
+		m.rival = ""
+		r.refuse(&f, now, b.Name, "there are two nodes of this name: give each its own --node-name")
+	}
+	r.note(&f, m, b, now)
+	return f
+}
+
+// note takes what a member's beat says.
+func (r *roll) note(f *finding, m *member, b *beat, now time.Time) {
+	if b.Number > m.beats+1 {
+		r.lost += b.Number - m.beats - 1
+	}
+	m.beats, m.heard, m.node.Status = max(m.beats, b.Number), now, b.Status
+	clock := b.clock(now)
+	if was := m.clock; clock.Abs() > clockApart && (clock-was).Abs() > clockApart {
+		f.words = append(f.words, word{b.Name, "the clock of a node differs from this one's: times that people read will not agree; " +
+			"let NTP set both", clock})
+	}
+	m.clock = clock
+}
+
+// look finds who has been silent for too long.
+func (r *roll) look(now time.Time) (f finding) {
+	late := !r.looked.IsZero() && now.Sub(r.looked) > frozen
+	r.looked = now
+	var silent []*member
+	for _, m := range r.alive {
+		switch {
+		case late: // what they said waits to be read
+			m.heard = now
+		case now.Sub(m.heard) > DeadAfter:
+			silent = append(silent, m)
+		}
+	}
+	for _, m := range byName(silent) {
+		r.drop(&f, m, fmt.Sprintf("nothing was heard of it for %v", DeadAfter))
+	}
+	return f
+}
+
+// cut takes it that the way to a node is closed; "" is every node.
+func (r *roll) cut(name, why string) (f finding) {
+	for _, m := range r.sorted() {
+		if name == "" || m.node.ID.Name == name {
+			r.drop(&f, m, why)
+		}
+	}
+	return f
+}
+
+func (r *roll) drop(f *finding, m *member, why string) {
+	delete(r.alive, m.node.ID.Name)
+	f.change(&m.node, false, why)
+}
+
+// refuse remembers that a node was refused, and has it said when it is news.
+func (r *roll) refuse(f *finding, now time.Time, name, why string) {
+	i := slices.IndexFunc(r.refused, func(one Refused) bool { return one.Name == name })
+	if i >= 0 && r.refused[i].Why == why {
+		r.refused[i].At = now
+		return
+	}
+	if i < 0 {
+		r.refused = slices.Delete(r.refused, 0, max(0, len(r.refused)+1-maxRefused))
+		r.refused = append(r.refused, Refused{})
+		i = len(r.refused) - 1
+	}
+	r.refused[i] = Refused{name, why, now}
+	f.words = append(f.words, word{node: name, text: "a node was refused: " + why})
+}
+
+func (r *roll) sorted() []*member {
+	all := make([]*member, 0, len(r.alive))
+	for _, m := range r.alive {
+		all = append(all, m)
+	}
+	return byName(all)
+}
+
+func byName(all []*member) []*member {
+	slices.SortFunc(all, func(a, b *member) int { return cmp.Compare(a.node.ID.Name, b.node.ID.Name) })
+	return all
+}
+
+// member reports whether this start of a node is there.
+func (r *roll) member(id NodeID) bool {
+	m := r.alive[id.Name]
+	return m != nil && m.node.ID == id
+}
+
+// quorum reports whether most of those that there should be are there.
+func (r *roll) quorum() bool { return 2*(1+len(r.alive)) > len(r.expected) }

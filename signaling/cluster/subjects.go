@@ -1,0 +1,17 @@
+package cluster
+
+// The subjects of what nodes say to each other. On the wire each has "lc.", the version of the cluster protocol and a dot in front,
+// but for the beats, which nodes of all versions understand.
+const (
+	// SubjectMembers carries the changes of a node's own people in channels, numbered; SubjectSnapshot asks for all of them.
+	SubjectMembers  = "members"
+	SubjectSnapshot = "members.all"
+	// SubjectChat carries what was said to who is here now.
+	SubjectChat = "chat"
+	// SubjectModerate asks the node of somebody to carry out what a moderator decided.
+	SubjectModerate = "moderate"
+	// SubjectRelay carries what the ends of a media link tell each other.
+	SubjectRelay = "relay"
+	// SubjectBackup asks for a copy of what a node remembers.
+	SubjectBackup = "backup"
+)
