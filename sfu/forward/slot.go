@@ -23,8 +23,12 @@ const (
 	// maxFirstSequenceNumber keeps the first number in the lower half, see the package
 	// comment.
 	maxFirstSequenceNumber = 1<<15 - 1
-	// headerLen is the length of a slot's RTP header in bytes: the fixed part and one CSRC.
-	headerLen = rtp.FixedLen + rtp.CSRCLen
+	// headerLen is the length of a slot's RTP header in bytes: the fixed part and one CSRC. levelHeaderLen is that of one with
+	// an audio level: the fixed part, and the extension's head and one word (RFC 8285 §4.2).
+	headerLen      = rtp.FixedLen + rtp.CSRCLen
+	levelHeaderLen = rtp.FixedLen + 8
+	// maxLevelID is the highest id of a header extension in the one-byte form.
+	maxLevelID = 14
 	// Payload types that, with RTP and RTCP on one port, look like RTCP (RFC 5761 §4).
 	rtcpTypeMin, rtcpTypeMax = 64, 95
 )
@@ -36,7 +40,7 @@ var ErrSlotConfig = errors.New("forward: invalid slot configuration")
 // Writer sends the packets of a slot, which calls it from one goroutine at a time.
 //
 // WriteRTP must not block, and must not call methods of the slot. out is what was given to
-// [Fanout.Send], header a complete RTP header of 16 bytes, payload the talker's. header and
+// [Fanout.Send], header a complete RTP header, payload the talker's. header and
 // payload are valid only during the call. payload must not be changed: encrypt into another
 // buffer, or copy. A packet for which an error is returned counts as dropped and keeps its
 // number, since it may have been encrypted under it.
@@ -53,6 +57,9 @@ type SlotConfig struct {
 	// REDPayloadType the listener negotiated for redundant audio (RFC 2198), with blocks of
 	// PayloadType, in the same ranges; 0 for none.
 	REDPayloadType uint8
+	// LevelID is under which id, 1 to 14, the packets say how loud they are (RFC 6464), in place of who talks; 0: they do not. It is
+	// for a stream that is forwarded once more, where the talker is known by its SSRC.
+	LevelID uint8
 	// ClockRate of the timestamps in Hz, at most 192,000. 0 means DefaultClockRate.
 	ClockRate uint32
 	// FirstSequenceNumber is that of the first packet, below 2^15. It should be random.
@@ -147,6 +154,7 @@ func (s *SlotStats) Add(o *SlotStats) {
 type Slot struct {
 	payloadType byte
 	redType     byte // 0: none
+	length      int  // of the header
 	writer      Writer
 
 	// assigned is the only source whose packets are taken. It is written under mu, and
@@ -160,7 +168,7 @@ type Slot struct {
 	open   bool
 	fresh  bool // assigned, and nothing sent of it yet
 	rw     rewriter
-	header [headerLen]byte
+	header [levelHeaderLen]byte // its first length bytes
 	stats  SlotStats
 	// since is after when was received what a fresh slot begins with; zero for nothing.
 	since time.Time
@@ -185,6 +193,8 @@ func NewSlot(c SlotConfig, w Writer) (*Slot, error) {
 	case !validType(c.REDPayloadType) || c.REDPayloadType == c.PayloadType && c.REDPayloadType != 0:
 		return nil, fmt.Errorf("%w: REDPayloadType %d, want 0 to 63 or 96 to 127, and not PayloadType",
 			ErrSlotConfig, c.REDPayloadType)
+	case c.LevelID > maxLevelID:
+		return nil, fmt.Errorf("%w: LevelID %d, want at most %d", ErrSlotConfig, c.LevelID, maxLevelID)
 	case c.ClockRate > maxClockRate:
 		return nil, fmt.Errorf("%w: ClockRate %d, want at most %d", ErrSlotConfig, c.ClockRate, maxClockRate)
 	case c.FirstSequenceNumber > maxFirstSequenceNumber:
@@ -197,7 +207,14 @@ func NewSlot(c SlotConfig, w Writer) (*Slot, error) {
 		writer:      w,
 		rw:          newRewriter(c.ClockRate, c.FirstSequenceNumber, c.FirstTimestamp),
 	}
-	s.header[0] = rtp.Version<<6 | 1 // no padding, no extension, one CSRC
+	if c.LevelID == 0 {
+		s.length = headerLen
+		s.header[0] = rtp.Version<<6 | 1 // no padding, no extension, one CSRC
+	} else {
+		s.length = levelHeaderLen
+		s.header[0] = rtp.Version<<6 | 0x10                                              // no padding, an extension, no CSRC
+		copy(s.header[rtp.FixedLen:], []byte{0xbe, 0xde, 0, 1, c.LevelID << 4, 0, 0, 0}) // one element of one byte, and padding
+	}
 	binary.BigEndian.PutUint32(s.header[8:], c.SSRC)
 	return s, nil
 }
@@ -314,7 +331,7 @@ func (s *Slot) sendLocked(f *frame, payload []byte, red *Redundancy, now time.Ti
 	if at.started {
 		s.countStart()
 	}
-	s.putHeader(at, f.ssrc)
+	s.putHeader(at, f)
 	if s.redType != 0 {
 		redundant, blocks := red.payload(s.depth)
 		s.redundant.set(at.index, blocks)
@@ -342,7 +359,7 @@ func (s *Slot) asRED(payload []byte, blocks int) {
 
 // writeLocked sends s.header and payload, and reports whether the Writer took them.
 func (s *Slot) writeLocked(payload []byte, out Batch) bool {
-	if err := s.writer.WriteRTP(out, s.header[:], payload); err != nil {
+	if err := s.writer.WriteRTP(out, s.header[:s.length], payload); err != nil {
 		s.stats.Dropped.WriteError++
 		return false
 	}
@@ -362,12 +379,16 @@ func (s *Slot) countStart() {
 
 // putHeader fills in what changes from packet to packet, RFC 3550 §5.1. The talker's
 // SSRC goes into the CSRC list, so that the listener can tell who is talking.
-func (s *Slot) putHeader(at placed, csrc uint32) {
+func (s *Slot) putHeader(at placed, f *frame) {
 	s.header[1] = s.payloadType
 	if at.marker {
 		s.header[1] |= rtp.MarkerBit
 	}
 	binary.BigEndian.PutUint16(s.header[2:], uint16(at.index)) //nolint:gosec // the low 16 bits are sent
 	binary.BigEndian.PutUint32(s.header[4:], uint32(at.ts))    //nolint:gosec // the low 32 bits are sent
-	binary.BigEndian.PutUint32(s.header[rtp.FixedLen:], csrc)
+	if s.length == headerLen {
+		binary.BigEndian.PutUint32(s.header[rtp.FixedLen:], f.ssrc)
+	} else {
+		s.header[levelHeaderLen-3] = f.level
+	}
 }

@@ -91,7 +91,7 @@ func (s *Slot) Resend(seq uint16, now time.Time, out Batch) bool {
 		return false
 	}
 	s.scratch = payload
-	s.putHeader(s.rw.placedAgain(&f), f.ssrc)
+	s.putHeader(s.rw.placedAgain(&f), &f)
 	if blocks > 0 {
 		s.asRED(payload, blocks)
 	}

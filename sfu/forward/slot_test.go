@@ -26,6 +26,7 @@ func TestNewSlotRefuses(t *testing.T) {
 		"payload type of 8 bits":  {SlotConfig{PayloadType: 128}, discard{}, "PayloadType"},
 		"payload type like RTCP":  {SlotConfig{PayloadType: 64}, discard{}, "PayloadType"},
 		"last type like RTCP":     {SlotConfig{PayloadType: 95}, discard{}, "PayloadType"},
+		"level in two bytes":      {SlotConfig{LevelID: 15}, discard{}, "LevelID"},
 		"clock too fast":          {SlotConfig{ClockRate: 192_001}, discard{}, "ClockRate"},
 		"first number above half": {SlotConfig{FirstSequenceNumber: 32_768}, discard{}, "FirstSequenceNumber"},
 	}

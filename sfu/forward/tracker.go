@@ -41,8 +41,9 @@ type frame struct {
 	ts int64
 	// ssrc is the talker's.
 	ssrc uint32
-	// marker is the talker's marker bit.
+	// marker is the talker's marker bit, level how loud the packet is.
 	marker bool
+	level  uint8
 	// late says that newer packets of the talker were seen before this one.
 	late bool
 
@@ -175,5 +176,5 @@ func (t *tracker) newest(p *rtp.Packet, ts int64) {
 }
 
 func (t *tracker) frameOf(p *rtp.Packet, number, ts int64) frame {
-	return frame{epoch: t.epoch, index: t.index(number), ts: ts, ssrc: p.SSRC, marker: p.Marker}
+	return frame{epoch: t.epoch, index: t.index(number), ts: ts, ssrc: p.SSRC, marker: p.Marker, level: p.Level}
 }

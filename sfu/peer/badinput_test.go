@@ -15,8 +15,10 @@ import (
 // bare is a peer without a connection, whose packets the test hands over.
 func bare(mic *line) *Peer {
 	p := new(Peer)
-	p.talker.open(mic, nil, 1, time.Unix(1e9, 0))
-	p.talker.levelID = 1
+	if mic != nil {
+		mic.levelExtension.id = 1
+	}
+	p.talker.open(mic, nil, 1, time.Unix(1e9, 0), nil)
 	return p
 }
 
@@ -87,12 +89,12 @@ func TestBadRTPIsDroppedAndCounted(t *testing.T) {
 			p.OnRTP(nil, nil, test.packet, now)
 			require.Equal(t, test.want, p.dropped())
 			// What is sound but empty takes its number and is no sound.
-			empty := p.talker.source.Stats().Dropped.Skipped
+			empty := p.talker.Source().Stats().Dropped.Skipped
 			require.Equal(t, strings.Contains(name, "nothing but padding") || name == "RED of nothing" || name == "RED in padding", empty == 1)
-			require.Equal(t, 1-total(test.want)-empty, p.talker.source.Stats().Packets)
+			require.Equal(t, 1-total(test.want)-empty, p.talker.Source().Stats().Packets)
 			p.OnRTP(nil, nil, rtpOf(plain, testOpus, 2, voiceOf20), now.Add(20*time.Millisecond))
 			require.Equal(t, test.want, p.dropped())
-			require.Equal(t, 2-total(test.want)-empty, p.talker.source.Stats().Packets)
+			require.Equal(t, 2-total(test.want)-empty, p.talker.Source().Stats().Packets)
 		})
 	}
 }
@@ -137,7 +139,7 @@ func TestOddLevels(t *testing.T) {
 				p.OnRTP(nil, nil, rtpOf(extended, testOpus, seq, test.extension+voiceOf20), now)
 			}
 			require.Zero(t, total(p.dropped()))
-			reading := p.talker.meter.Read(now)
+			reading := p.talker.Meter().Read(now)
 			require.Equal(t, test.speaks, reading.Speaking)
 			require.Equal(t, test.level, reading.Loudness.Level())
 		})

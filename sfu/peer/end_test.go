@@ -124,10 +124,10 @@ func TestPanicInReportEndsTheConnection(t *testing.T) {
 	})
 	_, p := connect(t, f, 1)
 	ended := endOf(p)
-	source := p.talker.source
-	p.talker.source = nil
+	endpoint := p.endpoint
+	p.endpoint = nil
 	f.report(p, f.engine.NewBatch(), time.Now())
-	p.talker.source = source
+	p.endpoint = endpoint
 	require.NotNil(t, <-told)
 	require.ErrorIs(t, awaitEnd(t, ended), ErrPanic)
 }

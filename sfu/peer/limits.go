@@ -9,7 +9,8 @@ import (
 
 // What a client may send. All of it follows from what the most demanding voice and the worst network make; what goes beyond
 // is dropped and counted by reason (Dropped). A talker's packets multiply with those who hear them, so they are bounded
-// twice: all that comes, before it is decrypted, and what goes on to the listeners.
+// twice: all that comes, before it is decrypted, and what goes on to the listeners, by sfu/voice. How many SSRCs there may be is bounded
+// by wire (maxSSRCs, 128), since each costs a replay window; one too many ends the connection (ErrTooManyStreams).
 //
 // The most demanding voice is Opus at 510 kbit/s, its highest (RFC 7587, section 7.1), which is 63,750 bytes a second; and
 // 400 packets a second, in its shortest frames of 2.5 ms (RFC 6716, section 2.1.4).
@@ -20,19 +21,8 @@ const (
 	// packets.
 	intakePackets = 600
 	intakeBytes   = 200_000
-	// talkerPackets and talkerBytes are what goes on to the listeners of a talker's Opus a second, taken out of redundancy or
-	// not: a quarter more than the most demanding voice, for clocks that run fast.
-	talkerPackets = 500
-	talkerBytes   = 80_000
-	// talkerBurst is how much of these may come at once: what a network held back for a second.
-	talkerBurst = time.Second
-	// maxOpus is the largest payload of Opus that goes on, in bytes: its largest frame (RFC 6716, section 3.2.1), a datagram
-	// of 1,307 bytes. Packets of several frames that exceed it would not pass every path.
-	maxOpus = 1275
-	// ssrcTakeover is how long a microphone's SSRC must be silent before another one of the same client may take its place,
-	// as after a change of the encoder. A client that sends two at once is heard on the first. How many there may be in all
-	// is bounded by wire (maxSSRCs, 128), since each costs a replay window; one too many ends the connection (ErrTooManyStreams).
-	ssrcTakeover = time.Second
+	// intakeBurst is how much of these may come at once: what a network held back for a second.
+	intakeBurst = time.Second
 
 	// nacksPerSecond is how many packets a client may ask for: two thirds of what 32 slots carry at 50 packets a second.
 	// nackBurst is how many of them at once: 256, which is half a millisecond of the loop, and 160 ms of 32 slots.
@@ -56,13 +46,11 @@ const (
 var (
 	// intake is what of a client is looked at.
 	intake = wire.Intake{
-		Packets:   bounded.PerSecond(intakePackets, talkerBurst),
-		Bytes:     bounded.PerSecond(intakeBytes, talkerBurst),
+		Packets:   bounded.PerSecond(intakePackets, intakeBurst),
+		Bytes:     bounded.PerSecond(intakeBytes, intakeBurst),
 		Compounds: bounded.PerSecond(rtcpPerSecond, rtcpBurst),
 		Checks:    bounded.PerSecond(checksPerSecond, time.Second),
 		Datagrams: bounded.PerSecond(dtlsPerSecond, time.Second),
 	}
-	packetRate = bounded.PerSecond(talkerPackets, talkerBurst)
-	byteRate   = bounded.PerSecond(talkerBytes, talkerBurst)
-	nackRate   = bounded.PerSecond(nacksPerSecond, nackBurst)
+	nackRate = bounded.PerSecond(nacksPerSecond, nackBurst)
 )

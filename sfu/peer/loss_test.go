@@ -402,12 +402,12 @@ func FuzzMicrophone(f *testing.F) {
 			before := total(p.dropped())
 			now := time.Unix(1e9, 0).Add(time.Duration(i) * 20 * time.Millisecond)
 			p.OnRTP(nil, nil, b, now)
-			stats := p.talker.source.Stats()
+			stats := p.talker.Source().Stats()
 			if d := total(p.dropped()) - before; d > 1 || stats.Recovered > stats.Packets+stats.Dropped.Late+stats.Dropped.Duplicate {
 				t.Errorf("dropped %d, %+v", d, stats)
 			}
 			p.OnRTCP(nil, nil, b, now)
-			p.talker.source.Requests(now, nil)
+			p.talker.Source().Requests(now, nil)
 		}
 	})
 }

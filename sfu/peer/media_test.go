@@ -13,7 +13,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
-	"github.com/mini-livechat/mini-livechat/sfu/rtp"
+	"github.com/mini-livechat/mini-livechat/sfu/voice"
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
@@ -179,7 +179,7 @@ func TestSecondSSRCTakesOverAfterSilence(t *testing.T) {
 	require.Equal(t, []uint32{first}, bob.hear(t).CSRC)
 	ada.say(t, second, 1, 109, "b")
 	eventually(t, "a second SSRC beside the first to be dropped", func() bool { return adaPeer.dropped() == Drops{SecondSSRC: 1} })
-	time.Sleep(ssrcTakeover)
+	time.Sleep(voice.Takeover)
 	ada.say(t, second, 2, 109, "c")
 	packet := bob.hear(t)
 	require.Equal(t, []uint32{second}, packet.CSRC)
@@ -219,12 +219,11 @@ func TestLargeFanOut(t *testing.T) {
 	}
 
 	// What is sent on the spot stays in this batch, which is never flushed.
-	lone := &talker{source: forward.NewSource()}
-	lone.source.SetSlots(slots)
-	slots[999].Assign(lone.source)
-	fanout, ok := lone.source.Prepare(&rtp.Packet{SSRC: 1, Payload: []byte("by lane")}, time.Now())
-	require.True(t, ok)
-	lone.fanOut(f.engine.NewBatch(), &fanout, []byte("by lane"))
+	lone := new(voice.In)
+	lone.Open(voice.Format{Opus: testOpus}, nil, 1, time.Now(), nil)
+	lone.Source().SetSlots(slots)
+	slots[999].Assign(lone.Source())
+	lone.Receive(f.engine.NewBatch(), rtpOf(plain, testOpus, 1, "by lane"), time.Now())
 	require.Equal(t, "by lane", string(bob.hear(t).Payload))
 }
 
@@ -260,17 +259,17 @@ func TestFanOutsKeepTheirOrder(t *testing.T) {
 
 	adaPeer.Source().SetSlots(many)
 	ada.say(t, ada.ssrc(), 1, 109, "first")
-	require.Eventually(t, func() bool { return adaPeer.talker.deferred.Load() == 2 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return adaPeer.talker.Waiting() == 2 }, patience, time.Millisecond)
 	adaPeer.Source().SetSlots(many[:1])
 	ada.say(t, ada.ssrc(), 2, 109, "second")
-	require.Eventually(t, func() bool { return adaPeer.talker.deferred.Load() == 3 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return adaPeer.talker.Waiting() == 3 }, patience, time.Millisecond)
 	open()
 	require.Equal(t, "first", string(bob.hear(t).Payload))
 	require.Equal(t, "second", string(bob.hear(t).Payload))
-	require.Eventually(t, func() bool { return adaPeer.talker.deferred.Load() == 0 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return adaPeer.talker.Waiting() == 0 }, patience, time.Millisecond)
 	ada.say(t, ada.ssrc(), 3, 109, "third")
 	require.Equal(t, "third", string(bob.hear(t).Payload))
-	require.Zero(t, adaPeer.talker.deferred.Load())
+	require.Zero(t, adaPeer.talker.Waiting())
 }
 
 // TestMuteReachesTheLanes: what waits in a lane when the talker mutes is not sent, not even after the unmute.
@@ -297,39 +296,16 @@ func TestMuteReachesTheLanes(t *testing.T) {
 		require.True(t, f.engine.NewBatch().Defer(part, lanes))
 	}
 	ada.say(t, ada.ssrc(), 2, 109, "said before the mute")
-	eventually(t, "the packet to wait in the lanes", func() bool { return adaPeer.talker.deferred.Load() == 2 })
+	eventually(t, "the packet to wait in the lanes", func() bool { return adaPeer.talker.Waiting() == 2 })
 	adaPeer.Source().SetMuted(true)
 	adaPeer.Source().SetMuted(false)
 	open()
-	eventually(t, "the lanes to be done", func() bool { return adaPeer.talker.deferred.Load() == 0 })
+	eventually(t, "the lanes to be done", func() bool { return adaPeer.talker.Waiting() == 0 })
 	ada.say(t, ada.ssrc(), 3, 109, "said after it")
 	next := bob.hear(t)
 	require.Equal(t, "said after it", string(next.Payload))
 	require.Equal(t, first.SequenceNumber+1, next.SequenceNumber)
 	require.EqualValues(t, 1, bobPeer.Slots()[0].Stats().Dropped.Withheld)
-}
-
-// panicking is a writer that fails as badly as it can.
-type panicking struct{}
-
-func (panicking) WriteRTP(forward.Batch, []byte, []byte) error { panic("writer") }
-
-// TestPanicInALaneEndsTheJob: the talker's next packets do not wait for it for ever.
-func TestPanicInALaneEndsTheJob(t *testing.T) {
-	f := newFactory(t)
-	source := forward.NewSource()
-	slot, err := forward.NewSlot(forward.RandomSlotConfig(1, 111, 0), panicking{})
-	require.NoError(t, err)
-	slot.Open()
-	slot.Assign(source)
-	source.SetSlots([]*forward.Slot{slot})
-	fanout, ok := source.Prepare(&rtp.Packet{SSRC: 1, Payload: []byte("x")}, time.Now())
-	require.True(t, ok)
-	lone := new(talker)
-	job := lone.newFanoutJob(fanout, []byte("x"))
-	require.Panics(t, func() { job.Step(f.engine.NewBatch(), 1) })
-	require.Zero(t, lone.deferred.Load())
-	require.NotPanics(t, func() { slot.Stats() }, "nor is the slot locked")
 }
 
 // An answerer that listens only has no microphone: what it sends is dropped.

@@ -59,8 +59,9 @@ func (f *Factory) Answer(offer string, at ...netip.AddrPort) (*Peer, error) {
 		return nil, err
 	}
 	p.network.observer = f.cfg.Observer
-	p.talker.open(asked.mic, p.endpoint, p.listener.reporter(), now)
-	p.talker.first = func(at time.Time) { f.cfg.Observer.Heard(max(at.Sub(p.made)-time.Duration(p.up.Load()), 0)) }
+	p.talker.open(asked.mic, p.endpoint, p.listener.reporter(), now, func(at time.Time) {
+		f.cfg.Observer.Heard(max(at.Sub(p.made)-time.Duration(p.up.Load()), 0))
+	})
 	credentials, err := p.endpoint.Accept(asked.credentials, asked.fingerprints...)
 	if err != nil {
 		return nil, fmt.Errorf("open connection: %w", err)
@@ -88,24 +89,21 @@ func (p *Peer) Answer() string {
 func (p *Peer) Talker() bool { return p.talker.mic != nil }
 
 // Source is what the client says; silent for one that is not a Talker.
-func (p *Peer) Source() *forward.Source { return p.talker.source }
+func (p *Peer) Source() *forward.Source { return p.talker.Source() }
 
 // Slots are what the client hears, in the order of the offer. The slice is not to be
 // changed.
 func (p *Peer) Slots() []Slot { return p.listener.slots }
 
 // Meter measures what the client says.
-func (p *Peer) Meter() *speaker.Meter { return p.talker.meter }
+func (p *Peer) Meter() *speaker.Meter { return p.talker.Meter() }
 
 // OnSpeech sets what is called each time the client begins to speak, on the loop that
 // received the packet. It must not block.
-func (p *Peer) OnSpeech(began func()) { p.talker.onSpeech.Store(&began) }
+func (p *Peer) OnSpeech(began func()) { p.talker.OnSpeech(began) }
 
 // SSRC returns the microphone's SSRC; ok is false until its first packet.
-func (p *Peer) SSRC() (ssrc uint32, ok bool) {
-	ssrc = p.talker.ssrc.Load()
-	return ssrc, ssrc != 0
-}
+func (p *Peer) SSRC() (ssrc uint32, ok bool) { return p.talker.SSRC() }
 
 // LastSeen returns when the client last gave a sign of life on the media path: an
 // authenticated STUN check, RTP or RTCP packet; at first, when it was made.

@@ -34,7 +34,7 @@ func TestTalkersRateIsBounded(t *testing.T) {
 				p.OnRTP(nil, nil, rtpOf(plain, testOpus, uint16(i), payload), now)
 				now = now.Add(time.Second / time.Duration(test.perSecond))
 			}
-			stats, drops := p.talker.source.Stats(), p.dropped()
+			stats, drops := p.talker.Source().Stats(), p.dropped()
 			require.EqualValues(t, test.perSecond*seconds, stats.Packets+drops.Rate+drops.TooLarge, "each is counted")
 			if test.whole {
 				require.Zero(t, drops)
@@ -70,7 +70,7 @@ func TestRedundancyIsNoWayAroundTheRate(t *testing.T) {
 		p.OnRTP(nil, nil, rtpOf(plain, testRED, uint16((blocks+1)*i), wrapped(payloads...)), now)
 		now = now.Add(time.Second / perSecond)
 	}
-	stats := p.talker.source.Stats()
+	stats := p.talker.Source().Stats()
 	require.NotZero(t, stats.Recovered)
 	require.LessOrEqual(t, stats.Packets, uint64(500*(seconds+1)))
 	require.NotZero(t, p.dropped().Rate)

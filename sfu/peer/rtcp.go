@@ -84,7 +84,7 @@ func (p *Peer) report(out *wire.Batch, now time.Time) {
 // and a receiver report for the microphone if something of it came.
 func (p *Peer) reports(now time.Time) []rtcp.Packet {
 	packets := p.listener.senderReports(nil, now)
-	if received, ok := p.talker.source.Reception(); ok {
+	if received, ok := p.talker.Source().Reception(); ok {
 		block := rtcp.ReceptionReport{
 			SSRC: received.SSRC, FractionLost: received.FractionLost, TotalLost: received.TotalLost,
 			LastSequenceNumber: received.HighestSequenceNumber, Jitter: received.Jitter,
@@ -108,10 +108,10 @@ func (p *Peer) OnRTCP(out *wire.Batch, _ *wire.Endpoint, raw []byte, now time.Ti
 			p.listener.resend(out, &feedback, now)
 			continue
 		}
-		if feedback.FromSender && feedback.Sender == p.talker.ssrc.Load() {
+		if ssrc, _ := p.talker.SSRC(); feedback.FromSender && feedback.Sender == ssrc {
 			p.network.sent(feedback.NTP, now)
 		}
 		p.listener.heard(&feedback, now, &p.network)
-		p.talker.source.SetRTT(p.network.rtt())
+		p.talker.Source().SetRTT(p.network.rtt())
 	}
 }

@@ -69,9 +69,9 @@ func (d *Drops) add(o *Drops) {
 func (p *Peer) Stats() Stats {
 	s := Stats{
 		Network: p.network.read(), Endpoint: p.endpoint.Stats(), Dropped: p.dropped(),
-		Source: p.talker.source.Stats(), Slots: make([]forward.SlotStats, len(p.listener.slots)),
+		Source: p.talker.Source().Stats(), Slots: make([]forward.SlotStats, len(p.listener.slots)),
 		Confirmed: make([]uint64, len(p.listener.slots)), Made: p.made, Path: p.endpoint.Progress(),
-		Newest: p.talker.source.Newest(), Levels: p.talker.levelID != 0,
+		Newest: p.talker.Source().Newest(), Levels: p.talker.Levels(),
 	}
 	for i := range p.listener.slots {
 		s.Slots[i], s.Confirmed[i] = p.listener.slots[i].Stats(), p.listener.confirmed[i].Load()
@@ -80,10 +80,10 @@ func (p *Peer) Stats() Stats {
 }
 
 func (p *Peer) dropped() Drops {
-	in, out := &p.talker.drops, &p.listener.drops
+	in, out := p.talker.Drops(), &p.listener.drops
 	return Drops{
-		Malformed: in.malformed.Load(), PayloadType: in.payloadType.Load(), NoMicrophone: in.noMicrophone.Load(),
-		SecondSSRC: in.secondSSRC.Load(), TooLarge: in.tooLarge.Load(), Rate: in.rate.Load(),
+		Malformed: in.Malformed, PayloadType: in.PayloadType, NoMicrophone: p.talker.noMicrophone.Load(),
+		SecondSSRC: in.SecondSSRC, TooLarge: in.TooLarge, Rate: in.Rate,
 		RTCP: p.badRTCP.Load(), NACK: out.nack.Load(), NACKRate: out.nackRate.Load(),
 	}
 }

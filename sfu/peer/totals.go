@@ -51,7 +51,7 @@ func (f *Factory) Totals() Totals {
 // Networks calls each with the number of every connection, and what is known of it.
 func (f *Factory) Networks(each func(id uint64, network Network, voice forward.SourceStats)) {
 	for _, p := range f.all() {
-		each(p.id, p.network.read(), p.talker.source.Stats())
+		each(p.id, p.network.read(), p.talker.Source().Stats())
 	}
 }
 
@@ -80,7 +80,7 @@ func (t *Totals) add(p *Peer) {
 	t.BytesIn += endpoint.BytesIn
 	t.PacketsOut += endpoint.PacketsOut
 	t.BytesOut += endpoint.BytesOut
-	voice := p.talker.source.Stats()
+	voice := p.talker.Source().Stats()
 	t.Voice.Add(&voice)
 	for i := range p.listener.slots {
 		heard := p.listener.slots[i].Stats()

@@ -59,6 +59,8 @@ type Packet struct {
 	PayloadType uint8
 	// Marker is set on the first packet of a talk spurt, RFC 3551 §4.1.
 	Marker bool
+	// Level is how loud its sound is (RFC 6464 §3), for whoever reads that; Unmarshal does not.
+	Level uint8
 	// Header is the whole header, CSRCs and extension included.
 	Header []byte
 	// Payload excludes header and padding. It may be empty.

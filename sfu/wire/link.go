@@ -39,7 +39,7 @@ var linkIntake = Intake{
 // MinLinkSecret is the shortest secret that LinkKeys takes, in bytes.
 const MinLinkSecret = 16
 
-// ErrLinkKeys: the ends of a link are the same, or its secret is too short.
+// ErrLinkKeys means that the ends of a link are the same or its secret is too short.
 var ErrLinkKeys = errors.New("wire: these make no keys of a link")
 
 // LinkEnd says which server is at one end of a link. Nonce is random and another one for each link that the server makes, since a

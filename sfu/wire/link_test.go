@@ -72,17 +72,17 @@ func newLinked(t *testing.T) *linked {
 	return x
 }
 
-// send sends a packet of a stream from near to far.
-func (x *linked) send(t *testing.T, ssrc uint32, seq uint16, payload string) {
+// send sends a packet from near to far.
+func (x *linked) send(t *testing.T, seq uint16, payload string) {
 	t.Helper()
 	b := x.nearEngine.NewBatch()
-	require.NoError(t, x.near.Sender(ssrc).WriteRTP(b, rtpPacket(t, rtp.Header{SSRC: ssrc, SequenceNumber: seq, PayloadType: 111}, nil), []byte(payload)))
+	require.NoError(t, x.near.Sender(1).WriteRTP(b, rtpPacket(t, rtp.Header{SSRC: 1, SequenceNumber: seq, PayloadType: 111}, nil), []byte(payload)))
 	b.Flush()
 }
 
 func TestLinkCarriesBothKinds(t *testing.T) {
 	x := newLinked(t)
-	x.send(t, 1, 1, "voice")
+	x.send(t, 1, "voice")
 	b := x.nearEngine.NewBatch()
 	require.NoError(t, x.near.WriteRTCP(b, []byte{0x80, 201, 0, 1, 0, 0, 0, 1}))
 	b.Flush()
@@ -137,7 +137,7 @@ func TestLinkDropsWhatIsNotItsPeers(t *testing.T) {
 func TestLinkIsNotMoved(t *testing.T) {
 	x := newLinked(t)
 	at := x.far.Remote()
-	x.send(t, 1, 1, "first")
+	x.send(t, 1, "first")
 	require.Eventually(t, func() bool { return len(x.heard.payloads()) == 1 }, pollTimeout, time.Millisecond, "the first packet")
 
 	// A packet of the link's that somebody held back and sends from elsewhere.
@@ -167,7 +167,7 @@ func TestLinkIsNotMoved(t *testing.T) {
 	require.Nil(t, x.far.dtls.Load(), "no handshake begins")
 
 	require.Equal(t, at, x.far.Remote())
-	x.send(t, 1, 3, "second")
+	x.send(t, 3, "second")
 	require.Eventually(t, func() bool { return len(x.heard.payloads()) == 2 }, pollTimeout, time.Millisecond, "the link to go on")
 	require.Equal(t, []string{"first", "second"}, x.heard.payloads())
 }
@@ -177,7 +177,7 @@ func TestLinkRefusesReplays(t *testing.T) {
 	e := startEngine(t, Config{})
 	tap, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(loopback()))
 	require.NoError(t, err)
-	defer tap.Close() //nolint:errcheck // a test's
+	defer tap.Close()
 	at := tap.LocalAddr().(*net.UDPAddr).AddrPort()
 	a, b := linkEnds()
 	var h heard
@@ -248,12 +248,12 @@ func TestLinkMadeAnewTakesTheAddress(t *testing.T) {
 	far := newLink(t, x.farHost, &h, b, a, x.nearEngine.LocalAddrs()...)
 	x.far.Close()
 	require.False(t, x.far.Sending())
-	x.send(t, 1, 1, "under the old keys")
+	x.send(t, 1, "under the old keys")
 	require.Eventually(t, func() bool { return far.Drops().AuthFailed == 1 }, pollTimeout, time.Millisecond, "it to be counted")
 	near := newLink(t, x.nearEngine, receiverFunc(nil), a, b, x.farHost.LocalAddrs()...)
 	x.near.Close()
 	x.near = near
-	x.send(t, 1, 1, "under the new ones")
+	x.send(t, 1, "under the new ones")
 	require.Eventually(t, func() bool { return len(h.payloads()) == 1 }, pollTimeout, time.Millisecond, "the new link to carry")
 	require.Empty(t, x.heard.payloads())
 }

@@ -1,9 +1,10 @@
 //go:build !race
 
-package peer
+package voice
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/rtp"
+	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
 type discard struct{}
@@ -19,7 +21,9 @@ func (discard) WriteRTP(forward.Batch, []byte, []byte) error { return nil }
 
 // A packet that goes by a lane allocates nothing either. The race detector allocates by itself, hence the build tag.
 func TestAllocsFanOutJob(t *testing.T) {
-	f := newFactory(t)
+	engine, err := wire.Listen(wire.Config{Addrs: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}})
+	require.NoError(t, err)
+	defer engine.Close()
 	for _, n := range []int{1, 10, 100} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			source := forward.NewSource()
@@ -32,7 +36,7 @@ func TestAllocsFanOutJob(t *testing.T) {
 				slots[i] = slot
 			}
 			source.SetSlots(slots)
-			out, now, talker := f.engine.NewBatch(), time.Now(), new(talker)
+			out, now, talker := engine.NewBatch(), time.Now(), new(In)
 			p := &rtp.Packet{SSRC: 1, Payload: make([]byte, 100)}
 			require.Zero(t, testing.AllocsPerRun(1000, func() {
 				now = now.Add(20 * time.Millisecond)

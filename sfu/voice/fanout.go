@@ -1,4 +1,4 @@
-package peer
+package voice
 
 import (
 	"sync"
@@ -12,21 +12,21 @@ import (
 const maxPacket = 1500
 
 // fanOut sends a prepared packet to its slots.
-func (t *talker) fanOut(out *wire.Batch, fanout *forward.Fanout, payload []byte) {
-	if t.deferred.Load() == 0 && fanout.Len() <= min(out.Budget(), wire.JobShare) {
+func (in *In) fanOut(out *wire.Batch, fanout *forward.Fanout, payload []byte) {
+	if in.deferred.Load() == 0 && fanout.Len() <= min(out.Budget(), wire.JobShare) {
 		fanout.Send(out, payload)
 		return
 	}
 	// Too many for the loop to be held, or packets before this one wait: the lanes take a share each.
-	for part, from := t.packet.SSRC, 0; from < fanout.Len(); part, from = part+1, from+wire.JobShare {
-		out.Defer(part, t.newFanoutJob(fanout.Part(from, min(from+wire.JobShare, fanout.Len())), payload))
+	for part, from := in.packet.SSRC, 0; from < fanout.Len(); part, from = part+1, from+wire.JobShare {
+		out.Defer(part, in.newFanoutJob(fanout.Part(from, min(from+wire.JobShare, fanout.Len())), payload))
 	}
 }
 
 // fanoutJob is a share of a large fan-out, with a copy of the payload and its redundancy.
 // It implements wire.Job.
 type fanoutJob struct {
-	talker     *talker
+	in         *In
 	fanout     forward.Fanout
 	payload    []byte
 	redundancy forward.Redundancy
@@ -35,13 +35,13 @@ type fanoutJob struct {
 //nolint:gochecknoglobals // a pool is of use only when shared
 var fanoutJobs = sync.Pool{New: func() any { return &fanoutJob{payload: make([]byte, 0, maxPacket)} }}
 
-func (t *talker) newFanoutJob(fanout forward.Fanout, payload []byte) *fanoutJob {
+func (in *In) newFanoutJob(fanout forward.Fanout, payload []byte) *fanoutJob {
 	job, ok := fanoutJobs.Get().(*fanoutJob)
 	if !ok {
 		job = &fanoutJob{}
 	}
-	t.deferred.Add(1)
-	job.talker, job.fanout, job.payload = t, fanout, append(job.payload[:0], payload...)
+	in.deferred.Add(1)
+	job.in, job.fanout, job.payload = in, fanout, append(job.payload[:0], payload...)
 	job.fanout.Keep(&job.redundancy)
 	return job
 }
@@ -63,7 +63,7 @@ func (j *fanoutJob) Step(out *wire.Batch, n int) (more bool) {
 
 // Drop implements wire.Job.
 func (j *fanoutJob) Drop() {
-	j.talker.deferred.Add(-1)
-	j.talker, j.fanout = nil, forward.Fanout{}
+	j.in.deferred.Add(-1)
+	j.in, j.fanout = nil, forward.Fanout{}
 	fanoutJobs.Put(j)
 }
