@@ -155,7 +155,7 @@ func (g *Gateway) createChannel(ctx context.Context, by *Conn, spec sfu.ChannelS
 	}
 	if _, gone := g.channels.Get(spec.ID); gone != nil {
 		// What was said in an earlier channel of this id is none of this one's business.
-		if err := g.cfg.Store.ClearChat(context.WithoutCancel(ctx), now, spec.ID); err != nil {
+		if err := asChannels(g.cfg.Store.ClearChat(context.WithoutCancel(ctx), now, spec.ID)); err != nil {
 			return sfu.ChannelInfo{}, err
 		}
 	}
@@ -164,7 +164,7 @@ func (g *Gateway) createChannel(ctx context.Context, by *Conn, spec sfu.ChannelS
 	if err != nil || !spec.Kept {
 		return info, err
 	}
-	if err = g.remember(ctx, now, info); err != nil {
+	if err = g.keep(ctx, now, store.ChannelMade{Channel: g.channelOf(info)}); err != nil {
 		if c, gone := g.channels.Get(spec.ID); gone == nil {
 			g.channels.Delete(c, spec.OwnerID)
 		}
@@ -188,7 +188,7 @@ func (g *Gateway) updateChannel(
 		return info, err
 	}
 	if kept(c.OwnerID()) {
-		if err = g.remember(ctx, now, info); err != nil {
+		if err = g.keep(ctx, now, store.ChannelChanged{Channel: g.channelOf(info)}); err != nil {
 			_, _ = g.channels.Revert(c, before) // it may have been deleted meanwhile
 			return info, err
 		}
@@ -226,7 +226,7 @@ func (g *Gateway) disown(userID, alias string) {
 	defer g.administering.Unlock()
 	for _, info := range g.channels.Reown(userID, alias) {
 		// The memory knows, unless the channel was changed and kept just before this.
-		if err := g.remember(context.Background(), time.Now(), info); err != nil {
+		if err := g.keep(context.Background(), time.Now(), store.ChannelChanged{Channel: g.channelOf(info)}); err != nil {
 			g.log.Error("whose a channel is cannot be kept", zap.String("channel", info.ID), zap.Error(err))
 		}
 	}
@@ -256,9 +256,20 @@ func (g *Gateway) limits(c *sfu.Channel) store.Limits {
 	return limits
 }
 
-// remember writes a channel as it is. A request that is given up meanwhile is not half done.
-func (g *Gateway) remember(ctx context.Context, now time.Time, info sfu.ChannelInfo) error {
-	_, err := g.cfg.Store.Append(context.WithoutCancel(ctx), now, store.ChannelSaved{Channel: g.channelOf(info)})
+// keep writes what becomes of a channel. A request that is given up meanwhile is not half done.
+func (g *Gateway) keep(ctx context.Context, now time.Time, fact store.Fact) error {
+	_, err := g.cfg.Store.Append(context.WithoutCancel(ctx), now, fact)
+	return asChannels(err)
+}
+
+// asChannels is what the store says of a channel of which another decided something just before.
+func asChannels(err error) error {
+	switch {
+	case errors.Is(err, store.ErrExists):
+		err = fmt.Errorf("%w: %w", sfu.ErrChannelExists, err)
+	case errors.Is(err, store.ErrNotFound):
+		err = fmt.Errorf("%w: %w", sfu.ErrChannelNotFound, err)
+	}
 	return err
 }
 

@@ -51,27 +51,60 @@ type ChannelSaved struct{ Channel }
 func (ChannelSaved) Kind() string { return "channel_saved" }
 
 func (f ChannelSaved) apply(w *writing) error {
+	_, err := f.save(w, "INSERT INTO channels (id, "+channelFields+`, created_at) VALUES (?14, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+		ON CONFLICT (id) DO UPDATE SET (`+channelFields+") = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")
+	return err
+}
+
+// ChannelMade is the fact that there is a channel that was not there before. ErrExists.
+type ChannelMade struct{ Channel }
+
+// Kind implements Fact.
+func (ChannelMade) Kind() string { return "channel_made" }
+
+func (f ChannelMade) apply(w *writing) error {
+	n, err := f.save(w, "INSERT INTO channels (id, "+channelFields+`, created_at) VALUES (?14, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+		ON CONFLICT (id) DO NOTHING`)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("%w: channel %s", ErrExists, f.ID)
+	}
+	return err
+}
+
+// ChannelChanged is the fact that a channel is otherwise. ErrNotFound: it is gone.
+type ChannelChanged struct{ Channel }
+
+// Kind implements Fact.
+func (ChannelChanged) Kind() string { return "channel_changed" }
+
+func (f ChannelChanged) apply(w *writing) error {
+	n, err := f.save(w, "UPDATE channels SET ("+channelFields+") = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) WHERE id = ?14 AND ?13 IS NOT NULL")
+	if err == nil && n == 0 {
+		err = fmt.Errorf("%w: channel %s", ErrNotFound, f.ID)
+	}
+	return err
+}
+
+// channelFields are what changes of a channel.
+const channelFields = "name, topic, mode, access, speaking, position, capacity, owner_id, keep_count, keep_ms, floor, seq"
+
+// save runs a statement with channelFields, created_at and id, and returns how many rows it changed.
+func (c *Channel) save(w *writing, query string) (int64, error) {
 	var keepMS *int64
-	if f.Keep.For != nil {
-		ms := f.Keep.For.Milliseconds()
+	if c.Keep.For != nil {
+		ms := c.Keep.For.Milliseconds()
 		keepMS = &ms
 	}
 	var floor *string
-	if f.Floor != nil {
-		text, err := json.Marshal(f.Floor)
+	if c.Floor != nil {
+		text, err := json.Marshal(c.Floor)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		floor = new(string(text))
 	}
-	_, err := w.exec(`INSERT INTO channels (id, name, topic, mode, access, speaking, position, capacity, owner_id, created_at,
-			keep_count, keep_ms, floor, seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET name = excluded.name, topic = excluded.topic, mode = excluded.mode,
-			access = excluded.access, speaking = excluded.speaking, position = excluded.position, capacity = excluded.capacity, owner_id = excluded.owner_id,
-			keep_count = excluded.keep_count, keep_ms = excluded.keep_ms, floor = excluded.floor, seq = excluded.seq`,
-		f.ID, f.Name, f.Topic, f.Mode, f.Access, f.Speaking, f.Position, f.Capacity, f.OwnerID, milliseconds(f.CreatedAt),
-		f.Keep.Count, keepMS, floor, w.seq)
-	return err
+	return w.exec(query, c.Name, c.Topic, c.Mode, c.Access, c.Speaking, c.Position, c.Capacity, c.OwnerID,
+		c.Keep.Count, keepMS, floor, w.seq, milliseconds(c.CreatedAt), c.ID)
 }
 
 // ChannelDeleted is the fact that a channel is gone, with all that was said in it.
@@ -91,7 +124,7 @@ func (f ChannelDeleted) apply(w *writing) error {
 			return err
 		}
 	}
-	return ChatCleared(f).apply(w)
+	return ChatCleared{ChannelID: f.ChannelID}.apply(w)
 }
 
 const channelColumns = "id, name, topic, mode, access, speaking, position, capacity, owner_id, created_at, keep_count, keep_ms, floor"

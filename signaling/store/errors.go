@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Errors of the store; test with errors.Is.
@@ -47,9 +49,16 @@ func (e *NameTakenError) Error() string { return "the name is taken by user " + 
 // Unwrap makes it an ErrExists.
 func (e *NameTakenError) Unwrap() error { return ErrExists }
 
-// refusals are the errors that say something of the question and nothing of the file.
+// refused reports whether an error says something of the question and nothing of the file.
 func refused(err error) bool {
-	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrExists)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrExists) {
+		return true
+	}
+	switch code(err) { // what no table takes, wherever it is
+	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG:
+		return true
+	}
+	return false
 }
 
 // trouble makes an error of SQLite one of ours.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -45,12 +46,23 @@ func (f MessagesForgotten) apply(w *writing) error {
 // ChatCleared is the fact that nothing of what was said in a channel matters any more.
 type ChatCleared struct {
 	ChannelID string `json:"channel_id"`
+	// Orphaned: only if there is no such channel. ErrExists: there is.
+	Orphaned bool `json:"orphaned,omitempty"`
 }
 
 // Kind implements Fact.
 func (ChatCleared) Kind() string { return "chat_cleared" }
 
 func (f ChatCleared) apply(w *writing) error {
+	if f.Orphaned {
+		var n int
+		if err := w.db.one("SELECT count(*) FROM channels WHERE id = ?", []any{f.ChannelID}, &n); err != nil {
+			return err
+		}
+		if n > 0 {
+			return fmt.Errorf("%w: channel %s", ErrExists, f.ChannelID)
+		}
+	}
 	if err := w.hide("channel_id = ?", f.ChannelID); err != nil {
 		return err
 	}
@@ -62,11 +74,11 @@ func (f ChatCleared) apply(w *writing) error {
 	return nil
 }
 
-// ClearChat writes ChatCleared, where there is something to be cleared.
+// ClearChat writes ChatCleared for a channel that there is not, where there is something to be cleared.
 func (s *Store) ClearChat(ctx context.Context, now time.Time, channelID string) error {
 	left, err := s.strings(ctx, "SELECT id FROM messages WHERE channel_id = ? LIMIT 1", channelID)
 	if err == nil && len(left) > 0 {
-		_, err = s.Append(ctx, now, ChatCleared{channelID})
+		_, err = s.Append(ctx, now, ChatCleared{ChannelID: channelID, Orphaned: true})
 	}
 	return err
 }
@@ -81,8 +93,8 @@ func (NoncesForgotten) Kind() string { return "nonces_forgotten" }
 
 func (f NoncesForgotten) apply(w *writing) error {
 	_, err := w.exec(`UPDATE messages SET nonce = NULL WHERE seq IN
-		(SELECT seq FROM messages INDEXED BY messages_by_nonce WHERE nonce IS NOT NULL AND created_at < ? LIMIT ?)`,
-		milliseconds(f.Before), maxMarks)
+		(SELECT seq FROM messages INDEXED BY messages_by_nonce WHERE nonce IS NOT NULL AND created_at < ?
+			ORDER BY author_id, channel_id, nonce, seq LIMIT ?)`, milliseconds(f.Before), maxMarks)
 	return err
 }
 

@@ -70,7 +70,8 @@ func (f MessagePosted) apply(w *writing) error {
 func (f MessagePosted) repeated(w *writing) error {
 	var first RepeatedError
 	var at int64
-	err := w.db.one(`SELECT id, created_at FROM messages WHERE author_id = ? AND channel_id = ? AND nonce = ? AND created_at > ?`,
+	err := w.db.one(`SELECT id, created_at FROM messages WHERE author_id = ? AND channel_id = ? AND nonce = ? AND created_at > ?
+		ORDER BY seq LIMIT 1`,
 		[]any{f.AuthorID, f.ChannelID, f.Nonce, milliseconds(f.At.Add(-NonceWindow))}, &first.MessageID, &at)
 	if err == sql.ErrNoRows { //nolint:errorlint // Scan returns it as it is
 		return nil

@@ -48,7 +48,7 @@ func TestUnread(t *testing.T) {
 			left, err := s.strings(t.Context(), "SELECT user_id FROM reads")
 			require.NoError(t, err)
 			require.Equal(t, []string{"bob"}, left, "carl's says nothing any more")
-			add(t, s, ChatCleared{"lobby"})
+			add(t, s, ChatCleared{ChannelID: "lobby"})
 			require.Equal(t, Unread{ChannelID: "lobby"}, unread("bob"))
 		})
 	}
