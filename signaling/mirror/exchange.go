@@ -1,0 +1,210 @@
+package mirror
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/cluster"
+)
+
+const (
+	// Grace is how long the people of a node that died are still there.
+	Grace = 3 * time.Second
+	// TickEvery is how often Tick is to be called.
+	TickEvery = 250 * time.Millisecond
+	// askAgain is when all is asked for again that did not come.
+	askAgain = 500 * time.Millisecond
+)
+
+// Node is what an Exchange needs of its own node. None of it may block, nor call back.
+type Node interface {
+	// Channel returns a channel, nil where there is none.
+	Channel(id string) *sfu.Channel
+	// Superseded: a user has a newer session on another node than that of this rank here.
+	Superseded(userID string, rank uint64)
+	// Tell passes on what another node says.
+	Tell(Telling)
+}
+
+// Exchange is one node's half of what the nodes know of each other's people. It is an sfu.Spread. Safe for concurrent use.
+type Exchange struct {
+	bus     cluster.Bus
+	node    Node
+	own     *own
+	now     func() time.Time
+	cancels []func()
+
+	mu     sync.Mutex // guards the fields below; taken before a Channel's
+	others map[cluster.NodeID]*other
+	// latest is when it was last said which number was the last.
+	latest time.Time
+}
+
+// New returns an exchange over a bus, which begins with Start.
+func New(bus cluster.Bus, node Node, now func() time.Time) *Exchange {
+	return &Exchange{bus: bus, node: node, own: newOwn(bus), now: now, others: make(map[cluster.NodeID]*other)}
+}
+
+// Start begins to listen to the others.
+func (x *Exchange) Start(members cluster.Members) error {
+	for subject, receive := range map[string]func(cluster.NodeID, []byte){
+		cluster.SubjectMembers:  x.hear,
+		cluster.SubjectSnapshot: x.snapshot,
+	} {
+		cancel, err := x.bus.Subscribe(subject, receive)
+		if err != nil {
+			x.Close()
+			return err
+		}
+		x.cancels = append(x.cancels, cancel)
+	}
+	x.cancels = append(x.cancels, members.Changed(x.changed))
+	return nil
+}
+
+// Close listens no more. It must not be called beside Start.
+func (x *Exchange) Close() {
+	for _, cancel := range x.cancels {
+		cancel()
+	}
+	x.cancels = nil
+}
+
+// key names a start of a node to package sfu.
+func key(id cluster.NodeID) string { return id.Name + "/" + id.Boot }
+
+// Run ticks until ctx is done.
+func (x *Exchange) Run(ctx context.Context) {
+	ticker := time.NewTicker(TickEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			x.Tick(x.now())
+		}
+	}
+}
+
+// Tick does what is due: it takes those out whose node died Grace ago, asks again for what did not come, and has what was lost be missed.
+func (x *Exchange) Tick(now time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for id, p := range x.others {
+		switch {
+		case !p.died.IsZero() && now.Sub(p.died) >= Grace:
+			delete(x.others, id)
+			x.forgetLocked(p)
+		case p.died.IsZero() && !p.synced && now.Sub(p.asked) >= askAgain:
+			x.askLocked(p, now)
+		}
+	}
+	if now.Sub(x.latest) >= askAgain {
+		x.latest = now
+		x.own.head()
+	}
+}
+
+// Begin says that a session of a user begins here, and returns its rank, which is higher than that of any other known of this user's. It
+// must be End's, whatever becomes of the session.
+func (x *Exchange) Begin(userID, name string) (rank uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	rank = uint64(max(x.now().UnixMilli(), 0)) //nolint:gosec // not negative
+	for _, p := range x.others {
+		if s, ok := p.sessions[userID]; ok {
+			rank = max(rank, s.rank+1)
+		}
+	}
+	rank = max(rank, x.own.rank(userID)+1)
+	x.own.begin(userID, name, rank)
+	return rank
+}
+
+// End says that a session has ended.
+func (x *Exchange) End(userID string, rank uint64) { x.own.end(userID, rank) }
+
+// Counts reports whether a session is the user's one in the cluster, as far as is known.
+func (x *Exchange) Counts(userID string, rank uint64) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for id, p := range x.others {
+		if s, ok := p.sessions[userID]; ok && x.beats(id, s.rank, rank) {
+			return false
+		}
+	}
+	return true
+}
+
+// beats reports whether a session on another node counts before one here.
+func (x *Exchange) beats(id cluster.NodeID, theirs, mine uint64) bool {
+	return theirs > mine || theirs == mine && id.Name < x.bus.Self().Name
+}
+
+// Find returns on which other node a user is, if it is there; ok is false for nowhere.
+func (x *Exchange) Find(userID string) (id cluster.NodeID, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var best uint64
+	for one, p := range x.others {
+		s, has := p.sessions[userID]
+		if has && p.died.IsZero() && (!ok || s.rank > best || s.rank == best && one.Name < id.Name) {
+			id, best, ok = one, s.rank, true
+		}
+	}
+	return id, ok
+}
+
+// Named returns the ids of those on other nodes whose name match accepts.
+func (x *Exchange) Named(match func(name string) bool) (userIDs []string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range x.others {
+		for id, s := range p.sessions {
+			if match(s.name) {
+				userIDs = append(userIDs, id)
+			}
+		}
+	}
+	return userIDs
+}
+
+// Tell has the other nodes pass something on.
+func (x *Exchange) Tell(t Telling) { x.own.tell(t) }
+
+// ChannelMade puts into a channel that there was not before who is in it on other nodes.
+func (x *Exchange) ChannelMade(id string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	c := x.node.Channel(id)
+	if c == nil {
+		return
+	}
+	for _, p := range x.others {
+		for _, m := range p.channels[id].members {
+			c.PutMirror(m)
+		}
+		if speakers := p.channels[id].speakers; len(speakers) > 0 && p.died.IsZero() {
+			c.MirrorSpeakers(p.key, speakers)
+		}
+	}
+}
+
+// MemberEntered implements sfu.Spread.
+func (x *Exchange) MemberEntered(channelID string, m sfu.MemberInfo) { x.own.put(channelID, m) }
+
+// MemberChanged implements sfu.Spread.
+func (x *Exchange) MemberChanged(channelID string, m sfu.MemberInfo) { x.own.put(channelID, m) }
+
+// MemberLeft implements sfu.Spread.
+func (x *Exchange) MemberLeft(channelID, userID string, cause sfu.LeaveCause) {
+	x.own.drop(channelID, userID, cause)
+}
+
+// Speaking implements sfu.Spread.
+func (x *Exchange) Speaking(channelID string, speakers []sfu.SpeakerInfo) {
+	x.own.speak(channelID, speakers)
+}

@@ -1,0 +1,251 @@
+package mirror
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/cluster"
+)
+
+// other is what another node said of its people. Guarded by Exchange.mu.
+type other struct {
+	id  cluster.NodeID
+	key string
+	// last is the number of the last change, of which all is known while synced.
+	last   uint64
+	synced bool
+	asked  time.Time // when it was last asked for all
+	died   time.Time // zero: it lives
+	// parts are what came of a snapshot of this number.
+	parts []item
+	came  int
+	of    uint64
+
+	sessions map[string]session
+	channels map[string]crowd
+}
+
+type session struct {
+	name string
+	rank uint64
+}
+
+// crowd is who is in a channel on a node, and who speaks there.
+type crowd struct {
+	members  map[string]sfu.Mirror
+	speakers []sfu.SpeakerInfo
+}
+
+// changed is told which nodes come and go.
+func (x *Exchange) changed(c cluster.Change) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	p, now := x.others[c.Node.ID], x.now()
+	if c.Alive {
+		if p == nil {
+			p = &other{id: c.Node.ID, key: key(c.Node.ID), sessions: make(map[string]session), channels: make(map[string]crowd)}
+			x.others[c.Node.ID] = p
+		}
+		p.died, p.synced = time.Time{}, false
+		x.askLocked(p, now)
+		return
+	}
+	if p == nil || !p.died.IsZero() {
+		return
+	}
+	p.died, p.synced, p.parts, p.came = now, false, nil, 0
+	for id, crowd := range p.channels { // they may talk on, but nobody hears them
+		if crowd.speakers = nil; len(crowd.members) > 0 {
+			x.speakLocked(p, id, nil)
+		}
+	}
+}
+
+// askLocked asks a node for all.
+func (x *Exchange) askLocked(p *other, now time.Time) {
+	p.asked = now
+	_ = x.bus.Publish(cluster.SubjectSnapshot, encode(snapshot{Ask: p.key})) // asked again soon
+}
+
+// hear takes a change.
+func (x *Exchange) hear(from cluster.NodeID, data []byte) {
+	var m message
+	if json.Unmarshal(data, &m) != nil {
+		return // a later protocol would have been refused
+	}
+	if m.Item != nil && m.Item.Kind == kindTell { // also while the rest is not known
+		if m.Item.Tell != nil {
+			x.node.Tell(*m.Item.Tell)
+		}
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	p := x.others[from]
+	if p == nil || !p.synced {
+		return
+	}
+	if next := p.last + 1; m.Item == nil && m.N != p.last || m.Item != nil && m.N != next {
+		p.synced = false
+		x.askLocked(p, x.now())
+		return
+	}
+	p.last = m.N
+	if m.Item != nil {
+		x.applyLocked(p, m.Item)
+	}
+}
+
+// applyLocked carries out what a node says.
+func (x *Exchange) applyLocked(p *other, i *item) {
+	switch i.Kind {
+	case kindSession:
+		x.sessionLocked(p, i)
+	case kindGone:
+		delete(p.sessions, i.User)
+	case kindMember:
+		if i.Member != nil {
+			x.putLocked(p, i)
+		}
+	case kindLeft:
+		x.dropLocked(p, i.Channel, i.User, sfu.LeaveCause(i.Cause))
+	case kindSpeak:
+		x.speakLocked(p, i.Channel, speakersOf(i.Speakers))
+	case kindTell: // done
+	}
+}
+
+// sessionLocked notes a session, and ends an older one of the same user here.
+func (x *Exchange) sessionLocked(p *other, i *item) {
+	p.sessions[i.User] = session{i.Name, i.Rank}
+	if mine := x.own.rank(i.User); mine != 0 && x.beats(p.id, i.Rank, mine) {
+		x.node.Superseded(i.User, mine)
+	}
+}
+
+func (x *Exchange) putLocked(p *other, i *item) {
+	m := sfu.Mirror{Node: p.key, Rank: i.Rank, MemberInfo: i.Member.info(i.User)}
+	c := p.channels[i.Channel]
+	if was, ok := c.members[i.User]; ok && was == m {
+		return
+	}
+	if c.members == nil {
+		c.members = make(map[string]sfu.Mirror)
+	}
+	c.members[i.User] = m
+	p.channels[i.Channel] = c
+	if channel := x.node.Channel(i.Channel); channel != nil {
+		channel.PutMirror(m)
+	}
+}
+
+func (x *Exchange) dropLocked(p *other, channelID, userID string, cause sfu.LeaveCause) {
+	c, ok := p.channels[channelID]
+	if !ok {
+		return
+	}
+	delete(c.members, userID)
+	if len(c.members) == 0 {
+		if len(c.speakers) > 0 {
+			x.speakLocked(p, channelID, nil)
+		}
+		delete(p.channels, channelID)
+	}
+	if channel := x.node.Channel(channelID); channel != nil {
+		channel.DropMirror(p.key, userID, cause)
+	}
+}
+
+func (x *Exchange) speakLocked(p *other, channelID string, speakers []sfu.SpeakerInfo) {
+	c, ok := p.channels[channelID]
+	if !ok {
+		return
+	}
+	c.speakers = speakers
+	p.channels[channelID] = c
+	if channel := x.node.Channel(channelID); channel != nil {
+		channel.MirrorSpeakers(p.key, speakers)
+	}
+}
+
+// snapshot takes a part of all that a node has to say, whoever asked for it, or answers a node that asks.
+func (x *Exchange) snapshot(from cluster.NodeID, data []byte) {
+	if x.knows(from) && !bytes.HasPrefix(data, []byte(`{"ask"`)) {
+		return // without reading what may be long
+	}
+	var s snapshot
+	if json.Unmarshal(data, &s) != nil {
+		return
+	}
+	if s.Ask != "" {
+		if s.Ask == key(x.bus.Self()) {
+			x.own.snapshot()
+		}
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	p := x.others[from]
+	if p == nil || p.synced {
+		return
+	}
+	if s.Part == 0 {
+		p.parts, p.came, p.of = nil, 0, s.N
+	}
+	if s.Part != p.came || s.N != p.of {
+		return // a part was lost; all is asked for again
+	}
+	p.parts = append(p.parts, s.Items...)
+	if p.came++; p.came < s.Of {
+		return
+	}
+	x.replaceLocked(p, p.parts)
+	p.last, p.synced, p.parts, p.came = s.N, true, nil, 0
+}
+
+// knows reports whether nothing is to be learnt from what a node says of all.
+func (x *Exchange) knows(id cluster.NodeID) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	p := x.others[id]
+	return p == nil || p.synced
+}
+
+// replaceLocked has all that is known of a node be this.
+func (x *Exchange) replaceLocked(p *other, items []item) {
+	type place struct{ channel, user string }
+	there, speak := make(map[place]struct{}), make(map[string]struct{})
+	clear(p.sessions)
+	for i := range items {
+		switch one := &items[i]; one.Kind {
+		case kindMember:
+			there[place{one.Channel, one.User}] = struct{}{}
+		case kindSpeak:
+			speak[one.Channel] = struct{}{}
+		}
+	}
+	for i := range items { // before others go, so that who moved is somewhere
+		x.applyLocked(p, &items[i])
+	}
+	for id, c := range p.channels {
+		for userID := range c.members {
+			if _, still := there[place{id, userID}]; !still {
+				x.dropLocked(p, id, userID, sfu.LeaveGone)
+			}
+		}
+		if _, still := speak[id]; !still && len(c.speakers) > 0 {
+			x.speakLocked(p, id, nil)
+		}
+	}
+}
+
+// forgetLocked takes all of a node's people out.
+func (x *Exchange) forgetLocked(p *other) {
+	clear(p.sessions)
+	for id, c := range p.channels {
+		for userID := range c.members {
+			x.dropLocked(p, id, userID, sfu.LeaveGone)
+		}
+	}
+}
