@@ -6,9 +6,14 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"net/http"
 	"os"
+	"sync/atomic"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/fetch"
+	cdpnetwork "github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 )
@@ -152,7 +157,66 @@ func TestBrowserNoise(t *testing.T) {
 		require.Greater(t, after-before, test.clearer, test.kind)
 		require.Greater(t, floorBefore-floorAfter, test.less, test.kind)
 	}
+	checkUndenoised(t, s, ada)
 	ada.noComplaints()
+}
+
+// checkUndenoised has RNNoise not come, or break: then the browser suppresses the noise, and the page says so, in a call too.
+func checkUndenoised(t *testing.T, s *server, ada *participant) {
+	t.Helper()
+	var instead atomic.Pointer[string] // nil for nothing
+	require.NoError(t, chromedp.Listen(ada.tab, func(event any) {
+		paused, ok := event.(*fetch.EventRequestPaused)
+		if !ok {
+			return
+		}
+		go func() { // the listener must not wait for the browser
+			if body := instead.Load(); body != nil {
+				_, _ = chromedp.Call(ada.tab, fetch.FulfillRequest, fetch.FulfillRequestParams{
+					RequestID: paused.RequestID, ResponseCode: http.StatusOK, Body: []byte(*body),
+					ResponseHeaders: []*fetch.HeaderEntry{{Name: "Content-Type", Value: "text/javascript"}},
+				})
+				return
+			}
+			_, _ = chromedp.Call(ada.tab, fetch.FailRequest, fetch.FailRequestParams{RequestID: paused.RequestID, ErrorReason: cdpnetwork.ErrorReasonFailed})
+		}()
+	}))
+	choose := func(by string) {
+		t.Helper()
+		ada.click("#preferences-open")
+		ada.until("it is open", "document.querySelector('dialog[open]')") // it is loaded first
+		ada.choose("#devices-noise", by)
+		ada.click("#preferences-close")
+	}
+	ada.do(chromedp.Navigate("about:blank"), chromedp.Navigate(s.URL)) // sound is processed here
+	ada.fill("#guest-name", "Ada")
+	ada.click("#guest-submit")
+	ada.until("signed in", "livechat.session.stage === 'in'")
+	ada.join("lobby")
+	const words = "RNNoise does not run in this browser just now, so the browser suppresses the noise."
+	broken := `registerProcessor('@sapphi-red/web-noise-suppressor/rnnoise', class extends AudioWorkletProcessor {
+		process() { throw new Error('broken'); }
+	});`
+	for _, test := range []struct {
+		file string
+		body *string
+	}{{"rnnoise.wasm", nil}, {"worklet.js", nil}, {"worklet.js", &broken}} {
+		instead.Store(test.body)
+		_, err := chromedp.Call(ada.tab, fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: "*/rnnoise/" + test.file + "*"}}})
+		require.NoError(t, err)
+		choose("rnnoise")
+		ada.until(fmt.Sprintf("without %s the browser suppresses the noise of what is sent (%v)", test.file, test.body != nil), `(({ microphone }) => microphone.undenoised && microphone.track === microphone.device &&
+			microphone.device?.getSettings().noiseSuppression && microphone.device.readyState === 'live')(livechat.media)`)
+		ada.see("#banner", words)
+		ada.click("#banner-close")
+		ada.click("#preferences-open")
+		ada.see("#devices-says", words)
+		ada.click("#preferences-close")
+		_, err = chromedp.Call(ada.tab, fetch.Disable, cdp.Empty{})
+		require.NoError(t, err)
+		choose("off")
+		ada.until("the noise is left as it is", "livechat.media.microphone.device?.getSettings().noiseSuppression === false")
+	}
 }
 
 // loudnessScript is how loud it is on the loudest slot, in decibels of full scale.
@@ -213,6 +277,7 @@ func TestBrowserDenoises(t *testing.T) {
 	choose := func(by string) {
 		t.Helper()
 		ada.click("#preferences-open")
+		ada.until("it is open", "document.querySelector('dialog[open]')") // it is loaded first
 		ada.choose("#devices-noise", by)
 		ada.click("#preferences-close")
 	}

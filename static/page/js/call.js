@@ -29,6 +29,7 @@ export class Call extends Stay {
       this.problem = /** @type {CustomEvent<Problem>} */ (e).detail;
       this.changed();
     });
+    this.microphone.addEventListener('undenoised', () => this.report('undenoised', '', null));
     this.addEventListener('settled', () => this.address.show(this.wanted));
   }
 

@@ -10,6 +10,8 @@ import { Store } from './store.js';
 const SAMPLE_RATE = 48_000;
 const PROCESSOR = '@sapphi-red/web-noise-suppressor/rnnoise';
 const FILES = new URL('../rnnoise/', import.meta.url);
+/** How long what it needs may take to come, in milliseconds: until then nobody suppresses the noise. */
+const PATIENCE_MS = 15_000;
 
 /** @type {Promise<ArrayBuffer> | null} */
 let program = null;
@@ -17,7 +19,7 @@ let program = null;
 /** @returns {Promise<ArrayBuffer>} RNNoise, which this browser can run */
 function load() {
   program ??= (async () => {
-    const response = await fetch(new URL('rnnoise.wasm', FILES));
+    const response = await fetch(new URL('rnnoise.wasm', FILES), { signal: AbortSignal.timeout(PATIENCE_MS) });
     const bytes = await response.arrayBuffer();
     await WebAssembly.compile(bytes.slice(0)); // what fails inside of a worklet nobody hears of
     return bytes;
@@ -26,12 +28,18 @@ function load() {
   return program;
 }
 
+/** @returns {Promise<never>} rejects when it has taken too long */
+function late() {
+  return new Promise((_, reject) => setTimeout(() => reject(new Error('it does not come')), PATIENCE_MS));
+}
+
 /**
  * @param {BaseAudioContext} context of 48 kHz
  * @returns {Promise<AudioWorkletNode>} what passes speech on, and noise not
  */
 export async function denoiserNode(context) {
-  const [wasmBinary] = await Promise.all([load(), context.audioWorklet.addModule(new URL('worklet.js', FILES))]);
+  const module = context.audioWorklet.addModule(new URL('worklet.js', FILES));
+  const [wasmBinary] = await Promise.all([load(), Promise.race([module, late()])]);
   return new AudioWorkletNode(context, PROCESSOR, {
     channelCount: 1,
     channelCountMode: 'explicit',
@@ -40,13 +48,14 @@ export async function denoiserNode(context) {
   });
 }
 
-/** A track without its noise. Event: `change` when {@link Denoiser#running} changed. */
+/** A track without its noise. Event: `change` when {@link Denoiser#running} or {@link Denoiser#broken} changed. */
 export class Denoiser extends Store {
   #context = new AudioContext({ sampleRate: SAMPLE_RATE, latencyHint: 'interactive' });
   #destination = new MediaStreamAudioDestinationNode(this.#context, { channelCount: 1, channelCountMode: 'explicit' });
   /** @type {AudioWorkletNode | null} */
   #node = null;
-  #broken = false;
+  /** It failed on its way, and nothing comes out any more. */
+  broken = false;
 
   /**
    * @param {MediaStreamTrack} from stays its owner's
@@ -71,7 +80,7 @@ export class Denoiser extends Store {
 
   /** Whether sound comes out. It does not before the first click on a page, or while the system holds sound back. */
   get running() {
-    return this.#context.state === 'running' && !this.#broken;
+    return this.#context.state === 'running' && !this.broken;
   }
 
   /** @param {MediaStreamTrack} from */
@@ -79,7 +88,7 @@ export class Denoiser extends Store {
     const source = this.#context.createMediaStreamSource(new MediaStream([from]));
     this.#node = await denoiserNode(this.#context);
     this.#node.onprocessorerror = () => {
-      this.#broken = true;
+      this.broken = true;
       this.changed();
     };
     source.connect(this.#node).connect(this.#destination);

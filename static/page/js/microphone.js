@@ -66,8 +66,8 @@ const ALIASES = new Set(['default', 'communications']);
  */
 
 /**
- * Something that takes the noise out of a track, as denoiser.js does; event `change` when it began to run or stopped.
- * @typedef {EventTarget & {track: MediaStreamTrack, running: boolean, stop: () => void}} Denoiser
+ * Something that takes the noise out of a track, as denoiser.js does; event `change` when it began to run, stopped or broke.
+ * @typedef {EventTarget & {track: MediaStreamTrack, running: boolean, broken: boolean, stop: () => void}} Denoiser
  */
 /** @typedef {(track: MediaStreamTrack) => Promise<Denoiser>} Denoise */
 
@@ -75,7 +75,8 @@ const ALIASES = new Set(['default', 'communications']);
  * The microphone of this page.
  *
  * Events: `change` when anything readable here changed; `exchange` when {@link Microphone#track} is another one by itself, of the
- * same device; `lost` when the microphone went away by itself; `devices` when others came or went.
+ * same device; `lost` when the microphone went away by itself; `undenoised` when noise was to be taken out and that does not work;
+ * `devices` when others came or went.
  */
 export class Microphone extends Store {
   /** What is to be sent. @type {MediaStreamTrack | null} */
@@ -237,10 +238,7 @@ export class Microphone extends Store {
     this.#permit();
     device.onmute = () => this.changed();
     device.onunmute = () => this.changed();
-    device.onended = () => {
-      this.miss();
-      this.dispatchEvent(new CustomEvent('lost'));
-    };
+    device.onended = () => this.#lose();
     try {
       this.#signal = new Signal(device);
       this.#signal.addEventListener('change', () => this.changed());
@@ -273,8 +271,7 @@ export class Microphone extends Store {
       denoiser = await denoise(device);
     } catch {
       if (device === this.device) {
-        this.undenoised = true; // the browser's suppression is better than none
-        await this.#open().then(() => this.dispatchEvent(new CustomEvent('exchange')), () => {});
+        this.#undenoise();
       }
       return;
     }
@@ -287,8 +284,34 @@ export class Microphone extends Store {
     this.#exchange(denoiser);
   }
 
+  /** Has the browser suppress the noise, which is better than nothing. */
+  async #undenoise() {
+    if (this.undenoised) {
+      return;
+    }
+    this.undenoised = true;
+    this.dispatchEvent(new CustomEvent('undenoised'));
+    try {
+      if (await this.#open()) {
+        this.dispatchEvent(new CustomEvent('exchange'));
+      }
+    } catch {
+      this.#lose(); // it was let go for that
+    }
+  }
+
+  /** It went away by itself. */
+  #lose() {
+    this.miss();
+    this.dispatchEvent(new CustomEvent('lost'));
+  }
+
   /** @param {Denoiser} denoiser which runs now, or does not */
   #exchange(denoiser) {
+    if (denoiser.broken) {
+      this.#undenoise();
+      return;
+    }
     const track = denoiser.running ? denoiser.track : this.device;
     if (track !== this.track) {
       this.track = track;

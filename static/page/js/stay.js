@@ -29,7 +29,7 @@ import { Why } from './why.js';
  * What went wrong, or is to be known, for others to put into words.
  * @typedef {object} Problem
  * @property {'join' | 'delete' | 'voice' | 'deleted' | 'moved' | 'uninvited' | 'held' | 'role' | 'deed' | 'microphone-changed' | 'hand' | 'audience'
- *   | 'let-speak' | 'let-speak-muted' | 'listen'} doing
+ *   | 'let-speak' | 'let-speak-muted' | 'listen' | 'undenoised'} doing
  * @property {string} name the channel's, the microphone's, the role, or of whom one would have done something to
  * @property {string} [by] who did it, as far as it is known
  * @property {Error | null} error

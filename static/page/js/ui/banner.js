@@ -11,7 +11,7 @@ import { conditionWords, microphoneWords, soundWords } from '../words/voice.js';
 import { byId, setText } from './dom.js';
 
 /** What is only to be known. @type {import('../call.js').Problem['doing'][]} */
-const CALM = ['microphone-changed', 'moved', 'uninvited', 'role', 'audience', 'let-speak', 'let-speak-muted'];
+const CALM = ['microphone-changed', 'moved', 'uninvited', 'role', 'audience', 'let-speak', 'let-speak-muted', 'undenoised'];
 
 /**
  * @typedef {object} Notice

@@ -82,6 +82,8 @@ export function problemWords({ doing, name, error, by }) {
       return says.deleted(name);
     case 'voice':
       return says.voiceFailed(because(error));
+    case 'undenoised':
+      return phrases.preferences.undenoised;
     case 'microphone-changed':
       return name ? says.microphoneNow(name) : says.microphoneOther;
   }
