@@ -153,7 +153,7 @@ pack: $(TSC) ## the package for other pages, into bin, tried in an empty project
 
 .PHONY: race
 race: ## all tests but the browser's, under the race detector
-	$(GO) test -race -shuffle=on -timeout 15m -skip '$(BROWSER_TESTS)' ./...
+	LIVECHAT_SPREAD=4 $(GO) test -race -shuffle=on -count=1 -timeout 15m -skip '$(BROWSER_TESTS)' ./...
 
 .PHONY: allocs
 allocs: ## the tests that count allocations, without the race detector
@@ -161,7 +161,7 @@ allocs: ## the tests that count allocations, without the race detector
 
 .PHONY: browser
 browser: $(TSC) ## the browser tests, one line for each; fails when there is no Chromium
-	LIVECHAT_REQUIRE_BROWSER=1 $(GO) test -v -count=1 -timeout 20m -run '$(BROWSER_TESTS)' ./e2e
+	LIVECHAT_REQUIRE_BROWSER=1 LIVECHAT_SPREAD=3 $(GO) test -v -count=1 -timeout 20m -run '$(BROWSER_TESTS)' ./e2e
 
 .PHONY: bench
 bench: bin/bench.txt ## the hot path's benchmarks beside the saved ones

@@ -552,7 +552,7 @@ func TestNoResumeWithoutAWindow(t *testing.T) {
 // A server that goes does not wait for those who are away.
 func TestShutdownEndsSessionsThatAreAway(t *testing.T) {
 	verifyNoLeaks(t)
-	s := startServer(t)
+	s := startServer(t, func(c *app.Config) { c.ResumeWindow = time.Hour })
 	ada, _ := identify(t, s, "Ada")
 	ada.joinChannel("lobby")
 	ada.cut()

@@ -136,18 +136,23 @@ func TestHostileRequests(t *testing.T) {
 	before, began := f.processorTime(), time.Now()
 	var got answers
 	var attack sync.WaitGroup
-	attack.Go(func() { got = assault(f.hostPort(), burst, long) })
+	attack.Go(func() {
+		for got.refused == 0 && time.Since(began) < long+patience { // a slow machine takes its time to answer too much
+			more := assault(f.hostPort(), burst, long)
+			got = answers{got.connections + more.connections, got.fine + more.fine, got.refused + more.refused}
+		}
+	})
 	for range 5 {
 		time.Sleep(long / 6)
 		_, err := f.guest(address(1), "Ada")
 		require.NoError(t, err)
 	}
 	attack.Wait()
-	spent := f.processorTime() - before
+	spent, took := f.processorTime()-before, time.Since(began)
 	t.Logf("in %v: %d connections, %d answers, %d refusals, %.3g %% of a core",
-		time.Since(began).Round(time.Second), got.connections, got.fine, got.refused, 100*float64(spent)/float64(long))
+		took.Round(time.Second), got.connections, got.fine, got.refused, 100*float64(spent)/float64(took))
 	require.Positive(t, got.refused)
-	require.Less(t, float64(got.fine), 10_000+500*long.Seconds()+100)
+	require.Less(t, float64(got.fine), 10_000+500*took.Seconds()+100)
 
 	// Nearly all of it is accepting connections to close them, which any server does: so that is what it is held against.
 	cmd := exec.Command(os.Args[0]) //nolint:noctx // it is stopped at the end

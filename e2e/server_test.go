@@ -56,7 +56,7 @@ func startServer(tb testing.TB, configure ...func(*app.Config)) *server {
 		select {
 		case err := <-done:
 			require.NoError(tb, err)
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			tb.Fatal("the server did not stop")
 		}
 	}
