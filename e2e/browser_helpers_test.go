@@ -238,8 +238,8 @@ func (b *participant) until(reason, expression string) {
 	})
 }
 
-// pageGone is what Chromium says of an expression whose page was left meanwhile.
-var pageGone = regexp.MustCompile(`context was destroyed|[Cc]annot find context|navigated or closed`)
+// pageGone is what Chromium says of an expression whose page was left meanwhile, or has not run yet.
+var pageGone = regexp.MustCompile(`context was destroyed|[Cc]annot find context|navigated or closed|livechat is not defined`)
 
 // poll calls a condition until it holds.
 func (b *participant) poll(reason string, condition func() bool) {

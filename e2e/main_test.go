@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -34,14 +35,23 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// spread runs the tests that were asked for in n processes at a time, in random order. Each takes some of what is left, in
-// the end one, so that all are done at about the same time; what it printed comes in one piece, if it failed or -v asks.
+// alone are the tests that judge how good voice is in a browser, for which they want the machine to themselves.
+var alone = regexp.MustCompile(`^TestBrowser(Crowd|Rings)$`)
+
+// spread runs the tests that were asked for in n processes at a time, in random order, then those that want to be alone.
 func spread(n int) error {
 	left, err := testsAskedFor()
 	if err != nil {
 		return err
 	}
 	rand.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
+	last := slices.DeleteFunc(slices.Clone(left), func(name string) bool { return !alone.MatchString(name) })
+	return errors.Join(inProcesses(n, slices.DeleteFunc(left, alone.MatchString)), inProcesses(1, last))
+}
+
+// inProcesses runs tests in n processes at a time. Each takes some of what is left, in the end one, so that all are done at
+// about the same time; what it printed comes in one piece, if it failed or -v asks.
+func inProcesses(n int, left []string) error {
 	var mu sync.Mutex // guards left, failed and the output
 	var failed error
 	work := func() {
@@ -56,13 +66,10 @@ func spread(n int) error {
 			out, err := exec.Command(os.Args[0], append(slices.Clone(os.Args[1:]), run, "-test.testlogfile=")...).CombinedOutput()
 			mu.Lock()
 			if err != nil {
-				failed = fmt.Errorf("%s: %w", run, err)
+				failed = errors.Join(failed, fmt.Errorf("%s: %w", run, err))
 			}
 			if err != nil || testing.Verbose() {
 				_, _ = os.Stdout.Write(bytes.TrimSuffix(out, []byte("PASS\n"))) // which is said once for all
-			}
-			if err != nil {
-				_, _ = fmt.Fprintln(os.Stdout, failed)
 			}
 		}
 	}
