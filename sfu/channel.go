@@ -351,7 +351,7 @@ func (m *Member) voice(change func(*roster) ([]news, error), acknowledge func(Me
 func (m *Member) tellLocked(told []news) {
 	m.channel.notifier.tell(told)
 	if len(told) > 0 {
-		m.channel.hub.spread.MemberChanged(m.channel.id, m.self.info())
+		m.channel.hub.spread.MemberChanged(m.channel.id, m.self.info(), told[0].except)
 	}
 }
 

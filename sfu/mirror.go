@@ -15,9 +15,10 @@ import (
 // Spread is told what other nodes have to know of the members that are on this one. It is called while the channel's lock is held, as
 // Notifier is, and must neither block nor call back.
 type Spread interface {
-	// MemberEntered: a member is in the channel now; MemberChanged: others see it otherwise; MemberLeft: it is out.
+	// MemberEntered: a member is in the channel now; MemberChanged: others see it otherwise, which by, a user id, need not be told; MemberLeft: it
+	// is out.
 	MemberEntered(channelID string, m MemberInfo)
-	MemberChanged(channelID string, m MemberInfo)
+	MemberChanged(channelID string, m MemberInfo, by string)
 	MemberLeft(channelID, userID string, cause LeaveCause)
 	// Speaking: these of them speak now, the loudest first, at most 32. speakers is not changed later.
 	Speaking(channelID string, speakers []SpeakerInfo)
@@ -26,10 +27,10 @@ type Spread interface {
 // nowhere is the Spread of a node that is alone.
 type nowhere struct{}
 
-func (nowhere) MemberEntered(string, MemberInfo)      {}
-func (nowhere) MemberChanged(string, MemberInfo)      {}
-func (nowhere) MemberLeft(string, string, LeaveCause) {}
-func (nowhere) Speaking(string, []SpeakerInfo)        {}
+func (nowhere) MemberEntered(string, MemberInfo)         {}
+func (nowhere) MemberChanged(string, MemberInfo, string) {}
+func (nowhere) MemberLeft(string, string, LeaveCause)    {}
+func (nowhere) Speaking(string, []SpeakerInfo)           {}
 
 // Mirror is a member of another node as that node says it.
 type Mirror struct {
@@ -37,7 +38,24 @@ type Mirror struct {
 	Node string
 	// Rank decides when several nodes say that somebody is their member: the highest counts, and of equal ones that of the first Node by name.
 	Rank uint64
+	// By is a user id, of who had this member be as it is now and need not be told; may be empty.
+	By string
 	MemberInfo
+}
+
+// Whereabouts are where a channel's members are: how many here, and how many on which other nodes.
+func (c *Channel) Whereabouts() (here int, elsewhere map[string]int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	elsewhere = make(map[string]int)
+	for _, p := range c.roster.order {
+		if p.here() {
+			here++
+		} else {
+			elsewhere[p.node]++
+		}
+	}
+	return here, elsewhere
 }
 
 // Voice is what a talker of another node sounds like here.
@@ -97,7 +115,7 @@ func (c *Channel) spreadAllLocked() {
 	}
 	for _, p := range c.roster.order {
 		if p.here() {
-			c.hub.spread.MemberChanged(c.id, p.info())
+			c.hub.spread.MemberChanged(c.id, p.info(), "")
 		}
 	}
 }
@@ -242,7 +260,7 @@ func (r *roster) put(m Mirror) []news {
 	case p != shown:
 		return nil
 	}
-	return r.tellOther(before, p.info(), "")
+	return r.tellOther(before, p.info(), m.By)
 }
 
 // drop takes a member of another node out.

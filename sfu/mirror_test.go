@@ -46,6 +46,20 @@ func TestMirrors(t *testing.T) {
 			told:  []Event{VoiceStateChanged{"den", muted}},
 			after: []MemberInfo{muted},
 		},
+		"one is muted by somebody here": {
+			do: func(r *roster) []news {
+				r.put(at("n1", rank, bob))
+				m := at("n1", rank, muted)
+				m.By = "ada"
+				told := r.put(m)
+				if told[0].except != "ada" {
+					return nil
+				}
+				return told
+			},
+			told:  []Event{VoiceStateChanged{"den", muted}},
+			after: []MemberInfo{muted},
+		},
 		"one is in trouble": {
 			do:    func(r *roster) []news { r.put(at("n1", rank, bob)); return r.put(at("n1", rank, lost)) },
 			told:  []Event{ConnectionChanged{"den", lost}, MediaStateChanged{"den", lost}},
@@ -146,8 +160,10 @@ func (s *spreadings) say(format string, args ...any) {
 	defer s.mu.Unlock()
 	s.said = append(s.said, fmt.Sprintf(format, args...))
 }
-func (s *spreadings) MemberEntered(c string, m MemberInfo)      { s.say("%s enters %s", m.UserID, c) }
-func (s *spreadings) MemberChanged(c string, m MemberInfo)      { s.say("%s mute %v", m.UserID, m.SelfMute) }
+func (s *spreadings) MemberEntered(c string, m MemberInfo) { s.say("%s enters %s", m.UserID, c) }
+func (s *spreadings) MemberChanged(c string, m MemberInfo, _ string) {
+	s.say("%s mute %v", m.UserID, m.SelfMute)
+}
 func (s *spreadings) MemberLeft(_, id string, cause LeaveCause) { s.say("%s %s", id, cause) }
 func (s *spreadings) Speaking(_ string, speakers []SpeakerInfo) {
 	ids := []string{}

@@ -56,6 +56,7 @@ func (g *Gateway) Recall(ctx context.Context, now time.Time) {
 	g.amnesia.Store(false)
 	for _, spec := range g.specs(ctx, remembered, now) {
 		err := g.channels.Restore(spec, now, true)
+		g.others.channelMade(spec.ID)
 		if c, missing := g.channels.Get(spec.ID); err != nil && missing == nil { // a preset
 			if spec.Capacity == 0 {
 				spec.Capacity = g.cfg.ChannelCapacity
@@ -161,6 +162,7 @@ func (g *Gateway) createChannel(ctx context.Context, by *Conn, spec sfu.ChannelS
 	}
 	spec.Kept = kept(spec.OwnerID)
 	info, err := g.channels.Create(spec, now, func() error { return by.admit(makeRoom...) })
+	g.others.channelMade(spec.ID)
 	if err != nil || !spec.Kept {
 		return info, err
 	}
@@ -183,6 +185,13 @@ func (g *Gateway) updateChannel(
 	}
 	was := c.Info()
 	before := was.Settings
+	if after := before; before.Mode != sfu.ModePTT {
+		if edit(&after); after.Mode == sfu.ModePTT {
+			if err := g.others.together(c); err != nil {
+				return sfu.ChannelInfo{}, err
+			}
+		}
+	}
 	info, err := g.channels.Update(c, edit, by.session.userID, func() error { return by.admit(tellAll...) })
 	if err != nil || info.Settings == before {
 		return info, err

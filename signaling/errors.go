@@ -111,6 +111,17 @@ func errorPayload(op protocol.Op, err error) protocol.Error {
 const maxErrorReason = 500
 
 func refusalOf(op protocol.Op, err error) protocol.Error {
+	if refused, ok := errors.AsType[*refusedError](err); ok {
+		refused.refusal.Op = op
+		return refused.refusal
+	}
+	if unkept, ok := errors.AsType[*unkeptError](err); ok {
+		unkept.refusal.Op = op
+		return unkept.refusal
+	}
+	if elsewhere, ok := errors.AsType[*elsewhereError](err); ok {
+		return protocol.Error{Op: op, Code: protocol.CodeElsewhere, Reason: err.Error(), URL: elsewhere.url}
+	}
 	if limited, ok := errors.AsType[*rateLimitError](err); ok {
 		return protocol.Error{
 			Op: op, Code: protocol.CodeRateLimited, Reason: err.Error(),

@@ -18,6 +18,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu/floor"
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/mirror"
 	"github.com/mini-livechat/mini-livechat/signaling/names"
 	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -95,6 +96,10 @@ type Config struct {
 	Observer Observer
 	// Tally counts refusals, evictions and the like. Nil: nothing is counted.
 	Tally *tally.Tally
+	// Nodes are those that are one server with this one. Nil: it is alone. Voices and Hush are as in sfu.HubConfig.
+	Nodes  Nodes
+	Voices func(node, channelID, userID string) sfu.Voice
+	Hush   func(node, channelID, userID string)
 }
 
 // Gateway accepts WebSockets, runs a Conn on each, and has the Sessions. Which web pages may
@@ -111,6 +116,7 @@ type Gateway struct {
 	upgrader websocket.Upgrader
 	list     channelLists
 	lookout  *lookout
+	others   *others // nil: there are no other nodes
 	traces   traces
 	// administering is held while a channel is made, changed or deleted and the store told; before ChannelHub.mu.
 	administering sync.Mutex
@@ -158,16 +164,26 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 	g.lookout = newLookout(g)
 	g.journal = &journal{log: log, tally: cfg.Tally, observer: cfg.Observer, ended: g.noteMediaEnd}
 	g.peers = sfu.NewMediaPeerHub(g.journal)
-	g.channels = sfu.NewChannelHub(sfu.HubConfig{
+	hub := sfu.HubConfig{
 		Limits:   sfu.ChannelLimits{Capacity: cfg.ChannelCapacity, Channels: cfg.MaxChannels},
 		NameKeys: names.Keys, Floor: cfg.Floor,
 		Answer: answer, Peers: g.peers, Notifier: &notifier{gw: g}, Journal: g.journal,
-	})
+		Voices: cfg.Voices, Hush: cfg.Hush,
+	}
+	if cfg.Nodes != nil {
+		g.others = &others{gw: g, nodes: cfg.Nodes}
+		g.others.mirror = mirror.New(cfg.Nodes, g.others, time.Now)
+		hub.Spread = g.others.mirror
+	}
+	g.channels = sfu.NewChannelHub(hub)
 	if err := g.restoreChannels(context.Background(), time.Now()); err != nil {
 		return nil, err
 	}
 	g.seen = remembering(cfg.People)
 	cfg.People.Watch(g.follow)
+	if err := g.others.start(); err != nil {
+		return nil, err
+	}
 	return g, nil
 }
 
@@ -217,6 +233,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	for _, s := range g.users.All() {
 		s.end(protocol.CloseRestarting)
 	}
+	defer g.others.close()
 	done := make(chan struct{})
 	go func() {
 		g.running.Wait()

@@ -89,6 +89,19 @@ func (g *Gateway) Mute(ctx context.Context, by auth.Identity, userID string, mut
 
 // mute is Mute, which calls done before anybody is told, with what people.ErrUnkept says.
 func (g *Gateway) mute(ctx context.Context, by auth.Identity, userID string, mute bool, done func(unkept error)) error {
+	node, elsewhere := g.others.find(userID)
+	if !elsewhere {
+		return g.muteHere(ctx, by, userID, mute, done)
+	}
+	_, err := g.others.ask(ctx, node, deed{Op: protocol.OpMemberMute, By: by, UserID: userID, On: mute})
+	if err == nil || errors.Is(err, people.ErrUnkept) {
+		done(err)
+	}
+	return err
+}
+
+// muteHere is mute of somebody on this node, or on none.
+func (g *Gateway) muteHere(ctx context.Context, by auth.Identity, userID string, mute bool, done func(unkept error)) error {
 	t, everywhere, err := g.acts(by, userID)
 	switch {
 	case errors.Is(err, people.ErrUnknown) && !mute && rank(by, nil) >= auth.RoleModerator:
@@ -147,6 +160,22 @@ func (g *Gateway) Move(ctx context.Context, by auth.Identity, userID, channelID 
 
 // move is Move, which calls done before anybody is told.
 func (g *Gateway) move(ctx context.Context, by auth.Identity, userID string, where func() (*sfu.Channel, error), done func()) error {
+	node, elsewhere := g.others.find(userID)
+	if !elsewhere {
+		return g.moveHere(ctx, by, userID, where, done)
+	}
+	to, err := where()
+	if err != nil {
+		return err
+	}
+	if _, err = g.others.ask(ctx, node, deed{Op: protocol.OpMemberMove, By: by, UserID: userID, ChannelID: to.ID()}); err == nil {
+		done()
+	}
+	return err
+}
+
+// moveHere is move of somebody on this node.
+func (g *Gateway) moveHere(ctx context.Context, by auth.Identity, userID string, where func() (*sfu.Channel, error), done func()) error {
 	t, _, err := g.acts(by, userID)
 	if err != nil {
 		return err
@@ -156,6 +185,9 @@ func (g *Gateway) move(ctx context.Context, by auth.Identity, userID string, whe
 	}
 	to, err := where()
 	if err != nil {
+		return err
+	}
+	if err = g.others.atHome(to); err != nil {
 		return err
 	}
 	from := t.member.Channel()
@@ -232,6 +264,18 @@ func (g *Gateway) kick(ctx context.Context, by auth.Identity, userID, reason str
 	if err != nil {
 		return err
 	}
+	node, elsewhere := g.others.find(userID)
+	if !elsewhere {
+		return g.kickHere(ctx, by, userID, reason, done)
+	}
+	if _, err = g.others.ask(ctx, node, deed{Op: protocol.OpMemberKick, By: by, UserID: userID, Reason: reason}); err == nil {
+		done(reason)
+	}
+	return err
+}
+
+// kickHere is kick of somebody on this node, for a reason that is clean.
+func (g *Gateway) kickHere(ctx context.Context, by auth.Identity, userID, reason string, done func(reason string)) error {
 	t, _, err := g.acts(by, userID)
 	if err != nil {
 		return err
@@ -239,7 +283,9 @@ func (g *Gateway) kick(ctx context.Context, by auth.Identity, userID, reason str
 	deed := store.Deed{Action: people.ActionKick, Reason: reason}
 	if t.member != nil {
 		deed.ChannelID = t.member.Channel().ID()
-		g.kicked.add(t.who.UserID, t.session.blame(), deed.ChannelID, time.Now())
+		from := t.session.blame()
+		g.kicked.add(t.who.UserID, from, deed.ChannelID, time.Now())
+		g.others.tell("", "", protocol.OpMemberKick, kickedElsewhere{t.who.UserID, from, deed.ChannelID})
 	}
 	done(reason)
 	g.announce(t, protocol.ModerationEvent{Action: protocol.ModerationKick, ChannelID: deed.ChannelID, Reason: reason}, by)
@@ -257,6 +303,30 @@ func (g *Gateway) Ban(ctx context.Context, by auth.Identity, idOrName string, la
 
 // ban is Ban, which calls banned before anybody is told, with what people.ErrUnkept says.
 func (g *Gateway) ban(
+	ctx context.Context, by auth.Identity, idOrName string, lasts time.Duration, reason string, banned func(unkept error),
+) (userID string, err error) {
+	userID = idOrName
+	node, elsewhere := g.others.find(userID)
+	if !elsewhere && g.others != nil {
+		if who, unknown := g.cfg.People.Whom(ctx, idOrName); unknown == nil {
+			userID = who.UserID
+		} else if _, absent := g.whoIs(idOrName); absent != nil { // a guest who is here has a name too
+			userID = g.others.named(idOrName)
+		}
+		node, elsewhere = g.others.find(userID)
+	}
+	if !elsewhere {
+		return g.banHere(ctx, by, idOrName, lasts, reason, banned)
+	}
+	_, err = g.others.ask(ctx, node, deed{Op: protocol.OpMemberBan, By: by, UserID: userID, Lasts: lasts, Reason: reason})
+	if err == nil || errors.Is(err, people.ErrUnkept) {
+		banned(err)
+	}
+	return userID, err
+}
+
+// banHere is ban of somebody on this node, or on none.
+func (g *Gateway) banHere(
 	ctx context.Context, by auth.Identity, idOrName string, lasts time.Duration, reason string, banned func(unkept error),
 ) (userID string, err error) {
 	t := target{session: g.users.Get(idOrName)}
@@ -335,15 +405,25 @@ func (g *Gateway) announce(t target, event protocol.ModerationEvent, by auth.Ide
 
 func (g *Gateway) announceIn(c *sfu.Channel, event protocol.ModerationEvent, who, by auth.Identity) {
 	if body := g.moderation(event, who, by); body != nil {
-		c.NotifyMembers(func(userIDs []string) { g.users.BroadcastTo(userIDs, body, by.UserID) })
+		c.NotifyMembers(func(userIDs []string) {
+			g.users.BroadcastTo(userIDs, body, by.UserID)
+			g.others.tell(c.ID(), by.UserID, protocol.OpModerationEvent, complete(event, who, by))
+		})
 	}
 }
 
 // announceMove is announceIn for who goes elsewhere. Where to is only for those who may know of that channel.
 func (g *Gateway) announceMove(from *sfu.Channel, to sfu.ChannelInfo, event protocol.ModerationEvent, who, by auth.Identity) {
-	whole := g.moderation(event, who, by)
+	event = complete(event, who, by)
+	g.others.tell(from.ID(), by.UserID, protocol.OpModerationEvent, event)
+	g.announceMoveHere(from, to, event)
+}
+
+// announceMoveHere is announceMove to those who are on this node.
+func (g *Gateway) announceMoveHere(from *sfu.Channel, to sfu.ChannelInfo, event protocol.ModerationEvent) {
+	whole := g.encoded(event)
 	event.ToChannelID = ""
-	part := g.moderation(event, who, by)
+	part := g.encoded(event)
 	if whole == nil || part == nil {
 		return
 	}
@@ -353,13 +433,17 @@ func (g *Gateway) announceMove(from *sfu.Channel, to sfu.ChannelInfo, event prot
 			if s := g.users.Get(id); s != nil && s.sees(&to) {
 				body = whole
 			}
-			g.users.BroadcastTo([]string{id}, body, by.UserID)
+			g.users.BroadcastTo([]string{id}, body, event.ByID)
 		}
 	})
 }
 
 func (g *Gateway) moderation(event protocol.ModerationEvent, who, by auth.Identity) *protocol.Body {
-	body, err := protocol.EncodeBody(protocol.OpModerationEvent, complete(event, who, by))
+	return g.encoded(complete(event, who, by))
+}
+
+func (g *Gateway) encoded(event protocol.ModerationEvent) *protocol.Body {
+	body, err := protocol.EncodeBody(protocol.OpModerationEvent, event)
 	if err != nil {
 		g.log.Error("event lost", zap.Error(err))
 		return nil

@@ -103,7 +103,10 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 		return errDetached
 	}
 	c.serve(s)
-	// Who took the token back meanwhile did not find the session yet.
+	// Who took the token back meanwhile, or the user's place on another node, did not find the session yet.
+	if !c.gw.others.counts(s) {
+		s.end(protocol.CloseReplaced)
+	}
 	if _, _, err = c.gw.cfg.People.Enter(ctx, identity, now); err != nil {
 		s.refuse(err)
 	} else if err = c.gw.cfg.People.Admit(ctx, identity, s.origin(), now); err != nil {
@@ -131,12 +134,14 @@ func (c *Conn) enter(ctx context.Context, s *Session, r *request, now time.Time,
 	s.out.reply(c, body, r.frame.ID, r.frame.Op, keepNot)
 	r.replied = true
 	for {
+		c.gw.others.begin(s)
 		c.gw.running.Add(1) // one for each session; this connection's keeps it above zero
 		if _, ok := c.gw.users.Register(s); ok {
 			return true
 		}
 		c.gw.running.Done()
 		if !c.evictHolder(ctx, s.userID) {
+			c.gw.others.end(s)
 			return false
 		}
 	}

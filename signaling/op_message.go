@@ -41,6 +41,7 @@ func messageCreate(ctx context.Context, s *Session, r *request) error {
 	tell := func() {
 		channel.NotifyMembers(func(userIDs []string) {
 			s.gw.users.BroadcastTo(userIDs, event, s.userID)
+			s.gw.others.tell(channel.ID(), s.userID, protocol.OpMessageEvent, wireMessage(message))
 			r.ack(protocol.MessageCreated{MessageID: message.ID, Timestamp: now.UnixMilli(), Nonce: d.Nonce})
 		})
 	}
@@ -172,6 +173,7 @@ func (s *Session) change(
 	err = s.gw.post(ctx, now, func() {
 		channel.NotifyMembers(func(userIDs []string) {
 			s.gw.users.BroadcastTo(userIDs, event, s.userID)
+			s.gw.others.tell(channel.ID(), s.userID, protocol.OpMessageChange, change)
 			r.ack(change)
 		})
 	}, fact)

@@ -35,7 +35,21 @@ func hand(ctx context.Context, s *Session, r *request) error {
 
 // letSpeak lets somebody speak where that has to be allowed, or no more.
 func (s *Session) letSpeak(ctx context.Context, r *request, userID string, allow bool) error {
-	t, _, err := s.acts(userID)
+	done := func(now protocol.VoiceStateEvent) { r.ack(now) }
+	node, elsewhere := s.gw.others.find(userID)
+	if !elsewhere {
+		return s.gw.letSpeakHere(ctx, s.who(), userID, allow, done)
+	}
+	found, err := s.gw.others.ask(ctx, node, deed{Op: protocol.OpHand, By: s.who(), UserID: userID, On: allow})
+	if err == nil && found.State != nil {
+		done(*found.State)
+	}
+	return err
+}
+
+// letSpeakHere is letSpeak of somebody on this node; done is called before anybody is told.
+func (g *Gateway) letSpeakHere(ctx context.Context, by auth.Identity, userID string, allow bool, done func(protocol.VoiceStateEvent)) error {
+	t, _, err := g.acts(by, userID)
 	switch {
 	case err != nil:
 		return err
@@ -48,7 +62,7 @@ func (s *Session) letSpeak(ctx context.Context, r *request, userID string, allow
 			return err
 		}
 	}
-	changed, in := t.member.SetAllowed(allow, s.userID, func(now sfu.MemberInfo) { r.ack(wireVoiceState(channel.ID(), now)) })
+	changed, in := t.member.SetAllowed(allow, by.UserID, func(now sfu.MemberInfo) { done(wireVoiceState(channel.ID(), now)) })
 	if !in {
 		return fmt.Errorf("%w: %s", sfu.ErrNotInChannel, userID)
 	}
@@ -57,7 +71,7 @@ func (s *Session) letSpeak(ctx context.Context, r *request, userID string, allow
 		if allow {
 			action = people.ActionAllow
 		}
-		s.gw.note(ctx, s.who(), t, store.Deed{Action: action, ChannelID: channel.ID()})
+		g.note(ctx, by, t, store.Deed{Action: action, ChannelID: channel.ID()})
 	}
 	return nil
 }

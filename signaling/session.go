@@ -46,8 +46,9 @@ type Session struct {
 	admitted atomic.Pointer[map[string]struct{}]
 	// muted: a moderator lets nobody hear the user where they are, or were.
 	muted atomic.Bool
-	// since is when the session began.
+	// since is when the session began, and rank how it ranks among those of the user on all nodes.
 	since time.Time
+	rank  uint64
 	// device is what the client says of itself, and client what it is called; may be empty.
 	device, client string
 	// plays says that the client answers how it plays somebody; asks are such questions that it was asked.
@@ -126,6 +127,7 @@ func (s *Session) finish() {
 		s.gw.kicked.note(s.userID, s.blame(), time.Now())
 	}
 	defer close(s.gone)
+	defer s.gw.others.end(s)
 	defer s.gw.users.Unregister(s)
 	s.gw.contain(s.log, "end of session", s.depart)
 	s.gw.contain(s.log, "end of session's relay", func() { s.gw.cfg.Relay.Revoke(s.id) })

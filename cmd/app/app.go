@@ -216,6 +216,7 @@ func (a *App) openGateway(authority *auth.Authority) error {
 		Keep:              store.Limits{Count: a.cfg.KeepMessages, For: a.cfg.KeepFor},
 		Tally:             &a.tally,
 		Observer:          a.metrics,
+		Nodes:             a.cfg.Nodes,
 	}
 	if a.relay != nil {
 		cfg.Relay = a.relay
@@ -336,6 +337,9 @@ func (a *App) parts() []func(context.Context) {
 		a.gateway.RunReaper, a.gateway.RunRefresh, a.gateway.RunDecisions, a.gateway.RunWatch, a.gateway.RunPasses,
 		a.runSummary, a.runMemory, a.runQuality,
 		func(ctx context.Context) { a.announcer.keepDiscovering(ctx, a.media, a.log) },
+	}
+	if a.cfg.Nodes != nil {
+		parts = append(parts, a.gateway.RunNodes)
 	}
 	if a.signin != nil {
 		parts = append(parts, func(ctx context.Context) { tryProvider(ctx, a.signin, a.cfg.OIDC.Issuer, a.log) })

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pion/stun/v4"
 
+	"github.com/mini-livechat/mini-livechat/signaling"
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -163,6 +164,9 @@ type Config struct {
 	Metrics string `group:"running" placeholder:"[HOST:]PORT" help:"Where figures for Prometheus are at /metrics, and Go's profiles at /debug/pprof; a port alone is on loopback. Without a password, so give it no address that strangers reach. Empty: nowhere; when the default is taken, nowhere too."`
 	// LogLevel is debug, info, warn or error.
 	LogLevel string `group:"running" placeholder:"LEVEL" help:"What is logged: debug, info, warn or error."`
+
+	// Nodes are the server's other nodes, for those who put several into one process. nil: this one is alone.
+	Nodes signaling.Nodes `kong:"-" json:"-"`
 }
 
 // String renders the configuration for debugging, without the secret.

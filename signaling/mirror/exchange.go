@@ -72,8 +72,8 @@ func (x *Exchange) Close() {
 	x.cancels = nil
 }
 
-// key names a start of a node to package sfu.
-func key(id cluster.NodeID) string { return id.Name + "/" + id.Boot }
+// Key names a start of a node to package sfu.
+func Key(id cluster.NodeID) string { return id.Name + "/" + id.Boot }
 
 // Run ticks until ctx is done.
 func (x *Exchange) Run(ctx context.Context) {
@@ -194,10 +194,12 @@ func (x *Exchange) ChannelMade(id string) {
 }
 
 // MemberEntered implements sfu.Spread.
-func (x *Exchange) MemberEntered(channelID string, m sfu.MemberInfo) { x.own.put(channelID, m) }
+func (x *Exchange) MemberEntered(channelID string, m sfu.MemberInfo) { x.own.put(channelID, m, "") }
 
 // MemberChanged implements sfu.Spread.
-func (x *Exchange) MemberChanged(channelID string, m sfu.MemberInfo) { x.own.put(channelID, m) }
+func (x *Exchange) MemberChanged(channelID string, m sfu.MemberInfo, by string) {
+	x.own.put(channelID, m, by)
+}
 
 // MemberLeft implements sfu.Spread.
 func (x *Exchange) MemberLeft(channelID, userID string, cause sfu.LeaveCause) {

@@ -45,7 +45,7 @@ func (x *Exchange) changed(c cluster.Change) {
 	p, now := x.others[c.Node.ID], x.now()
 	if c.Alive {
 		if p == nil {
-			p = &other{id: c.Node.ID, key: key(c.Node.ID), sessions: make(map[string]session), channels: make(map[string]crowd)}
+			p = &other{id: c.Node.ID, key: Key(c.Node.ID), sessions: make(map[string]session), channels: make(map[string]crowd)}
 			x.others[c.Node.ID] = p
 		}
 		p.died, p.synced = time.Time{}, false
@@ -136,6 +136,7 @@ func (x *Exchange) putLocked(p *other, i *item) {
 	c.members[i.User] = m
 	p.channels[i.Channel] = c
 	if channel := x.node.Channel(i.Channel); channel != nil {
+		m.By = i.By
 		channel.PutMirror(m)
 	}
 }
@@ -179,7 +180,7 @@ func (x *Exchange) snapshot(from cluster.NodeID, data []byte) {
 		return
 	}
 	if s.Ask != "" {
-		if s.Ask == key(x.bus.Self()) {
+		if s.Ask == Key(x.bus.Self()) {
 			x.own.snapshot()
 		}
 		return

@@ -74,7 +74,7 @@ func (o *own) tell(t Telling) {
 	o.sayLocked(item{Kind: kindTell, Tell: &t})
 }
 
-func (o *own) put(channelID string, m sfu.MemberInfo) {
+func (o *own) put(channelID string, m sfu.MemberInfo, by string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	c := o.channels[channelID]
@@ -84,6 +84,7 @@ func (o *own) put(channelID string, m sfu.MemberInfo) {
 	i := item{Kind: kindMember, Channel: channelID, User: m.UserID, Rank: o.sessions[m.UserID].Rank, Member: wireMember(m)}
 	c.members[m.UserID] = i
 	o.channels[channelID] = c
+	i.By = by
 	o.sayLocked(i)
 }
 

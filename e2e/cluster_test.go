@@ -1,0 +1,216 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/signaling/cluster"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// nodes are real servers that are one, in one process; how they reach each other is simulated, by the machine's clock.
+type nodes struct {
+	net *cluster.Simulated
+	all []*server
+}
+
+// startNodes starts a server for each name.
+func startNodes(t *testing.T, names []string, configure ...func(*app.Config)) *nodes {
+	t.Helper()
+	n := &nodes{net: cluster.NewSimulated(names...)}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n.net.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	for _, name := range names {
+		node := n.net.Start(name)
+		n.all = append(n.all, startServer(t, append([]func(*app.Config){func(c *app.Config) {
+			c.Secret, c.AllowGuests, c.Nodes = testSecret, new(true), node
+		}}, configure...)...))
+		node.Say(cluster.Status{URL: n.all[len(n.all)-1].URL})
+		eventually(t, "the node sees those before it", func() bool { return len(node.Nodes()) == len(n.all) })
+	}
+	return n
+}
+
+// until reads events until one of this op is as wanted; what comes before is skipped. data is what was wanted.
+func until[T any](c *raw, op protocol.Op, what string, wanted func(T) bool) T {
+	c.t.Helper()
+	for range 200 {
+		var d T
+		c.event(op, &d)
+		if wanted(d) {
+			return d
+		}
+	}
+	c.t.Fatalf("never told: %s", what)
+	panic("not reached")
+}
+
+func (c *raw) untilMember(kind protocol.ChannelEventKind, userID string) protocol.ChannelEvent {
+	c.t.Helper()
+	return until(c, protocol.OpChannelEvent, fmt.Sprint(kind, " of ", userID), func(e protocol.ChannelEvent) bool {
+		return e.Event == kind && e.Member != nil && e.Member.UserID == userID
+	})
+}
+
+func (c *raw) untilState(what, userID string, wanted func(protocol.VoiceStateEvent) bool) {
+	c.t.Helper()
+	until(c, protocol.OpVoiceStateEvent, what, func(e protocol.VoiceStateEvent) bool { return e.UserID == userID && wanted(e) })
+}
+
+// untilAll waits until so many are in a channel, as a node knows it.
+func (c *raw) untilCount(channelID string, want int) {
+	c.t.Helper()
+	eventually(c.t, fmt.Sprintf("%d in %s", want, channelID), func() bool {
+		for _, info := range listed(c) {
+			if info.ChannelID == channelID {
+				return info.MemberCount == want
+			}
+		}
+		return false
+	})
+}
+
+// People on three nodes are in one channel: they see each other come, mute, raise hands, write, be moderated and go.
+func TestClusterIsOneCommunity(t *testing.T) {
+	verifyNoLeaks(t)
+	n := startNodes(t, []string{"n1", "n2", "n3"}, func(c *app.Config) { c.Channels = []string{"lobby", "den", "radio:ptt"} })
+	root, ben, cy := identifyAs(t, n.all[0], "root", true), identifyAs(t, n.all[1], "ben", false), identifyAs(t, n.all[2], "cy", false)
+	var known protocol.Presence
+	cy.ack(protocol.OpPresence, protocol.PresenceWatch{Watch: new(true)}, &known)
+
+	// Coming.
+	require.Len(t, root.joinChannel("lobby").ActiveMembers, 1)
+	cy.untilCount("lobby", 1)
+	joined := cy.joinChannel("lobby")
+	require.Len(t, joined.ActiveMembers, 2)
+	require.Equal(t, "root", joined.ActiveMembers[0].UserID)
+	require.Equal(t, "cy", joined.ActiveMembers[1].UserID, "who joins is last")
+	ben.untilCount("lobby", 2)
+	ben.joinChannel("lobby")
+	for _, c := range []*raw{root, cy} {
+		require.Equal(t, "ben", c.untilMember(protocol.ChannelEventJoin, "ben").Member.Name)
+	}
+	until(cy, protocol.OpPresenceEvent, "ben is there", func(e protocol.Presence) bool {
+		for _, channel := range e.Channels {
+			for _, one := range channel.Set {
+				if one.UserID == "ben" {
+					return true
+				}
+			}
+			if len(channel.Members) == 3 {
+				return true
+			}
+		}
+		return false
+	})
+
+	// Voice state and hands.
+	ben.ack(protocol.OpVoiceState, protocol.VoiceState{SelfMute: new(true)}, nil)
+	cy.ack(protocol.OpHand, protocol.Hand{Raised: new(true)}, nil)
+	root.untilState("ben is mute", "ben", func(e protocol.VoiceStateEvent) bool { return e.SelfMute })
+	root.untilState("cy's hand", "cy", func(e protocol.VoiceStateEvent) bool { return e.HandAt != 0 })
+
+	// Messages, in one order for each author.
+	for i := range 5 {
+		ben.ack(protocol.OpMessageCreate, protocol.MessageCreate{ChannelID: "lobby", Content: fmt.Sprint("text ", i)}, nil)
+	}
+	for _, c := range []*raw{root, cy} {
+		for i := range 5 {
+			var m protocol.MessageEvent
+			c.event(protocol.OpMessageEvent, &m)
+			require.Equal(t, fmt.Sprint("text ", i), m.Content)
+			require.Equal(t, "ben", m.AuthorName)
+		}
+	}
+
+	// A moderator acts on people of other nodes, and what may not be is refused with the same words.
+	root.ack(protocol.OpMemberMute, protocol.MemberMute{UserID: "ben", Mute: new(true)}, nil)
+	ben.untilState("ben is muted", "ben", func(e protocol.VoiceStateEvent) bool { return e.Muted })
+	cy.untilState("ben is muted", "ben", func(e protocol.VoiceStateEvent) bool { return e.Muted })
+	ben.fails(protocol.OpVoiceState, protocol.VoiceState{SelfMute: new(false)}, protocol.CodeMuted)
+	ben.fails(protocol.OpMemberMute, protocol.MemberMute{UserID: "cy", Mute: new(true)}, protocol.CodeAccessDenied)
+	ben.fails(protocol.OpMemberKick, protocol.MemberKick{UserID: "nobody"}, protocol.CodeUserNotFound)
+	root.ack(protocol.OpMemberMute, protocol.MemberMute{UserID: "ben", Mute: new(false)}, nil)
+	root.ack(protocol.OpMemberMove, protocol.MemberMove{UserID: "ben", ChannelID: "den"}, nil)
+	until(ben, protocol.OpModerationEvent, "ben is moved", func(e protocol.ModerationEvent) bool {
+		return e.Action == protocol.ModerationMove && e.Joined != nil && e.Joined.ChannelID == "den"
+	})
+	until(cy, protocol.OpModerationEvent, "ben is moved", func(e protocol.ModerationEvent) bool {
+		return e.Action == protocol.ModerationMove && e.UserID == "ben" && e.ToChannelID == "den" && e.ByID == "root"
+	})
+	require.Equal(t, protocol.LeaveMoved, root.untilMember(protocol.ChannelEventLeave, "ben").Cause)
+	root.ack(protocol.OpMemberMove, protocol.MemberMove{UserID: "ben", ChannelID: "lobby"}, nil)
+	root.untilMember(protocol.ChannelEventJoin, "ben")
+	root.ack(protocol.OpMemberKick, protocol.MemberKick{UserID: "ben", Reason: "out"}, nil)
+	until(cy, protocol.OpModerationEvent, "ben is put out", func(e protocol.ModerationEvent) bool {
+		return e.Action == protocol.ModerationKick && e.Reason == "out"
+	})
+	require.Equal(t, protocol.CloseKicked, ben.closed())
+	require.Equal(t, protocol.LeaveKicked, cy.untilMember(protocol.ChannelEventLeave, "ben").Cause)
+	ben = identifyAs(t, n.all[2], "ben", false)
+	ben.fails(protocol.OpChannelJoin, protocol.ChannelJoin{ChannelID: "lobby", SDPOffer: offer(t, 1, 1)}, protocol.CodeAccessDenied)
+
+	// One session for each user.
+	again := identifyAs(t, n.all[0], "ben", false)
+	require.Equal(t, protocol.CloseReplaced, ben.closed())
+	again.ack(protocol.OpChannelList, struct{}{}, nil)
+
+	// Where one talks at a time all are on one node.
+	home := 0
+	for i, s := range n.all {
+		c := identifyAs(t, s, fmt.Sprint("user", i), false)
+		var refused protocol.Error
+		id := c.request(protocol.OpChannelJoin, protocol.ChannelJoin{ChannelID: "radio", SDPOffer: offer(t, 1, 1)})
+		frame := c.read()
+		for frame.ID != id {
+			frame = c.read()
+		}
+		if frame.Op == protocol.OpAck {
+			home++
+			continue
+		}
+		require.NoError(t, json.Unmarshal(frame.D, &refused))
+		require.Equal(t, protocol.CodeElsewhere, refused.Code)
+		require.Contains(t, refused.Reason, refused.URL)
+		require.Contains(t, []string{n.all[0].URL, n.all[1].URL, n.all[2].URL}, refused.URL)
+	}
+	require.Equal(t, 1, home)
+
+	// A node dies: its people go after the grace.
+	n.net.Kill("n3")
+	died := time.Now()
+	require.Equal(t, protocol.LeaveGone, root.untilMember(protocol.ChannelEventLeave, "cy").Cause)
+	require.Greater(t, time.Since(died), 2*time.Second, "there was no grace")
+	root.untilCount("lobby", 1)
+}
+
+// On two sides of a partition all go on, and they find together again.
+func TestClusterPartition(t *testing.T) {
+	verifyNoLeaks(t)
+	n := startNodes(t, []string{"n1", "n2"})
+	ada, ben := identifyAs(t, n.all[0], "ada", false), identifyAs(t, n.all[1], "ben", false)
+	ada.joinChannel("lobby")
+	ben.joinChannel("lobby")
+	ada.untilCount("lobby", 2)
+	n.net.Part([]string{"n1"}, []string{"n2"})
+	ada.untilMember(protocol.ChannelEventLeave, "ben")
+	ben.untilMember(protocol.ChannelEventLeave, "ada")
+	ada.ack(protocol.OpVoiceState, protocol.VoiceState{SelfMute: new(true)}, nil)
+	n.net.Heal()
+	require.True(t, ben.untilMember(protocol.ChannelEventJoin, "ada").Member.SelfMute)
+	ada.untilMember(protocol.ChannelEventJoin, "ben")
+}

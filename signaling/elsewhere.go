@@ -1,0 +1,338 @@
+package signaling
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/cluster"
+	"github.com/mini-livechat/mini-livechat/signaling/mirror"
+	"github.com/mini-livechat/mini-livechat/signaling/people"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// Nodes are all nodes of the server, and how they speak to each other.
+type Nodes interface {
+	cluster.Bus
+	cluster.Members
+}
+
+// askPatience is how long another node may take to carry something out.
+const askPatience = 5 * time.Second
+
+// errElsewhere: what is asked is decided on another node.
+var errElsewhere = errors.New("the channel is on another node")
+
+// elsewhereError says on which.
+type elsewhereError struct {
+	what, url string
+}
+
+func (e *elsewhereError) Error() string {
+	text := errElsewhere.Error() + ": " + e.what
+	if e.url != "" {
+		text += "; go to " + e.url
+	}
+	return text
+}
+
+func (e *elsewhereError) Is(target error) bool { return target == errElsewhere }
+
+// others are this gateway's half of what the nodes tell each other. A nil one is of a server that is alone.
+type others struct {
+	gw     *Gateway
+	nodes  Nodes
+	mirror *mirror.Exchange
+	cancel func() // answers no more
+}
+
+// joinOthers has the gateway be one of several nodes, once its channels are there.
+func (o *others) start() error {
+	if o == nil {
+		return nil
+	}
+	cancel, err := o.nodes.Answer(cluster.SubjectModerate, o.carryOut)
+	if err != nil {
+		return err
+	}
+	o.cancel = cancel
+	if err = o.mirror.Start(o.nodes); err != nil {
+		cancel()
+	}
+	return err
+}
+
+// RunNodes looks after what other nodes say until ctx is done.
+func (g *Gateway) RunNodes(ctx context.Context) {
+	if g.others != nil {
+		g.others.mirror.Run(ctx)
+	}
+}
+
+func (o *others) close() {
+	if o != nil && o.cancel != nil {
+		o.cancel()
+		o.mirror.Close()
+	}
+}
+
+// begin has a session be the user's one on all nodes, end have it be so no more. counts reports whether a newer one took its place.
+func (o *others) begin(s *Session) {
+	if o != nil {
+		s.rank = o.mirror.Begin(s.userID, s.name)
+	}
+}
+
+func (o *others) end(s *Session) {
+	if o != nil {
+		o.mirror.End(s.userID, s.rank)
+	}
+}
+
+func (o *others) counts(s *Session) bool { return o == nil || o.mirror.Counts(s.userID, s.rank) }
+
+// find returns on which other node somebody is; ok is false of one who is here, and of one who is on none.
+func (o *others) find(userID string) (node cluster.NodeID, ok bool) {
+	if o == nil || o.gw.users.Get(userID) != nil {
+		return cluster.NodeID{}, false
+	}
+	return o.mirror.Find(userID)
+}
+
+// named returns the id of somebody on another node who is called so, if there is only one.
+func (o *others) named(name string) (userID string) {
+	if o == nil {
+		return ""
+	}
+	if ids := o.mirror.Named(func(one string) bool { return strings.EqualFold(one, name) }); len(ids) == 1 {
+		return ids[0]
+	}
+	return ""
+}
+
+// channelMade has those be in a new channel who are in it on other nodes.
+func (o *others) channelMade(id string) {
+	if o != nil {
+		o.mirror.ChannelMade(id)
+	}
+}
+
+// tell has the other nodes tell the members of a channel, or everybody where it is empty, but one.
+func (o *others) tell(channelID, except string, op protocol.Op, payload any) {
+	if o == nil {
+		return
+	}
+	data, err := json.Marshal(payload)
+	if err != nil {
+		o.gw.log.Error("event lost", zap.Error(err))
+		return
+	}
+	o.mirror.Tell(mirror.Telling{Channel: channelID, Except: except, Op: int(op), Data: data})
+}
+
+// Channel implements mirror.Node.
+func (o *others) Channel(id string) *sfu.Channel {
+	c, err := o.gw.channels.Get(id)
+	if err != nil {
+		return nil
+	}
+	return c
+}
+
+// Superseded implements mirror.Node.
+func (o *others) Superseded(userID string, rank uint64) {
+	if s := o.gw.users.Get(userID); s != nil && s.rank == rank {
+		s.end(protocol.CloseReplaced)
+	}
+}
+
+// Tell implements mirror.Node.
+func (o *others) Tell(t mirror.Telling) {
+	o.gw.guard("what another node tells", func() { o.pass(t) })
+}
+
+func (o *others) pass(t mirror.Telling) {
+	op := protocol.Op(t.Op)
+	if op == protocol.OpMemberKick {
+		var k kickedElsewhere
+		if json.Unmarshal(t.Data, &k) == nil {
+			o.gw.kicked.add(k.UserID, k.From, k.ChannelID, time.Now())
+		}
+		return
+	}
+	c := o.Channel(t.Channel)
+	if c == nil {
+		return
+	}
+	var event protocol.ModerationEvent
+	if op == protocol.OpModerationEvent && json.Unmarshal(t.Data, &event) == nil && event.ToChannelID != "" {
+		if to := o.Channel(event.ToChannelID); to != nil {
+			o.gw.announceMoveHere(c, to.Info(), event)
+		}
+		return
+	}
+	body, err := protocol.EncodeBody(op, t.Data)
+	if err != nil {
+		o.gw.log.Error("event lost", zap.Error(err))
+		return
+	}
+	c.NotifyMembers(func(userIDs []string) { o.gw.users.BroadcastTo(userIDs, body, t.Except) })
+}
+
+// kickedElsewhere is somebody who was put out of a channel on another node.
+type kickedElsewhere struct {
+	UserID    string        `json:"user_id"`
+	From      people.Origin `json:"from"`
+	ChannelID string        `json:"channel_id"`
+}
+
+// deed is what somebody who may wants done to somebody on another node.
+type deed struct {
+	Op     protocol.Op   `json:"op"`
+	By     auth.Identity `json:"by"`
+	UserID string        `json:"user_id"`
+	// On is whether to mute, or to let speak.
+	On        bool          `json:"on,omitempty"`
+	ChannelID string        `json:"channel_id,omitempty"`
+	Reason    string        `json:"reason,omitempty"`
+	Lasts     time.Duration `json:"lasts,omitempty"`
+}
+
+// outcome is what became of a deed.
+type outcome struct {
+	// Refusal is why it was not done; nil: it was.
+	Refusal *protocol.Error `json:"refusal,omitempty"`
+	// Unkept: it was done, and Refusal says that it is not kept.
+	Unkept bool `json:"unkept,omitempty"`
+	// State is of who may speak by now, or no more.
+	State *protocol.VoiceStateEvent `json:"state,omitempty"`
+}
+
+// refusedError is what another node refuses.
+type refusedError struct{ refusal protocol.Error }
+
+func (e *refusedError) Error() string { return e.refusal.Reason }
+
+// Is has what is done and not kept be told from what is not done.
+type unkeptError struct{ refusedError }
+
+func (e *unkeptError) Is(target error) bool { return target == people.ErrUnkept }
+
+// ask has the node of somebody carry out what is to be done to them. An error that wraps people.ErrUnkept says that it is done.
+func (o *others) ask(ctx context.Context, node cluster.NodeID, d deed) (outcome, error) {
+	data, err := json.Marshal(d)
+	if err != nil {
+		return outcome{}, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askPatience)
+	defer cancel()
+	answer, err := o.nodes.Request(ctx, node, cluster.SubjectModerate, data)
+	var found outcome
+	switch {
+	case errors.Is(err, cluster.ErrGone):
+		return found, fmt.Errorf("%w: %q is not here", people.ErrUnknown, d.UserID)
+	case err != nil:
+		return found, fmt.Errorf("node %s: %w", node.Name, err)
+	}
+	if err = json.Unmarshal(answer, &found); err != nil {
+		return found, fmt.Errorf("node %s: %w", node.Name, err)
+	}
+	switch {
+	case found.Refusal != nil && found.Unkept:
+		return found, &unkeptError{refusedError{*found.Refusal}}
+	case found.Refusal != nil:
+		return found, &refusedError{*found.Refusal}
+	}
+	return found, nil
+}
+
+// carryOut does to somebody on this node what another node asks for. Whether it may be is decided here, where is known who they are.
+func (o *others) carryOut(ctx context.Context, from cluster.NodeID, data []byte) ([]byte, error) {
+	var d deed
+	if err := json.Unmarshal(data, &d); err != nil {
+		return nil, err
+	}
+	var found outcome
+	o.gw.guard("what another node asks", func() {
+		err := o.gw.do(ctx, d, &found)
+		if found.Unkept = errors.Is(err, people.ErrUnkept); err != nil {
+			refusal := errorPayload(d.Op, err)
+			if found.Refusal = &refusal; refusal.Code == protocol.CodeInternal {
+				o.gw.log.Error("what another node asked for failed", zap.String("node", from.Name), zap.Stringer("op", d.Op), zap.Error(err))
+			}
+		}
+	})
+	return json.Marshal(found)
+}
+
+// do carries a deed out on somebody who is here.
+func (g *Gateway) do(ctx context.Context, d deed, found *outcome) error {
+	switch d.Op {
+	case protocol.OpMemberMute:
+		return g.muteHere(ctx, d.By, d.UserID, d.On, func(error) {})
+	case protocol.OpMemberMove:
+		return g.moveHere(ctx, d.By, d.UserID, func() (*sfu.Channel, error) { return g.channels.Get(d.ChannelID) }, func() {})
+	case protocol.OpMemberKick:
+		return g.kickHere(ctx, d.By, d.UserID, d.Reason, func(string) {})
+	case protocol.OpMemberBan:
+		_, err := g.banHere(ctx, d.By, d.UserID, d.Lasts, d.Reason, func(error) {})
+		return err
+	case protocol.OpHand:
+		return g.letSpeakHere(ctx, d.By, d.UserID, d.On, func(now protocol.VoiceStateEvent) { found.State = &now })
+	default:
+		return fmt.Errorf("%w: %d", errInvalidOpcode, int(d.Op))
+	}
+}
+
+// home returns the node on which those have to be who are in a channel where one talks at a time: where its members are already, or, of an empty
+// one, its own of those that let people in. here says that it is this one.
+func (o *others) home(c *sfu.Channel) (home cluster.Node, here bool) {
+	all := o.nodes.Nodes()
+	within, elsewhere := c.Whereabouts()
+	var occupied, open []cluster.Node
+	for i, n := range all {
+		if i == 0 && within > 0 || i > 0 && elsewhere[mirror.Key(n.ID)] > 0 {
+			occupied = append(occupied, n)
+		}
+		if !n.Draining {
+			open = append(open, n)
+		}
+	}
+	for _, nodes := range [][]cluster.Node{occupied, open, all} {
+		if home, ok := cluster.Home(c.ID(), nodes); ok {
+			return home, home.ID == o.nodes.Self()
+		}
+	}
+	return cluster.Node{}, true
+}
+
+// atHome reports why somebody on this node cannot be in a channel: its floor is decided on another.
+func (o *others) atHome(c *sfu.Channel) error {
+	if o == nil || c.Info().Mode != sfu.ModePTT {
+		return nil
+	}
+	home, here := o.home(c)
+	if here {
+		return nil
+	}
+	return &elsewhereError{fmt.Sprintf("who has the floor of %s is decided on %s", c.ID(), home.ID.Name), home.URL}
+}
+
+// together reports why the members of a channel cannot talk by turns from now on: they are on several nodes.
+func (o *others) together(c *sfu.Channel) error {
+	if o == nil {
+		return nil
+	}
+	here, elsewhere := c.Whereabouts()
+	if here > 0 && len(elsewhere) > 0 || len(elsewhere) > 1 {
+		return &elsewhereError{what: fmt.Sprintf("the members of %s are on several nodes, and a floor is decided on one", c.ID())}
+	}
+	return nil
+}
