@@ -79,6 +79,7 @@ var errorCodes = []struct {
 	{sfu.ErrNameTaken, protocol.CodeChannelNameTaken},
 	{sfu.ErrNegotiating, protocol.CodeNegotiating},
 	{sfu.ErrOwnsTooMany, protocol.CodeOwnsTooMany},
+	{store.ErrUnsettled, protocol.CodeUnsettled},
 	{store.ErrTrouble, protocol.CodeStorage},
 	{errEmptyMessage, protocol.CodeEmptyMessage},
 	{errMessageTooLong, protocol.CodeMessageTooLong},
@@ -95,6 +96,9 @@ var errorCodes = []struct {
 	{sfu.ErrBadSDP, protocol.CodeBadSDP},
 	{sfu.ErrUnsupportedMedia, protocol.CodeUnsupportedMedia},
 }
+
+// unsettledAgainAfter is when what most of the servers did not hear of is worth another try: they choose another leader meanwhile.
+const unsettledAgainAfter = 2 * time.Second
 
 // errorPayload is the ERROR a client gets for err. What is in no table is the server's
 // own trouble, of which the client learns only that.
@@ -139,6 +143,8 @@ func refusalOf(op protocol.Op, err error) protocol.Error {
 				refusal.RetryAfterMS = sfu.NegotiateAgainAfter.Milliseconds()
 			case protocol.CodeDraining:
 				refusal.RetryAfterMS = drainedAgainAfter.Milliseconds()
+			case protocol.CodeUnsettled:
+				refusal.RetryAfterMS = unsettledAgainAfter.Milliseconds()
 			default:
 			}
 			return refusal
@@ -168,6 +174,8 @@ func errorTally(code protocol.ErrorCode) string {
 		return "internal_error"
 	case protocol.CodeStorage:
 		return "storage_trouble"
+	case protocol.CodeUnsettled:
+		return "unsettled"
 	default:
 		return ""
 	}

@@ -224,7 +224,7 @@ func (a *App) openGateway(authority *auth.Authority) error {
 	if a.gateway, err = signaling.NewGateway(cfg, authority, sfu.AnswerWith(a.media), a.log); err != nil {
 		return err
 	}
-	a.memory.Tend(a.gateway.Keeps)
+	a.memory.Tend(a.gateway.Keeps, nil)
 	return nil
 }
 

@@ -32,9 +32,10 @@ func openMemory(data string) (*store.Store, error) {
 		path = filepath.Join(data, store.FileName)
 	}
 	memory, err := store.Open(path)
-	if err != nil && path != "" && !errors.Is(err, store.ErrInUse) && !errors.Is(err, store.ErrNewer) && !errors.Is(err, store.ErrForeign) {
+	if err != nil && path != "" && !errors.Is(err, store.ErrInUse) && !errors.Is(err, store.ErrNewer) && !errors.Is(err, store.ErrForeign) &&
+		!errors.Is(err, store.ErrClustered) {
 		// A file that is damaged or cannot be reached. Voice needs none, and runMemory says what is wrong.
-		memory, err = store.OpenAiling(path, err)
+		memory, err = store.OpenAiling(path, err, nil)
 	}
 	if errors.Is(err, store.ErrInUse) {
 		err = fmt.Errorf("%w: stop that, or choose another directory with --data", err)

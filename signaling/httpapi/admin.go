@@ -154,7 +154,8 @@ func (a *Admin) explain(err error) (int, protocol.ErrorCode) {
 	case errors.Is(err, people.ErrBadRequest), errors.Is(err, auth.ErrName), errors.Is(err, auth.ErrRole):
 		return http.StatusBadRequest, protocol.CodeInvalidPayload
 	case errors.Is(err, store.ErrTrouble), errors.Is(err, store.ErrClosed):
-		return http.StatusServiceUnavailable, protocol.CodeStorage
+		code, _ := unkept(err)
+		return http.StatusServiceUnavailable, code
 	default:
 		return http.StatusInternalServerError, protocol.CodeInternal
 	}

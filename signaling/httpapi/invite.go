@@ -104,7 +104,8 @@ func (i *Invites) explain(err error) (status int, code protocol.ErrorCode, reaso
 	case errors.Is(err, auth.ErrName):
 		return http.StatusBadRequest, protocol.CodeInvalidPayload, err.Error()
 	case errors.Is(err, store.ErrTrouble), errors.Is(err, store.ErrClosed):
-		return http.StatusServiceUnavailable, protocol.CodeStorage, store.ErrTrouble.Error()
+		code, reason := unkept(err)
+		return http.StatusServiceUnavailable, code, reason
 	default:
 		i.Log.Error("invite", zap.Error(err))
 		return http.StatusInternalServerError, protocol.CodeInternal, "internal error"

@@ -42,9 +42,18 @@ func (s *SignOut) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err == nil, errors.Is(err, auth.ErrInvalidToken):
 		writeJSON(w, s.Log, http.StatusOK, struct{}{})
 	case errors.Is(err, store.ErrTrouble), errors.Is(err, store.ErrClosed):
-		refuse(w, s.Log, http.StatusServiceUnavailable, protocol.CodeStorage, store.ErrTrouble.Error())
+		code, reason := unkept(err)
+		refuse(w, s.Log, http.StatusServiceUnavailable, code, reason)
 	default:
 		s.Log.Error("sign out", zap.Error(err))
 		refuse(w, s.Log, http.StatusInternalServerError, protocol.CodeInternal, "internal error")
 	}
+}
+
+// unkept says what the trouble of the memory is, in words for anybody.
+func unkept(err error) (code protocol.ErrorCode, reason string) {
+	if errors.Is(err, store.ErrUnsettled) {
+		return protocol.CodeUnsettled, store.ErrUnsettled.Error()
+	}
+	return protocol.CodeStorage, store.ErrTrouble.Error()
 }

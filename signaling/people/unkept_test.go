@@ -17,7 +17,7 @@ import (
 func TestUnkept(t *testing.T) {
 	ctx := t.Context()
 	dir := filepath.Join(t.TempDir(), "not mounted")
-	s, err := store.OpenAiling(filepath.Join(dir, store.FileName), errors.New("no disk"))
+	s, err := store.OpenAiling(filepath.Join(dir, store.FileName), errors.New("no disk"), nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	authority, err := auth.New([]byte("a secret of at least thirty-two bytes"))

@@ -46,8 +46,9 @@ const (
 	CodeNotHolder      ErrorCode = 5002
 	CodeFloorQueueFull ErrorCode = 5003
 
-	CodeInternal ErrorCode = 9000
-	CodeStorage  ErrorCode = 9001
+	CodeInternal  ErrorCode = 9000
+	CodeStorage   ErrorCode = 9001
+	CodeUnsettled ErrorCode = 9002
 )
 
 // String returns a short name of the code in the words of PROTOCOL.md.
@@ -125,6 +126,8 @@ func (c ErrorCode) String() string {
 		return "internal error"
 	case CodeStorage:
 		return "storage trouble"
+	case CodeUnsettled:
+		return "unsettled"
 	default:
 		return fmt.Sprintf("error %d", uint16(c))
 	}

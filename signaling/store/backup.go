@@ -31,7 +31,7 @@ func Backup(ctx context.Context, path, to string, replace bool) (Holding, error)
 }
 
 // Restore puts a copy of the file at from in the place of that at path, and what was there aside, under the name that it
-// returns; "" when there was nothing. It fails with ErrInUse while a server runs, and when from cannot be used: what is
+// returns; "" when there was nothing. The copy belongs to no cluster. It fails with ErrInUse while a server runs, and when from cannot be used: what is
 // at path is then as it was.
 func Restore(ctx context.Context, from, path string, now time.Time) (held Holding, aside string, err error) {
 	if err = regular(path); err != nil {
@@ -49,6 +49,9 @@ func Restore(ctx context.Context, from, path string, now time.Time) (held Holdin
 	defer os.Remove(part.Name()) //nolint:errcheck // it is gone when all went well
 	defer part.Close()           //nolint:errcheck // Sync says it
 	if held, err = copyTo(ctx, from, part.Name(), false); err != nil {
+		return held, "", err
+	}
+	if err = alone(ctx, part.Name()); err != nil {
 		return held, "", err
 	}
 	if err = errors.Join(own(part), part.Sync()); err != nil {
@@ -80,6 +83,38 @@ func putAside(path string, now time.Time) (aside string, err error) {
 		return "", err
 	}
 	return aside, nil
+}
+
+// alone has a file that nobody uses belong to no cluster.
+func alone(ctx context.Context, path string) error {
+	db, err := openToRead(path, true)
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, "UPDATE meta SET cluster = '', applied = 0; DELETE FROM entries")
+	return errors.Join(err, db.Close())
+}
+
+// Standing is what a file says of the log that it follows.
+type Standing struct {
+	// Cluster is whose copy the file is; "": nobody's.
+	Cluster string
+	// Applied is up to where the log is in it, Seq is the number of its last fact.
+	Applied, Seq uint64
+}
+
+// StandingOf reads a file; where there is none, or nothing in it, the zero Standing is its.
+func StandingOf(ctx context.Context, path string) (Standing, error) {
+	var s Standing
+	db, err := recognised(ctx, path, true)
+	if err != nil {
+		if info, failed := os.Stat(path); errors.Is(failed, fs.ErrNotExist) || failed == nil && info.Size() == 0 {
+			err = nil
+		}
+		return s, err
+	}
+	defer db.Close() //nolint:errcheck // nothing was written
+	return s, db.QueryRowContext(ctx, "SELECT cluster, applied, seq FROM meta").Scan(&s.Cluster, &s.Applied, &s.Seq)
 }
 
 // timeInNames is how the time is written in the names of copies.

@@ -27,7 +27,27 @@ var (
 	ErrForeign = errors.New("not a database of this program")
 	// ErrCorrupt: the file is damaged. It was not touched.
 	ErrCorrupt = errors.New("damaged")
+
+	// ErrUnsettled is an ErrTrouble: most of the servers that are one cannot be reached, or not in time. What was asked for has not happened,
+	// but may yet.
+	ErrUnsettled error = unsettled{}
+	// ErrBehind: the store does not know yet what the others know.
+	ErrBehind = errors.New("this server is catching up with the others")
+	// ErrTrimmed: what comes next is not in the log any more.
+	ErrTrimmed = errors.New("the log begins later than this database ends; start the server again, and it fetches a copy from another one")
+	// ErrAstray: the log is not the one that the file has followed, or cannot be followed any further. Nothing more is written to the file.
+	ErrAstray = errors.New("this database cannot follow the log of its cluster")
+	// ErrClustered: the file belongs to a cluster, and must not be changed without it. It was not touched.
+	ErrClustered = errors.New("this database is one of the copies of cluster")
+	// ErrOtherCluster: the file belongs to another cluster, or to none. It was not touched.
+	ErrOtherCluster = errors.New("this database is none of this cluster's")
 )
+
+type unsettled struct{}
+
+func (unsettled) Error() string { return "most of the servers cannot be reached at present; try again" }
+
+func (unsettled) Is(target error) bool { return target == ErrTrouble } //nolint:errorlint // as Is does
 
 // RepeatedError is that a message was posted already. It is an ErrExists.
 type RepeatedError struct {

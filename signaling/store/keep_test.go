@@ -163,7 +163,7 @@ func TestTend(t *testing.T) {
 	for i := range 20 {
 		add(t, s, said("lobby", i))
 	}
-	s.Tend(func(string) Limits { return Limits{5, 1 << 62} })
+	s.Tend(func(string) Limits { return Limits{5, 1 << 62} }, nil)
 	require.Eventually(t, func() bool { return len(ids(t, s, "lobby")) == 5 }, 10*time.Second, 5*time.Millisecond)
 	require.NoError(t, s.Close())
 }

@@ -31,14 +31,27 @@ const busyTimeout = 5000
 
 // Open opens the file at path, or makes it; with an empty path what is written lasts until Close. It fails with ErrInUse,
 // ErrNewer, ErrForeign, ErrCorrupt or an error of the system, and then leaves the file as it was.
-func Open(path string) (*Store, error) {
+func Open(path string) (*Store, error) { return OpenShared(path, nil) }
+
+// OpenShared is Open for a store that is one of several that hold the same, unless share is nil. It fails with ErrOtherCluster, too, and
+// without a share with ErrClustered.
+func OpenShared(path string, share *Share) (*Store, error) {
 	s := newStore(path)
+	s.shared = newSharing(share)
 	w, err := s.acquire()
 	if err != nil {
 		return nil, err
 	}
-	s.writing.Go(func() { s.run(w) })
+	s.begin(w)
 	return s, nil
+}
+
+// begin begins to write.
+func (s *Store) begin(w *writer) {
+	s.writing.Go(func() { s.run(w) })
+	if s.shared != nil {
+		s.writing.Go(s.runLog)
+	}
 }
 
 // acquire locks and opens the file. Who has closed the writer abandons the rest.
@@ -167,6 +180,9 @@ func (s *Store) prepare(w *writer) error {
 		}
 	}
 	if err := migrate(w, s.path, schemas()); err != nil {
+		return err
+	}
+	if err := s.belongs(w); err != nil {
 		return err
 	}
 	var seq uint64

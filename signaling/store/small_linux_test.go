@@ -20,3 +20,11 @@ func small(t *testing.T) string {
 	})
 	return dir
 }
+
+// enlarge makes room in it.
+func enlarge(t *testing.T, dir string) {
+	t.Helper()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, "size=64m"); err != nil {
+		t.Fatal(err)
+	}
+}

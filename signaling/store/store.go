@@ -48,6 +48,10 @@ type Store struct {
 	observe  atomic.Pointer[func(took time.Duration)]
 	unopened atomic.Pointer[error]
 	gate     *gate
+	// shared is what this store has of others that hold the same; nil: it is alone.
+	shared *sharing
+	// followers are told of each fact; nil: there are none.
+	followers atomic.Pointer[[]func(seq uint64, f Fact, mine bool)]
 }
 
 // appending is one call of Append.
@@ -58,7 +62,15 @@ type appending struct {
 	then  func()
 	seq   uint64
 	done  chan error // holds one
+
+	// Of a log that several stores have in common: the call's name and place there, 0 for none, and whether somebody waits for it.
+	id    string
+	index uint64
+	state atomic.Int32 // waited, settled or givenUp
 }
+
+// claim reports whether somebody waits for the call, and has to be told then.
+func (a *appending) claim() bool { return a.index == 0 || a.state.CompareAndSwap(waited, settled) }
 
 // Append writes facts, all or none, and returns the number of the last. When it returns they are on the disk. at is when they
 // happened. The error is ErrNotFound or ErrExists when a fact cannot be, ErrTrouble when it cannot be kept, ErrClosed, or the
@@ -75,6 +87,9 @@ func (s *Store) AppendThen(ctx context.Context, at time.Time, then func(), facts
 	case <-s.closing:
 		return 0, ErrClosed
 	default:
+	}
+	if s.shared != nil {
+		return s.shared.append(ctx, s, a)
 	}
 	select {
 	case s.queue <- a:
@@ -164,6 +179,17 @@ func (s *Store) run(w *writer) {
 			}
 		}
 		s.commit(w, group)
+		for s.shared != nil && len(group) > 0 && s.ill.Load() != nil && s.damage.Load() == nil {
+			// What is in the log has to be applied before what comes after it.
+			select {
+			case <-retry.C:
+				if !s.stillFull() {
+					s.commit(w, group)
+				}
+			case <-s.closing:
+				return
+			}
+		}
 		w.tendLog()
 	}
 }
@@ -187,6 +213,9 @@ func (s *Store) commit(w *writer, group []*appending) {
 	case err == nil:
 		s.last.Store(seq)
 		s.ill.Store(nil)
+		if s.shared != nil && len(group) > 0 {
+			s.shared.applied.Store(group[len(group)-1].index)
+		}
 	case s.damage.Load() == nil:
 		_, _ = w.exec("ROLLBACK") // fails where SQLite has done so by itself
 		err = s.trouble(err)
@@ -195,19 +224,40 @@ func (s *Store) commit(w *writer, group []*appending) {
 	for i, a := range group {
 		if err != nil {
 			errs[i] = err
+			if s.shared != nil {
+				errs[i] = ErrUnsettled // it is in the log
+			}
 		}
-		if errs[i] == nil {
+		s.tell(a, errs[i])
+	}
+}
+
+// tell tells who waits for a call, and who follows, what came of it.
+func (s *Store) tell(a *appending, err error) {
+	mine := a.claim()
+	if err == nil {
+		first := a.seq - uint64(len(a.facts)) + 1
+		for n, fact := range a.facts {
+			if f, ok := fact.(interface{ kept(s *Store, seq uint64) }); ok {
+				f.kept(s, first+uint64(n)) //nolint:gosec // it is not negative
+			}
+		}
+		if mine {
+			a.then()
+		}
+		if observe := s.observe.Load(); observe != nil && mine {
+			(*observe)(time.Since(a.began))
+		}
+		if followers := s.followers.Load(); followers != nil {
 			for n, fact := range a.facts {
-				if f, ok := fact.(interface{ kept(s *Store, seq uint64) }); ok {
-					f.kept(s, a.seq-uint64(len(a.facts)-1-n)) //nolint:gosec // it is not negative
+				for _, do := range *followers {
+					do(first+uint64(n), fact, mine) //nolint:gosec // it is not negative
 				}
 			}
-			a.then()
-			if observe := s.observe.Load(); observe != nil {
-				(*observe)(time.Since(a.began))
-			}
 		}
-		a.done <- errs[i]
+	}
+	if mine {
+		a.done <- err
 	}
 }
 
@@ -219,6 +269,13 @@ func (w *writer) commit(group []*appending, errs []error, seq uint64, careful bo
 		return 0, err
 	}
 	for i, a := range group {
+		if a.index != 0 {
+			if errs[i] = w.enter(a); errs[i] == errTwice { //nolint:errorlint // as it was made
+				continue
+			} else if errs[i] != nil {
+				return 0, errs[i]
+			}
+		}
 		err := w.append(a, seq, careful)
 		if err != nil && (!careful || !refused(err)) {
 			return 0, err
@@ -230,6 +287,11 @@ func (w *writer) commit(group []*appending, errs []error, seq uint64, careful bo
 	}
 	if _, err := w.exec("UPDATE meta SET seq = ?", seq); err != nil {
 		return 0, err
+	}
+	if n := len(group); n > 0 && group[n-1].index != 0 {
+		if err := w.entered(group[n-1].index); err != nil {
+			return 0, err
+		}
 	}
 	_, err := w.exec("COMMIT")
 	return seq, err

@@ -25,8 +25,9 @@ const (
 )
 
 // Tend forgets, now and every few minutes until Close, what is beyond the limits of its channel. limits may be called from another
-// goroutine, and for channels that are there no more. Tend is called once.
-func (s *Store) Tend(limits func(channelID string) Limits) {
+// goroutine, and for channels that are there no more. turn says whether it is up to this store and not to another that holds the same; nil: it is.
+// Tend is called once.
+func (s *Store) Tend(limits func(channelID string) Limits, turn func() bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.writing.Go(func() {
 		<-s.closing
@@ -37,7 +38,9 @@ func (s *Store) Tend(limits func(channelID string) Limits) {
 		defer ticker.Stop()
 		t := &tending{Store: s, limits: limits, rest: restFor}
 		for {
-			_ = t.forget(ctx, time.Now()) // what is in trouble now is tried again the next time
+			if turn == nil || turn() {
+				_ = t.forget(ctx, time.Now()) // what is in trouble now is tried again the next time
+			}
 			select {
 			case <-ticker.C:
 			case <-t.hurry:

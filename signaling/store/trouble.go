@@ -67,9 +67,10 @@ func (s *Store) Diagnosis() string {
 
 // OpenAiling makes a store of a file that Open has failed to open, in which nothing can be read or written: every call fails with
 // ErrTrouble, so that the rest of the server goes on without it. The file is tried again until it can be opened, unless it is damaged.
-// It keeps other servers away from the file, and fails with ErrInUse when there is one.
-func OpenAiling(path string, why error) (*Store, error) {
+// It keeps other servers away from the file, and fails with ErrInUse when there is one. share is as OpenShared has it.
+func OpenAiling(path string, why error, share *Share) (*Store, error) {
 	s := newStore(path)
+	s.shared = newSharing(share)
 	s.unopened.Store(&why)
 	cause := errors.New("it cannot be opened")
 	if errors.Is(why, ErrCorrupt) {
@@ -84,13 +85,14 @@ func OpenAiling(path string, why error) (*Store, error) {
 	s.gate = &gate{err: err}
 	s.read, s.write = sql.OpenDB(s.gate), sql.OpenDB(s.gate)
 	keepReaders(s.read)
-	s.writing.Go(func() { s.run(nil) })
+	s.begin(nil)
 	return s, nil
 }
 
 // hopeless reports whether a file that cannot be opened is not to be tried again.
 func hopeless(why error) bool {
-	return errors.Is(why, ErrCorrupt) || errors.Is(why, ErrForeign) || errors.Is(why, ErrNewer)
+	return errors.Is(why, ErrCorrupt) || errors.Is(why, ErrForeign) || errors.Is(why, ErrNewer) ||
+		errors.Is(why, ErrClustered) || errors.Is(why, ErrOtherCluster)
 }
 
 // reopen tries the file of OpenAiling again. It returns nil while it cannot be opened.
@@ -103,6 +105,7 @@ func (s *Store) reopen() *writer {
 		s.lock, err = lock(s.path + ".lock")
 	}
 	again := newStore(s.path)
+	again.shared = s.shared
 	var w *writer
 	if err == nil {
 		w, err = again.openLocked()

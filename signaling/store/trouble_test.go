@@ -42,9 +42,9 @@ func TestAiling(t *testing.T) {
 
 	_, why := Open(path)
 	require.ErrorIs(t, why, ErrCorrupt)
-	s, err = OpenAiling(path, why)
+	s, err = OpenAiling(path, why, nil)
 	require.NoError(t, err)
-	_, err = OpenAiling(path, why)
+	_, err = OpenAiling(path, why, nil)
 	require.ErrorIs(t, err, ErrInUse)
 	_, err = s.Append(t.Context(), noon, said("lobby", 1))
 	require.ErrorIs(t, err, ErrTrouble)
@@ -169,7 +169,7 @@ func TestDiskFullAtTheStart(t *testing.T) {
 		require.False(t, errors.Is(err, refusal), err)
 	}
 	t.Log(err)
-	s, err = OpenAiling(path, err)
+	s, err = OpenAiling(path, err, nil)
 	require.NoError(t, err)
 	_, err = s.Append(t.Context(), noon, said("lobby", 2))
 	require.ErrorIs(t, err, ErrTrouble)
@@ -193,7 +193,7 @@ func TestOpenedLater(t *testing.T) {
 
 	_, why := Open(path)
 	require.Error(t, why)
-	s, err = OpenAiling(path, why)
+	s, err = OpenAiling(path, why, nil)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
 	require.Contains(t, s.Diagnosis(), "it is tried again every 2s")
@@ -223,7 +223,7 @@ func TestOpenedLaterDamaged(t *testing.T) {
 	path, disk := filepath.Join(dir, FileName), filepath.Join(dir, "disk")
 	require.NoError(t, os.Symlink(filepath.Join(disk, FileName), path))
 	_, why := Open(path)
-	s, err := OpenAiling(path, why)
+	s, err := OpenAiling(path, why, nil)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
 	require.NoError(t, os.Mkdir(disk, 0o700))

@@ -2,10 +2,18 @@
 -- Texts are as their owners wrote them.
 
 CREATE TABLE meta (
-	only INTEGER PRIMARY KEY CHECK (only = 1),
-	seq  INTEGER NOT NULL -- of the last fact
+	only    INTEGER PRIMARY KEY CHECK (only = 1),
+	seq     INTEGER NOT NULL, -- of the last fact
+	cluster TEXT    NOT NULL, -- whose copy this is; '': the server's, which is alone
+	applied INTEGER NOT NULL  -- up to where the cluster's log is in these tables
 ) STRICT;
-INSERT INTO meta VALUES (1, 0);
+INSERT INTO meta VALUES (1, 0, '', 0);
+
+-- What of the log was applied lately: an entry that is there twice happens once.
+CREATE TABLE entries (
+	idx INTEGER PRIMARY KEY, -- its place
+	id  TEXT NOT NULL UNIQUE
+) STRICT;
 
 CREATE TABLE channels (
 	id         TEXT    PRIMARY KEY,

@@ -140,6 +140,7 @@ export const ErrorCode = Object.freeze({
   FLOOR_QUEUE_FULL: 5003,
   INTERNAL: 9000,
   STORAGE: 9001,
+  UNSETTLED: 9002,
 });
 
 /** WebSocket close codes this page treats in a way of their own. */

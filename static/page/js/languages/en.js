@@ -87,6 +87,7 @@ const phrases = {
     /** @param {string} reason */
     noAgreement: (reason) => `The server and this browser do not agree on how to carry voice (${reason}).`,
     storage: 'The server cannot use its disk just now: nothing is kept or found. Voice goes on.',
+    unsettled: 'The server cannot reach the others that it keeps things with. Try again in a moment. Voice goes on.',
     internal: 'The server had an internal error. Whoever runs it can find more in its log.',
     /** @param {string} reason */
     serverSays: (reason) => `The server says: ${reason}.`,
@@ -470,6 +471,7 @@ const phrases = {
     /** @param {string} reason */
     badInvite: (reason) => `This invitation cannot be used: ${reason}.`,
     storage: 'The server cannot use its disk just now, so it lets nobody new in. Try again later.',
+    unsettled: 'The server cannot reach the others that it keeps things with. Try again in a moment.',
     noServer: 'The server cannot be reached. Check your connection, then try again.',
     noGuests: 'This server admits invited people only. Open the link of an invitation, or paste the access token you were given.',
     forbidden: 'Something in front of the server forbids this (403), such as a reverse proxy. Ask whoever runs the server.',

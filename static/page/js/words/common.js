@@ -92,6 +92,8 @@ export function because(err) {
       return says.noAgreement(err.reason);
     case ErrorCode.STORAGE:
       return says.storage;
+    case ErrorCode.UNSETTLED:
+      return says.unsettled;
     case ErrorCode.INTERNAL:
       return says.internal;
     default:

@@ -33,6 +33,8 @@ export function signInFailed(err) {
         return phrases.start.badInvite(reasonWords(err.reason.replace(/^.*cannot be used: /, '')));
       case ErrorCode.STORAGE:
         return phrases.start.storage;
+      case ErrorCode.UNSETTLED:
+        return phrases.start.unsettled;
     }
     switch (err.status) {
       case 0:
