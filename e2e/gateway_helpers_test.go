@@ -170,12 +170,12 @@ func (c *raw) reply(op protocol.Op, request any, want protocol.Op, d any) {
 	id := c.request(op, request)
 	for {
 		frame := c.read()
-		if frame.S != 0 {
+		if frame.S != 0 || frame.Op == protocol.OpAlive {
 			c.events = append(c.events, frame)
 			continue
 		}
 		if frame.Op == protocol.OpSpeakers {
-			continue // the one event without a number
+			continue // an event without a number, too
 		}
 		require.Equal(c.t, want, frame.Op, "reply to %s: %s", op, frame.D)
 		require.Equal(c.t, id, frame.ID)

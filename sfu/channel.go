@@ -141,6 +141,8 @@ type JoinRequest struct {
 	MediaAddrs         []netip.AddrPort
 	SelfMute, SelfDeaf bool
 	Standing
+	// Allowed: a moderator let the member speak there already, where that has to be allowed.
+	Allowed bool
 	Devices Devices
 	// Pin and Exclude are user ids, as for Member.Subscribe.
 	Pin, Exclude []string
@@ -168,7 +170,7 @@ func (c *Channel) Join(ctx context.Context, req JoinRequest) (*Member, error) {
 	}
 	m := &Member{channel: c, self: &occupant{
 		userID: req.UserID, name: req.Name, talker: conn.Talker(), selfMute: req.SelfMute, selfDeaf: req.SelfDeaf,
-		Standing: req.Standing, devices: req.Devices,
+		Standing: req.Standing, allowed: req.Allowed, devices: req.Devices,
 	}, scanner: &scanner{userID: req.UserID, name: req.Name, journal: c.hub.journal}}
 	m.peer = &MediaPeer{Conn: conn, UserID: req.UserID, ChannelID: c.id, member: m}
 	entered := false

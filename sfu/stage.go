@@ -55,6 +55,13 @@ func (m *Member) SetAllowed(allowed bool, by string, acknowledge func(MemberInfo
 	return changed, in
 }
 
+// Allowed reports whether a moderator lets the member speak where that has to be allowed.
+func (m *Member) Allowed() bool {
+	m.channel.mu.Lock()
+	defer m.channel.mu.Unlock()
+	return m.self.allowed
+}
+
 // SetRole changes what the member is to those who moderate, but for Muted, to what place returns, and tells everybody, the member
 // too. Of two who do so, the later one's place is asked later. When it returns, one who may be heard no more is heard no more. It
 // reports false when the member is out of the channel. Like Notifier, place must neither block nor call back.

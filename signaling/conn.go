@@ -280,6 +280,9 @@ func (g *Gateway) features() []string {
 	if g.cfg.ResumeWindow > 0 {
 		features = append(features, protocol.FeatureResume)
 	}
+	if g.Several() {
+		features = append(features, protocol.FeatureNodes)
+	}
 	return features
 }
 

@@ -30,27 +30,56 @@ func (g *Gateway) Draining() bool { return g.draining.Load() }
 // Drain returns when that was written to all connections, or when ctx is done: told is how many
 // there were, and unread how many have not taken it yet.
 //
+// Where another node takes people, they are told to go there now, one after the other, and Drain returns when they have gone: unread
+// is how many have not.
+//
 // One who identifies at this very moment may be told nothing but the close code.
 func (g *Gateway) Drain(ctx context.Context, most time.Duration) (told, unread int) {
 	g.draining.Store(true)
 	sessions := g.users.All()
 	// Those who have no connection now come back as well.
 	spread := comeBackSpread(len(sessions), most)
-	waiting := slices.DeleteFunc(sessions, func(s *Session) bool { return !s.reconnect(spread) })
-	told = len(waiting)
+	left := func(s *Session) bool { return s.out.settled() }
+	if others := g.Refuges(); len(others) > 0 {
+		sessions = g.sendAway(ctx, sessions, others, spread)
+		left = (*Session).over
+	} else {
+		sessions = slices.DeleteFunc(sessions, func(s *Session) bool { return !s.reconnect(rand.N(spread+1), "") }) //nolint:gosec // spreads load
+	}
+	told = len(sessions)
 	tick := time.NewTicker(drainPoll)
 	defer tick.Stop()
 	for {
-		waiting = slices.DeleteFunc(waiting, func(s *Session) bool { return s.out.settled() })
-		if len(waiting) == 0 {
+		sessions = slices.DeleteFunc(sessions, left)
+		if len(sessions) == 0 || !g.Draining() {
 			return told, 0
 		}
 		select {
 		case <-ctx.Done():
-			return told, len(waiting)
+			return told, len(sessions)
 		case <-tick.C:
 		}
 	}
+}
+
+// sendAway tells everybody to go to another node, each to the one that is theirs, spread over a time, and returns who was told.
+func (g *Gateway) sendAway(ctx context.Context, sessions []*Session, others []string, spread time.Duration) (told []*Session) {
+	began := time.Now()
+	for i, s := range sessions {
+		pause := time.NewTimer(time.Until(began.Add(spread * time.Duration(i) / time.Duration(len(sessions)))))
+		select {
+		case <-ctx.Done():
+		case <-pause.C:
+		}
+		pause.Stop()
+		if !g.Draining() {
+			break
+		}
+		if s.reconnect(0, protocol.NodesFor(s.userID, others)[0]) {
+			told = append(told, s)
+		}
+	}
+	return told
 }
 
 // Undrain lets people in again, after a Drain that was not followed by the end.
@@ -61,15 +90,14 @@ func comeBackSpread(sessions int, most time.Duration) time.Duration {
 	return min(time.Duration(sessions)*comeBackPace, most)
 }
 
-// reconnect tells the client to come back at some time within spread after the end of its
-// connection. It reports false when there is none.
-func (s *Session) reconnect(spread time.Duration) bool {
+// reconnect tells the client to come back so long after the end of its connection, or at once at another node's url. It reports false
+// when there is no connection.
+func (s *Session) reconnect(after time.Duration, url string) bool {
 	if s.attached() == nil {
 		return false
 	}
 	event, err := protocol.EncodeBody(protocol.OpReconnect, protocol.Reconnect{
-		Reason:  protocol.ReconnectRestart,
-		AfterMS: rand.N(spread + 1).Milliseconds(), //nolint:gosec // spreads load, hides nothing
+		Reason: protocol.ReconnectRestart, AfterMS: after.Milliseconds(), URL: url,
 	})
 	if err != nil {
 		s.log.Error("event lost", zap.Error(err))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,6 +98,20 @@ func (o *others) end(s *Session) {
 }
 
 func (o *others) counts(s *Session) bool { return o == nil || o.mirror.Counts(s.userID, s.rank) }
+
+// urls are those of the pages of the other nodes that take people, sorted; none of a server that is alone.
+func (o *others) urls() (urls []string) {
+	if o == nil {
+		return nil
+	}
+	for _, n := range o.nodes.Nodes()[1:] {
+		if n.URL != "" && !n.Draining {
+			urls = append(urls, n.URL)
+		}
+	}
+	slices.Sort(urls)
+	return urls
+}
 
 // find returns on which other node somebody is; ok is false of one who is here, and of one who is on none.
 func (o *others) find(userID string) (node cluster.NodeID, ok bool) {

@@ -28,6 +28,8 @@ var (
 	errMuted              = errors.New("a moderator has muted you")
 	// errDraining: the server was told to end.
 	errDraining = errors.New("server is about to go; come back later")
+	// errRejoin: the ticket lets nobody go on here.
+	errRejoin = errors.New("rejoin ticket not taken")
 	// errDetached: there is nobody to answer, the connection has ended or its session goes on
 	// elsewhere.
 	errDetached = errors.New("the connection is not the session's")
@@ -60,6 +62,7 @@ var errorCodes = []struct {
 	{errInvalidOpcode, protocol.CodeInvalidOpcode},
 	{protocol.ErrPayload, protocol.CodeInvalidPayload},
 	{errDraining, protocol.CodeDraining},
+	{errRejoin, protocol.CodeRejoin},
 	{errMuted, protocol.CodeMuted},
 	{people.ErrNameTaken, protocol.CodeNameTaken},
 	{people.ErrInvite, protocol.CodeInvite},
@@ -164,6 +167,8 @@ func errorTally(code protocol.ErrorCode) string {
 	switch code {
 	case protocol.CodeInvalidToken:
 		return "token_refused"
+	case protocol.CodeRejoin:
+		return "rejoin_refused"
 	case protocol.CodeRateLimited:
 		return "request_rate_limited"
 	case protocol.CodeChannelFull:

@@ -165,6 +165,7 @@ func (s *Session) letIntoNoMore(channelID string) {
 func (g *Gateway) uninvite(s *Session, channelID string, by auth.Identity) {
 	known := s.channelsKnown(true)
 	s.letIntoNoMore(channelID)
+	s.brought.Store(nil)
 	s.relisten()
 	if m := s.member.Load(); m != nil && m.Channel().ID() == channelID {
 		s.putOutUninvited(m, by)

@@ -97,9 +97,11 @@ type Config struct {
 	// Tally counts refusals, evictions and the like. Nil: nothing is counted.
 	Tally *tally.Tally
 	// Nodes are those that are one server with this one. Nil: it is alone. Voices and Hush are as in sfu.HubConfig.
-	Nodes  Nodes
-	Voices func(node, channelID, userID string) sfu.Voice
-	Hush   func(node, channelID, userID string)
+	Nodes Nodes
+	// Refuges returns the URLs of the nodes where people go on when this one is gone, sorted. Nil: those of Nodes.
+	Refuges func() []string
+	Voices  func(node, channelID, userID string) sfu.Voice
+	Hush    func(node, channelID, userID string)
 }
 
 // Gateway accepts WebSockets, runs a Conn on each, and has the Sessions. Which web pages may
@@ -126,6 +128,7 @@ type Gateway struct {
 	// strangers are the connections that have not identified.
 	strangers *bounded.Line[*Conn]
 	kicked    kicked
+	tickets   usedTickets
 	// seen remembers that somebody was here until now.
 	seen func(userID string)
 

@@ -187,7 +187,8 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	if err = s.mayEnter(channel); err != nil {
+	brought := s.wasBrought(d.ChannelID)
+	if err = s.mayEnter(channel); err != nil && !brought {
 		return err
 	}
 	if wait := s.gw.kicked.wait(s.userID, s.origin(), d.ChannelID, s.since, time.Now()); wait > 0 {
@@ -203,7 +204,7 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 		Standing:   s.standingIn(channel, muted),
 		MediaAddrs: s.mediaAddrs(),
 		UserID:     s.userID, Name: s.name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf, Devices: s.devices,
-		Pin: s.pin, Exclude: s.exclude, ListenOnly: s.may(mayPublish, channel) != nil,
+		Allowed: s.came.Allowed && s.came.ChannelID == d.ChannelID, Pin: s.pin, Exclude: s.exclude, ListenOnly: s.may(mayPublish, channel) != nil,
 		OnJoined: func(found sfu.Snapshot) {
 			s.member.Store(found.Member) // a moderator may act on them as soon as others know of them
 			r.joined(found)
@@ -213,8 +214,12 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 		return err
 	}
 	s.gw.cfg.Observer.Joined(time.Since(began))
+	s.came = whereabouts{} // is not so a second time
 	s.settle(ctx)
-	if s.mayEnter(channel) != nil { // the invite was taken back meanwhile
+	if s.brought.Swap(nil) == nil && brought {
+		s.putOutUninvited(member, auth.Identity{}) // taken back meanwhile, as below
+	}
+	if !brought && s.mayEnter(channel) != nil { // the invite was taken back meanwhile
 		s.putOutUninvited(member, auth.Identity{})
 		s.gw.hide(s, []sfu.ChannelInfo{channel.Info()})
 	}

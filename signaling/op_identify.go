@@ -88,7 +88,14 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 		c.gw.cfg.Admission.Failed(now, c.via.Network)
 		return &closeError{err, protocol.CloseAuthFailed}
 	}
+	var came *ticket
+	if d.Rejoin != "" {
+		if came, err = c.gw.redeem(ctx, d.Rejoin, identity.UserID, now); err != nil {
+			return err
+		}
+	}
 	s := newSession(c, identity)
+	s.goOn(came)
 	s.device = d.Device
 	s.client, _ = names.Visible(d.Client[:min(len(d.Client), maxClientName)], maxClientName) // nothing that is told needs it
 	s.plays = slices.Contains(d.Features, protocol.FeaturePlayback)
@@ -99,7 +106,7 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 			c.gw.cfg.Relay.Revoke(s.id)
 		}
 	}()
-	if entered = c.enter(ctx, s, r, now, renewed); !entered {
+	if entered = c.enter(ctx, s, r, now, renewed, came); !entered {
 		return errDetached
 	}
 	c.serve(s)
@@ -118,14 +125,17 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	return nil
 }
 
-// enter registers a new session and queues its READY, with the token that takes the place of its own. It reports false when the
-// connection ends first.
-func (c *Conn) enter(ctx context.Context, s *Session, r *request, now time.Time, renewed string) bool {
+// enter registers a new session and queues its READY, with the token that takes the place of its own and what was said by the ticket
+// that it came with, if any. It reports false when the connection ends first.
+func (c *Conn) enter(ctx context.Context, s *Session, r *request, now time.Time, renewed string, came *ticket) bool {
 	if !c.evictHolder(ctx, s.userID) {
 		return false
 	}
 	c.gw.cfg.Relay.Admit(s.id, s.via)
-	body, err := protocol.EncodeBody(protocol.OpReady, s.ready(ctx, now, renewed))
+	ready := s.ready(ctx, now, renewed)
+	ready.Rejoined = came.rejoined()
+	s.readyNodes(&ready, now)
+	body, err := protocol.EncodeBody(protocol.OpReady, ready)
 	if err != nil {
 		c.log.Error("reply lost", zap.Error(err))
 		return false

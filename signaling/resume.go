@@ -133,6 +133,7 @@ func (s *Session) resume(c *Conn, r *request, d protocol.Resume) (invalid string
 		before.closeBecause(protocol.CloseReplaced, "the session was resumed on another connection")
 	}
 	s.showUnstable(false)
+	s.life = life{} // what the connection before was told may not have arrived
 	return ""
 }
 

@@ -89,7 +89,7 @@ func (s *Session) sees(c *sfu.ChannelInfo) bool {
 		return true
 	}
 	m := s.member.Load()
-	return m != nil && m.Channel().ID() == c.ID
+	return m != nil && m.Channel().ID() == c.ID || s.wasBrought(c.ID)
 }
 
 // channel returns a channel, if there is one that this user may know of.

@@ -51,6 +51,11 @@ type Session struct {
 	rank  uint64
 	// device is what the client says of itself, and client what it is called; may be empty.
 	device, client string
+	// replaces is the id of the session at another node that this one takes the place of, and came where that was; empty: none.
+	replaces string
+	came     whereabouts
+	// brought is the channel to which a moderator moved the user at that node, and that they may enter for that; nil: none.
+	brought atomic.Pointer[string]
 	// plays says that the client answers how it plays somebody; asks are such questions that it was asked.
 	plays bool
 	asks  asks
@@ -64,6 +69,7 @@ type Session struct {
 	selfMute, selfDeaf bool
 	devices            sfu.Devices
 	pin, exclude       []string
+	life               life
 }
 
 // newSession returns a session with c attached, not yet in any hub.
@@ -208,6 +214,7 @@ func (s *Session) iceServers(now time.Time) []protocol.ICEServer {
 func (s *Session) carryOut(ctx context.Context, c *Conn, row op, r *request) error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
+	defer s.tellMoved(c)
 	if !s.holds(c) {
 		return errDetached
 	}

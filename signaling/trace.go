@@ -212,7 +212,7 @@ func redact(field string, value any) any {
 		}
 	case string:
 		switch strings.ToLower(field) { // as the server takes it
-		case "token", "login_token", "resume_token", "secret", "credential", "device":
+		case "token", "login_token", "resume_token", "secret", "credential", "device", "rejoin", "ticket":
 			return "[secret]"
 		case "content", "query":
 			return fmt.Sprintf("[%d characters]", utf8.RuneCountInString(v))

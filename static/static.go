@@ -9,6 +9,7 @@ import (
 	"embed"
 	"fmt"
 	"net/http"
+	"net/url"
 	"path"
 	"regexp"
 	"strings"
@@ -21,11 +22,17 @@ var files embed.FS
 // contentSecurityPolicy lets the page run its own files and nothing else: a chat message
 // that found a way into the markup would still not become a script, nor send anything elsewhere. The
 // page's WebSocket stands beside 'self' because not every browser counts the page's own host under it. 'wasm-unsafe-eval' lets
-// WebAssembly be compiled, which RNNoise is (CSP Level 3, section 6.8), and no JavaScript be made of text.
-func contentSecurityPolicy(r *http.Request, secure bool) string {
+// WebAssembly be compiled, which RNNoise is (CSP Level 3, section 6.8), and no JavaScript be made of text. To the WebSockets of nodes,
+// whose URLs these are, the page goes when its own is gone.
+func contentSecurityPolicy(r *http.Request, secure bool, nodes []string) string {
 	socket := ""
+	for _, node := range nodes {
+		if u, err := url.Parse(node); err == nil && hostOnly.MatchString(u.Host) {
+			socket += " ws" + strings.TrimPrefix(u.Scheme, "http") + "://" + u.Host
+		}
+	}
 	if hostOnly.MatchString(r.Host) {
-		socket = " wss://" + r.Host
+		socket += " wss://" + r.Host
 		if !secure {
 			socket += " ws://" + r.Host
 		}
@@ -38,20 +45,26 @@ func contentSecurityPolicy(r *http.Request, secure bool) string {
 // hostOnly is a Host header (RFC 9110, section 7.2) that has nothing in it which means something in a policy.
 var hostOnly = regexp.MustCompile(`^[A-Za-z0-9._:\[\]-]{1,300}$`)
 
-// Handler returns the page's handler; secure says that it is served over TLS. It serves "/" and the page's files, answers 404
+// Handler returns the page's handler; secure says that it is served over TLS, and nodes, where the page may go on when this server is
+// gone; nil: nowhere. It serves "/" and the page's files, answers 404
 // for any other path and 405 for methods other than GET and HEAD.
 //
 // Every answer may be kept but must be validated before use, by its ETag: after an update
 // of the server a reload gets the new page, and never half of the old one. What "/" leads to stands under [prefix] and a hash of
 // all files, and may be kept for good.
-func Handler(secure bool) http.Handler {
+func Handler(secure bool, nodes func() []string) http.Handler {
 	p, err := embedded()
 	if err != nil {
 		// The files were embedded by the compiler; only a broken build gets here.
 		panic(fmt.Sprintf("static: %v", err))
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		serve(w, r, p, secure)
+		var others []string
+		if nodes != nil {
+			others = nodes()
+		}
+		w.Header().Set("Content-Security-Policy", contentSecurityPolicy(r, secure, others))
+		serve(w, r, p)
 	})
 }
 
@@ -83,10 +96,9 @@ func contentTypeOf(name string) (string, bool) {
 	}
 }
 
-func serve(w http.ResponseWriter, r *http.Request, p *page, secure bool) {
+func serve(w http.ResponseWriter, r *http.Request, p *page) {
 	header := w.Header()
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Content-Security-Policy", contentSecurityPolicy(r, secure))
 	header.Set("Referrer-Policy", "no-referrer")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		header.Set("Allow", "GET, HEAD")

@@ -23,7 +23,7 @@ func get(t *testing.T, method, target string, header http.Header) *http.Response
 	request := httptest.NewRequestWithContext(t.Context(), method, target, nil)
 	maps.Copy(request.Header, header)
 	recorder := httptest.NewRecorder()
-	static.Handler(false).ServeHTTP(recorder, request)
+	static.Handler(false, nil).ServeHTTP(recorder, request)
 	return recorder.Result()
 }
 
@@ -44,6 +44,17 @@ func TestHandlerServesThePage(t *testing.T) {
 		require.Contains(t, response.Header.Get("Content-Security-Policy"), "default-src 'self'", target)
 		require.NoError(t, response.Body.Close())
 	}
+}
+
+// The page may connect to the server's other nodes, and nowhere else; what is no URL adds nothing to the policy.
+func TestHandlerNamesTheNodes(t *testing.T) {
+	t.Parallel()
+	nodes := []string{"https://two.example.org:8443", "http://127.0.0.1:9000", "https://evil.example; script-src *", "::"}
+	recorder := httptest.NewRecorder()
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	static.Handler(false, func() []string { return nodes }).ServeHTTP(recorder, request)
+	require.Contains(t, recorder.Header().Get("Content-Security-Policy"),
+		"; connect-src 'self' wss://two.example.org:8443 ws://127.0.0.1:9000 wss://example.com ws://example.com; ")
 }
 
 func TestHandlerValidatesCaches(t *testing.T) {

@@ -217,6 +217,7 @@ func (a *App) openGateway(authority *auth.Authority) error {
 		Tally:             &a.tally,
 		Observer:          a.metrics,
 		Nodes:             a.cfg.Nodes,
+		Refuges:           a.refuges(),
 	}
 	if a.relay != nil {
 		cfg.Relay = a.relay
@@ -250,6 +251,9 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 		LoopbackOnly: a.cfg.GuestsAllowed() && a.cfg.AllowGuests == nil,
 		Tally:        &a.tally, Log: a.log,
 	}
+	if a.gateway.Several() {
+		sites.Nodes = a.gateway.Refuges
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/ws", sites.Guard(a.gateway))
 	mux.Handle("/api/guest", sites.Guard(&httpapi.Guest{
@@ -275,7 +279,7 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 	state.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.trouble.Trouble, a.memory.Trouble))
 	mux.Handle("/healthz", state)
 	mux.Handle("/readyz", state)
-	mux.Handle("/", static.Handler(a.cfg.hasTLS()))
+	mux.Handle("/", static.Handler(a.cfg.hasTLS(), sites.Nodes))
 	return httpapi.Headers(a.door.Guard(sayLast(state, mux, a.trouble.Trouble)), a.cfg.hasTLS())
 }
 
@@ -335,6 +339,7 @@ func (a *App) allWebs() []web {
 func (a *App) parts() []func(context.Context) {
 	parts := []func(context.Context){
 		a.gateway.RunReaper, a.gateway.RunRefresh, a.gateway.RunDecisions, a.gateway.RunWatch, a.gateway.RunPasses,
+		a.gateway.RunAlive,
 		a.runSummary, a.runMemory, a.runQuality,
 		func(ctx context.Context) { a.announcer.keepDiscovering(ctx, a.media, a.log) },
 	}

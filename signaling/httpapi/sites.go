@@ -40,6 +40,8 @@ const (
 type Sites struct {
 	// AllowOrigin lists origins besides the server's own, as browsers write them.
 	AllowOrigin []string
+	// Nodes returns the URLs of the server's other nodes, whose pages may come here when theirs is gone. Nil: there are none.
+	Nodes func() []string
 	// Secure: the requests come over TLS.
 	Secure bool
 	// LoopbackOnly: the server is open only because nobody but this machine's own users
@@ -147,6 +149,16 @@ func (s *Sites) listed(from site) bool {
 	for _, allowed := range s.AllowOrigin {
 		if one, ok := parseOrigin(allowed); ok && one == from {
 			return true
+		}
+	}
+	if s.Nodes == nil {
+		return false
+	}
+	for _, node := range s.Nodes() {
+		if u, err := url.Parse(node); err == nil {
+			if one, ok := parseHost(u.Scheme, u.Host); ok && one == from {
+				return true
+			}
 		}
 	}
 	return false

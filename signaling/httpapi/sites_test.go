@@ -37,6 +37,18 @@ func ask(t *testing.T, s *Sites, origin, host string, header ...string) *http.Re
 	return r
 }
 
+// A page of another node comes here when that is gone.
+func TestSitesOfNodes(t *testing.T) {
+	t.Parallel()
+	s := &Sites{Nodes: func() []string { return []string{"https://two.example.org/", "http://10.0.0.2:8080"} }}
+	for origin, fine := range map[string]bool{
+		"https://two.example.org": true, "http://10.0.0.2:8080": true,
+		"http://two.example.org": false, "https://10.0.0.2:8080": false, "https://three.example.org": false,
+	} {
+		require.Equal(t, fine, s.judge(ask(t, s, origin, "one.example.org")) == "", origin)
+	}
+}
+
 func TestSitesOrigin(t *testing.T) {
 	t.Parallel()
 	const listed = "https://friend.example"

@@ -20,6 +20,7 @@ const (
 	CodeNameTaken          ErrorCode = 1013
 	CodeInvite             ErrorCode = 1014
 	CodeUserNotFound       ErrorCode = 1015
+	CodeRejoin             ErrorCode = 1016
 
 	CodeChannelNotFound  ErrorCode = 2000
 	CodeChannelFull      ErrorCode = 2001
@@ -82,6 +83,8 @@ func (c ErrorCode) String() string {
 		return "invite cannot be used"
 	case CodeUserNotFound:
 		return "no such person"
+	case CodeRejoin:
+		return "rejoin ticket not taken"
 	case CodeChannelNotFound:
 		return "channel not found"
 	case CodeChannelFull:

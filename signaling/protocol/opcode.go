@@ -76,6 +76,7 @@ const (
 	OpFloorPong       Op = 116 // reply
 	OpListening       Op = 117 // event
 	OpPlaybackWanted  Op = 118 // event
+	OpAlive           Op = 119 // event without a number
 	OpAck             Op = 200 // reply
 	OpError           Op = 201 // reply
 )
@@ -171,6 +172,8 @@ func (o Op) String() string { //nolint:funlen // a table
 		return "PLAYBACK"
 	case OpPlaybackWanted:
 		return "PLAYBACK_WANTED"
+	case OpAlive:
+		return "ALIVE"
 	case OpMemberMute:
 		return "MEMBER_MUTE"
 	case OpMemberMove:

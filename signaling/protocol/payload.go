@@ -30,6 +30,8 @@ type Identify struct {
 	Device string `json:"device,omitempty"`
 	// Features is what the client can do that not all can, such as FeaturePlayback. What the server does not know it passes over.
 	Features []string `json:"features,omitempty"`
+	// Rejoin is the ticket of a session at another node, which this one takes the place of; empty: none.
+	Rejoin string `json:"rejoin,omitempty"`
 }
 
 // ChannelCreate is the d of CHANNEL_CREATE.
@@ -231,6 +233,10 @@ type Ready struct {
 	// Unread are the channels of which something is unread; nil where READ has to be asked.
 	Unread []ReadMark `json:"unread,omitzero"`
 	Limits Limits     `json:"limits"`
+	// Nodes, Rejoin and Rejoined are there where HELLO names FeatureNodes; the last, where IDENTIFY had a ticket.
+	Nodes    []string  `json:"nodes,omitzero"`
+	Rejoin   *Rejoin   `json:"rejoin,omitempty"`
+	Rejoined *Rejoined `json:"rejoined,omitempty"`
 }
 
 // ICEServer is W3C WebRTC's RTCIceServer.

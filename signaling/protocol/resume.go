@@ -33,6 +33,8 @@ type Reconnect struct {
 	Reason string `json:"reason"`
 	// AfterMS is how long to wait then, in milliseconds: different for each client, so that not all come at once.
 	AfterMS int64 `json:"after_ms"`
+	// URL, unless empty, is another node's, to which the client is to go as soon as AfterMS is over, without waiting for the end.
+	URL string `json:"url,omitempty"`
 }
 
 // ReconnectRestart is why RECONNECT is sent: the server is told to end, and as a rule to begin anew.
