@@ -14,7 +14,9 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
-func ofNodes(cfg *Config) { cfg.Refuges = func() []string { return []string{"https://two.example.org"} } }
+func ofNodes(cfg *Config) {
+	cfg.Refuges = func() []string { return []string{"https://two.example.org"} }
+}
 
 // rejoinOf returns a ticket of ada, who is muted, and when it was made.
 func rejoinOf(t *testing.T, g *Gateway) (text string, now time.Time) {
