@@ -18,7 +18,7 @@ import (
 // or anew after a lost connection.
 const abandoned = time.Minute
 
-// HubConfig is what a ChannelHub needs to know. Every field but Floor and the last three must be set.
+// HubConfig is what a ChannelHub needs to know. Every field but Floor and the last four must be set.
 type HubConfig struct {
 	Limits ChannelLimits
 	// NameKeys returns under which keys a channel's name is taken: names that have one in common look the same.
@@ -35,6 +35,9 @@ type HubConfig struct {
 	Spread Spread
 	Voices func(node, channelID, userID string) Voice
 	Hush   func(node, channelID, userID string)
+	// Wants is told what this node's members can hear of others in a channel, whenever that changes: how many at once, and whom by name. It is
+	// called as Notifier is. Nil: this node is alone.
+	Wants func(channelID string, slots int, pins []string)
 }
 
 // ChannelLimits bounds what a hub holds.
@@ -58,6 +61,7 @@ type ChannelHub struct {
 	spreads  bool // there are other nodes
 	voices   func(node, channelID, userID string) Voice
 	hush     func(node, channelID, userID string)
+	wants    func(channelID string, slots int, pins []string)
 
 	mu       sync.RWMutex // guards the maps and names; taken before a Channel's
 	channels map[string]*Channel
@@ -95,7 +99,7 @@ func NewChannelHub(cfg HubConfig) *ChannelHub {
 		spread = nowhere{}
 	}
 	return &ChannelHub{
-		spread: spread, spreads: cfg.Spread != nil, voices: cfg.Voices, hush: cfg.Hush,
+		spread: spread, spreads: cfg.Spread != nil, voices: cfg.Voices, hush: cfg.Hush, wants: cfg.Wants,
 		answer: cfg.Answer, notifier: careful{cfg.Notifier, cfg.Journal}, journal: cfg.Journal, peers: cfg.Peers,
 		limits: cfg.Limits, floor: cfg.Floor, decider: newDecider(cfg.Journal),
 		channels: make(map[string]*Channel), names: newChannelNames(cfg.NameKeys), owners: make(map[string]int),
@@ -161,6 +165,9 @@ func (h *ChannelHub) newChannel(spec ChannelSpec, now time.Time) *Channel {
 		roster: newRoster(ChannelInfo{
 			ID: spec.ID, OwnerID: spec.OwnerID, CreatedAt: spec.CreatedAt, Settings: spec.Settings,
 		}),
+	}
+	if h.wants != nil {
+		c.board.wanted = func(slots int, pins []string) { h.wants(c.id, slots, pins) }
 	}
 	c.owner.Store(&spec.OwnerID)
 	c.followModeLocked(now)
@@ -447,6 +454,7 @@ func (h *ChannelHub) deleteLocked(c *Channel, by string, condition func() bool) 
 		l.station.close()
 		c.board.untap(l)
 	}
+	c.board.closeOutlets()
 	return peers, true
 }
 

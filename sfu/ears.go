@@ -15,12 +15,14 @@ func (s *switchboard) tap(t *station, slots []peer.Slot, exclude []string) *leg 
 	l.listener = s.room.NewListener(len(slots), nil)
 	l.listener.Subscribe(nil, exclude)
 	s.ears = append(s.ears, l)
+	s.stale = true
 	return l
 }
 
 // untap takes an ear out, to which its scanner is not tuned any more.
 func (s *switchboard) untap(l *leg) {
 	s.ears = slices.DeleteFunc(s.ears, func(o *leg) bool { return o == l })
+	s.stale = true
 	for _, source := range l.connected {
 		s.touch(source)
 	}
@@ -78,7 +80,7 @@ func (s *switchboard) resize(l *leg, slots []peer.Slot) {
 	l.slots = slots
 	l.wire(len(slots))
 	l.listener.Resize(len(slots))
-	l.untold = true
+	l.untold, s.stale = true, true
 }
 
 // followScanners notes who is to be told what they hear of other channels, and gives back the slots of those who listen to none any more.

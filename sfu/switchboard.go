@@ -25,11 +25,12 @@ const (
 // knows of people only their ids and whether they may talk and hear. Not safe for
 // concurrent use.
 type switchboard struct {
-	room  speaker.Room
-	legs  []*leg                   // as they were plugged in
-	ears  []*leg                   // of those who listen without being in the channel; likewise
-	heard map[*speaker.Talker]*leg // who has a microphone
-	told  toldSpeakers
+	room    speaker.Room
+	legs    []*leg                   // as they were plugged in
+	ears    []*leg                   // of those who listen without being in the channel; likewise
+	outlets                          // to other nodes
+	heard   map[*speaker.Talker]*leg // who has a microphone
+	told    toldSpeakers
 	// spread is what other nodes were told of those who speak here, elsewhere what they say of theirs; speaking is where either is collected.
 	spread    toldSpeakers
 	elsewhere speakersElsewhere
@@ -69,7 +70,8 @@ func (s *switchboard) plug(userID string, conn Conn, slots []peer.Slot, talks, h
 	l := &leg{userID: userID, conn: conn, voice: conn, source: conn.Source(), slots: slots}
 	l.wire(len(slots))
 	if conn.Talker() {
-		s.enroll(l)
+		s.enroll(l, s.room.Add(userID, conn.Meter()))
+		s.carry(l)
 	}
 	l.listener = s.room.NewListener(len(l.slots), l.talker)
 	l.untold = s.lines != nil && len(l.slots) > 0
@@ -81,7 +83,7 @@ func (s *switchboard) plug(userID string, conn Conn, slots []peer.Slot, talks, h
 // mirror takes in the voice of a member of another node, who hears nothing here.
 func (s *switchboard) mirror(userID string, voice Voice, talks bool) *leg {
 	l := &leg{userID: userID, voice: voice, elsewhere: true, source: voice.Source()}
-	s.enroll(l)
+	s.enroll(l, s.room.AddAway(userID, voice.Meter()))
 	l.listener = s.room.NewListener(0, l.talker)
 	s.legs = append(s.legs, l)
 	s.permit(l, talks, false)
@@ -89,8 +91,8 @@ func (s *switchboard) mirror(userID string, voice Voice, talks bool) *leg {
 }
 
 // enroll makes a leg's voice one of those that may be heard.
-func (s *switchboard) enroll(l *leg) {
-	l.talker = s.room.Add(l.userID, l.voice.Meter())
+func (s *switchboard) enroll(l *leg, talker *speaker.Talker) {
+	l.talker = talker
 	if s.heard == nil {
 		s.heard = make(map[*speaker.Talker]*leg)
 	}
@@ -115,6 +117,7 @@ func (s *switchboard) unplug(l *leg) {
 	for _, source := range l.connected {
 		s.touch(source)
 	}
+	s.drop(l)
 	if s.lines != nil && s.lines.forget(l) {
 		s.retell()
 	}
@@ -128,6 +131,7 @@ func (s *switchboard) unplug(l *leg) {
 // permit says whether a leg's microphone is heard and whether its slots are. The first is
 // so at once, the second with the next connect or settle.
 func (s *switchboard) permit(l *leg, talks, hears bool) {
+	s.stale = s.stale || l.hears != hears
 	l.talks, l.hears = talks, hears
 	l.source.SetMuted(!talks)
 	s.turn(l)
@@ -151,6 +155,8 @@ func (s *switchboard) subscribe(l *leg, pin, exclude []string, now time.Time) (c
 	if changed {
 		s.connect(now)
 	}
+	s.stale = true
+	s.want()
 	return changed
 }
 
@@ -181,10 +187,12 @@ func (s *switchboard) settle(now time.Time) []*leg {
 			outdated = append(outdated, l)
 		}
 	}
-	if misconnected := s.settleEars(now); misconnected || len(outdated) > 0 || len(s.moved) > 0 {
+	ears, outlets := s.settleEars(now), s.settleOutlets(now)
+	if ears || outlets || len(outdated) > 0 || len(s.moved) > 0 {
 		s.connect(now)
 	}
 	s.inform(now)
+	s.want()
 	return outdated
 }
 
@@ -246,15 +254,17 @@ func (s *switchboard) source(l *leg, i int) *forward.Source {
 	return nil
 }
 
+// turn is a slot that a talker is given.
+type turn struct {
+	slot *forward.Slot
+	from *leg
+}
+
 // connect makes the media follow what was decided: each slot takes packets from the
 // talker heard on it, and each talker's Source offers them to those slots. The slots of a
 // listener who hears nothing are free for that time, so that they go on without a gap. To an ear talkers only offer; whose
 // packets it takes its scanner says.
 func (s *switchboard) connect(now time.Time) {
-	type turn struct {
-		slot *forward.Slot
-		from *leg
-	}
 	var turns []turn
 	for _, l := range s.legs {
 		for i := range l.slots {
@@ -281,6 +291,7 @@ func (s *switchboard) connect(now time.Time) {
 			}
 		}
 	}
+	turns = s.connectOutlets(turns)
 	// A source must offer its packets before a slot takes them, or one of them is lost.
 	s.fanOut()
 	for _, t := range turns {
@@ -325,6 +336,13 @@ func (s *switchboard) fanOut() {
 				if _, moved := s.moved[source]; moved {
 					fanOuts[source] = append(fanOuts[source], l.slots[i].Slot)
 				}
+			}
+		}
+	}
+	for _, o := range s.list {
+		for _, l := range o.on {
+			if _, moved := s.moved[l.source]; moved {
+				fanOuts[l.source] = append(fanOuts[l.source], o.lines[l])
 			}
 		}
 	}

@@ -45,9 +45,10 @@ type Feedback struct {
 	Kind int
 	// Sender is the SSRC of who sent it.
 	Sender uint32
-	// FromSender says that the report is a sender's; NTP is the middle of its timestamp.
+	// FromSender says that the report is a sender's; NTP is the middle of its timestamp, and
+	// Sent its count of packets.
 	FromSender bool
-	NTP        uint32
+	NTP, Sent  uint32
 	// Media is the stream that a NACK is about.
 	Media uint32
 
@@ -157,6 +158,7 @@ func parseFeedback(first, kind byte, body []byte) (f Feedback, wanted, ok bool) 
 		}
 		// The middle of 64 bits.
 		f.FromSender, f.NTP = true, binary.BigEndian.Uint32(body[2:])
+		f.Sent = binary.BigEndian.Uint32(body[12:])
 		body = body[senderInfoLen:]
 	}
 	if len(body) < count*reportBlockLen { // profile-specific extensions may follow

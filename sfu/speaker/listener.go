@@ -33,6 +33,7 @@ type Listener struct {
 	slots   []slot
 	pins    []string
 	exclude map[string]struct{}
+	near    bool // hears none of those that are away
 	// pinned is where Select collects the pinned talkers.
 	pinned []*Talker
 
@@ -50,6 +51,13 @@ type slot struct {
 // never heard.
 func (r *Room) NewListener(n int, self *Talker) *Listener {
 	return &Listener{room: r, self: self, slots: make([]slot, n)}
+}
+
+// NewNear returns a listener with n free slots that hears only those who were added by Add.
+func (r *Room) NewNear(n int) *Listener {
+	l := r.NewListener(n, nil)
+	l.near = true
+	return l
 }
 
 // Subscribe replaces whom the listener pins and excludes; who is in both is excluded. Ids
@@ -119,8 +127,11 @@ func (l *Listener) audible() int {
 	if l.self != nil && !l.self.gone {
 		n--
 	}
+	if l.near {
+		n -= l.room.away
+	}
 	for id := range l.exclude {
-		if t := l.room.byID[id]; t != nil && t != l.self {
+		if t := l.room.byID[id]; t != nil && t != l.self && (!l.near || !t.away) {
 			n--
 		}
 	}
@@ -129,7 +140,7 @@ func (l *Listener) audible() int {
 
 // Excludes reports whether the listener never hears t: itself, and whom it does not want to.
 func (l *Listener) Excludes(t *Talker) bool {
-	if t == l.self {
+	if t == l.self || l.near && t.away {
 		return true
 	}
 	_, excluded := l.exclude[t.ID] // a nil map has nobody

@@ -13,6 +13,7 @@ type Talker struct {
 
 	muted  bool
 	gone   bool
+	away   bool   // see AddAway
 	number uint64 // in the order of Add
 
 	// As of the last Measure.
@@ -66,6 +67,7 @@ type Room struct {
 	talkers []*Talker          // in the order of Add
 	byID    map[string]*Talker // the same
 	added   uint64
+	away    int // how many of them are so
 	// ranked has the talkers who speak, the loudest first, as of the last Measure.
 	ranked []*Talker
 	// version changes with talkers.
@@ -86,6 +88,14 @@ func (r *Room) Add(id string, meter *Meter) *Talker {
 	return t
 }
 
+// AddAway is Add for one whom listeners of NewNear do not hear.
+func (r *Room) AddAway(id string, meter *Meter) *Talker {
+	t := r.Add(id, meter)
+	t.away = true
+	r.away++
+	return t
+}
+
 // Remove removes a talker; removing it again does nothing. It leaves a listener's slots
 // with that listener's next Select.
 func (r *Room) Remove(t *Talker) {
@@ -93,6 +103,9 @@ func (r *Room) Remove(t *Talker) {
 		return
 	}
 	t.gone = true
+	if t.away {
+		r.away--
+	}
 	delete(r.byID, t.ID)
 	is := func(o *Talker) bool { return o == t }
 	r.talkers = slices.DeleteFunc(r.talkers, is)

@@ -72,7 +72,13 @@ func (in *In) Open(format Format, endpoint *wire.Endpoint, reporter uint32, now 
 	in.source, in.meter = forward.NewSource(), speaker.NewMeter(now)
 }
 
-// Source is what is said; Meter measures it.
+// Rebind has packets come by another endpoint from now on, under whatever SSRC. It is called where Receive is.
+func (in *In) Rebind(endpoint *wire.Endpoint) {
+	in.endpoint = endpoint
+	in.ssrc.Store(0)
+}
+
+// Source is what is said.
 func (in *In) Source() *forward.Source { return in.source }
 
 // Meter measures what is said.
