@@ -21,12 +21,11 @@ Usage: livechat admin status                    how the server is
        livechat admin users                     who is here
        livechat admin user WHO                  one of them
        livechat admin peers                     the media connections
-       livechat admin why LISTENER TALKER       why the first does not hear the second
+       livechat admin why LISTENER TALKER       why one does not hear the other
        livechat admin kick WHO [--reason=TEXT]  put somebody out
-       livechat admin ban WHO [--for=TIME] [--reason=TEXT]
-                                                and keep them out
+       livechat admin ban WHO [flags]           and keep them out
        livechat admin unban WHO|BAN             let them in again
-       livechat admin mute WHO [--off]          let nobody hear somebody, or again
+       livechat admin mute WHO [--off]          have nobody hear them, or again
        livechat admin move WHO CHANNEL          take somebody to another channel
        livechat admin floor-revoke CHANNEL      take the floor from who has it
        livechat admin drain [--off]             let nobody in any more, or again
@@ -43,7 +42,7 @@ Examples:
       who has no connection just now
   livechat admin drain && livechat admin status
       before a restart: calls go on, nobody new comes, all are told to come back
-  LIVECHAT_ADMIN_TOKEN=... livechat admin status --server=https://voice.example.org
+  LIVECHAT_ADMIN_TOKEN=... livechat admin --server=https://voice.example.org
       from another machine; "livechat token --user=you --admin" prints a token`
 
 // livePath is where a server that runs has what there is to see and to do.
@@ -388,7 +387,7 @@ func (a *administering) does(what, who string, in any, done string) error {
 
 type adminMuteCommand struct {
 	Who string `arg:"" help:"Their id or name."`
-	Off bool   `group:"ban" help:"Undo it: they are heard again, or people let in."`
+	Off bool   `group:"ban" help:"Undo it: they are heard again."`
 
 	administering `embed:""`
 }
@@ -430,7 +429,7 @@ func (c *adminFloorCommand) Run() error {
 }
 
 type adminDrainCommand struct {
-	Off bool `group:"ban" help:"Undo it: they are heard again, or people let in."`
+	Off bool `group:"ban" help:"Undo it: people are let in again."`
 
 	administering `embed:""`
 }

@@ -23,7 +23,7 @@ Usage: livechat ban list [--json]          show the bans that hold
 const banExamples = `WHO is somebody's id, or, of those who are known, their name. A guest is another one for the asking: while they are here, their device and address are kept out with them.
 
 Examples:
-  livechat ban add guest-01jd9zqk2w4m8x1b7c5v3n6t0r --for=24h --reason="shouting"
+  livechat ban add guest-01jd9zqk2w4m8x1b7c5v3n6t0r --for=24h --reason=shouting
       until tomorrow
   livechat ban add "Ada L."
       for good
@@ -37,7 +37,7 @@ Usage: livechat audit [--limit=N] [--json]`
 const auditExamples = `Examples:
   livechat audit
       the last fifty
-  livechat audit --limit=1000 --json | jq -r '.[] | select(.action == "ban") | .name'
+  livechat audit --limit=1000 --json | jq -r '.[] | select(.action=="ban").name'
       who was banned
   sudo livechat audit --data=/var/lib/livechat
       of the service`

@@ -16,7 +16,7 @@ const exportOverview = `Write what the server remembers as text, for other progr
 
 Usage: livechat export [flags] [FILE]`
 
-const exportExamples = `Without FILE it goes to standard output. Each line is a fact, with its kind: channel_saved for each channel, then message_posted for each message, in the order in which they were said, then read_up_to for how far somebody has read a channel. README.md lists the fields. People, invites and bans are in a backup only.
+const exportExamples = `Without FILE it goes to standard output. Each line is a fact, with its kind: what channels there are, what was said in them and how far each has read it, who is known, admitted, muted and banned, and which invites there are. README.md lists the kinds and their fields. Logins, tokens that were revoked and what moderators did are in a backup only.
 
 Examples:
   livechat export > all.jsonl

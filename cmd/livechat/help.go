@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -78,17 +79,22 @@ func printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 	if command == nil {
 		command = commandNamed(ctx.Model, "serve")
 	}
-	for command.Parent != nil && command.Parent.Type == kong.CommandNode { // one page for all that is about the same
-		command = command.Parent
+	above := command.Parent
+	if above != nil && above.Type == kong.CommandNode && above.DefaultCmd == command && !slices.Contains(ctx.Args, command.Name) {
+		command = above // nobody has named it
+	}
+	about := pages()[command.Name]
+	if command.Parent != nil && command.Parent.Type == kong.CommandNode {
+		about = pageBelow(command)
 	}
 	var page strings.Builder
-	if about, ok := pages()[command.Name]; ok {
-		page.WriteString(about.does)
-		writeFlags(&page, ctx.Model, command)
-		page.WriteString("\n" + wrapAll(about.examples))
-	} else {
-		page.WriteString("Usage: livechat " + command.Name + "\n\n" + wrapAll(command.Help))
+	page.WriteString(about.does)
+	if len(command.Children) > 0 {
+		page.WriteString("\n" + wrapAll("\"livechat "+command.Name+" COMMAND --help\" has what one of them takes, and examples of it."))
 	}
+	writeArguments(&page, command)
+	writeFlags(&page, flagGroups(ctx.Model, flagsOf(command)))
+	page.WriteString("\n" + wrapAll(about.examples))
 	if _, err := fmt.Fprint(ctx.Stdout, page.String()); err != nil {
 		return fmt.Errorf("print help: %w", err)
 	}
@@ -138,12 +144,11 @@ type flagGroup struct {
 	flags []*kong.Flag
 }
 
-// flagGroups are the command's flags, those of the commands below it, and then the program's, group by group in the order in which
-// the groups are first met.
-func flagGroups(model *kong.Application, command *kong.Node) []flagGroup {
+// flagGroups are flags, and then the program's, group by group in the order in which the groups are first met.
+func flagGroups(model *kong.Application, flags []*kong.Flag) []flagGroup {
 	var groups []flagGroup
 	known := map[string]bool{}
-	for _, flag := range append(flagsBelow(command), model.Flags...) {
+	for _, flag := range append(flags, model.Flags...) {
 		if flag.Hidden || known[flag.Name] {
 			continue
 		}
@@ -161,6 +166,25 @@ func flagGroups(model *kong.Application, command *kong.Node) []flagGroup {
 	return groups
 }
 
+// flagsOf are those of the command, and where there are commands below it, of the one that it stands for by itself. What many have, which
+// is where the data are, comes last.
+func flagsOf(command *kong.Node) []*kong.Flag {
+	flags := slices.Clone(command.Flags)
+	if command.DefaultCmd != nil {
+		flags = append(flags, command.DefaultCmd.Flags...)
+	}
+	slices.SortStableFunc(flags, func(a, b *kong.Flag) int { return cmp.Compare(rank(a), rank(b)) })
+	return flags
+}
+
+func rank(flag *kong.Flag) int {
+	if flag.Group != nil && flag.Group.Key == "care" {
+		return 1
+	}
+	return 0
+}
+
+// flagsBelow are those of the command and of all commands below it.
 func flagsBelow(command *kong.Node) []*kong.Flag {
 	flags := slices.Clone(command.Flags)
 	for _, below := range command.Children {
@@ -169,17 +193,31 @@ func flagsBelow(command *kong.Node) []*kong.Flag {
 	return flags
 }
 
+// writeArguments writes what the arguments are.
+func writeArguments(page *strings.Builder, command *kong.Node) {
+	if len(command.Positional) > 0 {
+		page.WriteString("\nArguments:\n")
+	}
+	for _, argument := range command.Positional {
+		writeEntry(page, strings.ToUpper(argument.Name), argument.Help)
+	}
+}
+
 // writeFlags writes what the flags are for.
-func writeFlags(page *strings.Builder, model *kong.Application, command *kong.Node) {
-	for _, group := range flagGroups(model, command) {
+func writeFlags(page *strings.Builder, groups []flagGroup) {
+	for _, group := range groups {
 		page.WriteString("\n" + group.title + "\n")
 		for _, flag := range group.flags {
-			left := strings.Repeat(" ", helpIndent) + flagLabel(flag)
-			for _, line := range wrap(flagText(flag), helpWidth-helpColumn) {
-				fmt.Fprintf(page, "%-*s%s\n", helpColumn-1, left, " "+line)
-				left = ""
-			}
+			writeEntry(page, flagLabel(flag), flagText(flag))
 		}
+	}
+}
+
+func writeEntry(page *strings.Builder, label, text string) {
+	left := strings.Repeat(" ", helpIndent) + label
+	for _, line := range wrap(text, helpWidth-helpColumn) {
+		fmt.Fprintf(page, "%-*s%s\n", helpColumn-1, left, " "+line)
+		left = ""
 	}
 }
 

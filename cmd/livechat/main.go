@@ -49,9 +49,7 @@ func run(args []string) int {
 		if err = knownCommand(parser.Model.Node, args); err != nil {
 			return complain(err, exitUsage, "")
 		}
-		if args[0] != "serve" {
-			about = args[0] + " "
-		}
+		about = commandPath(parser.Model.Node, args)
 	}
 	for _, name := range unknownVariables(parser.Model, os.Environ()) {
 		fmt.Fprintln(os.Stderr, "livechat: note: "+name)
@@ -108,6 +106,16 @@ func knownCommand(node *kong.Node, args []string) error {
 		return fmt.Errorf("%w %q, did you mean %q?", errCommand, args[0], near)
 	}
 	return fmt.Errorf("%w %q", errCommand, args[0])
+}
+
+// commandPath is the command that args begin with, and that below it, with a space behind each; nothing for the server.
+func commandPath(node *kong.Node, args []string) string {
+	for _, command := range node.Children {
+		if len(args) > 0 && command.Name == args[0] && command.Name != "serve" {
+			return command.Name + " " + commandPath(command, args[1:])
+		}
+	}
+	return ""
 }
 
 // complain says what went wrong and, of bad flags, whose help to read: that of about, which is

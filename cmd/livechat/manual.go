@@ -90,8 +90,8 @@ func manual(model *kong.Application, command *kong.Node) string {
 	rest := []string{}
 	for line := range strings.SplitSeq(about.does, "\n") {
 		usage, is := strings.CutPrefix(line, "Usage: ")
-		if more, aligned := strings.CutPrefix(line, "       livechat"); !is && aligned {
-			usage, is = "livechat"+more, true
+		if more, aligned := strings.CutPrefix(line, "       "); !is && aligned {
+			usage, is = more, true
 		}
 		if is {
 			synopsis = append(synopsis, "  "+usage)
@@ -104,14 +104,13 @@ func manual(model *kong.Application, command *kong.Node) string {
 	p.macro("SH", "DESCRIPTION")
 	p.text(strings.Join(rest, "\n"))
 	p.macro("SH", "OPTIONS")
-	for _, group := range flagGroups(model, command) {
+	for _, group := range flagGroups(model, flagsOf(command)) {
 		p.macro("SS", strings.TrimSuffix(group.title, ":"))
 		for _, flag := range group.flags {
-			p.line(".TP")
-			p.line(`\fB` + strings.ReplaceAll(flagLabel(flag), "-", `\-`) + `\fR`)
-			p.line(escape(strings.ReplaceAll(flagText(flag), noBreak, " ")))
+			p.entry(flagLabel(flag), flagText(flag))
 		}
 	}
+	p.below(command)
 	notes, examples, _ := strings.Cut(about.examples, "Examples:\n")
 	if strings.TrimSpace(notes) != "" {
 		p.macro("SH", "NOTES")
@@ -145,6 +144,37 @@ func (p *roff) macro(name string, args ...string) {
 		_, _ = p.WriteString(` "` + strings.ReplaceAll(escape(arg), `"`, `\(dq`) + `"`)
 	}
 	_, _ = p.WriteString("\n")
+}
+
+// entry is a flag or an argument, and what it is for.
+func (p *roff) entry(label, text string) {
+	p.line(".TP")
+	p.line(`\fB` + strings.ReplaceAll(label, "-", `\-`) + `\fR`)
+	p.line(escape(strings.ReplaceAll(text, noBreak, " ")))
+}
+
+// below has the commands below one, each with what it takes beside the flags that have been told.
+func (p *roff) below(command *kong.Node) {
+	if len(command.Children) > 0 {
+		p.macro("SH", "COMMANDS")
+	}
+	told := map[string]bool{}
+	for _, flag := range flagsOf(command) {
+		told[flag.Name] = true
+	}
+	for _, one := range command.Children {
+		p.macro("SS", command.Name+" "+one.Name+usage(one))
+		does, _, _ := strings.Cut(pageBelow(one).does, "\n\nUsage: ")
+		p.text(does)
+		for _, argument := range one.Positional {
+			p.entry(strings.ToUpper(argument.Name), argument.Help)
+		}
+		for _, flag := range one.Flags {
+			if !flag.Hidden && !told[flag.Name] {
+				p.entry(flagLabel(flag), flagText(flag))
+			}
+		}
+	}
 }
 
 // text sets paragraphs; lines that are set in stay as they are.

@@ -6,12 +6,15 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/require"
 )
 
@@ -35,10 +38,11 @@ func TestHelpAsACommand(t *testing.T) {
 // TestHelpIsAligned: what is laid out by hand keeps its columns, in every page of help.
 func TestHelpIsAligned(t *testing.T) {
 	t.Parallel()
-	for _, page := range []string{
-		overview, settings, mintOverview, mintExamples, benchOverview, benchScenarios, benchExamples, talkOverview, talkExamples, doctorOverview, doctorExamples,
-		backupOverview, backupExamples, restoreOverview, restoreExamples,
-	} {
+	all := []string{overview, mintOverview, benchScenarios}
+	for _, page := range pages() {
+		all = append(all, page.does, page.examples)
+	}
+	for _, page := range all {
 		wrapped := strings.Split(wrapAll(page), "\n")
 		for line := range strings.SplitSeq(page, "\n") {
 			if strings.HasPrefix(line, " ") {
@@ -63,6 +67,72 @@ func TestHelpIsAligned(t *testing.T) {
 			require.Equal(t, 9, usage, "the server and eight commands")
 		}
 	}
+}
+
+// TestHelpBelow: each command below another has a page of its own: what it takes and nothing else, with examples that are right.
+func TestHelpBelow(t *testing.T) {
+	t.Parallel()
+	parser, err := newParser(defaults(), nothingSet)
+	require.NoError(t, err)
+	about := pagesBelow()
+	for _, above := range parser.Model.Children {
+		for _, command := range above.Children {
+			name := pathOf(command)
+			require.Contains(t, about, name)
+			delete(about, name)
+			var out bytes.Buffer
+			parser.Stdout = &out
+			ctx, err := kong.Trace(parser, append(strings.Fields(name), "--help"))
+			require.NoError(t, err)
+			require.NoError(t, printHelp(kong.HelpOptions{}, ctx))
+			page := out.String()
+			require.Contains(t, page, "\nUsage: livechat "+name+" ")
+			for line := range strings.Lines(page) {
+				require.LessOrEqual(t, len(line), helpWidth+1, "%q", line)
+			}
+			for _, argument := range command.Positional {
+				require.Contains(t, page, "\n  "+strings.ToUpper(argument.Name)+" ", name)
+			}
+			for _, flag := range flagsBelow(above) {
+				if !flag.Hidden && flagNamed(command.Flags, flag.Name) {
+					require.Contains(t, page, "\n  "+flagLabel(flag), name)
+				} else {
+					require.NotContains(t, page, "\n  "+flagLabel(flag), name)
+				}
+			}
+			_, examples, _ := strings.Cut(page, "\nExamples:\n")
+			require.NotEmpty(t, examples, name)
+			for line := range strings.Lines(examples) {
+				if !strings.HasPrefix(line, "  livechat ") {
+					continue
+				}
+				require.True(t, strings.HasPrefix(line, "  livechat "+name), "%q", line)
+				fresh, err := newParser(defaults(), nothingSet)
+				require.NoError(t, err)
+				_, err = fresh.Parse(words(line)[1:])
+				require.NoError(t, err, "%q", line)
+			}
+		}
+	}
+	require.Empty(t, about, "pages of no command")
+	_, stderr, _ := output(t, livechat(t, nil, "admin", "kick"))
+	require.Contains(t, stderr, `Run "livechat admin kick --help"`)
+}
+
+func flagNamed(flags []*kong.Flag, name string) bool {
+	return slices.ContainsFunc(flags, func(f *kong.Flag) bool { return f.Name == name })
+}
+
+// words are a command's as a shell takes it apart, up to the next command.
+func words(line string) []string {
+	var all []string
+	for _, word := range regexp.MustCompile(`([^\s"']|"[^"]*"|'[^']*')+`).FindAllString(line, -1) {
+		if word == "|" || word == "&&" {
+			break
+		}
+		all = append(all, strings.NewReplacer(`"`, "", "'", "").Replace(word))
+	}
+	return all
 }
 
 func TestErrorsPointToTheHelpOfTheirCommand(t *testing.T) {

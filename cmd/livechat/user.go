@@ -20,13 +20,12 @@ const userOverview = `See and change who is known to the server: whoever came by
 
 Usage: livechat user list [--json]               show everybody
        livechat user show WHO [--json]           show one of them
-       livechat user role WHO ROLE               admin, moderator, member or guest
+       livechat user role WHO ROLE               give them another role
        livechat user rename WHO NAME             call somebody otherwise
-       livechat user login WHO                   print a link that signs one browser
-                                                 in as them
+       livechat user login WHO                   print a link to sign in by
        livechat user logout WHO                  sign somebody out everywhere
        livechat user uninvite WHO CHANNEL        let them into a channel no more
-       livechat user delete WHO --erase          forget them, with all they wrote
+       livechat user delete WHO --erase          forget them, and all they wrote
        livechat user delete WHO --keep-messages  forget them, and keep what they
                                                  wrote without their name`
 
@@ -38,7 +37,7 @@ Examples:
   livechat user logout user-01jd9zqk2w4m8x1b7c5v3n6t0r
       her sessions end at once
   livechat user login Ada --url=https://voice.example.org
-      and a link by which she comes back: as herself, on one browser, within a day
+      a link by which she comes back as herself, on one browser, within a day
   livechat user list --json | jq -r '.[] | select(.role == "admin") | .name'
       the admins
   sudo livechat user list --data=/var/lib/livechat
