@@ -44,7 +44,8 @@ type NodeID struct {
 	Boot string
 }
 
-func (id NodeID) String() string { return id.Name }
+// String is the name and the boot id, as keys of maps in which a node is one string.
+func (id NodeID) String() string { return id.Name + "/" + id.Boot }
 
 // Status is what a node says of itself.
 type Status struct {

@@ -34,6 +34,8 @@ type member struct {
 	heard time.Time
 	beats uint64
 	clock time.Duration
+	// roundTrip is how long a message takes there and back; 0: not known.
+	roundTrip time.Duration
 	// rival is the boot of another that has its name, "" while there is none.
 	rival string
 }
@@ -75,11 +77,8 @@ func (r *roll) hear(now time.Time, b *beat) (f finding) {
 	switch {
 	case why != "" && m != nil && m.node.ID.Boot == b.Boot: // it was let in, and something changed
 		r.drop(&f, m, why)
-	case why != "":
-	case b.Name == r.self.Name:
-		why = "it has the name of this node: give each its own --node-name"
-	case len(r.expected) > 0 && !slices.Contains(r.expected, b.Name):
-		why = "it is not in --cluster-peers of this node"
+	case why == "":
+		why = r.stranger(b.id())
 	}
 	if why != "" {
 		r.refuse(&f, now, b.Name, why)
@@ -105,11 +104,37 @@ func (r *roll) hear(now time.Time, b *beat) (f finding) {
 	}
 	if m.rival != "" {
 		m.rival = ""
-		r.refuse(&f, now, b.Name, "there are two nodes of this name: give each its own --node-name")
+		r.refuse(&f, now, b.Name, twoOfOneName)
 	}
 	r.note(&f, m, b, now)
 	return f
 }
+
+// stranger says why a node that has what all have in common is none of this cluster's all the same, "" if it is.
+func (r *roll) stranger(id NodeID) string {
+	switch {
+	case id == r.self: // this node reaches itself by an address of its own
+	case id.Name == r.self.Name:
+		return "it has the name of this node: give each its own --node-name"
+	case len(r.expected) > 0 && !slices.Contains(r.expected, id.Name):
+		return "it is not in --cluster-peers of this node"
+	}
+	return ""
+}
+
+// refusal says why a node may not connect, "" if it may.
+func (r *roll) refusal(id NodeID) string {
+	if why := r.stranger(id); why != "" {
+		return why
+	}
+	if m := r.alive[id.Name]; m != nil && m.node.ID.Boot != id.Boot {
+		return twoOfOneName
+	}
+	return ""
+}
+
+// twoOfOneName is said when a node comes that is there already.
+const twoOfOneName = "there are two nodes of this name: give each its own --node-name"
 
 // note takes what a member's beat says.
 func (r *roll) note(f *finding, m *member, b *beat, now time.Time) {

@@ -175,6 +175,22 @@ func (s *station) hear(now time.Time, b *beat) {
 func (s *station) look(now time.Time)   { s.find(func(r *roll) finding { return r.look(now) }) }
 func (s *station) cut(name, why string) { s.find(func(r *roll) finding { return r.cut(name, why) }) }
 
+func (s *station) refuse(now time.Time, name, why string) {
+	s.find(func(r *roll) (f finding) {
+		r.refuse(&f, now, name, why)
+		return f
+	})
+}
+
+// took notes how long a message to a node takes, there and back.
+func (s *station) took(id NodeID, roundTrip time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m := s.roll.alive[id.Name]; m != nil && m.node.ID == id {
+		m.roundTrip = roundTrip
+	}
+}
+
 // find asks the roll and has told what comes of it.
 func (s *station) find(ask func(*roll) finding) {
 	s.mu.Lock()
@@ -205,6 +221,14 @@ func (s *station) arrive(from NodeID, subject string, data []byte) {
 		s.overrunLocked("this node could not keep up with what the others said")
 	}
 	s.putLocked(event{subject: subject, from: from, data: data})
+	s.mu.Unlock()
+	s.wake()
+}
+
+// overrun takes it that messages were lost here.
+func (s *station) overrun(why string) {
+	s.mu.Lock()
+	s.overrunLocked(why)
 	s.mu.Unlock()
 	s.wake()
 }
@@ -283,7 +307,7 @@ func (s *station) ask(ctx context.Context, to NodeID) (asking context.Context, d
 	case s.closed:
 		return nil, nil, ErrClosed
 	case !s.roll.member(to):
-		return nil, nil, fmt.Errorf("%w: %s", ErrGone, to)
+		return nil, nil, fmt.Errorf("%w: %s", ErrGone, to.Name)
 	}
 	asking, end := context.WithCancelCause(ctx)
 	one := &asked{to, end}
@@ -299,7 +323,7 @@ func (s *station) ask(ctx context.Context, to NodeID) (asking context.Context, d
 func (s *station) endAskedLocked(to NodeID) {
 	for one := range s.asked {
 		if one.to == to {
-			one.end(fmt.Errorf("%w: %s", ErrGone, to))
+			one.end(fmt.Errorf("%w: %s", ErrGone, to.Name))
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package cluster
 
+import "fmt"
+
 // The subjects of what nodes say to each other. On the wire each has "lc.", the version of the cluster protocol and a dot in front,
 // but for the beats, which nodes of all versions understand.
 const (
@@ -14,4 +16,10 @@ const (
 	SubjectRelay = "relay"
 	// SubjectBackup asks for a copy of what a node remembers.
 	SubjectBackup = "backup"
+
+	// subjectBeats carries beats.
+	subjectBeats = "lc.beats"
 )
+
+// wireSubject is a subject as it is said to NATS.
+func wireSubject(subject string) string { return fmt.Sprintf("lc.%d.%s", Protocol, subject) }

@@ -1,0 +1,170 @@
+package cluster
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// clusterName is what NATS calls the nodes together.
+	clusterName = "livechat"
+	// readyWithin is how long NATS may take to open its sockets.
+	readyWithin = 10 * time.Second
+	// routePing is how often NATS asks over a route that is silent, and routePings how many may stay unanswered: one that is dead is closed
+	// soon after its node counts as dead.
+	routePing  = time.Second
+	routePings = 2
+	// routeDeadline is how long a write to a route may take.
+	routeDeadline = 5 * time.Second
+	// handshakeWithin is for TLS between nodes, in seconds: a loaded machine far away.
+	handshakeWithin = 5
+	// maxLogMemory bounds what streams kept in memory may take; there are none.
+	maxLogMemory = 1 << 20
+)
+
+// connectInside runs NATS in this process, with routes to the other nodes.
+func (c *Cluster) connectInside(options []nats.Option) (*nats.Conn, error) {
+	self, err := Self(c.cfg.Peers, c.cfg.Name)
+	if err != nil {
+		return nil, err
+	}
+	host, port, err := listenOn(self, c.cfg.Listen)
+	if err != nil {
+		return nil, err
+	}
+	// NATS says only in its log that it cannot listen.
+	if err = tryListening(host, port); err != nil {
+		return nil, err
+	}
+	entrance := &door{key: c.secret.identity(), self: c.Self(), identity: c.identity, refuse: c.refusal, refused: c.refusedAtDoor}
+	password := make([]byte, bootBytes)
+	_, _ = rand.Read(password) // never fails: it ends the program instead
+	opts := &server.Options{
+		ServerName: c.cfg.Name,
+		// A clustered server needs a listener for clients to become ready. Nobody but this process knows its password.
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, Username: c.cfg.Name, Password: hex.EncodeToString(password),
+		Cluster: server.ClusterOpts{
+			Name: clusterName, Host: host, Port: port, TLSConfig: entrance.config(), TLSTimeout: handshakeWithin, NoAdvertise: true,
+			// One way for what nodes say, so that it comes in order, and NATS's own for what it says itself.
+			PoolSize: 1, PingInterval: routePing, MaxPingsOut: routePings, WriteDeadline: routeDeadline,
+		},
+		JetStream: true, StoreDir: c.cfg.Dir, SyncAlways: true, JetStreamMaxMemory: maxLogMemory, DisableJetStreamBanner: true,
+		NoSigs: true,
+	}
+	// All nodes, this one too: from their number NATS knows how many there should be.
+	for _, p := range c.cfg.Peers {
+		opts.Routes = append(opts.Routes, &url.URL{Scheme: "nats-route", Host: p.Address})
+	}
+	if c.server, err = server.NewServer(opts); err != nil {
+		return nil, fmt.Errorf("start NATS: %w", err)
+	}
+	c.server.SetLoggerV2(&natsLog{log: c.log.Named("nats")}, false, false, false)
+	c.run.Go(c.server.Start)
+	if !c.server.ReadyForConnections(readyWithin) {
+		return nil, fmt.Errorf("start NATS: it is not ready after %v", readyWithin)
+	}
+	c.routes = &routes{server: c.server, known: make(map[string]uint64)}
+	conn, err := nats.Connect("", append(options, nats.InProcessServer(c.server), nats.UserInfo(opts.Username, opts.Password))...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS inside: %w", err)
+	}
+	return conn, nil
+}
+
+// listenOn is where the others reach this node.
+func listenOn(self Peer, listen string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(cmp.Or(listen, self.Address))
+	if err != nil {
+		return "", 0, fmt.Errorf("the address of this node: %w", err)
+	}
+	if ip := net.ParseIP(host); listen == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		host = ""
+	}
+	port, err = strconv.Atoi(text)
+	if err != nil {
+		return "", 0, fmt.Errorf("the address of this node: %w", err)
+	}
+	if host == "" {
+		host = "::"
+		if !hasIPv6() {
+			host = "0.0.0.0"
+		}
+	}
+	return host, port, nil
+}
+
+func hasIPv6() bool {
+	l, err := net.Listen("tcp6", "[::]:0") //nolint:noctx // closed at once
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
+}
+
+func tryListening(host string, port int) error {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port))) //nolint:noctx // does not wait
+	if err != nil {
+		return &ListenError{net.JoinHostPort(host, strconv.Itoa(port)), err}
+	}
+	return l.Close()
+}
+
+// ListenError means that the other nodes cannot be listened for.
+type ListenError struct {
+	Address string
+	Err     error
+}
+
+func (e *ListenError) Error() string {
+	return fmt.Sprintf("cannot listen for the other nodes on %s: %v", e.Address, e.Err)
+}
+
+// Unwrap gives the cause to errors.Is and errors.As.
+func (e *ListenError) Unwrap() error { return e.Err }
+
+// refusal says why a node with the right secrets is not let in, "" if it is.
+func (c *Cluster) refusal(says introduction) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.roll.refusal(NodeID{says.Name, says.Boot})
+}
+
+func (c *Cluster) refusedAtDoor(name, why string) {
+	c.refuse(time.Now(), name, why)
+}
+
+// routes are the ways to other nodes that carry what nodes say.
+type routes struct {
+	server *server.Server
+	known  map[string]uint64 // by name of the node: NATS's number of its route
+}
+
+// closed returns the nodes whose route closed since it was last called, also when there is another by now.
+func (r *routes) closed() (names []string) {
+	report, err := r.server.Routez(nil)
+	if err != nil {
+		return nil
+	}
+	now := make(map[string]uint64, len(r.known))
+	for _, one := range report.Routes {
+		if one.Account == "" { // NATS's own account has a route of its own
+			now[one.RemoteName] = one.Rid
+		}
+	}
+	for name, id := range r.known {
+		if now[name] != id {
+			names = append(names, name)
+		}
+	}
+	r.known = now
+	return names
+}
