@@ -84,9 +84,6 @@ func mediaCounts(media *wire.Stats) map[string]int64 {
 // refused is what signalling, HTTP and TURN refused.
 func (a *App) refused() map[string]int64 {
 	all := a.tally.Counts()
-	if all == nil {
-		all = make(map[string]int64)
-	}
 	if a.relay != nil {
 		turn := a.relay.Stats()
 		maps.Copy(all, map[string]int64{

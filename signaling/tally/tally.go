@@ -29,12 +29,17 @@ func (t *Tally) Count(reason string) {
 	t.counts[reason]++
 }
 
-// Counts returns a copy of all counts since the start.
+// Counts returns all counts since the start, each of Reasons among them.
 func (t *Tally) Counts() map[string]int64 {
 	if t == nil {
 		return nil
 	}
+	all := make(map[string]int64)
+	for _, reason := range Reasons() {
+		all[reason] = 0
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return maps.Clone(t.counts)
+	maps.Copy(all, t.counts)
+	return all
 }
