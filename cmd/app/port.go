@@ -31,6 +31,11 @@ const (
 	// acceptPause is how long accepting rests after an error that is not the end, such as
 	// running out of file descriptors.
 	acceptPause = 50 * time.Millisecond
+	// refusedPause is how long a connection that its address may not have is kept before it is closed. Who comes again at once comes
+	// that much less often, and takes less of what its neighbours behind the same address may have.
+	refusedPause = 250 * time.Millisecond
+	// maxRefused is how many of them are kept at a time; what is more is closed at once.
+	maxRefused = 256
 )
 
 // The first byte tells the protocols of a port apart. A TLS record begins with its type,
@@ -60,7 +65,8 @@ type port struct {
 	refused func(reason string)
 
 	spare    spare
-	sorting  sync.WaitGroup // one for each connection
+	sorting  sync.WaitGroup // one for each connection, and one for those turned away
+	late     chan net.Conn  // turned away, and not closed yet
 	unsorted *crowd
 }
 
@@ -130,6 +136,7 @@ func newPort(l net.Listener, config *tls.Config, turn bool) *port {
 		listener: l, tls: config, plain: newBranch(l.Addr()), secure: newBranch(l.Addr()),
 		unsorted: newCrowd(maxUnsorted, maxUnsorted, nil),
 		admit:    func(net.Conn) bool { return true }, refused: func(string) {},
+		late: make(chan net.Conn, maxRefused),
 	}
 	if turn {
 		p.turn = newBranch(l.Addr())
@@ -143,7 +150,9 @@ func (p *port) run() error {
 	p.spare.keep()
 	defer p.spare.release()
 	defer p.sorting.Wait()
+	defer close(p.late)
 	defer cancel()
+	p.sorting.Go(func() { p.closeRefused(ctx) })
 	for {
 		conn, err := p.listener.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -160,8 +169,7 @@ func (p *port) run() error {
 			p.spare.keep()
 		}
 		if !p.admit(conn) {
-			p.refused("socket_address_limited")
-			_ = conn.Close()
+			p.turnAway(conn)
 			continue
 		}
 		if tcp, ok := conn.(*net.TCPConn); ok {
@@ -175,6 +183,35 @@ func (p *port) run() error {
 			p.unsorted.Leave(conn)
 			to.deliver(sorted)
 		})
+	}
+}
+
+// turnAway closes a connection that its address may not have, after a while.
+func (p *port) turnAway(conn net.Conn) {
+	p.refused("socket_address_limited")
+	if _, last := conn.(*lastConn); !last { // whose descriptor others wait for
+		select {
+		case p.late <- conn:
+			return
+		default:
+		}
+	}
+	_ = conn.Close()
+}
+
+// closeRefused closes what was turned away, all that came within a pause in one go: to wake up for each costs more than to close it.
+func (p *port) closeRefused(ctx context.Context) {
+	for conn := range p.late {
+		pause := time.NewTimer(refusedPause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+		}
+		_ = conn.Close()
+		for range len(p.late) {
+			_ = (<-p.late).Close()
+		}
 	}
 }
 

@@ -209,18 +209,23 @@ func TestWithoutTURN(t *testing.T) {
 	require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "it is closed")
 }
 
-// stopsSoon has the test fail when it ends no sooner than connections that time out by themselves.
-func stopsSoon(t *testing.T) func(*Config) {
+// stopsSoon has the test fail when the server stops no sooner than connections time out by themselves. The one is for its start, the
+// other to be called once it runs: what is begun later is cleaned up earlier.
+func stopsSoon(t *testing.T) (start func(*Config), runs func()) {
 	t.Helper()
-	began := time.Now()
-	return func(*Config) { // whose cleanup comes after the server's
-		t.Cleanup(func() { require.Less(t, time.Since(began), sortTimeout/2, "shutting down waits for nobody") })
-	}
+	var began time.Time
+	return func(*Config) {
+			t.Cleanup(func() { require.Less(t, time.Since(began), sortTimeout/2, "shutting down waits for nobody") })
+		}, func() {
+			t.Cleanup(func() { began = time.Now() })
+		}
 }
 
 // Whoever says nothing holds up neither others nor the end of the server.
 func TestSilentConnections(t *testing.T) {
-	a := startApp(t, withTLS(t), stopsSoon(t))
+	soon, runs := stopsSoon(t)
+	a := startApp(t, withTLS(t), soon)
+	runs()
 	for range 20 {
 		dial(t, a.ports[0])
 		half := dial(t, a.ports[0])
@@ -235,13 +240,15 @@ func TestSilentAuthority(t *testing.T) {
 	authority, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	var asked net.Conn
+	soon, runs := stopsSoon(t)
 	a := startApp(t, func(cfg *Config) {
 		cfg.HTTPS, cfg.Domain = "127.0.0.1:0", []string{"voice.example.org"}
 		cfg.ACMEDirectory = "https://" + authority.Addr().String() + "/directory"
 		t.Cleanup(func() {
 			require.NoError(t, errors.Join(asked.Close(), authority.Close()))
 		})
-	}, stopsSoon(t))
+	}, soon)
+	runs()
 	client := tls.Client(dial(t, a.ports[0]), &tls.Config{InsecureSkipVerify: true})
 	go func() { _ = client.HandshakeContext(context.Background()) }()
 	asked, err = authority.Accept()
@@ -264,6 +271,30 @@ func TestCrowdedPort(t *testing.T) {
 	for range 10 {
 		asksOK(t, dial(t, a.ports[0]))
 	}
+}
+
+// Whoever's address has enough is turned away, not before it has waited; and if there are many, or the server goes, all the same.
+func TestTurnedAway(t *testing.T) {
+	soon, runs := stopsSoon(t)
+	a := startPatched(t, func(a *App) { a.ports[0].admit = func(net.Conn) bool { return false } }, soon)
+	runs()
+	turnedAway := func(conn net.Conn) {
+		t.Helper()
+		_, err := conn.Read(make([]byte, 1))
+		require.Error(t, err)
+		require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+	}
+	began := time.Now()
+	turnedAway(dial(t, a.ports[0]))
+	require.GreaterOrEqual(t, time.Since(began), refusedPause)
+	conns := make([]net.Conn, 0, maxRefused+100)
+	for range cap(conns) {
+		conns = append(conns, dial(t, a.ports[0]))
+	}
+	for _, conn := range conns {
+		turnedAway(conn)
+	}
+	dial(t, a.ports[0])
 }
 
 // A certificate whose files change is used from the next connection on; connections that
