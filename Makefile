@@ -192,6 +192,10 @@ joins: ## joins over a network that loses 30 % and takes 600 ms there and back; 
 survive: ## what calls make of cuts, blackouts, other networks, kills and restarts: its figures; takes a quarter of an hour
 	LIVECHAT_SURVIVE=1 $(GO) test -v -count=1 -timeout 60m -run '^TestSurvive' ./e2e
 
+.PHONY: failover
+failover: ## kills the node on which people talk, twenty times: how long until they hear each other at another one; KILLS=100 for more
+	LIVECHAT_FAILOVERS='$(or $(KILLS),20)' $(GO) test -v -count=1 -timeout 30m -run '^TestFailoverKilled$$' ./e2e | grep -vE '^=== '
+
 .PHONY: denoise
 denoise: chromium ## RNNoise at work in a call: trying it, mute, another microphone, one that is lost, a reload
 	LIVECHAT_DENOISE=1 $(GO) test -v -count=1 -timeout 10m -run '^TestBrowserDenoises$$' ./e2e

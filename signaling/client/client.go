@@ -17,7 +17,13 @@ import (
 // the session, or, where that is gone, identifies anew and joins its channel again. Its
 // methods may be called from any goroutine.
 type Client struct {
-	gateway string
+	// gateway is that of the node that has the session, nodes are the URLs of the others, and ticket is by which one goes on there; openedIn
+	// is how long the link there took to open. The running goroutine's own.
+	gateway  string
+	nodes    []string
+	ticket   string
+	openedIn time.Duration
+
 	opts    Options
 	log     *slog.Logger
 	engine  *Engine     // guarded by mu until it is set
@@ -240,6 +246,9 @@ func (c *Client) handle(f protocol.Frame) error {
 		c.reconnect = d
 	case *protocol.PlaybackWanted:
 		c.tellPlayback(d)
+	case *protocol.Alive:
+		c.learn(d.Nodes, d.Rejoin)
+		return nil
 	default:
 	}
 	c.mu.Lock()

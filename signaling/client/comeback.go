@@ -115,7 +115,7 @@ func (c *Client) comeBack(cause error) (*link, error) {
 			return nil, c.Err()
 		case <-timer.C:
 		}
-		l, err := c.tryOnce(ctx, token)
+		l, err := c.tryAll(ctx, token, try > 0 || mayLive(cause))
 		switch refused, _ := errors.AsType[*protocol.Error](err); {
 		case err == nil:
 			return l, nil
@@ -150,12 +150,32 @@ func (c *Client) untilDone() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
+// tryAll tries one node after the other, the session's first where it may have it still. The error is the last one, or the first that
+// no other node would answer otherwise.
+func (c *Client) tryAll(ctx context.Context, token string, own bool) (l *link, err error) {
+	for _, gateway := range route(c.UserID(), c.gateway, c.nodes, own) {
+		if l, err = c.tryOnce(ctx, gateway, token); err == nil {
+			return l, nil
+		}
+		refused, _ := errors.AsType[*protocol.Error](err)
+		switch {
+		case c.Err() != nil, final(err):
+			return nil, err
+		case refused == nil, refused.Code == protocol.CodeRateLimited, refused.Code == protocol.CodeDraining:
+			c.log.Debug("not here", "gateway", gateway, "error", err)
+		default:
+			return nil, err
+		}
+	}
+	return nil, err
+}
+
 // tryOnce opens a link, makes it that of the session or, where that is gone, of a new one, and
 // sends what waits.
-func (c *Client) tryOnce(ctx context.Context, token string) (*link, error) {
-	opening, cancel := context.WithTimeout(ctx, tryTimeout)
+func (c *Client) tryOnce(ctx context.Context, gateway, token string) (*link, error) {
+	opening, cancel := context.WithTimeout(ctx, c.openTimeout(gateway))
 	defer cancel()
-	l, err := openLink(opening, c.gateway, c.opts.Dialer)
+	l, err := openLink(opening, gateway, c.opts.Dialer)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +184,7 @@ func (c *Client) tryOnce(ctx context.Context, token string) (*link, error) {
 	defer cancel()
 	var resumed bool
 	err = l.during(entering, func() (err error) {
-		if c.resumeToken != "" {
+		if c.resumeToken != "" && gateway == c.gateway {
 			resumed, err = c.resume(l)
 		}
 		if err != nil || resumed {
@@ -175,6 +195,7 @@ func (c *Client) tryOnce(ctx context.Context, token string) (*link, error) {
 	switch {
 	case err != nil:
 	case resumed:
+		c.openedIn = l.openedIn
 		err = c.goOn(l)
 	default:
 		err = c.begin(l)

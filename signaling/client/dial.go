@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -165,38 +166,63 @@ func connect(ctx context.Context, gateway string, base *websocket.Dialer) (*webs
 	return conn, nil
 }
 
-// identify makes the link one of a new session.
+// identify makes the link one of a new session, which goes on with the lost one by the ticket, where there is one.
 func (c *Client) identify(l *link, token string) error {
-	err := l.ask(protocol.OpIdentify, protocol.Identify{
-		Token: token, UserID: c.opts.UserID, V: protocol.Version, Client: c.opts.ClientName, Device: c.opts.Device,
-		Features: []string{protocol.FeaturePlayback},
-	})
+	ready, err := c.introduce(l, token, c.ticket)
+	if refused, ok := errors.AsType[*protocol.Error](err); ok && refused.Code == protocol.CodeRejoin {
+		c.log.Debug("the rejoin ticket is not taken", "error", err)
+		c.ticket = ""
+		ready, err = c.introduce(l, token, "")
+	}
 	if err != nil {
 		return err
 	}
+	c.enter(l, ready)
+	return nil
+}
+
+// introduce asks for a new session.
+func (c *Client) introduce(l *link, token, ticket string) (*protocol.Ready, error) {
+	if !l.several() {
+		ticket = "" // of a server that is alone by now
+	}
+	err := l.ask(protocol.OpIdentify, protocol.Identify{
+		Token: token, UserID: c.opts.UserID, V: protocol.Version, Client: c.opts.ClientName, Device: c.opts.Device,
+		Features: []string{protocol.FeaturePlayback}, Rejoin: ticket,
+	})
+	if err != nil {
+		return nil, err
+	}
 	f, err := l.read()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	switch f.Op {
 	case protocol.OpReady:
 		ready := new(protocol.Ready)
 		if err = f.Bind(ready); err != nil {
-			return fmt.Errorf("%w: READY: %w", ErrProtocol, err)
+			return nil, fmt.Errorf("%w: READY: %w", ErrProtocol, err)
 		}
-		c.ready.Store(ready)
-		c.iceServers.Store(&ready.ICEServers)
-		c.seen.Store(0)
-		c.resumeToken = ""
-		if l.resumes() {
-			c.resumeToken = ready.ResumeToken
-		}
-		return nil
+		return ready, nil
 	case protocol.OpError:
-		return refusal(f)
+		return nil, refusal(f)
 	default:
-		return fmt.Errorf("%w: %s instead of READY", ErrProtocol, f.Op)
+		return nil, fmt.Errorf("%w: %s instead of READY", ErrProtocol, f.Op)
 	}
+}
+
+// enter makes the session of a link the client's.
+func (c *Client) enter(l *link, ready *protocol.Ready) {
+	c.gateway, c.openedIn = l.gateway, l.openedIn
+	c.ready.Store(ready)
+	c.iceServers.Store(&ready.ICEServers)
+	c.seen.Store(0)
+	c.resumeToken = ""
+	if l.resumes() {
+		c.resumeToken = ready.ResumeToken
+	}
+	c.nodes, c.ticket = nil, ""
+	c.learn(ready.Nodes, ready.Rejoin)
 }
 
 // refusal is the Go error in an ERROR frame.

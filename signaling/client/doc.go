@@ -17,7 +17,8 @@
 // notices. A session that is lost is begun anew: voice state and subscriptions are told again, presences are watched again, the call
 // is joined again with the same Slots, and an event with a Reidentified says that things may have happened in between. Disconnected
 // and Resumed tell of what nobody notices otherwise, Rejoined of the call.
-// Requests made meanwhile wait. Media moves to another path when nothing comes any more, when the server says that
+// Requests made meanwhile wait. Where the server is several nodes, a client whose node is gone, or has shown no sign of life for two
+// seconds, begins its new session at another one. Media moves to another path when nothing comes any more, when the server says that
 // nothing comes there, and when the machine's addresses change. Options.NoReconnect is without all of this.
 //
 // # Listening in

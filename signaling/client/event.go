@@ -104,6 +104,8 @@ func eventPayload(f protocol.Frame) (any, error) {
 		payload = new(protocol.MediaState)
 	case protocol.OpPlaybackWanted:
 		payload = new(protocol.PlaybackWanted)
+	case protocol.OpAlive:
+		payload = new(protocol.Alive)
 	case protocol.OpICEServers:
 		payload = new(protocol.ICEServers)
 	case protocol.OpReconnect:

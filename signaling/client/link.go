@@ -21,9 +21,12 @@ const drainTimeout = time.Second
 // link is one WebSocket to the gateway, from HELLO until it breaks. A Client that comes back
 // gets a new one. One goroutine reads; any may write.
 type link struct {
+	gateway  string
 	conn     *websocket.Conn
 	hello    protocol.Hello
 	patience time.Duration // see linkPatience
+	openedIn time.Duration // until HELLO
+	alive    time.Duration // how long nothing may come
 
 	writeMu sync.Mutex // held while a frame is written
 
@@ -39,12 +42,17 @@ func openLink(ctx context.Context, gateway string, dialer *websocket.Dialer) (*l
 		return nil, err
 	}
 	conn.SetReadLimit(maxReadBytes)
-	l := &link{conn: conn}
+	l := &link{gateway: gateway, conn: conn}
 	if err = l.during(ctx, l.greet); err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
-	l.patience = min(max(linkPatience, time.Since(began)), maxLinkPatience)
+	l.openedIn = time.Since(began)
+	l.patience = min(max(linkPatience, l.openedIn), maxLinkPatience)
+	l.alive = 2 * l.heartbeatInterval() // the acks of heartbeats alone come every one
+	if l.several() {
+		l.alive = min(l.alive, aliveLimit)
+	}
 	return l, nil
 }
 
@@ -135,13 +143,12 @@ func (l *link) failWrite(err error) {
 	}
 }
 
-// extendReadDeadline gives the server two heartbeat intervals to say something: the acks
-// of heartbeats alone arrive every one. After a failed write it has only drainTimeout.
+// extendReadDeadline gives the server time to say something. After a failed write it has only drainTimeout.
 func (l *link) extendReadDeadline() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.writeErr == nil {
-		_ = l.conn.SetReadDeadline(time.Now().Add(2 * l.heartbeatInterval()))
+		_ = l.conn.SetReadDeadline(time.Now().Add(l.alive))
 	}
 }
 
