@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -39,7 +41,8 @@ func startNodes(t *testing.T, names []string, configure ...func(*app.Config)) *n
 		n.all = append(n.all, startServer(t, append([]func(*app.Config){func(c *app.Config) {
 			c.Secret, c.AllowGuests, c.Nodes = testSecret, new(true), node
 		}}, configure...)...))
-		node.Say(cluster.Status{URL: n.all[len(n.all)-1].URL})
+		here := n.all[len(n.all)-1]
+		node.Say(cluster.Status{URL: here.URL, Media: []netip.AddrPort{here.media}})
 		eventually(t, "the node sees those before it", func() bool { return len(node.Nodes()) == len(n.all) })
 	}
 	return n
@@ -213,4 +216,39 @@ func TestClusterPartition(t *testing.T) {
 	n.net.Heal()
 	require.True(t, ben.untilMember(protocol.ChannelEventJoin, "ada").Member.SelfMute)
 	ada.untilMember(protocol.ChannelEventJoin, "ben")
+}
+
+// Voice goes from each node to each other: everybody hears exactly the others, and nobody who mutes.
+func TestClusterVoice(t *testing.T) {
+	verifyNoLeaks(t)
+	n := startNodes(t, []string{"n1", "n2", "n3"})
+	all := make([]*person, 0, len(n.all)+1)
+	for i, name := range []string{"ada", "bo", "cy", "dee"} {
+		all = append(all, arrive(t, n.all[i%len(n.all)], name).join("lobby").talk())
+	}
+	for i, p := range all {
+		others := slices.Delete(slices.Clone(all), i, i+1)
+		eventually(t, "everyone knows everyone", func() bool { return len(p.memberIDs()) == len(all) })
+		p.hears(others...)
+	}
+	ada, bo, cy := all[0], all[1], all[2]
+	_, err := ada.SetVoiceState(soon(t), protocol.VoiceState{SelfMute: new(true)})
+	require.NoError(t, err)
+	for _, p := range []*person{bo, cy} {
+		p.hearsNot(ada, all[3].talksOn)
+	}
+	_, err = ada.SetVoiceState(soon(t), protocol.VoiceState{SelfMute: new(false)})
+	require.NoError(t, err)
+	bo.hears(ada)
+	cy.hears(ada)
+
+	// Somebody who comes later hears and is heard, and who goes is not any more.
+	eve := arrive(t, n.all[1], "eve").join("lobby").talk()
+	eve.hears(all...)
+	cy.hears(eve)
+	bo.leave()
+	cy.hearsNot(bo, eve.talksOn)
+	for i, p := range append(all, eve) {
+		p.check(slices.Delete(slices.Clone(append(all, eve)), i, i+1)...)
+	}
 }

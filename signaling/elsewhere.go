@@ -77,6 +77,11 @@ func (g *Gateway) RunNodes(ctx context.Context) {
 	}
 }
 
+// Feed is sfu.ChannelHub's.
+func (g *Gateway) Feed(channelID string, to sfu.Outlet, slots int, pins []string) bool {
+	return g.channels.Feed(channelID, to, slots, pins)
+}
+
 func (o *others) close() {
 	if o != nil && o.cancel != nil {
 		o.cancel()

@@ -96,12 +96,13 @@ type Config struct {
 	Observer Observer
 	// Tally counts refusals, evictions and the like. Nil: nothing is counted.
 	Tally *tally.Tally
-	// Nodes are those that are one server with this one. Nil: it is alone. Voices and Hush are as in sfu.HubConfig.
+	// Nodes are those that are one server with this one. Nil: it is alone. Voices, Hush and Wants are as in sfu.HubConfig.
 	Nodes Nodes
 	// Refuges returns the URLs of the nodes where people go on when this one is gone, sorted. Nil: those of Nodes.
 	Refuges func() []string
 	Voices  func(node, channelID, userID string) sfu.Voice
 	Hush    func(node, channelID, userID string)
+	Wants   func(channelID string, slots int, pins []string)
 }
 
 // Gateway accepts WebSockets, runs a Conn on each, and has the Sessions. Which web pages may
@@ -171,7 +172,7 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 		Limits:   sfu.ChannelLimits{Capacity: cfg.ChannelCapacity, Channels: cfg.MaxChannels},
 		NameKeys: names.Keys, Floor: cfg.Floor,
 		Answer: answer, Peers: g.peers, Notifier: &notifier{gw: g}, Journal: g.journal,
-		Voices: cfg.Voices, Hush: cfg.Hush,
+		Voices: cfg.Voices, Hush: cfg.Hush, Wants: cfg.Wants,
 	}
 	if cfg.Nodes != nil {
 		g.others = &others{gw: g, nodes: cfg.Nodes}

@@ -46,6 +46,7 @@ type App struct {
 	// announcer knows where clients reach it.
 	announcer *announcer
 	relay     *relay // nil: no TURN
+	links     *links // nil: there are no other nodes
 	memory    *store.Store
 	people    *people.People
 	// tally counts refusals; see runSummary.
@@ -136,7 +137,13 @@ func (a *App) open(authority *auth.Authority) error {
 			return err
 		}
 	}
+	if err := a.openLinks(); err != nil {
+		return err
+	}
 	if err := a.openGateway(authority); err != nil {
+		return err
+	}
+	if err := a.links.start(a.gateway); err != nil {
 		return err
 	}
 	if err := a.openSignIn(authority); err != nil {
@@ -221,6 +228,9 @@ func (a *App) openGateway(authority *auth.Authority) error {
 	}
 	if a.relay != nil {
 		cfg.Relay = a.relay
+	}
+	if a.links != nil {
+		cfg.Voices, cfg.Hush, cfg.Wants = a.links.voice, a.links.relay.Hush, a.links.relay.Want
 	}
 	if a.gateway, err = signaling.NewGateway(cfg, authority, sfu.AnswerWith(a.media), a.log); err != nil {
 		return err
@@ -344,7 +354,7 @@ func (a *App) parts() []func(context.Context) {
 		func(ctx context.Context) { a.announcer.keepDiscovering(ctx, a.media, a.log) },
 	}
 	if a.cfg.Nodes != nil {
-		parts = append(parts, a.gateway.RunNodes)
+		parts = append(parts, a.gateway.RunNodes, a.links.run)
 	}
 	if a.signin != nil {
 		parts = append(parts, func(ctx context.Context) { tryProvider(ctx, a.signin, a.cfg.OIDC.Issuer, a.log) })
@@ -423,6 +433,7 @@ func (a *App) close(within time.Duration) error {
 	if a.relay != nil {
 		errs = append(errs, a.relay.Close())
 	}
+	a.links.close()
 	if a.media != nil {
 		errs = append(errs, a.media.Close())
 	}

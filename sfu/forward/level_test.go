@@ -53,7 +53,7 @@ func TestSlotCarriesLevels(t *testing.T) {
 		if level := p.Extension(id); len(level) != 1 || level[0] != levels[i] {
 			t.Errorf("packet %d says %v, want %d", i, level, levels[i])
 		}
-		if p.SSRC != 7 || p.CSRC() != 0 || len(p.Header) != levelHeaderLen {
+		if p.SSRC != 7 || p.CSRC() != 1 || len(p.Header) != levelHeaderLen {
 			t.Errorf("packet %d has SSRC %d, CSRC %d and %d bytes of header", i, p.SSRC, p.CSRC(), len(p.Header))
 		}
 	}

@@ -24,9 +24,9 @@ const (
 	// comment.
 	maxFirstSequenceNumber = 1<<15 - 1
 	// headerLen is the length of a slot's RTP header in bytes: the fixed part and one CSRC. levelHeaderLen is that of one with
-	// an audio level: the fixed part, and the extension's head and one word (RFC 8285 §4.2).
+	// an audio level: also the extension's head and one word (RFC 8285 §4.2).
 	headerLen      = rtp.FixedLen + rtp.CSRCLen
-	levelHeaderLen = rtp.FixedLen + 8
+	levelHeaderLen = headerLen + 8
 	// maxLevelID is the highest id of a header extension in the one-byte form.
 	maxLevelID = 14
 	// Payload types that, with RTP and RTCP on one port, look like RTCP (RFC 5761 §4).
@@ -57,8 +57,8 @@ type SlotConfig struct {
 	// REDPayloadType the listener negotiated for redundant audio (RFC 2198), with blocks of
 	// PayloadType, in the same ranges; 0 for none.
 	REDPayloadType uint8
-	// LevelID is under which id, 1 to 14, the packets say how loud they are (RFC 6464), in place of who talks; 0: they do not. It is
-	// for a stream that is forwarded once more, where the talker is known by its SSRC.
+	// LevelID is under which id, 1 to 14, the packets say how loud they are (RFC 6464), for a stream that is forwarded once more; 0:
+	// they do not.
 	LevelID uint8
 	// ClockRate of the timestamps in Hz, at most 192,000. 0 means DefaultClockRate.
 	ClockRate uint32
@@ -207,13 +207,13 @@ func NewSlot(c SlotConfig, w Writer) (*Slot, error) {
 		writer:      w,
 		rw:          newRewriter(c.ClockRate, c.FirstSequenceNumber, c.FirstTimestamp),
 	}
-	if c.LevelID == 0 {
-		s.length = headerLen
-		s.header[0] = rtp.Version<<6 | 1 // no padding, no extension, one CSRC
-	} else {
+	s.length = headerLen
+	s.header[0] = rtp.Version<<6 | 1 // no padding, no extension, one CSRC
+	if c.LevelID != 0 {
 		s.length = levelHeaderLen
-		s.header[0] = rtp.Version<<6 | 0x10                                              // no padding, an extension, no CSRC
-		copy(s.header[rtp.FixedLen:], []byte{0xbe, 0xde, 0, 1, c.LevelID << 4, 0, 0, 0}) // one element of one byte, and padding
+		s.header[0] |= 0x10 // an extension
+		// Its one element is of one byte; the rest is padding.
+		copy(s.header[headerLen:], []byte{0xbe, 0xde, 0, 1, c.LevelID << 4, 0, 0, 0})
 	}
 	binary.BigEndian.PutUint32(s.header[8:], c.SSRC)
 	return s, nil
@@ -386,9 +386,6 @@ func (s *Slot) putHeader(at placed, f *frame) {
 	}
 	binary.BigEndian.PutUint16(s.header[2:], uint16(at.index)) //nolint:gosec // the low 16 bits are sent
 	binary.BigEndian.PutUint32(s.header[4:], uint32(at.ts))    //nolint:gosec // the low 32 bits are sent
-	if s.length == headerLen {
-		binary.BigEndian.PutUint32(s.header[rtp.FixedLen:], f.ssrc)
-	} else {
-		s.header[levelHeaderLen-3] = f.level
-	}
+	binary.BigEndian.PutUint32(s.header[rtp.FixedLen:], f.ssrc)
+	s.header[levelHeaderLen-3] = f.level // beyond the header where none is told
 }

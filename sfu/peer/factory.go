@@ -89,6 +89,9 @@ func NewFactory(cfg Config) (*Factory, error) {
 // Addr returns the media port's address.
 func (f *Factory) Addr() netip.AddrPort { return f.engine.LocalAddrs()[0] }
 
+// Engine is the media port itself, for links to other servers.
+func (f *Factory) Engine() *wire.Engine { return f.engine }
+
 // Stats returns what was counted of the media port.
 func (f *Factory) Stats() wire.Stats { return f.engine.Stats() }
 

@@ -30,7 +30,7 @@ const (
 )
 
 //nolint:gochecknoglobals // constant
-var linkFormat = voice.Format{Opus: opusType, RED: redType, NACK: true, LevelID: levelID}
+var linkFormat = voice.Format{Opus: opusType, RED: redType, NACK: true, LevelID: levelID, Relayed: true}
 
 // Link is the way to one other node, from when it is told of until it is gone or begins anew. Its methods may be called from any goroutine.
 type Link struct {

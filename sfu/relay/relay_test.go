@@ -33,8 +33,8 @@ func TestVoiceCrossesALink(t *testing.T) {
 		require.EqualValues(t, i+1, number)
 	}
 	require.Equal(t, uint8(20), uint8(in.Meter().Read(time.Now()).Loudness.Level()))
-	_, known := in.SSRC()
-	require.True(t, known)
+	ssrc, _ := in.SSRC()
+	require.EqualValues(t, 1000, ssrc, "under its own SSRC")
 
 	// Another one comes later, and his voice is asked for after his line is told.
 	bob := alpha.enter("bob")

@@ -22,6 +22,8 @@ type Format struct {
 	NACK bool
 	// LevelID is the id of the audio-level header extension (RFC 6464); 0 for none.
 	LevelID uint8
+	// Relayed: the packets' SSRC is that of a line between servers, and the talker's own is in their CSRC list.
+	Relayed bool
 }
 
 // In is a talker's stream. Receive is called by one goroutine at a time, as wire.Receiver is; all other methods but Open may be called from
@@ -45,6 +47,7 @@ type In struct {
 	// Receive's own.
 	packet  rtp.Packet
 	red     repair.RED
+	line    uint32 // the packet's SSRC
 	heardAt time.Time
 	packets bounded.Bucket // at packetRate
 	bytes   bounded.Bucket // at byteRate
@@ -87,7 +90,7 @@ func (in *In) Meter() *speaker.Meter { return in.meter }
 // OnSpeech sets what is called each time the talker begins to speak, where Receive is. It must not block.
 func (in *In) OnSpeech(began func()) { in.onSpeech.Store(&began) }
 
-// SSRC returns the stream's SSRC; ok is false until its first packet.
+// SSRC returns the talker's SSRC; ok is false until its first packet.
 func (in *In) SSRC() (ssrc uint32, ok bool) {
 	ssrc = in.ssrc.Load()
 	return ssrc, ssrc != 0
@@ -112,6 +115,9 @@ func (in *In) Receive(out *wire.Batch, raw []byte, at time.Time) {
 	if in.packet.Unmarshal(raw) != nil {
 		in.drops.malformed.Add(1)
 		return
+	}
+	if in.line = in.packet.SSRC; in.format.Relayed {
+		in.packet.SSRC = in.packet.CSRC()
 	}
 	if reason := in.unwrapRED(); reason != nil {
 		reason.Add(1)
@@ -232,7 +238,7 @@ func (in *In) askForMissing(out *wire.Batch, at time.Time) {
 	if in.wanted = in.source.Requests(at, in.wanted[:0]); len(in.wanted) == 0 {
 		return
 	}
-	in.nack = repair.AppendNACK(in.nack[:0], in.reporter, in.ssrc.Load(), in.wanted)
+	in.nack = repair.AppendNACK(in.nack[:0], in.reporter, in.line, in.wanted)
 	// What cannot leave now is asked for again.
 	_ = in.endpoint.WriteRTCP(out, in.nack)
 }

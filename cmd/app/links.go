@@ -1,0 +1,167 @@
+package app
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"net/netip"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/sfu"
+	between "github.com/mini-livechat/mini-livechat/sfu/relay"
+	"github.com/mini-livechat/mini-livechat/signaling"
+	"github.com/mini-livechat/mini-livechat/signaling/cluster"
+)
+
+const (
+	// linkPurpose names what the key is for that nodes make their links' of.
+	linkPurpose   = "media links"
+	linkSecretLen = 32
+	// relink is how often it is looked where the other nodes are: they find out where they can be reached some time after they are there.
+	relink = time.Second
+)
+
+// links are the media links to the other nodes, as these come and go. The methods of a nil one, of a server that is alone, do nothing.
+type links struct {
+	relay   *between.Relay
+	nodes   signaling.Nodes
+	gateway *signaling.Gateway // nil before start
+	cancels []func()
+
+	mu sync.Mutex // held while links follow nodes
+	at map[cluster.NodeID]struct{}
+}
+
+// openLinks makes ready for links to other nodes, if there are any.
+func (a *App) openLinks() error {
+	if a.cfg.Nodes == nil {
+		return nil
+	}
+	secret, err := linkSecret(a.cfg)
+	if err != nil {
+		return err
+	}
+	l := &links{nodes: a.cfg.Nodes, at: make(map[cluster.NodeID]struct{})}
+	self := a.cfg.Nodes.Self()
+	l.relay = between.New(between.Config{
+		Self: between.Node(self), Secret: secret, Engine: a.media.Engine(),
+		Send: func(to between.Node, message []byte) error { return l.nodes.Publish(linkSubject(to.Boot), message) },
+		Feed: func(channelID string, over *between.Link, slots int, pins []string) bool {
+			return l.gateway.Feed(channelID, over, slots, pins)
+		},
+		Changed: func(node between.Node, up bool) {
+			if up {
+				a.log.Info("voice of another node comes", zap.String("node", node.Name))
+			} else {
+				a.log.Warn("no voice of another node comes any more; it is tried again", zap.String("node", node.Name))
+			}
+		},
+	})
+	a.links = l
+	return nil
+}
+
+// linkSecret is what no stranger knows and all nodes do.
+func linkSecret(cfg Config) ([]byte, error) {
+	if keyed, ok := cfg.Nodes.(interface {
+		Key(purpose string, length int) []byte
+	}); ok {
+		return keyed.Key(linkPurpose, linkSecretLen), nil
+	}
+	return hkdf.Key(sha256.New, []byte(cfg.Secret), nil, linkPurpose, linkSecretLen)
+}
+
+// linkSubject is what a start of a node listens to.
+func linkSubject(boot string) string { return cluster.SubjectRelay + "." + boot }
+
+// start has links follow the nodes. The gateway has its channels by then.
+func (l *links) start(gateway *signaling.Gateway) error {
+	if l == nil {
+		return nil
+	}
+	l.gateway = gateway
+	cancel, err := l.nodes.Subscribe(linkSubject(l.nodes.Self().Boot), func(from cluster.NodeID, message []byte) {
+		l.relay.Receive(between.Node(from), message)
+	})
+	if err != nil {
+		return err
+	}
+	l.cancels = []func(){cancel, l.nodes.Changed(l.changed)}
+	return nil
+}
+
+// changed is told which nodes come and go.
+func (l *links) changed(change cluster.Change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if change.Alive {
+		l.putLocked(change.Node)
+		return
+	}
+	delete(l.at, change.Node.ID)
+	l.relay.Remove(between.Node(change.Node.ID))
+}
+
+// follow has there be a link to each node that says where it can be reached, and to no other.
+func (l *links) follow() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	there := make(map[cluster.NodeID]struct{})
+	for _, n := range l.nodes.Nodes()[1:] {
+		there[n.ID] = struct{}{}
+		l.putLocked(n)
+	}
+	for id := range l.at {
+		if _, ok := there[id]; !ok {
+			delete(l.at, id)
+			l.relay.Remove(between.Node(id))
+		}
+	}
+}
+
+func (l *links) putLocked(n cluster.Node) {
+	if len(n.Media) > 0 {
+		l.at[n.ID] = struct{}{}
+		l.relay.Put(between.Node(n.ID), n.Media)
+	}
+}
+
+// run keeps the links until ctx is done.
+func (l *links) run(ctx context.Context) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() { l.relay.Run(ctx) })
+	ticker := time.NewTicker(relink)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			l.follow()
+		}
+	}
+}
+
+// close ends all links, which the media port must outlive.
+func (l *links) close() {
+	if l == nil {
+		return
+	}
+	for _, cancel := range l.cancels {
+		cancel()
+	}
+	l.relay.Close()
+}
+
+// voice is what is heard of somebody on another node.
+func (l *links) voice(node, channelID, userID string) sfu.Voice {
+	return l.relay.Voice(node, channelID, userID)
+}
+
+// MediaForNodes are the addresses at which other nodes reach the media port: those announced to all, of which the first that a node has a way to
+// is used, and all are taken as the sender's.
+func (a *App) MediaForNodes() []netip.AddrPort { return a.announcer.mediaAddrs(signaling.Arrival{}) }
