@@ -339,8 +339,8 @@ func TestGatewayChatWhenTheDiskIsInTrouble(t *testing.T) {
 	disk, err := sql.Open("sqlite", filepath.Join(data, store.FileName))
 	require.NoError(t, err)
 	defer disk.Close()
-	_, err = disk.ExecContext(t.Context(), "CREATE TRIGGER full BEFORE INSERT ON messages BEGIN SELECT RAISE(ABORT, 'disk full'); END;"+
-		"CREATE TRIGGER full2 BEFORE UPDATE ON messages BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+	_, err = disk.ExecContext(t.Context(), "CREATE TRIGGER full BEFORE INSERT ON messages BEGIN DELETE FROM missing; END;"+
+		"CREATE TRIGGER full2 BEFORE UPDATE ON messages BEGIN DELETE FROM missing; END")
 	require.NoError(t, err)
 	bob.events = nil
 	ada.fails(protocol.OpMessageCreate, protocol.MessageCreate{ChannelID: "lobby", Content: "lost", Nonce: "n"}, protocol.CodeStorage)

@@ -165,7 +165,7 @@ func TestPeopleAreSeen(t *testing.T) {
 		var user httpapi.AdminUser
 		require.NoError(t, admin.Do(t.Context(), http.MethodGet, "/api/admin/users/Ada", nil, &user))
 		return user.SeenAt != nil && time.Since(*user.SeenAt) < time.Minute
-	}, 10*time.Second, 20*time.Millisecond)
+	}, patience, 20*time.Millisecond)
 }
 
 // What was somebody's who is forgotten is nobody's at once; and the audit does not tell moderators of channels that they may not know of.

@@ -96,10 +96,10 @@ func TestGatewaySecretsAreExchangedWithoutARestart(t *testing.T) {
 	writeSecrets(t, path, newerSecret)
 	since := time.Now()
 	took, reason := older.refused(since)
-	require.Less(t, took, within)
+	require.Less(t, took, within+slowMachine)
 	require.Equal(t, "invalid token: it was signed with another secret", reason)
 	took, _ = guest.refused(since)
-	require.Less(t, took, within)
+	require.Less(t, took, within+slowMachine)
 	newer.ack(protocol.OpChannelList, struct{}{}, nil)
 
 	c := dial(t, s)
@@ -121,12 +121,13 @@ func TestGatewaySessionEndsWithItsToken(t *testing.T) {
 	stays.joinChannel("lobby")
 	// "exp" is in whole seconds, and cut off.
 	began := time.Now()
-	ends := began.Add(3 * time.Second).Truncate(time.Second)
+	const lifetime = 8 * time.Second
+	ends := began.Add(lifetime).Truncate(time.Second)
 	authority, err := auth.New([]byte(testSecret))
 	require.NoError(t, err)
-	token, err := authority.Mint(auth.Identity{UserID: "ada"}, began, 3*time.Second)
+	token, err := authority.Mint(auth.Identity{UserID: "ada"}, began, lifetime)
 	require.NoError(t, err)
-	cleos, err := authority.Mint(auth.Identity{UserID: "cleo"}, began, 3*time.Second)
+	cleos, err := authority.Mint(auth.Identity{UserID: "cleo"}, began, lifetime)
 	require.NoError(t, err)
 	ada := with(t, s, token)
 	ada.joinChannel("lobby")
@@ -136,7 +137,7 @@ func TestGatewaySessionEndsWithItsToken(t *testing.T) {
 
 	took, reason := ada.refused(ends)
 	require.GreaterOrEqual(t, took, time.Duration(0), "not before its time")
-	require.Less(t, took, within)
+	require.Less(t, took, within+slowMachine)
 	require.Equal(t, "invalid token: it has expired", reason)
 
 	// RESUME does not outlive it: neither of who had a connection, nor of who had not.
@@ -155,7 +156,7 @@ func TestGatewaySessionEndsWithItsToken(t *testing.T) {
 			leaves++
 		}
 	}
-	require.Less(t, time.Since(ends), within+time.Second, "the others are told")
+	require.Less(t, time.Since(ends), within+slowMachine, "the others are told")
 }
 
 // revoke is what livechat revoke does, beside the server or without.
@@ -189,7 +190,7 @@ func TestGatewayTokensAreRevoked(t *testing.T) {
 	since := time.Now()
 	revoke(t, data, httpapi.AdminRevocation{TokenID: id, ExpiresAt: expires.UnixMilli()})
 	took, reason := ada.refused(since)
-	require.Less(t, took, within)
+	require.Less(t, took, within+slowMachine)
 	require.Equal(t, "invalid token: it was revoked", reason)
 	dial(t, s).invalid(ada.resumption(), "unknown")
 	refused(token)

@@ -104,14 +104,13 @@ func TestRelayIsDeadWithItsSession(t *testing.T) {
 			ended := time.Now()
 			for _, client := range clients {
 				for client.CreatePermission(media) == nil {
-					require.Less(t, time.Since(ended), time.Second, "the allocation lives")
+					require.Less(t, time.Since(ended), time.Second+slowMachine, "the allocation lives")
 				}
 			}
 			for _, transport := range []string{"udp", "tcp"} {
 				_, err := turnClient(t, &ready, transport).Allocate()
 				require.ErrorContains(t, err, "401", "the credentials live")
 			}
-			require.Less(t, time.Since(ended), 2*time.Second)
 		})
 	}
 }

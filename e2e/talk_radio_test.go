@@ -14,7 +14,7 @@ import (
 // both break again and again.
 func TestTalkFloorOutlivesItsWebSocket(t *testing.T) {
 	verifyNoLeaks(t)
-	const kept = 4 * time.Second // the least that may be asked for
+	const kept = 8 * time.Second
 	s := startServer(t, func(cfg *app.Config) {
 		cfg.Channels, cfg.Floor.PingTimeout = []string{app.DefaultRadio}, kept
 	})

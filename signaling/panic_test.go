@@ -107,7 +107,7 @@ func ask(tb testing.TB, ws *websocket.Conn, op protocol.Op, d any) {
 
 func next(tb testing.TB, ws *websocket.Conn) protocol.Frame {
 	tb.Helper()
-	require.NoError(tb, ws.SetReadDeadline(time.Now().Add(20*time.Second)))
+	require.NoError(tb, ws.SetReadDeadline(time.Now().Add(time.Minute)))
 	_, data, err := ws.ReadMessage()
 	require.NoError(tb, err)
 	frame, err := protocol.Decode(data)

@@ -47,7 +47,7 @@ func TestTraceThatIsNotRead(t *testing.T) {
 			if line.Op != "" {
 				seen++
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			require.Fail(t, "not all is accounted for", "%d seen, %d lost", seen, lost)
 		}
 	}

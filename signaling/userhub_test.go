@@ -50,9 +50,10 @@ func TestUserHubRegisterAndUnregister(t *testing.T) {
 // registered at any time, and the last to come stays.
 func TestUserHubTakeoverRace(t *testing.T) {
 	hub := NewUserHub()
-	var registered, most atomic.Int32
+	var came, registered, most atomic.Int32
 	var all sync.WaitGroup
 	const sessions = 64
+	lastCame := make(chan struct{})
 	survivors := make(chan *Session, sessions)
 	for range sessions {
 		all.Go(func() {
@@ -68,6 +69,13 @@ func TestUserHubTakeoverRace(t *testing.T) {
 			if n := registered.Add(1); n > most.Load() {
 				most.Store(n)
 			}
+			if came.Add(1) == sessions {
+				close(lastCame)
+			}
+			select {
+			case <-s.conn.done:
+			case <-lastCame: // whoever gave way has been told
+			}
 			select {
 			case <-s.conn.done:
 				registered.Add(-1)
@@ -75,7 +83,7 @@ func TestUserHubTakeoverRace(t *testing.T) {
 					t.Error("a registered session was not in the hub")
 				}
 				close(s.gone)
-			case <-time.After(500 * time.Millisecond):
+			default:
 				survivors <- s
 			}
 		})

@@ -33,7 +33,7 @@ func TestCertificateIsTriedAtTheStart(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
-	require.Eventually(t, func() bool { return logged.FilterMessage(noCertificate).Len() == 1 }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return logged.FilterMessage(noCertificate).Len() == 1 }, patience, 10*time.Millisecond)
 	cancel()
 	require.NoError(t, <-ended)
 	require.Equal(t, "voice.example.org", logged.FilterMessage(noCertificate).All()[0].ContextMap()["domain"])

@@ -31,7 +31,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // writeCertificate makes a certificate for localhost with this serial number and writes it
 // to the two files that the configuration names.

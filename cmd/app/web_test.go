@@ -25,10 +25,10 @@ func hurry(t *testing.T) func(*App) {
 				deadline *time.Duration
 				soon     time.Duration
 			}{
-				{&w.server.ReadHeaderTimeout, 100 * time.Millisecond},
-				{&w.server.ReadTimeout, 200 * time.Millisecond},
-				{&w.server.WriteTimeout, time.Second},
-				{&w.server.IdleTimeout, 200 * time.Millisecond},
+				{&w.server.ReadHeaderTimeout, 500 * time.Millisecond},
+				{&w.server.ReadTimeout, time.Second},
+				{&w.server.WriteTimeout, 2 * time.Second},
+				{&w.server.IdleTimeout, time.Second},
 			} {
 				require.Greater(t, *one.deadline, one.soon)
 				*one.deadline = one.soon
@@ -107,7 +107,7 @@ func TestWebSocketHasNoDeadlineOfHTTP(t *testing.T) {
 	hello := make([]byte, 4)
 	_, err = io.ReadFull(reader, hello)
 	require.NoError(t, err)
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(2*time.Second))) // beyond all of them
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(3*time.Second))) // beyond all of them
 	_, err = io.Copy(io.Discard, reader)
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded, "the server has ended it")
 }

@@ -21,7 +21,7 @@ import (
 // guestOf is a guest of a server, until the end of the test.
 func guestOf(t *testing.T, a *App, name string, change ...func(*client.Options)) *client.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	guest, err := client.Guest(ctx, a.URL(), name)
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func guestOf(t *testing.T, a *App, name string, change ...func(*client.Options))
 
 func joined(t *testing.T, c *client.Client, channel string) *client.Call {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	call, err := c.Join(ctx, channel, client.JoinOptions{})
 	require.NoError(t, err)
@@ -71,7 +71,7 @@ func TestOperatorAsksWhy(t *testing.T) {
 		report, err = a.gateway.Why(t.Context(), "Lis", tom.UserID())
 		require.NoError(t, err)
 		return report.Cause == string(why.OutputMuted)
-	}, 20*time.Second, 10*time.Millisecond, "the last was %v", &report)
+	}, patience, 10*time.Millisecond, "the last was %v", &report)
 	require.True(t, report.Asked)
 	require.Zero(t, *report.Playback.Volume)
 	require.Positive(t, *report.Playback.Packets, "the client says what arrived")
@@ -85,7 +85,7 @@ func TestOperatorAsksWhy(t *testing.T) {
 	require.Eventually(t, func() bool { // who has just joined is given some seconds
 		report, err := a.gateway.Why(t.Context(), "Tom", "Lis")
 		return err == nil && report.Cause == string(why.NoPackets)
-	}, 20*time.Second, 10*time.Millisecond, "a client that sends nothing")
+	}, patience, 10*time.Millisecond, "a client that sends nothing")
 	_, err := a.gateway.Why(t.Context(), "Nobody", "Tom")
 	require.ErrorIs(t, err, people.ErrUnknown)
 	_, err = a.gateway.Why(t.Context(), "Tom", "Nobody")
@@ -113,7 +113,7 @@ func TestOperatorAsksOnlyWhoAnswers(t *testing.T) {
 		report, unknown := a.gateway.Why(t.Context(), "Raw", tom.UserID())
 		require.False(t, report.Asked)
 		return unknown == nil && report.Cause == string(why.NotInChannel)
-	}, 10*time.Second, 10*time.Millisecond, "READY comes before others know of the session")
+	}, patience, 10*time.Millisecond, "READY comes before others know of the session")
 	frame, err = protocol.EncodeRequest(protocol.OpHeartbeat, "2", protocol.Heartbeat{})
 	require.NoError(t, err)
 	require.NoError(t, conn.WriteMessage(websocket.TextMessage, frame))

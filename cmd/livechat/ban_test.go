@@ -38,7 +38,7 @@ func TestOperatorBans(t *testing.T) {
 	require.Equal(t, "guest-2", deeds[0].UserID)
 	require.Nil(t, deeds[0].Until)
 	require.Equal(t, "loud", deeds[1].Reason)
-	require.WithinDuration(t, deeds[1].At.Add(time.Hour), *deeds[1].Until, time.Second)
+	require.WithinDuration(t, deeds[1].At.Add(time.Hour), *deeds[1].Until, patience)
 	said, _ = o.does("ban", "--json")
 	var bans []printedBan
 	require.NoError(t, json.Unmarshal([]byte(said), &bans))

@@ -27,7 +27,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
-const patience = 10 * time.Second
+const patience = time.Minute
 
 func newFactory(t *testing.T, change ...func(*Config)) *Factory {
 	t.Helper()

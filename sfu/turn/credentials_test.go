@@ -181,7 +181,7 @@ func TestRevokeClosesAllocations(t *testing.T) {
 	revoked := time.Now()
 	r.Revoke("ada")
 	require.Equal(t, 1, r.Stats().Allocations, "when Revoke returns they are closed")
-	require.Less(t, time.Since(revoked), time.Second)
+	require.Less(t, time.Since(revoked), 20*time.Second)
 	for _, c := range clients {
 		for range 20 {
 			c.indicate(publicV4(), "too late")

@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // Attributes that pion/stun names but does not write (RFC 8656, section 18).
 func requestedTransport() stun.Setter { return raw(stun.AttrRequestedTransport, 17, 0, 0, 0) }

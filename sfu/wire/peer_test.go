@@ -23,7 +23,7 @@ import (
 // Peers for the tests: a server side as sfu will build it, on an Engine, and a plain pion client.
 
 const (
-	pollTimeout = 10 * time.Second
+	pollTimeout = 45 * time.Second
 	tick        = 5 * time.Millisecond
 )
 

@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // testTimeout bounds everything a test waits for.
-const testTimeout = 10 * time.Second
+const testTimeout = time.Minute
 
 func testContext(tb testing.TB) context.Context {
 	tb.Helper()

@@ -12,7 +12,7 @@ import (
 // Who was told when to come back comes then, and not before; once, since the next end was not announced.
 func TestReconnectSaysWhenToComeBack(t *testing.T) {
 	t.Parallel()
-	const after = 700 * time.Millisecond // beyond the first pause of the back-off
+	const after = 4 * time.Second // far beyond the first pause of the back-off
 	closed, came := make(chan time.Time, 2), make(chan time.Time, 2)
 	srv, _ := comings(t, func(c *fakeConn) {
 		c.identify()

@@ -52,7 +52,7 @@ func open(t *testing.T, configure ...func(*signin.Config)) *house {
 	require.NoError(t, err)
 	core, log := observer.New(zap.DebugLevel)
 	h.log = log
-	client := &http.Client{Transport: &http.Transport{}, Timeout: 5 * time.Second}
+	client := &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}
 	t.Cleanup(client.CloseIdleConnections)
 	cfg := signin.Config{
 		Issuer: h.provider.Issuer, ClientID: signintest.ClientID, ClientSecret: signintest.ClientSecret, Scopes: []string{"profile"},
@@ -298,7 +298,7 @@ func TestTheProviderIsDown(t *testing.T) {
 
 	// It is asked again after a moment, and nobody has to restart anything.
 	h.provider.Down(false)
-	require.Eventually(t, func() bool { return h.begin(browser).Fragment == "" }, 10*time.Second, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return h.begin(browser).Fragment == "" }, time.Minute, 100*time.Millisecond)
 	require.Contains(t, h.signIn("ada"), "token")
 
 	// It goes while somebody is there.

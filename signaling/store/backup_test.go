@@ -123,7 +123,7 @@ func TestDeletedTextIsGone(t *testing.T) {
 		return Limits{1000, 1 << 62}
 	}}
 	require.NoError(t, tend.forget(t.Context(), noon))
-	require.Eventually(t, func() bool { return len(found(path, path+"-wal")) == 0 }, 5*retryInterval, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return len(found(path, path+"-wal")) == 0 }, patience, 20*time.Millisecond)
 	to := filepath.Join(t.TempDir(), "copy.db")
 	_, err := Backup(t.Context(), path, to, false)
 	require.NoError(t, err)
@@ -156,7 +156,7 @@ func TestLogIsEmptiedAfterReading(t *testing.T) {
 	require.NotZero(t, size())
 	require.Less(t, slowest, 2*time.Second, "the log is waited for")
 	require.NoError(t, rows.Close())
-	require.Eventually(t, func() bool { return size() == 0 }, 5*retryInterval, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return size() == 0 }, patience, 20*time.Millisecond)
 }
 
 func TestBackupOverwritesNothing(t *testing.T) {

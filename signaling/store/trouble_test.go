@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // A store of a file that cannot be opened answers everything with ErrTrouble, says which copy to restore, and touches nothing.
 func TestAiling(t *testing.T) {
