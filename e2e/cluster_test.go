@@ -40,6 +40,7 @@ func startNodes(t *testing.T, names []string, configure ...func(*app.Config)) *n
 		node := n.net.Start(name)
 		n.all = append(n.all, startServer(t, append([]func(*app.Config){func(c *app.Config) {
 			c.Secret, c.AllowGuests, c.Nodes = testSecret, new(true), node
+			c.RequestRate, c.RequestBurst = 10*c.RequestRate, 10*c.RequestBurst // a test asks until it is so
 		}}, configure...)...))
 		here := n.all[len(n.all)-1]
 		node.Say(cluster.Status{URL: here.URL, Media: []netip.AddrPort{here.media}})
@@ -48,43 +49,62 @@ func startNodes(t *testing.T, names []string, configure ...func(*app.Config)) *n
 	return n
 }
 
-// until reads events until one of this op is as wanted; what comes before is skipped. data is what was wanted.
+// until returns the first event of this op that is as wanted. The others stay where they are: what comes of different nodes has no order.
 func until[T any](c *raw, op protocol.Op, what string, wanted func(T) bool) T {
 	c.t.Helper()
-	for range 200 {
+	began := time.Now()
+	for i := 0; ; i++ {
+		for i >= len(c.events) {
+			require.Less(c.t, time.Since(began), 3*patience, "never told: %s", what)
+			if frame := c.read(); frame.S != 0 {
+				c.events = append(c.events, frame)
+			}
+		}
 		var d T
-		c.event(op, &d)
+		if c.events[i].Op != op {
+			continue
+		}
+		require.NoError(c.t, c.events[i].Bind(&d))
 		if wanted(d) {
+			c.events = slices.Delete(c.events, i, i+1)
 			return d
 		}
 	}
-	c.t.Fatalf("never told: %s", what)
-	panic("not reached")
 }
 
-func (c *raw) untilMember(kind protocol.ChannelEventKind, userID string) protocol.ChannelEvent {
+func (c *raw) untilJoin(userID string, wanted func(*protocol.Member) bool) {
 	c.t.Helper()
-	return until(c, protocol.OpChannelEvent, fmt.Sprint(kind, " of ", userID), func(e protocol.ChannelEvent) bool {
-		return e.Event == kind && e.Member != nil && e.Member.UserID == userID
+	until(c, protocol.OpChannelEvent, userID+" joins", func(e protocol.ChannelEvent) bool {
+		return e.Event == protocol.ChannelEventJoin && e.Member.UserID == userID && wanted(e.Member)
 	})
 }
+
+func (c *raw) untilLeave(userID string, cause protocol.LeaveCause) {
+	c.t.Helper()
+	until(c, protocol.OpChannelEvent, userID+" leaves: "+string(cause), func(e protocol.ChannelEvent) bool {
+		return e.Event == protocol.ChannelEventLeave && e.Member.UserID == userID && e.Cause == cause
+	})
+}
+
+func anyhow(*protocol.Member) bool { return true }
 
 func (c *raw) untilState(what, userID string, wanted func(protocol.VoiceStateEvent) bool) {
 	c.t.Helper()
 	until(c, protocol.OpVoiceStateEvent, what, func(e protocol.VoiceStateEvent) bool { return e.UserID == userID && wanted(e) })
 }
 
-// untilAll waits until so many are in a channel, as a node knows it.
+// untilCount waits until so many are in a channel, as a node knows it.
 func (c *raw) untilCount(channelID string, want int) {
 	c.t.Helper()
-	eventually(c.t, fmt.Sprintf("%d in %s", want, channelID), func() bool {
+	count := -1
+	for began := time.Now(); count != want; time.Sleep(200 * time.Millisecond) { // as often as one may ask
+		require.Less(c.t, time.Since(began), 3*patience, "%d in %s, not %d", count, channelID, want)
 		for _, info := range listed(c) {
 			if info.ChannelID == channelID {
-				return info.MemberCount == want
+				count = info.MemberCount
 			}
 		}
-		return false
-	})
+	}
 }
 
 // People on three nodes are in one channel: they see each other come, mute, raise hands, write, be moderated and go.
@@ -105,7 +125,7 @@ func TestClusterIsOneCommunity(t *testing.T) {
 	ben.untilCount("lobby", 2)
 	ben.joinChannel("lobby")
 	for _, c := range []*raw{root, cy} {
-		require.Equal(t, "ben", c.untilMember(protocol.ChannelEventJoin, "ben").Member.Name)
+		c.untilJoin("ben", func(m *protocol.Member) bool { return m.Name == "ben" })
 	}
 	until(cy, protocol.OpPresenceEvent, "ben is there", func(e protocol.Presence) bool {
 		for _, channel := range e.Channels {
@@ -127,14 +147,23 @@ func TestClusterIsOneCommunity(t *testing.T) {
 	root.untilState("ben is mute", "ben", func(e protocol.VoiceStateEvent) bool { return e.SelfMute })
 	root.untilState("cy's hand", "cy", func(e protocol.VoiceStateEvent) bool { return e.HandAt != 0 })
 
+	// Why somebody is not heard.
+	var found protocol.WhyFound
+	cy.ack(protocol.OpWhy, protocol.Why{UserID: "ben"}, &found)
+	require.Equal(t, "muted", found.Cause)
+	cy.ack(protocol.OpSubscribe, protocol.Subscribe{Exclude: []string{"root"}}, nil)
+	cy.ack(protocol.OpWhy, protocol.Why{UserID: "root"}, &found)
+	require.Contains(t, []string{"connecting", "no_udp"}, found.Cause, "that is found on root's node")
+	cy.ack(protocol.OpWhy, protocol.Why{UserID: "nobody"}, &found)
+	require.Equal(t, "not_here", found.Cause)
+
 	// Messages, in one order for each author.
 	for i := range 5 {
 		ben.ack(protocol.OpMessageCreate, protocol.MessageCreate{ChannelID: "lobby", Content: fmt.Sprint("text ", i)}, nil)
 	}
 	for _, c := range []*raw{root, cy} {
 		for i := range 5 {
-			var m protocol.MessageEvent
-			c.event(protocol.OpMessageEvent, &m)
+			m := until(c, protocol.OpMessageEvent, "a message", func(protocol.MessageEvent) bool { return true })
 			require.Equal(t, fmt.Sprint("text ", i), m.Content)
 			require.Equal(t, "ben", m.AuthorName)
 		}
@@ -155,17 +184,26 @@ func TestClusterIsOneCommunity(t *testing.T) {
 	until(cy, protocol.OpModerationEvent, "ben is moved", func(e protocol.ModerationEvent) bool {
 		return e.Action == protocol.ModerationMove && e.UserID == "ben" && e.ToChannelID == "den" && e.ByID == "root"
 	})
-	require.Equal(t, protocol.LeaveMoved, root.untilMember(protocol.ChannelEventLeave, "ben").Cause)
+	root.untilLeave("ben", protocol.LeaveMoved)
 	root.ack(protocol.OpMemberMove, protocol.MemberMove{UserID: "ben", ChannelID: "lobby"}, nil)
-	root.untilMember(protocol.ChannelEventJoin, "ben")
+	root.untilJoin("ben", anyhow)
 	root.ack(protocol.OpMemberKick, protocol.MemberKick{UserID: "ben", Reason: "out"}, nil)
 	until(cy, protocol.OpModerationEvent, "ben is put out", func(e protocol.ModerationEvent) bool {
 		return e.Action == protocol.ModerationKick && e.Reason == "out"
 	})
 	require.Equal(t, protocol.CloseKicked, ben.closed())
-	require.Equal(t, protocol.LeaveKicked, cy.untilMember(protocol.ChannelEventLeave, "ben").Cause)
+	cy.untilLeave("ben", protocol.LeaveKicked)
 	ben = identifyAs(t, n.all[2], "ben", false)
 	ben.fails(protocol.OpChannelJoin, protocol.ChannelJoin{ChannelID: "lobby", SDPOffer: offer(t, 1, 1)}, protocol.CodeAccessDenied)
+
+	// What was done is in the audit, once.
+	var audit protocol.Audit
+	identifyAs(t, n.all[1], "mod", true).ack(protocol.OpAudit, protocol.AuditRequest{}, &audit)
+	actions := []protocol.ModerationAction{}
+	for _, d := range audit.Deeds {
+		actions = append(actions, d.Action)
+	}
+	require.Equal(t, []protocol.ModerationAction{"kick", "move", "move", "unmute", "mute"}, actions)
 
 	// One session for each user.
 	again := identifyAs(t, n.all[0], "ben", false)
@@ -196,9 +234,8 @@ func TestClusterIsOneCommunity(t *testing.T) {
 	// A node dies: its people go after the grace.
 	n.net.Kill("n3")
 	died := time.Now()
-	require.Equal(t, protocol.LeaveGone, root.untilMember(protocol.ChannelEventLeave, "cy").Cause)
+	root.untilLeave("cy", protocol.LeaveGone)
 	require.Greater(t, time.Since(died), 2*time.Second, "there was no grace")
-	root.untilCount("lobby", 1)
 }
 
 // On two sides of a partition all go on, and they find together again.
@@ -210,12 +247,12 @@ func TestClusterPartition(t *testing.T) {
 	ben.joinChannel("lobby")
 	ada.untilCount("lobby", 2)
 	n.net.Part([]string{"n1"}, []string{"n2"})
-	ada.untilMember(protocol.ChannelEventLeave, "ben")
-	ben.untilMember(protocol.ChannelEventLeave, "ada")
+	ada.untilLeave("ben", protocol.LeaveGone)
+	ben.untilLeave("ada", protocol.LeaveGone)
 	ada.ack(protocol.OpVoiceState, protocol.VoiceState{SelfMute: new(true)}, nil)
 	n.net.Heal()
-	require.True(t, ben.untilMember(protocol.ChannelEventJoin, "ada").Member.SelfMute)
-	ada.untilMember(protocol.ChannelEventJoin, "ben")
+	ben.untilJoin("ada", func(m *protocol.Member) bool { return m.SelfMute })
+	ada.untilJoin("ben", anyhow)
 }
 
 // Voice goes from each node to each other: everybody hears exactly the others, and nobody who mutes.

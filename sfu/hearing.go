@@ -39,13 +39,20 @@ type Media struct {
 	LastSeen time.Time
 }
 
-// Hear returns how things stand between two members, who need not be in the same channel.
-func Hear(listener, talker *Member, now time.Time) Hearing {
-	h := Hearing{Slot: -1, Together: listener.channel == talker.channel}
-	talker.heardBy(&h)
-	listener.hearsFrom(&h, talker)
-	h.Voice = talker.peer.Meter().Read(now)
-	h.TalkerMedia, h.ListenerMedia = talker.peer.media(), listener.peer.media()
+// Said returns how things stand with what a member says: Talker, Turns, Open, Holder, Voice and TalkerMedia.
+func (m *Member) Said(now time.Time) Hearing {
+	var h Hearing
+	m.heardBy(&h)
+	h.Voice = m.peer.Meter().Read(now)
+	h.TalkerMedia = m.peer.media()
+	return h
+}
+
+// Hears returns how things stand with what a member hears of somebody in a channel, who need not be on this node: the rest.
+func (m *Member) Hears(c *Channel, userID string) Hearing {
+	h := Hearing{Slot: -1, Together: m.channel == c}
+	m.hearsFrom(&h, c, userID)
+	h.ListenerMedia = m.peer.media()
 	return h
 }
 
@@ -63,21 +70,20 @@ func (m *Member) heardBy(h *Hearing) {
 }
 
 // hearsFrom fills in what is the listener's.
-func (m *Member) hearsFrom(h *Hearing, talker *Member) {
+func (m *Member) hearsFrom(h *Hearing, of *Channel, userID string) {
 	c := m.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h.Listener = m.self.info()
-	if t := talker.leg.talker; t != nil && m != talker {
-		h.Excluded = m.leg.listener.Excludes(t)
-	}
-	h.Tuned = m.scanner.tunedTo(talker.channel)
+	_, exclude := m.leg.listener.Subscriptions()
+	h.Excluded = slices.Contains(exclude, userID)
+	h.Tuned = m.scanner.tunedTo(of)
 	infos := c.board.describe(m.leg)
 	h.ScannerSlots = len(infos) - len(m.leg.slots)
 	for _, info := range infos {
 		h.Slots = append(h.Slots, info.UserID)
 	}
-	h.Slot = slices.Index(h.Slots, talker.self.userID)
+	h.Slot = slices.Index(h.Slots, userID)
 }
 
 // tunedTo reports whether c is among those that are listened to.

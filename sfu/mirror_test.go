@@ -134,7 +134,7 @@ func TestMirrors(t *testing.T) {
 			r := newRoster(ChannelInfo{ID: "den", Settings: Settings{Capacity: 2}})
 			_, err := r.enter(&occupant{userID: "ada", name: "Ada"})
 			require.NoError(t, err)
-			var told []Event
+			var told []Event //nolint:prealloc // nil where nothing is told
 			for _, one := range test.do(&r) {
 				require.Contains(t, one.to, "ada")
 				told = append(told, one.event)
@@ -161,12 +161,12 @@ func (s *spreadings) say(format string, args ...any) {
 	s.said = append(s.said, fmt.Sprintf(format, args...))
 }
 func (s *spreadings) MemberEntered(c string, m MemberInfo) { s.say("%s enters %s", m.UserID, c) }
-func (s *spreadings) MemberChanged(c string, m MemberInfo, _ string) {
+func (s *spreadings) MemberChanged(_ string, m MemberInfo, _ string) {
 	s.say("%s mute %v", m.UserID, m.SelfMute)
 }
 func (s *spreadings) MemberLeft(_, id string, cause LeaveCause) { s.say("%s %s", id, cause) }
 func (s *spreadings) Speaking(_ string, speakers []SpeakerInfo) {
-	ids := []string{}
+	ids := make([]string, 0, len(speakers))
 	for _, one := range speakers {
 		ids = append(ids, one.UserID)
 	}
@@ -249,7 +249,7 @@ func TestSpeakersOfAllNodes(t *testing.T) {
 			media.say(20, time.Now())
 			for _, call := range notifier.take() {
 				if e, ok := call.event.(SpeakersChanged); ok {
-					ids := []string{}
+					ids := make([]string, 0, len(e.Speakers))
 					for _, s := range e.Speakers {
 						ids = append(ids, s.UserID)
 					}

@@ -28,6 +28,9 @@ type Nodes interface {
 // askPatience is how long another node may take to carry something out.
 const askPatience = 5 * time.Second
 
+// goPatience is how long somebody who talks on another node by now may take to leave one that is about to go.
+const goPatience = 3 * time.Second
+
 // errElsewhere: what is asked is decided on another node.
 var errElsewhere = errors.New("the channel is on another node")
 
@@ -166,9 +169,14 @@ func (o *others) Channel(id string) *sfu.Channel {
 	return c
 }
 
-// Superseded implements mirror.Node.
+// Superseded implements mirror.Node. From a node that is about to go people go by themselves, when they talk on another one.
 func (o *others) Superseded(userID string, rank uint64) {
-	if s := o.gw.users.Get(userID); s != nil && s.rank == rank {
+	s := o.gw.users.Get(userID)
+	switch {
+	case s == nil || s.rank != rank:
+	case o.gw.Draining():
+		time.AfterFunc(goPatience, func() { s.end(protocol.CloseReplaced) })
+	default:
 		s.end(protocol.CloseReplaced)
 	}
 }
@@ -233,6 +241,8 @@ type outcome struct {
 	Unkept bool `json:"unkept,omitempty"`
 	// State is of who may speak by now, or no more.
 	State *protocol.VoiceStateEvent `json:"state,omitempty"`
+	// Said is what is known of what somebody says.
+	Said *spoken `json:"said,omitempty"`
 }
 
 // refusedError is what another node refuses.
@@ -304,6 +314,13 @@ func (g *Gateway) do(ctx context.Context, d deed, found *outcome) error {
 	case protocol.OpMemberBan:
 		_, err := g.banHere(ctx, d.By, d.UserID, d.Lasts, d.Reason, func(error) {})
 		return err
+	case protocol.OpWhy:
+		s := g.users.Get(d.UserID)
+		if s == nil {
+			return fmt.Errorf("%w: %q is not here", people.ErrUnknown, d.UserID)
+		}
+		found.Said = new(s.spoken(time.Now()))
+		return nil
 	case protocol.OpHand:
 		return g.letSpeakHere(ctx, d.By, d.UserID, d.On, func(now protocol.VoiceStateEvent) { found.State = &now })
 	default:

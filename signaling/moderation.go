@@ -38,13 +38,8 @@ func rank(id auth.Identity, channel *sfu.Channel) auth.Role {
 	return id.Role
 }
 
-// acts returns on whom this user acts, if they may: as a moderator, and on nobody who is one too. everywhere says that they may on the
+// acts returns on whom somebody acts, if they may: as a moderator, and on nobody who is one too. everywhere says that they may on the
 // whole server, and not only in the channel where the other is.
-func (s *Session) acts(userID string) (t target, everywhere bool, err error) {
-	return s.gw.acts(s.who(), userID)
-}
-
-// acts is as that of a Session.
 func (g *Gateway) acts(by auth.Identity, userID string) (t target, everywhere bool, err error) {
 	if userID == "" {
 		return t, false, payloadError("d.user_id is missing")

@@ -43,7 +43,7 @@ func (g *Gateway) noteMediaEnd(userID, channelID string, cause sfu.LeaveCause, e
 }
 
 // whyNotHeard says why the user does not hear somebody. Of who is in no channel of which they may know it says no more than that.
-func whyNotHeard(_ context.Context, s *Session, r *request) error {
+func whyNotHeard(ctx context.Context, s *Session, r *request) error {
 	var d protocol.Why
 	if err := r.frame.Bind(&d); err != nil {
 		return err
@@ -51,7 +51,12 @@ func whyNotHeard(_ context.Context, s *Session, r *request) error {
 	if d.UserID == "" {
 		return payloadError("d.user_id is missing")
 	}
-	facts := s.gw.facts(s, s.gw.users.Get(d.UserID), time.Now())
+	now := time.Now()
+	said, err := s.gw.said(ctx, d.UserID, now)
+	if err != nil {
+		return err
+	}
+	facts := s.gw.facts(s, d.UserID, said, now)
 	if there := facts.Talker.Channel; facts.Hidden || there == "" && !s.sawMediaEnd(d.UserID) {
 		facts.Talker = why.Party{}
 	}
@@ -110,7 +115,7 @@ func (g *Gateway) Why(ctx context.Context, listener, talker string) (WhyReport, 
 		return WhyReport{}, fmt.Errorf("%w: %q is not here, and so hears nobody", people.ErrUnknown, listener)
 	}
 	t, err := g.present(ctx, talker)
-	if err != nil {
+	if _, elsewhere := g.others.find(talker); err != nil && !elsewhere {
 		return WhyReport{}, err
 	}
 	report := WhyReport{Listener: protocol.Listener{UserID: l.userID, Name: l.name}, Talker: protocol.Listener{UserID: talker}}
@@ -120,7 +125,12 @@ func (g *Gateway) Why(ctx context.Context, listener, talker string) (WhyReport, 
 	if report.Asked = l.plays && t != nil; report.Asked {
 		report.Playback = l.asks.ask(ctx, l, t.userID)
 	}
-	facts := g.facts(l, t, time.Now())
+	now := time.Now()
+	said, err := g.said(ctx, report.Talker.UserID, now)
+	if err != nil {
+		return WhyReport{}, err
+	}
+	facts := g.facts(l, report.Talker.UserID, said, now)
 	facts.Hidden = false // nothing is, from the operator
 	facts.Playback = playbackOf(report.Playback)
 	report.Steps = why.Walk(facts)
@@ -138,25 +148,65 @@ func (g *Gateway) present(ctx context.Context, idOrName string) (*Session, error
 	return s, err
 }
 
-// facts are what is known of one who is not heard, nil for one who is not here, and of one who does not hear.
-func (g *Gateway) facts(listener, talker *Session, now time.Time) why.Facts {
-	f := why.Facts{Yourself: listener == talker, Listener: listener.party()}
-	if talker == nil {
-		return f
+// spoken is what the node of one who is not heard knows of them.
+type spoken struct {
+	Party              why.Party
+	Turns, Open, Holds bool // Holds: somebody has the floor
+	Voice              why.Voice
+}
+
+// spoken is what is known of what the session's user says.
+func (s *Session) spoken(now time.Time) spoken {
+	said := spoken{Party: s.party()}
+	if said.Party.Channel == "" {
+		return said
 	}
-	f.Talker = talker.party()
-	from, to := talker.member.Load(), listener.member.Load()
+	h := s.member.Load().Said(now)
+	fill(&said.Party, h.Talker, &h.TalkerMedia, now)
+	said.Turns, said.Open, said.Holds = h.Turns, h.Open, h.Holder != ""
+	newest := h.TalkerMedia.Newest
+	said.Voice = why.Voice{
+		Came: !newest.IsZero(), Newest: now.Sub(newest), Levels: h.TalkerMedia.Levels, Sounded: !h.Voice.Sounded.IsZero(),
+		Silent: now.Sub(h.Voice.Sounded), Speaking: h.Voice.Speaking,
+	}
+	return said
+}
+
+// said is what is known of what somebody says, who may be on another node. Of who is on none it is nothing.
+func (g *Gateway) said(ctx context.Context, userID string, now time.Time) (spoken, error) {
+	if s := g.users.Get(userID); s != nil {
+		return s.spoken(now), nil
+	}
+	node, elsewhere := g.others.find(userID)
+	if !elsewhere {
+		return spoken{}, nil
+	}
+	found, err := g.others.ask(ctx, node, deed{Op: protocol.OpWhy, UserID: userID})
+	if err != nil || found.Said == nil {
+		return spoken{}, err
+	}
+	return *found.Said, nil
+}
+
+// facts are what is known of one who is not heard, and of one who does not hear.
+func (g *Gateway) facts(listener *Session, userID string, said spoken, now time.Time) why.Facts {
+	f := why.Facts{Yourself: listener.userID == userID, Listener: listener.party(), Talker: said.Party}
+	var there *sfu.Channel
 	if f.Talker.Channel != "" {
-		info := from.Channel().Info()
+		channel, err := g.channels.Get(f.Talker.Channel)
+		if err != nil {
+			return f
+		}
+		there = channel
+		info := there.Info()
 		f.Hidden = !listener.sees(&info)
 	}
 	if f.Talker.Channel == "" || f.Listener.Channel == "" {
 		return f
 	}
-	h := sfu.Hear(to, from, now)
-	f.Together, f.Tuned = h.Together, h.Tuned
-	f.Turns, f.Open, f.Holder, f.Excluded = h.Turns, h.Open, h.Holder != "", h.Excluded
-	fill(&f.Talker, h.Talker, &h.TalkerMedia, now)
+	h := listener.member.Load().Hears(there, userID)
+	f.Together, f.Tuned, f.Excluded = h.Together, h.Tuned, h.Excluded
+	f.Turns, f.Open, f.Holder, f.Voice = said.Turns, said.Open, said.Holds, said.Voice
 	fill(&f.Listener, h.Listener, &h.ListenerMedia, now)
 	if f.Slots = len(h.Slots) - h.ScannerSlots; !h.Together {
 		f.Slots = h.ScannerSlots
@@ -164,11 +214,6 @@ func (g *Gateway) facts(listener, talker *Session, now time.Time) why.Facts {
 	if f.Slot = h.Slot >= 0; f.Slot && h.Slot < len(h.ListenerMedia.Slots) {
 		sent := h.ListenerMedia.Slots[h.Slot].Packets
 		f.Out = why.Out{Sent: sent, Unconfirmed: sent - h.ListenerMedia.Confirmed[h.Slot]}
-	}
-	newest := h.TalkerMedia.Newest
-	f.Voice = why.Voice{
-		Came: !newest.IsZero(), Newest: now.Sub(newest), Levels: h.TalkerMedia.Levels, Sounded: !h.Voice.Sounded.IsZero(),
-		Silent: now.Sub(h.Voice.Sounded), Speaking: h.Voice.Speaking,
 	}
 	return f
 }

@@ -113,7 +113,7 @@ func (x *Exchange) Tick(now time.Time) {
 func (x *Exchange) Begin(userID, name string) (rank uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	rank = uint64(max(x.now().UnixMilli(), 0)) //nolint:gosec // not negative
+	rank = uint64(max(x.now().UnixMilli(), 0))
 	for _, p := range x.others {
 		if s, ok := p.sessions[userID]; ok {
 			rank = max(rank, s.rank+1)

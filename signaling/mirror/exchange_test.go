@@ -20,6 +20,7 @@ const agree = 2 * time.Second
 // was told of every change knows what is.
 func TestNodesAgree(t *testing.T) {
 	days(t, 10, func(t *testing.T, random *rand.Rand) {
+		t.Helper()
 		names := []string{"a", "b", "c", "d", "e"}
 		w := newTown(t, names...)
 		w.net.Delay(func(string, string) time.Duration { return time.Duration(random.IntN(60)) * time.Millisecond })
@@ -214,7 +215,7 @@ func TestTell(t *testing.T) {
 		a.x.Tell(Telling{Channel: "attic", Except: "ann", Op: i, Data: json.RawMessage(`{"x":1}`)})
 	}
 	w.pass(time.Second)
-	ops := []int{}
+	ops := make([]int, 0, len(b.told))
 	for _, one := range b.told {
 		ops = append(ops, one.Op)
 	}

@@ -56,10 +56,8 @@ func (x *Exchange) changed(c cluster.Change) {
 		return
 	}
 	p.died, p.synced, p.parts, p.came = now, false, nil, 0
-	for id, crowd := range p.channels { // they may talk on, but nobody hears them
-		if crowd.speakers = nil; len(crowd.members) > 0 {
-			x.speakLocked(p, id, nil)
-		}
+	for id := range p.channels { // they may talk on, but nobody hears them
+		x.speakLocked(p, id, nil)
 	}
 }
 
@@ -219,10 +217,11 @@ func (x *Exchange) replaceLocked(p *other, items []item) {
 	there, speak := make(map[place]struct{}), make(map[string]struct{})
 	clear(p.sessions)
 	for i := range items {
-		switch one := &items[i]; one.Kind {
-		case kindMember:
+		one := &items[i]
+		if one.Kind == kindMember {
 			there[place{one.Channel, one.User}] = struct{}{}
-		case kindSpeak:
+		}
+		if one.Kind == kindSpeak {
 			speak[one.Channel] = struct{}{}
 		}
 	}
