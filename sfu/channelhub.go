@@ -361,6 +361,23 @@ func (h *ChannelHub) Reown(from, to string) []ChannelInfo {
 	return reowned
 }
 
+// Assign has a channel be somebody else's, and tells everybody.
+func (h *ChannelHub) Assign(c *Channel, owner string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.channels[c.id] != c {
+		return
+	}
+	before := c.OwnerID()
+	if h.owners[before]--; h.owners[before] <= 0 {
+		delete(h.owners, before)
+	}
+	if owner != "" {
+		h.owners[owner]++
+	}
+	h.reownLocked(c, owner)
+}
+
 func (h *ChannelHub) reownLocked(c *Channel, to string) ChannelInfo {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -99,11 +99,7 @@ func (g *Gateway) specs(ctx context.Context, remembered []store.Channel, now tim
 		if g.amnesia.Load() {
 			continue // it may be remembered otherwise
 		}
-		if _, err := g.cfg.Store.Append(ctx, now, store.ChannelSaved{Channel: g.channelOf(sfu.ChannelInfo{
-			ID: spec.ID, OwnerID: spec.OwnerID, CreatedAt: spec.CreatedAt, Settings: spec.Settings,
-		})}); err != nil {
-			g.log.Error("a channel of the configuration cannot be kept", zap.String("channel", preset.ID), zap.Error(err))
-		}
+		known[preset.ID] = g.keepPreset(ctx, now, spec, found)
 	}
 	for _, spec := range known {
 		if spec.OwnerID == "" && !slices.ContainsFunc(g.cfg.Presets, func(p sfu.ChannelSpec) bool { return p.ID == spec.ID }) {
@@ -111,6 +107,26 @@ func (g *Gateway) specs(ctx context.Context, remembered []store.Channel, now tim
 		}
 	}
 	return known
+}
+
+// keepPreset remembers a channel of the configuration, and returns it. One that another node has just made is that node's.
+func (g *Gateway) keepPreset(ctx context.Context, now time.Time, spec sfu.ChannelSpec, found bool) sfu.ChannelSpec {
+	channel := g.channelOf(sfu.ChannelInfo{ID: spec.ID, OwnerID: spec.OwnerID, CreatedAt: spec.CreatedAt, Settings: spec.Settings})
+	fact := store.Fact(store.ChannelSaved{Channel: channel})
+	if !found {
+		fact = store.ChannelMade{Channel: channel}
+	}
+	_, err := g.cfg.Store.Append(ctx, now, fact)
+	if errors.Is(err, store.ErrExists) {
+		var made store.Channel
+		if made, err = g.cfg.Store.Channel(ctx, spec.ID); err == nil {
+			return specOf(made)
+		}
+	}
+	if err != nil {
+		g.log.Error("a channel of the configuration cannot be kept", zap.String("channel", spec.ID), zap.Error(err))
+	}
+	return spec
 }
 
 // errAmnesia: there may be a channel that is remembered otherwise.

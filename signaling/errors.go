@@ -63,6 +63,7 @@ var errorCodes = []struct {
 	{protocol.ErrPayload, protocol.CodeInvalidPayload},
 	{errDraining, protocol.CodeDraining},
 	{errRejoin, protocol.CodeRejoin},
+	{store.ErrBehind, protocol.CodeDraining},
 	{errMuted, protocol.CodeMuted},
 	{people.ErrNameTaken, protocol.CodeNameTaken},
 	{people.ErrInvite, protocol.CodeInvite},

@@ -123,6 +123,8 @@ type Gateway struct {
 	traces   traces
 	// administering is held while a channel is made, changed or deleted and the store told; before ChannelHub.mu.
 	administering sync.Mutex
+	// followed is what other nodes decided.
+	followed followed
 	// amnesia: the channels that are remembered could not be read yet.
 	amnesia atomic.Bool
 	relayed relayed
@@ -155,7 +157,7 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 	}
 	g := &Gateway{
 		cfg: cfg, log: log, auth: authority, answer: answer,
-		users: NewUserHub(),
+		users: NewUserHub(), followed: followed{wake: make(chan struct{}, 1)},
 		conns: make(map[*Conn]struct{}), strangers: bounded.NewLine[*Conn](max(cfg.MaxSessions/4, fewStrangers)),
 	}
 	g.upgrader = websocket.Upgrader{
@@ -180,6 +182,9 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 		hub.Spread = g.others.mirror
 	}
 	g.channels = sfu.NewChannelHub(hub)
+	if cfg.Store.Shared() {
+		cfg.Store.Follow(g.followed.follows) // before the channels are read: what comes in between is carried out after
+	}
 	if err := g.restoreChannels(context.Background(), time.Now()); err != nil {
 		return nil, err
 	}

@@ -45,6 +45,9 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	if c.gw.Draining() {
 		return &closeError{errDraining, protocol.CloseDraining}
 	}
+	if err := c.gw.cfg.Store.Behind(); err != nil { // who is banned, say
+		return &closeError{err, protocol.CloseDraining}
+	}
 	var d protocol.Identify
 	if err := r.frame.Bind(&d); err != nil {
 		return err

@@ -105,7 +105,7 @@ func (a *App) open(authority *auth.Authority) error {
 	if err != nil {
 		return err
 	}
-	if a.memory, err = openMemory(a.cfg.Data); err != nil {
+	if a.memory, err = openMemory(a.cfg.Data, a.cfg.Share); err != nil {
 		return err
 	}
 	a.people = people.New(a.memory, authority, a.cfg.LoginTTL)
@@ -235,7 +235,7 @@ func (a *App) openGateway(authority *auth.Authority) error {
 	if a.gateway, err = signaling.NewGateway(cfg, authority, sfu.AnswerWith(a.media), a.log); err != nil {
 		return err
 	}
-	a.memory.Tend(a.gateway.Keeps, nil)
+	a.memory.Tend(a.gateway.Keeps, a.tends)
 	return nil
 }
 
@@ -286,7 +286,7 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 	}))
 	state := http.NewServeMux()
 	state.HandleFunc("/healthz", httpapi.Health)
-	state.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.trouble.Trouble, a.memory.Trouble))
+	state.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.closed, a.memory.Trouble))
 	mux.Handle("/healthz", state)
 	mux.Handle("/readyz", state)
 	mux.Handle("/", static.Handler(a.cfg.hasTLS(), sites.Nodes))
@@ -352,6 +352,9 @@ func (a *App) parts() []func(context.Context) {
 		a.gateway.RunAlive,
 		a.runSummary, a.runMemory, a.runQuality,
 		func(ctx context.Context) { a.announcer.keepDiscovering(ctx, a.media, a.log) },
+	}
+	if a.memory.Shared() {
+		parts = append(parts, a.gateway.RunFollowed)
 	}
 	if a.cfg.Nodes != nil {
 		parts = append(parts, a.gateway.RunNodes, a.links.run)

@@ -18,6 +18,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
 // ConfigError lists what is wrong with a configuration.
@@ -169,6 +170,8 @@ type Config struct {
 
 	// Nodes are the server's other nodes, for those who put several into one process. nil: this one is alone.
 	Nodes signaling.Nodes `kong:"-" json:"-"`
+	// Share is the log in which they all keep what outlives them. nil: this one keeps its own.
+	Share *store.Share `kong:"-" json:"-"`
 }
 
 // String renders the configuration for debugging, without the secret.

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
@@ -23,7 +25,7 @@ func (e *MemoryError) Unwrap() error { return e.Err }
 
 // openMemory opens what outlives the process, or, without a directory, what ends with it. A file of ours that cannot be used is no
 // reason not to start.
-func openMemory(data string) (*store.Store, error) {
+func openMemory(data string, share *store.Share) (*store.Store, error) {
 	path := ""
 	if data != "" {
 		if err := os.MkdirAll(data, 0o700); err != nil {
@@ -31,11 +33,11 @@ func openMemory(data string) (*store.Store, error) {
 		}
 		path = filepath.Join(data, store.FileName)
 	}
-	memory, err := store.Open(path)
+	memory, err := store.OpenShared(path, share)
 	if err != nil && path != "" && !errors.Is(err, store.ErrInUse) && !errors.Is(err, store.ErrNewer) && !errors.Is(err, store.ErrForeign) &&
-		!errors.Is(err, store.ErrClustered) {
+		!errors.Is(err, store.ErrClustered) && !errors.Is(err, store.ErrOtherCluster) {
 		// A file that is damaged or cannot be reached. Voice needs none, and runMemory says what is wrong.
-		memory, err = store.OpenAiling(path, err, nil)
+		memory, err = store.OpenAiling(path, err, share)
 	}
 	if errors.Is(err, store.ErrInUse) {
 		err = fmt.Errorf("%w: stop that, or choose another directory with --data", err)
@@ -44,6 +46,23 @@ func openMemory(data string) (*store.Store, error) {
 		return nil, &MemoryError{err}
 	}
 	return memory, nil
+}
+
+// closed says why nobody can be let in, or nil: nobody can connect, or the node does not know yet what the others do, as who is banned.
+func (a *App) closed() error {
+	if err := a.trouble.Trouble(); err != nil {
+		return err
+	}
+	return a.memory.Behind()
+}
+
+// tends reports whether it is this node that forgets what is too old: the first by name of those that are there.
+func (a *App) tends() bool {
+	if a.cfg.Nodes == nil {
+		return true
+	}
+	nodes := a.cfg.Nodes.Nodes()
+	return !slices.ContainsFunc(nodes[1:], func(n cluster.Node) bool { return n.ID.Name < nodes[0].ID.Name })
 }
 
 const (

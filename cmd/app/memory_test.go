@@ -15,19 +15,19 @@ import (
 
 func TestOpenMemory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
-	memory, err := openMemory(dir)
+	memory, err := openMemory(dir, nil)
 	require.NoError(t, err)
-	_, err = openMemory(dir)
+	_, err = openMemory(dir, nil)
 	require.ErrorIs(t, err, store.ErrInUse)
 	require.ErrorContains(t, err, "choose another directory with --data")
 	require.NoError(t, memory.Close())
 
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o600))
-	_, err = openMemory(filepath.Join(dir, "file"))
+	_, err = openMemory(filepath.Join(dir, "file"), nil)
 	refusal, ok := err.(*MemoryError) //nolint:errorlint // it is returned as it is
 	require.True(t, ok)
 	require.ErrorContains(t, refusal, "--data")
-	memory, err = openMemory("")
+	memory, err = openMemory("", nil)
 	require.NoError(t, err)
 	require.NoError(t, memory.Close())
 
@@ -39,12 +39,12 @@ func TestOpenMemory(t *testing.T) {
 		content[i] ^= 0x55
 	}
 	require.NoError(t, os.WriteFile(path, content, 0o600))
-	memory, err = openMemory(dir)
+	memory, err = openMemory(dir, nil)
 	require.NoError(t, err)
 	require.ErrorIs(t, memory.Trouble(), store.ErrCorrupt)
 	require.NoError(t, memory.Close())
 	require.NoError(t, os.WriteFile(path, []byte("a letter, which is no database of ours, and long enough to be none"), 0o600))
-	_, err = openMemory(dir)
+	_, err = openMemory(dir, nil)
 	require.ErrorIs(t, err, store.ErrForeign)
 }
 

@@ -14,7 +14,7 @@ func Health(w http.ResponseWriter, r *http.Request) {
 }
 
 // Ready answers GET /readyz, for load balancers that want to know whether to send somebody here:
-// 200 while the server takes new clients, 503 from when it was told to end, and while connections cannot be accepted, for which
+// 200 while the server takes new clients, 503 from when it was told to end, and while nobody can be let in, for which
 // deaf has the reason. trouble says why nothing can be remembered at present, which is told beside: voice goes on, so clients
 // are as well here as elsewhere.
 func Ready(draining func() bool, deaf, trouble func() error) http.HandlerFunc {

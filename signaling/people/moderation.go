@@ -236,10 +236,13 @@ func (p *People) MutedIn(ctx context.Context, userID string, from Origin, channe
 	return muted, everywhere
 }
 
+// DevicePrefix begins what stands for a device where somebody is muted.
+const DevicePrefix = "device-"
+
 // mutable are the ids under which somebody is muted: a guest, who is another one for the asking, by the device too.
 func mutable(userID string, from Origin) []string {
 	if auth.IsGuest(userID) && from.Device != "" {
-		return []string{userID, "device-" + from.device()}
+		return []string{userID, DevicePrefix + from.device()}
 	}
 	return []string{userID}
 }

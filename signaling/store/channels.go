@@ -147,6 +147,23 @@ func (s *Store) Channels(ctx context.Context) ([]Channel, error) {
 	return all, s.trouble(rows.Err())
 }
 
+// Channel returns one, or ErrNotFound.
+func (s *Store) Channel(ctx context.Context, id string) (c Channel, err error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT "+channelColumns+" FROM channels WHERE id = ?", id)
+	if err != nil {
+		return c, s.trouble(err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err says it
+	if !rows.Next() {
+		if err = rows.Err(); err == nil {
+			err = fmt.Errorf("%w: channel %s", ErrNotFound, id)
+		}
+		return c, s.trouble(err)
+	}
+	c, err = scanChannel(rows)
+	return c, s.trouble(err)
+}
+
 // scanChannel reads a row of channelColumns.
 func scanChannel(rows *sql.Rows) (c Channel, err error) {
 	var created int64

@@ -266,6 +266,9 @@ func (s *Store) Position() uint64 {
 	return s.shared.applied.Load()
 }
 
+// Shared reports whether this store is one of several that hold the same.
+func (s *Store) Shared() bool { return s.shared != nil }
+
 // Behind says why this store does not know yet what the others do, or nil.
 func (s *Store) Behind() error {
 	switch {

@@ -1,0 +1,148 @@
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
+)
+
+// commonLog is a log that servers in one process have in common.
+type commonLog struct {
+	mu      sync.Mutex // guards the fields below
+	entries [][]byte
+	grown   chan struct{}
+	down    bool
+}
+
+func (l *commonLog) Publish(_ context.Context, _ string, data []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down {
+		return context.DeadlineExceeded
+	}
+	l.entries = append(l.entries, data)
+	close(l.grown)
+	l.grown = make(chan struct{})
+	return nil
+}
+
+func (l *commonLog) Last(context.Context) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return uint64(len(l.entries)), nil
+}
+
+func (l *commonLog) Follow(ctx context.Context, from uint64, apply func(uint64, []byte) error) error {
+	for {
+		l.mu.Lock()
+		entries, grown := l.entries, l.grown
+		l.mu.Unlock()
+		for ; from <= uint64(len(entries)); from++ {
+			if err := apply(from, entries[from-1]); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// cut has nothing be written any more, or again.
+func (l *commonLog) cut(down bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = down
+}
+
+// What is decided on one node about channels and people holds on all: they have the same channels, and who is put out is put out everywhere.
+func TestClusterDecidesOnce(t *testing.T) {
+	verifyNoLeaks(t)
+	log := &commonLog{grown: make(chan struct{})}
+	n := startNodes(t, []string{"n1", "n2", "n3"}, func(c *app.Config) { c.Share = &store.Share{Cluster: "c1", Log: log} })
+	root, ben := identifyAs(t, n.all[0], "root", true), identifyAs(t, n.all[1], "ben", false)
+	lobby := func(s *server) (created int64) {
+		for _, info := range listed(identifyAs(t, s, "looker", false)) {
+			if info.ChannelID == "lobby" {
+				created = info.CreatedAt
+			}
+		}
+		return created
+	}
+	require.Equal(t, lobby(n.all[0]), lobby(n.all[2]), "they have one lobby")
+
+	// Channels.
+	root.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "studio", ChannelName: "Studio"}, nil)
+	of := func(event protocol.ChannelEventKind, wanted func(*protocol.ChannelInfo) bool) {
+		t.Helper()
+		until(ben, protocol.OpChannelEvent, string(event), func(e protocol.ChannelEvent) bool {
+			return e.Event == event && e.ChannelID == "studio" && wanted(e.Channel)
+		})
+	}
+	of(protocol.ChannelEventCreate, func(c *protocol.ChannelInfo) bool { return c.ChannelName == "Studio" && c.OwnerID == "root" })
+	ben.fails(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "studio", ChannelName: "Other"}, protocol.CodeChannelExists)
+	topic := "red light"
+	root.ack(protocol.OpChannelUpdate, protocol.ChannelUpdate{ChannelID: "studio", ChannelSettings: protocol.ChannelSettings{Topic: &topic}}, nil)
+	of(protocol.ChannelEventUpdate, func(c *protocol.ChannelInfo) bool { return c.Topic == topic })
+	root.ack(protocol.OpChannelDelete, protocol.ChannelRef{ChannelID: "studio"}, nil)
+	of(protocol.ChannelEventDelete, func(*protocol.ChannelInfo) bool { return true })
+
+	// Without most of the others nothing is decided, and who asks is told so, with when to ask again.
+	log.cut(true)
+	began := time.Now()
+	id := root.request(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "lost", ChannelName: "Lost"})
+	var refused protocol.Error
+	for {
+		if frame := root.read(); frame.ID == id {
+			require.Equal(t, protocol.OpError, frame.Op)
+			require.NoError(t, frame.Bind(&refused))
+			break
+		}
+	}
+	require.Equal(t, protocol.CodeUnsettled, refused.Code)
+	require.Positive(t, refused.RetryAfterMS)
+	require.Contains(t, refused.Reason, "try again")
+	require.Less(t, time.Since(began), 20*time.Second, "it hangs")
+	require.False(t, knows(root, "lost"))
+	log.cut(false)
+	root.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "lost", ChannelName: "Lost"}, nil)
+	eventually(t, "the others have it", func() bool { return knows(ben, "lost") })
+
+	// People.
+	authority, err := auth.New([]byte(testSecret))
+	require.NoError(t, err)
+	token, err := authority.Mint(auth.Identity{UserID: "root", Role: auth.RoleAdmin}, time.Now(), time.Hour)
+	require.NoError(t, err)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.all[0].URL+"/api/admin/tokens/revoke", strings.NewReader(`{"user_id":"ben"}`))
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Content-Type", "application/json")
+	request.Close = true
+	answer, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+	require.Equal(t, protocol.CloseAuthFailed, ben.closed())
+}
+
+// knows reports whether somebody knows of a channel.
+func knows(c *raw, channelID string) bool {
+	for _, info := range listed(c) {
+		if info.ChannelID == channelID {
+			return true
+		}
+	}
+	return false
+}
