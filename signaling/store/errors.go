@@ -47,7 +47,7 @@ type unsettled struct{}
 
 func (unsettled) Error() string { return "most of the servers cannot be reached at present; try again" }
 
-func (unsettled) Is(target error) bool { return target == ErrTrouble } //nolint:errorlint // as Is does
+func (unsettled) Is(target error) bool { return target == ErrTrouble }
 
 // RepeatedError is that a message was posted already. It is an ErrExists.
 type RepeatedError struct {

@@ -121,8 +121,8 @@ func (s *sharing) append(ctx context.Context, in *Store, a *appending) (uint64, 
 	case err = <-a.done:
 		return a.seq, err
 	case <-within.Done():
-		if err := ctx.Err(); err != nil {
-			end = err
+		if ctx.Err() != nil {
+			end = ctx.Err()
 		}
 	case <-in.ended:
 		end = ErrClosed

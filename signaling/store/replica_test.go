@@ -336,13 +336,13 @@ func TestWhatAStoreMayFollow(t *testing.T) {
 
 	trouble := func(path string, log *memoryLog) (err error) {
 		t.Helper()
-		s := shared(t, path, &memoryLink{log: log})
-		require.Eventually(t, func() bool { err = s.Trouble(); return err != nil }, 10*time.Second, time.Millisecond, "it is refused")
-		_, failed := s.Append(t.Context(), noon, said("lobby", 9))
+		refused := shared(t, path, &memoryLink{log: log})
+		require.Eventually(t, func() bool { err = refused.Trouble(); return err != nil }, 10*time.Second, time.Millisecond, "it is refused")
+		_, failed := refused.Append(t.Context(), noon, said("lobby", 9))
 		require.ErrorIs(t, failed, ErrTrouble)
-		_, failed = s.Channels(t.Context())
+		_, failed = refused.Channels(t.Context())
 		require.NoError(t, failed, "it can be read")
-		require.NoError(t, s.Close())
+		require.NoError(t, refused.Close())
 		return err
 	}
 	require.ErrorIs(t, trouble(path, newMemoryLog()), ErrAstray, "it is ahead")

@@ -179,19 +179,27 @@ func (s *Store) run(w *writer) {
 			}
 		}
 		s.commit(w, group)
-		for s.shared != nil && len(group) > 0 && s.ill.Load() != nil && s.damage.Load() == nil {
-			// What is in the log has to be applied before what comes after it.
-			select {
-			case <-retry.C:
-				if !s.stillFull() {
-					s.commit(w, group)
-				}
-			case <-s.closing:
-				return
-			}
+		if !s.insist(w, group, retry.C) {
+			return
 		}
 		w.tendLog()
 	}
+}
+
+// insist writes a group of the log's that could not be written until it is: it has to be applied before what comes after it. It reports
+// false when the store is closed meanwhile.
+func (s *Store) insist(w *writer, group []*appending, again <-chan time.Time) bool {
+	for s.shared != nil && len(group) > 0 && s.ill.Load() != nil && s.damage.Load() == nil {
+		select {
+		case <-again:
+			if !s.stillFull() {
+				s.commit(w, group)
+			}
+		case <-s.closing:
+			return false
+		}
+	}
+	return true
 }
 
 // commit writes a group in one transaction. One that is refused takes nothing of the others back. An empty group tries whether
@@ -239,7 +247,7 @@ func (s *Store) tell(a *appending, err error) {
 		first := a.seq - uint64(len(a.facts)) + 1
 		for n, fact := range a.facts {
 			if f, ok := fact.(interface{ kept(s *Store, seq uint64) }); ok {
-				f.kept(s, first+uint64(n)) //nolint:gosec // it is not negative
+				f.kept(s, first+uint64(n))
 			}
 		}
 		if mine {
@@ -251,7 +259,7 @@ func (s *Store) tell(a *appending, err error) {
 		if followers := s.followers.Load(); followers != nil {
 			for n, fact := range a.facts {
 				for _, do := range *followers {
-					do(first+uint64(n), fact, mine) //nolint:gosec // it is not negative
+					do(first+uint64(n), fact, mine)
 				}
 			}
 		}
