@@ -37,6 +37,7 @@ func namesIn(tb testing.TB, dir string) (names []string) {
 
 // A copy that is made while somebody writes holds what was acknowledged before, and only whole calls.
 func TestBackupWhileItIsWritten(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, filepath.Join(dir, FileName))
 	add(t, s, ChannelSaved{Channel{ID: "lobby", Name: "Lobby", CreatedAt: noon}})
@@ -76,6 +77,7 @@ func TestBackupWhileItIsWritten(t *testing.T) {
 // A text that is deleted, or in whatever other way not to be kept any more, is soon nowhere in the server's files, neither as it was
 // written nor as a word of the index, and not even as bytes that are in no use; nor is it in a copy.
 func TestDeletedTextIsGone(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), FileName)
 	s := open(t, path)
 	add(t, s, ChannelSaved{Channel{ID: "den", Name: "Den", CreatedAt: noon}}, person("u1", "ada"))
@@ -133,6 +135,7 @@ func TestDeletedTextIsGone(t *testing.T) {
 
 // Who reads for long keeps a deleted text in the log, and holds nobody up.
 func TestLogIsEmptiedAfterReading(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), FileName)
 	s := open(t, path)
 	for i := range 10 {
@@ -160,6 +163,7 @@ func TestLogIsEmptiedAfterReading(t *testing.T) {
 }
 
 func TestBackupOverwritesNothing(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), FileName)
 	add(t, open(t, path), said("lobby", 1))
 	dir := t.TempDir()
@@ -191,6 +195,7 @@ func TestBackupOverwritesNothing(t *testing.T) {
 }
 
 func TestRestore(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path, copied := filepath.Join(dir, FileName), filepath.Join(t.TempDir(), "copy.db")
 	s, err := Open(path)
@@ -242,6 +247,7 @@ func TestRestore(t *testing.T) {
 
 // What cannot be used changes nothing.
 func TestRestoreRefuses(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, FileName)
 	s, err := Open(path)

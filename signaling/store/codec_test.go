@@ -187,6 +187,7 @@ func TestFactsAreAllThatTablesDependOn(t *testing.T) {
 
 // No kind was forgotten.
 func TestEveryKindIsDecoded(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)
 	kind := regexp.MustCompile(`(?m)^func \(\w*\s?\w+\) Kind\(\) string \{ return "(\w+)" \}`)
@@ -204,6 +205,7 @@ func TestEveryKindIsDecoded(t *testing.T) {
 
 // What is not known is refused by its name: a newer version wrote it.
 func TestUnknownFactsAreRefused(t *testing.T) {
+	t.Parallel()
 	unknown := &UnknownKindError{}
 	_, _, _, err := decodeEntry([]byte(`{"id":"1","at":1,"facts":[{"kind":"sung","fields":{}}]}`))
 	require.ErrorAs(t, err, &unknown)

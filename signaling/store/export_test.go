@@ -54,6 +54,7 @@ func exported(tb testing.TB, path string) string {
 
 // What was exported and imported is the same: told by what the store answers, and by another export.
 func TestExportAndImport(t *testing.T) {
+	t.Parallel()
 	first, second := filepath.Join(t.TempDir(), FileName), filepath.Join(t.TempDir(), FileName)
 	lively(t, first)
 	text := exported(t, first)
@@ -103,6 +104,7 @@ func TestExportAndImport(t *testing.T) {
 
 // Every table is known to be in an export, or not to be.
 func TestExportHasEveryTable(t *testing.T) {
+	t.Parallel()
 	s := open(t, filepath.Join(t.TempDir(), FileName))
 	tables, err := s.strings(t.Context(), "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'words_%'")
 	require.NoError(t, err)
@@ -113,6 +115,7 @@ func TestExportHasEveryTable(t *testing.T) {
 }
 
 func TestImportAgain(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), FileName)
 	lively(t, path)
 	text := exported(t, path)
@@ -130,6 +133,7 @@ func TestImportAgain(t *testing.T) {
 
 // One wrong line, and nothing of the others is there; the line is named.
 func TestImportRefuses(t *testing.T) {
+	t.Parallel()
 	const channel = `{"kind":"channel_saved","channel_id":"new","name":"New","mode":"conference","access":"open","created_at":"2026-01-01T00:00:00Z","keep":{}}` + "\n"
 	message := func(fields string) string {
 		return `{"kind":"message_posted","message_id":"m","channel_id":"new","author_id":"ada","author_name":"Ada","content":"x",` + fields + `}`

@@ -12,6 +12,7 @@ import (
 )
 
 func TestSearch(t *testing.T) {
+	t.Parallel()
 	for name, s := range kinds(t) {
 		t.Run(name, func(t *testing.T) {
 			for i, content := range []string{
@@ -73,6 +74,7 @@ func TestSearch(t *testing.T) {
 }
 
 func TestMarks(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		content, query string
 		want           [][2]int
@@ -125,6 +127,7 @@ func FuzzSearch(f *testing.F) {
 
 // A search goes back as far as one wants, and finds each message once, wherever it ended in between.
 func TestSearchGoesOn(t *testing.T) {
+	t.Parallel()
 	s := open(t, "")
 	const size = 2*block + 100
 	facts := make([]Fact, size)
@@ -185,6 +188,7 @@ func TestSearchGoesOn(t *testing.T) {
 
 // Words that are so common that the index is of no help are looked for in the messages.
 func TestSearchWithoutTheIndex(t *testing.T) {
+	t.Parallel()
 	s := open(t, "")
 	for i, content := range []string{"there they are", "the café", "아 회의", "회의 하다", "other"} {
 		fact := said("lobby", i)
@@ -200,6 +204,7 @@ func TestSearchWithoutTheIndex(t *testing.T) {
 
 // The index, which would gather all the places in memory, is not asked for words with a beginning that very many have.
 func TestCommonBeginnings(t *testing.T) {
+	t.Parallel()
 	s := open(t, "")
 	for i := range 11 {
 		fact := said("lobby", i)
@@ -224,6 +229,7 @@ func TestCommonBeginnings(t *testing.T) {
 }
 
 func TestRank(t *testing.T) {
+	t.Parallel()
 	contents := []string{"words and a cafe and much more that is not asked for", "cafe", "none", "cafe cafe cafe x", "cafe"}
 	all := make([]Found, 0, len(contents))
 	for i, content := range contents {

@@ -42,6 +42,7 @@ func words(t *testing.T, s *Store) []string {
 }
 
 func TestOldMessagesAreForgotten(t *testing.T) {
+	t.Parallel()
 	for name, s := range kinds(t) {
 		t.Run(name, func(t *testing.T) {
 			limits := map[string]Limits{
@@ -91,6 +92,7 @@ func TestOldMessagesAreForgotten(t *testing.T) {
 
 // A clock that has jumped ahead makes nothing too old until it has been like that for hours, also when the server has just started.
 func TestClockIsDoubted(t *testing.T) {
+	t.Parallel()
 	const year = 365 * 24 * time.Hour
 	c := clock{read: noon, at: noon}
 	at := noon // the reading of the monotonic clock, which goes on as time does
@@ -120,6 +122,7 @@ func TestClockIsDoubted(t *testing.T) {
 
 // What was said while the clock was wrong is as old as what was said before and after.
 func TestOrderSaysWhatIsOld(t *testing.T) {
+	t.Parallel()
 	s := open(t, "")
 	for i, at := range []time.Duration{0, 9000, -9000, 1, 9000, 50, -9000, 60, 9000} {
 		fact := said("lobby", i)
@@ -135,6 +138,7 @@ func TestOrderSaysWhatIsOld(t *testing.T) {
 }
 
 func TestClearChat(t *testing.T) {
+	t.Parallel()
 	s := open(t, "")
 	seq := add(t, s, said("den", 1), said("lobby", 1))
 	require.NoError(t, s.ClearChat(t.Context(), noon, "den"))
@@ -158,17 +162,19 @@ func TestClearChat(t *testing.T) {
 
 // It forgets by itself, and Close does not wait for more than what is being done.
 func TestTend(t *testing.T) {
+	t.Parallel()
 	s, err := Open(filepath.Join(t.TempDir(), FileName))
 	require.NoError(t, err)
 	for i := range 20 {
 		add(t, s, said("lobby", i))
 	}
 	s.Tend(func(string) Limits { return Limits{5, 1 << 62} }, nil)
-	require.Eventually(t, func() bool { return len(ids(t, s, "lobby")) == 5 }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(ids(t, s, "lobby")) == 5 }, patience, 5*time.Millisecond)
 	require.NoError(t, s.Close())
 }
 
 func TestNonce(t *testing.T) {
+	t.Parallel()
 	s := open(t, filepath.Join(t.TempDir(), FileName))
 	first := said("lobby", 1)
 	first.Nonce = "n'); DROP TABLE messages; --"
@@ -203,6 +209,7 @@ func TestNonce(t *testing.T) {
 
 // What follows from facts happens in their order, after they can be read, and for those only that are written.
 func TestAppendThen(t *testing.T) {
+	t.Parallel()
 	s := open(t, filepath.Join(t.TempDir(), FileName))
 	var told []string // by one goroutine at a time, or the race detector says so
 	var wg sync.WaitGroup
@@ -225,6 +232,7 @@ func TestAppendThen(t *testing.T) {
 
 // Nobody waits for ever who appends while the store is closed.
 func TestAppendWhileClosing(t *testing.T) {
+	t.Parallel()
 	for range 20 {
 		s, err := Open("")
 		require.NoError(t, err)

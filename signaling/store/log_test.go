@@ -12,6 +12,7 @@ import (
 
 // What is written comes from the log into the file while others write on, and the log begins anew before it is too long.
 func TestLogIsPutIntoTheFile(t *testing.T) {
+	t.Parallel()
 	s := newStore(filepath.Join(t.TempDir(), FileName))
 	w, err := s.acquire()
 	require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 
 // Pages are kept in the memory that is meant for them, into which they would not go if they were too large for it.
 func TestPagesArePacked(t *testing.T) {
+	t.Parallel()
 	s := open(t, filepath.Join(t.TempDir(), FileName))
 	add(t, s, said("lobby", 1))
 	status := func(what int32) int64 {

@@ -41,6 +41,7 @@ func tendingOf(s *Store, rest time.Duration) *tending {
 
 // Whoever is deleted is so at once, for all who read, though the server is killed before the tables have followed; and it goes on with that.
 func TestKilledWhileDeleting(t *testing.T) {
+	t.Parallel()
 	const hers = 300
 	for _, erase := range []bool{false, true} {
 		t.Run(map[bool]string{false: "keep", true: "erase"}[erase], func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 )
 
 func TestUnread(t *testing.T) {
+	t.Parallel()
 	for name, s := range kinds(t) {
 		t.Run(name, func(t *testing.T) {
 			none, failed := s.Unread(t.Context(), "bob", false, nil)

@@ -57,6 +57,7 @@ func said(channel string, n int) MessagePosted {
 }
 
 func TestChannelsAreRemembered(t *testing.T) {
+	t.Parallel()
 	for name, s := range kinds(t) {
 		t.Run(name, func(t *testing.T) {
 			none, day := 0, 24*time.Hour
@@ -83,6 +84,7 @@ func TestChannelsAreRemembered(t *testing.T) {
 }
 
 func TestHistory(t *testing.T) {
+	t.Parallel()
 	for name, s := range kinds(t) {
 		t.Run(name, func(t *testing.T) {
 			for i := range 10 {
@@ -136,6 +138,7 @@ func TestHistory(t *testing.T) {
 
 // All facts of a call are written or none, and one that is refused takes nothing of the others back.
 func TestAppendIsAllOrNothing(t *testing.T) {
+	t.Parallel()
 	s := open(t, filepath.Join(t.TempDir(), FileName))
 	before := s.Seq()
 	var wg sync.WaitGroup
@@ -162,6 +165,7 @@ func TestAppendIsAllOrNothing(t *testing.T) {
 }
 
 func TestItOutlivesTheProcess(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), FileName)
 	s, err := Open(path)
 	require.NoError(t, err)
@@ -188,6 +192,7 @@ func TestItOutlivesTheProcess(t *testing.T) {
 
 // What is no database of ours is left as it is, and the error says what to do.
 func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, content string) string {
 		path := filepath.Join(dir, name)
@@ -238,6 +243,7 @@ func TestOpenRefuses(t *testing.T) {
 
 // An older file is copied and brought to the newest schema; a step that fails is not half done.
 func TestMigrate(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), FileName)
 	s, err := Open(path)
 	require.NoError(t, err)
@@ -261,6 +267,7 @@ func TestMigrate(t *testing.T) {
 }
 
 func TestCut(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"plain words, here": "plain words, here",
 		"안녕":                " 안녕 녕 ",

@@ -8,6 +8,7 @@ import (
 )
 
 func TestRevokedTokensAreRemembered(t *testing.T) {
+	t.Parallel()
 	for name, s := range kinds(t) {
 		t.Run(name, func(t *testing.T) {
 			revoked := func(tokenID, userID string, issued time.Time) bool {

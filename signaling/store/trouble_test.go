@@ -17,6 +17,7 @@ const patience = time.Minute
 
 // A store of a file that cannot be opened answers everything with ErrTrouble, says which copy to restore, and touches nothing.
 func TestAiling(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, FileName)
 	s, err := Open(path)
@@ -72,6 +73,7 @@ func TestAiling(t *testing.T) {
 
 // Damage that is found by reading ends all writing.
 func TestDamageWhileItRuns(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), FileName)
 	s, err := Open(path)
 	require.NoError(t, err)
@@ -111,6 +113,7 @@ func TestDamageWhileItRuns(t *testing.T) {
 
 // A disk that is full refuses what is new, loses nothing, and is tried until there is room.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	dir := small(t)
 	path := filepath.Join(dir, FileName)
 	s, err := Open(path)
@@ -149,6 +152,7 @@ func TestDiskFull(t *testing.T) {
 
 // A start on a full disk fails like any other trouble.
 func TestDiskFullAtTheStart(t *testing.T) {
+	t.Parallel()
 	dir := small(t)
 	path := filepath.Join(dir, FileName)
 	s, err := Open(path)
@@ -181,6 +185,7 @@ func TestDiskFullAtTheStart(t *testing.T) {
 
 // A file that cannot be opened, as on a disk that is full or not there yet, is used as soon as it can be.
 func TestOpenedLater(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path, disk := filepath.Join(dir, FileName), filepath.Join(dir, "disk")
 	require.NoError(t, os.Mkdir(disk, 0o700))
@@ -219,6 +224,7 @@ func TestOpenedLater(t *testing.T) {
 
 // One that is damaged when it can be reached again is left alone.
 func TestOpenedLaterDamaged(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path, disk := filepath.Join(dir, FileName), filepath.Join(dir, "disk")
 	require.NoError(t, os.Symlink(filepath.Join(disk, FileName), path))

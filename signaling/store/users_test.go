@@ -13,6 +13,7 @@ func person(id, name string) UserMade {
 }
 
 func TestUsersAreRemembered(t *testing.T) {
+	t.Parallel()
 	for name, s := range kinds(t) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
@@ -45,6 +46,7 @@ func TestUsersAreRemembered(t *testing.T) {
 
 // A name is one person's by any of its keys, and free again when they are called otherwise or gone.
 func TestNamesBelongToPeople(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	s := open(t, "")
 	add(t, s, person("u1", "ada"))
@@ -72,6 +74,7 @@ func TestNamesBelongToPeople(t *testing.T) {
 }
 
 func TestLoginsEnd(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	s := open(t, "")
 	add(t, s, person("u1", "ada"), LoginMade{"l1", "u1", noon.Add(time.Hour)}, LoginMade{"l2", "u1", noon.Add(time.Hour)})
@@ -99,6 +102,7 @@ func TestLoginsEnd(t *testing.T) {
 }
 
 func TestInvitesAreUsedUp(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	s := open(t, "")
 	once := Invite{ID: "i1", Role: "member", ChannelID: "ops", Uses: 1, Until: noon.Add(time.Hour), ByID: "u1", ByName: "Ada", CreatedAt: noon}
@@ -139,6 +143,7 @@ func TestInvitesAreUsedUp(t *testing.T) {
 }
 
 func TestDeletedUsersWords(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	for _, erase := range []bool{false, true} {
 		s := open(t, "")
