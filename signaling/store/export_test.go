@@ -134,6 +134,9 @@ func TestImportAgain(t *testing.T) {
 // One wrong line, and nothing of the others is there; the line is named.
 func TestImportRefuses(t *testing.T) {
 	t.Parallel()
+	lived := filepath.Join(t.TempDir(), FileName)
+	lively(t, lived)
+	before := exported(t, lived)
 	const channel = `{"kind":"channel_saved","channel_id":"new","name":"New","mode":"conference","access":"open","created_at":"2026-01-01T00:00:00Z","keep":{}}` + "\n"
 	message := func(fields string) string {
 		return `{"kind":"message_posted","message_id":"m","channel_id":"new","author_id":"ada","author_name":"Ada","content":"x",` + fields + `}`
@@ -168,17 +171,14 @@ func TestImportRefuses(t *testing.T) {
 		"checked":          {channel + strings.Replace(message(at), `"x"`, `"bad"`, 1), "line 2: the check says no"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), FileName)
-			lively(t, path)
-			before := exported(t, path)
 			_, err := Import{Check: func(f Fact) error {
 				if m, ok := f.(MessagePosted); ok && m.Content == "bad" {
 					return strict
 				}
 				return nil
-			}}.Into(t.Context(), path, strings.NewReader(test.text))
+			}}.Into(t.Context(), lived, strings.NewReader(test.text))
 			require.ErrorContains(t, err, test.says)
-			require.Equal(t, before, exported(t, path))
+			require.Equal(t, before, exported(t, lived))
 		})
 	}
 	path := filepath.Join(t.TempDir(), FileName)

@@ -46,7 +46,7 @@ func TestOldMessagesAreForgotten(t *testing.T) {
 	for name, s := range kinds(t) {
 		t.Run(name, func(t *testing.T) {
 			limits := map[string]Limits{
-				"few": {3, time.Hour}, "never": {0, time.Hour}, "always": {100, 1000 * time.Hour}, "many": {700, time.Hour},
+				"few": {3, time.Hour}, "never": {0, time.Hour}, "always": {100, 1000 * time.Hour}, "many": {140, time.Hour},
 			}
 			tend := tending{Store: s, limits: func(id string) Limits { return limits[id] }, clock: clock{read: noon, at: noon}}
 			forget := func(at time.Time) {
@@ -56,10 +56,10 @@ func TestOldMessagesAreForgotten(t *testing.T) {
 			for i := range 5 {
 				add(t, s, said("few", i), said("never", i), said("always", i), said("deleted", i))
 			}
-			many := make([]Fact, 0, 1000)
+			many := make([]Fact, 0, 200)
 			for i := range cap(many) {
 				fact := said("many", i)
-				if i < 400 {
+				if i < 80 {
 					fact.At = noon.Add(-2 * time.Hour)
 				}
 				many = append(many, fact)
@@ -77,10 +77,10 @@ func TestOldMessagesAreForgotten(t *testing.T) {
 			require.Empty(t, ids(t, s, "never"))
 			require.Equal(t, []string{"always-0", "always-1", "always-2", "always-3", "always-4", "always-5", "always-6"}, ids(t, s, "always"),
 				"what was said last is newest, whatever the clock said")
-			require.Len(t, ids(t, s, "many"), 600, "too old before too many")
+			require.Len(t, ids(t, s, "many"), 120, "too old before too many")
 			limits["many"] = Limits{10, time.Hour}
 			forget(noon.Add(time.Minute))
-			require.Equal(t, "many-990", ids(t, s, "many")[0])
+			require.Equal(t, "many-190", ids(t, s, "many")[0])
 			clear(limits)
 			forget(noon)
 			require.Empty(t, append(append(ids(t, s, "many"), ids(t, s, "few")...), ids(t, s, "always")...))
