@@ -148,6 +148,9 @@ func (s *Session) admin() protocol.AdminSession {
 	return one
 }
 
+// People is how many sessions there are.
+func (g *Gateway) People() int { return g.users.Len() }
+
 // AdminPeers returns the media connections of all members, by channel and name.
 func (g *Gateway) AdminPeers() protocol.AdminPeers {
 	now := time.Now()

@@ -22,6 +22,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling"
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 	"github.com/mini-livechat/mini-livechat/signaling/httpapi"
 	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -71,6 +72,9 @@ type App struct {
 	control    *http.Server
 	controlled sync.WaitGroup
 	started    time.Time
+	nodes      *cluster.Cluster // the server's other nodes; nil: it is alone
+	opened     atomic.Bool      // whether there is anything to say to them
+	load       load
 	level      atomic.Pointer[zap.AtomicLevel] // of the log; nil: it cannot be changed
 }
 
@@ -103,6 +107,9 @@ func New(cfg Config, log *zap.Logger) (*App, error) {
 func (a *App) open(authority *auth.Authority) error {
 	listen, err := a.cfg.MediaAddr()
 	if err != nil {
+		return err
+	}
+	if err = a.openNodes(authority); err != nil {
 		return err
 	}
 	if a.memory, err = openMemory(a.cfg.Data, a.cfg.Share); err != nil {
@@ -156,6 +163,7 @@ func (a *App) open(authority *auth.Authority) error {
 		return err
 	}
 	a.serveControl()
+	a.beginNodes()
 	return nil
 }
 
@@ -286,7 +294,7 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 	}))
 	state := http.NewServeMux()
 	state.HandleFunc("/healthz", httpapi.Health)
-	state.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.closed, a.memory.Trouble))
+	state.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.closed, a.alone, a.memory.Trouble))
 	mux.Handle("/healthz", state)
 	mux.Handle("/readyz", state)
 	mux.Handle("/", static.Handler(a.cfg.hasTLS(), sites.Nodes))
@@ -358,6 +366,9 @@ func (a *App) parts() []func(context.Context) {
 	}
 	if a.cfg.Nodes != nil {
 		parts = append(parts, a.gateway.RunNodes, a.links.run)
+	}
+	if a.nodes != nil {
+		parts = append(parts, a.runNodes)
 	}
 	if a.signin != nil {
 		parts = append(parts, func(ctx context.Context) { tryProvider(ctx, a.signin, a.cfg.OIDC.Issuer, a.log) })
@@ -442,6 +453,9 @@ func (a *App) close(within time.Duration) error {
 	}
 	if a.memory != nil {
 		errs = append(errs, a.memory.Close())
+	}
+	if a.nodes != nil {
+		errs = append(errs, a.nodes.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -104,6 +104,9 @@ type Config struct {
 	// OIDC is who else vouches for people.
 	OIDC OIDC `embed:"" prefix:"oidc-"`
 
+	// Cluster is how several servers are one.
+	Cluster Cluster `embed:""`
+
 	// Floor is how the floor is given in channels where one talks at a time.
 	Floor Floor `embed:"" prefix:"floor-"`
 
@@ -274,6 +277,7 @@ func (c Config) Validate() error {
 	}
 	c.checkPeople(&v)
 
+	c.checkCluster(&v)
 	c.Floor.check(&v)
 	v.number("slots", c.Slots, protocol.MaxSlots)
 	v.number("channel-capacity", c.ChannelCapacity, maxChannelCapacity)

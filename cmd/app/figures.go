@@ -41,6 +41,7 @@ func newFigures(a *App) *figures {
 	f.aboutServer()
 	f.aboutPeople()
 	f.aboutMedia()
+	f.aboutNodes()
 	return f
 }
 

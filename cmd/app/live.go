@@ -21,6 +21,7 @@ func (a *App) live() *httpapi.Live {
 	g := a.gateway
 	return &httpapi.Live{
 		Status: a.status, Channels: g.AdminChannels, Channel: g.AdminChannel, Sessions: g.AdminSessions, Session: g.AdminSession, Peers: g.AdminPeers,
+		Nodes: a.adminNodes,
 		WhoIs: g.WhoIs, Kick: g.Kick, Mute: g.Mute, Move: g.Move, ClearFloor: g.ClearFloor,
 		Drain: func(ctx context.Context, drain bool) (told, unread int) {
 			if !drain {
@@ -52,7 +53,7 @@ func (a *App) status() protocol.AdminStatus {
 	status := protocol.AdminStatus{
 		Server: "mini-livechat/" + Version, URL: a.URL(), StartedAt: a.started.UTC(), Trouble: []string{}, Goroutines: runtime.NumGoroutine(),
 	}
-	for _, trouble := range []error{a.trouble.Trouble(), a.memory.Trouble()} {
+	for _, trouble := range []error{a.trouble.Trouble(), a.alone(), a.memory.Trouble()} {
 		if trouble != nil {
 			status.Trouble = append(status.Trouble, trouble.Error())
 		}

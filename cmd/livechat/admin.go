@@ -21,6 +21,7 @@ Usage: livechat admin status                    how the server is
        livechat admin users                     who is here
        livechat admin user WHO                  one of them
        livechat admin peers                     the media connections
+       livechat admin nodes                     the nodes that are one server
        livechat admin why LISTENER TALKER       why one does not hear the other
        livechat admin kick WHO [--reason=TEXT]  put somebody out
        livechat admin ban WHO [flags]           and keep them out
@@ -56,6 +57,7 @@ type adminCommand struct {
 	Users    adminUsersCommand    `cmd:"" help:"Show who is here."`
 	User     adminUserCommand     `cmd:"" help:"Show somebody who is here."`
 	Peers    adminPeersCommand    `cmd:"" help:"Show the media connections."`
+	Nodes    adminNodesCommand    `cmd:"" help:"Show the nodes that are one server."`
 	Why      adminWhyCommand      `cmd:"" help:"Say why somebody does not hear somebody."`
 	Kick     adminKickCommand     `cmd:"" help:"Put somebody out."`
 	Ban      banAddCommand        `cmd:"" help:"Keep somebody out."`
@@ -72,7 +74,8 @@ func defaultAdmin(data serversData) adminCommand {
 	return adminCommand{
 		Status: adminStatusCommand{to}, Channels: adminChannelsCommand{to}, Channel: adminChannelCommand{administering: to},
 		Users: adminUsersCommand{to}, User: adminUserCommand{administering: to}, Peers: adminPeersCommand{to},
-		Why: adminWhyCommand{administering: to}, Kick: adminKickCommand{administering: to}, Ban: banAddCommand{administering: to},
+		Nodes: adminNodesCommand{to},
+		Why:   adminWhyCommand{administering: to}, Kick: adminKickCommand{administering: to}, Ban: banAddCommand{administering: to},
 		Unban: banLiftCommand{administering: to}, Mute: adminMuteCommand{administering: to}, Move: adminMoveCommand{administering: to},
 		Floor: adminFloorCommand{administering: to}, Drain: adminDrainCommand{administering: to}, LogLevel: adminLogLevelCommand{administering: to},
 	}

@@ -55,6 +55,14 @@ func pagesBelow() map[string]page {
   livechat admin peers
       whose network loses packets`,
 		},
+		"admin nodes": {
+			"Show the nodes that are one server: those that are there, with how many people are on each, how much of its cores is in use, how far it has come with what all remember, and how long a message there and back takes; those that are awaited; and those that were refused, with the reason.",
+			`Examples:
+  livechat admin nodes
+      as the node of this machine sees them
+  livechat admin nodes --json | jq -e .quorum
+      for a script: ends with 1 while too few are there`,
+		},
 		"admin why": {
 			"Say why somebody does not hear somebody: go the way of the voice from one's microphone to the other's loudspeaker, and name the first link that is broken, and what mends it.",
 			who + `Examples:

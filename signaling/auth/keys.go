@@ -98,6 +98,20 @@ func (a *Authority) Sealed(purpose string, data, seal []byte) bool {
 	return slices.ContainsFunc(*a.keys.Load(), func(one key) bool { return hmac.Equal(seal, one.seal(purpose, data)) })
 }
 
+// Marks returns, for each secret in their order, what shows who has it too that it is the same, and nobody else anything. What it is made of
+// must be as secret.
+func (a *Authority) Marks(of []byte) []string {
+	keys := *a.keys.Load()
+	marks := make([]string, len(keys))
+	for i := range keys {
+		marks[i] = hex.EncodeToString(keys[i].seal("mark", of)[:markBytes])
+	}
+	return marks
+}
+
+// markBytes is how much of a mark is shown.
+const markBytes = 16
+
 func (k key) seal(purpose string, data []byte) []byte {
 	mac := hmac.New(sha256.New, k.secret)
 	// What a token's signature is of has no space in it (RFC 7515, section 5.1), and no purpose has a NUL.

@@ -159,7 +159,7 @@ func (c *Cluster) Publish(subject string, data []byte) error {
 
 // Subscribe is part of Bus.
 func (c *Cluster) Subscribe(subject string, receive func(from NodeID, data []byte)) (cancel func(), err error) {
-	cancel, err = c.station.Subscribe(subject, receive)
+	deaf, err := c.station.Subscribe(subject, receive)
 	if err != nil {
 		return nil, err
 	}
@@ -169,14 +169,14 @@ func (c *Cluster) Subscribe(subject string, receive func(from NodeID, data []byt
 	if s == nil {
 		s = &subscribed{}
 		if s.at, err = c.conn.ChanSubscribe(wireSubject(subject), c.arrived); err != nil {
-			cancel()
+			deaf()
 			return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
 		}
 		c.subscribed[subject] = s
 	}
 	s.listeners++
 	return sync.OnceFunc(func() {
-		cancel()
+		deaf()
 		c.subscribing.Lock()
 		defer c.subscribing.Unlock()
 		if s.listeners--; s.listeners == 0 {

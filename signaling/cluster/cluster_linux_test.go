@@ -122,7 +122,7 @@ func TestThreeNodes(t *testing.T) {
 	}
 	require.Equal(t, "https://b", a.Nodes()[1].URL)
 	heard := make(chan string, 100)
-	_, err := c.Subscribe("x", func(from NodeID, data []byte) { heard <- from.Name + ": " + string(data) })
+	unsubscribe, err := c.Subscribe("x", func(from NodeID, data []byte) { heard <- from.Name + ": " + string(data) })
 	require.NoError(t, err)
 	_, err = b.Answer("sum", func(_ context.Context, from NodeID, data []byte) ([]byte, error) {
 		return append([]byte(from.Name+" "), data...), nil
@@ -133,6 +133,8 @@ func TestThreeNodes(t *testing.T) {
 		return len(heard) > 0
 	}, patience, 10*time.Millisecond)
 	require.Equal(t, "a: 1", <-heard)
+	unsubscribe()
+	unsubscribe() // once more, which is nothing
 	answer, err := a.Request(t.Context(), b.Self(), "sum", []byte("2"))
 	require.NoError(t, err)
 	require.Equal(t, "a 2", string(answer))

@@ -97,7 +97,7 @@ func ParsePeers(list []string) ([]Peer, error) {
 func Self(peers []Peer, name string) (Peer, error) {
 	called := name
 	if called == "" {
-		called, _ = os.Hostname() // without one, the address decides
+		called = HostName()
 	}
 	if i := slices.IndexFunc(peers, func(p Peer) bool { return p.Name == called }); i >= 0 {
 		return peers[i], nil
@@ -114,6 +114,12 @@ func Self(peers []Peer, name string) (Peer, error) {
 			ErrPeers, called, strings.Join(namesOf(peers), ", "))
 	}
 	return found[0], nil
+}
+
+// HostName is what the machine is called; "" where that is not known.
+func HostName() string {
+	name, _ := os.Hostname()
+	return name
 }
 
 func onThisMachine(p Peer, here []net.Addr) bool {

@@ -25,7 +25,7 @@ type roll struct {
 	alive    map[string]*member
 	refused  []Refused
 	looked   time.Time // when silence was looked for; zero: never
-	lost     uint64    // beats that did not come
+	lost     int64     // beats that did not come
 }
 
 // member is another node that is there.
@@ -139,7 +139,7 @@ const twoOfOneName = "there are two nodes of this name: give each its own --node
 // note takes what a member's beat says.
 func (r *roll) note(f *finding, m *member, b *beat, now time.Time) {
 	if b.Number > m.beats+1 {
-		r.lost += b.Number - m.beats - 1
+		r.lost += int64(b.Number - m.beats - 1) //nolint:gosec // a few
 	}
 	m.beats, m.heard, m.node.Status = max(m.beats, b.Number), now, b.Status
 	clock := b.clock(now)

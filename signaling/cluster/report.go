@@ -9,7 +9,7 @@ import (
 // Report is a node as who runs the server wants to see it.
 type Report struct {
 	Node
-	// State is "here", "awaited" (it should be there and is not), or "refused".
+	// State is one of those below.
 	State string
 	// Why says why it is refused.
 	Why string
@@ -19,21 +19,28 @@ type Report struct {
 	Clock time.Duration
 }
 
+// What a node is.
+const (
+	StateHere    = "here"
+	StateAwaited = "awaited" // it should be there, and is not
+	StateRefused = "refused"
+)
+
 // Reports returns all nodes that are known of, this one first and then by name.
 func (c *Cluster) Reports() []Report {
-	self := Report{Node: c.Nodes()[0], State: "here"}
+	self := Report{Node: c.Nodes()[0], State: StateHere}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var all []Report
 	for _, m := range c.roll.sorted() {
-		all = append(all, Report{Node: m.node, State: "here", RoundTrip: m.roundTrip, Clock: m.clock})
+		all = append(all, Report{Node: m.node, State: StateHere, RoundTrip: m.roundTrip, Clock: m.clock})
 	}
 	for _, r := range c.roll.refused {
-		all = append(all, Report{Node: Node{ID: NodeID{Name: r.Name}, Since: r.At}, State: "refused", Why: r.Why})
+		all = append(all, Report{Node: Node{ID: NodeID{Name: r.Name}, Since: r.At}, State: StateRefused, Why: r.Why})
 	}
 	for _, name := range c.roll.expected {
 		if name != self.ID.Name && !slices.ContainsFunc(all, func(r Report) bool { return r.ID.Name == name }) {
-			all = append(all, Report{Node: Node{ID: NodeID{Name: name}}, State: "awaited"})
+			all = append(all, Report{Node: Node{ID: NodeID{Name: name}}, State: StateAwaited})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Report) int { return cmp.Compare(a.ID.Name, b.ID.Name) })
@@ -41,7 +48,7 @@ func (c *Cluster) Reports() []Report {
 }
 
 // BeatsLost is how many beats of others did not come.
-func (c *Cluster) BeatsLost() uint64 {
+func (c *Cluster) BeatsLost() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.roll.lost

@@ -25,6 +25,7 @@ type Live struct {
 	Sessions func() protocol.AdminSessions
 	Session  func(idOrName string) (protocol.AdminSession, error)
 	Peers    func() protocol.AdminPeers
+	Nodes    func() protocol.AdminNodes
 	// WhoIs returns the id and name of somebody who is here, by either.
 	WhoIs      func(idOrName string) (protocol.AdminDone, error)
 	Kick       func(ctx context.Context, by auth.Identity, userID, reason string) error
@@ -59,6 +60,7 @@ func (a *Admin) liveRoutes() []route {
 		{"POST /api/admin/sessions/{id}/mute", a.mute},
 		{"POST /api/admin/sessions/{id}/move", a.move},
 		{"GET /api/admin/peers", func(*http.Request, http.ResponseWriter) (any, error) { return a.Live.Peers(), nil }},
+		{"GET /api/admin/nodes", func(*http.Request, http.ResponseWriter) (any, error) { return a.Live.Nodes(), nil }},
 		{"GET /api/admin/why", a.why},
 		{"POST /api/admin/drain", a.drain},
 		{"GET /api/admin/log-level", a.logLevel},

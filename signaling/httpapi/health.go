@@ -14,10 +14,12 @@ func Health(w http.ResponseWriter, r *http.Request) {
 }
 
 // Ready answers GET /readyz, for load balancers that want to know whether to send somebody here:
-// 200 while the server takes new clients, 503 from when it was told to end, and while nobody can be let in, for which
-// deaf has the reason. trouble says why nothing can be remembered at present, which is told beside: voice goes on, so clients
+// 200 while the server takes new clients, 503 from when it was told to end, while nobody can be let in, for which deaf has the reason, and while
+// it does not see most of the server's nodes, for which alone has it: what is decided there, such as who is banned, does not get here then, and what
+// is done here is not remembered, so clients are better off at another node. trouble says why nothing can be remembered at present, which is told
+// beside: voice goes on, so clients
 // are as well here as elsewhere.
-func Ready(draining func() bool, deaf, trouble func() error) http.HandlerFunc {
+func Ready(draining func() bool, deaf, alone, trouble func() error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !asksForState(w, r):
@@ -25,6 +27,8 @@ func Ready(draining func() bool, deaf, trouble func() error) http.HandlerFunc {
 			sayState(w, http.StatusServiceUnavailable, "draining: the server is about to go and takes nobody new\n")
 		case deaf() != nil:
 			sayState(w, http.StatusServiceUnavailable, deaf().Error()+"\n")
+		case alone() != nil:
+			sayState(w, http.StatusServiceUnavailable, alone().Error()+"\n")
 		default:
 			state := "ready\n"
 			if err := trouble(); err != nil {

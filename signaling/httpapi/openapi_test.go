@@ -35,6 +35,7 @@ func operations() []operation {
 		{"POST /api/admin/sessions/{id}/mute", "Has nobody hear somebody, or again.", nil, protocol.AdminMute{}, protocol.AdminDone{}},
 		{"POST /api/admin/sessions/{id}/move", "Takes somebody to another channel.", nil, protocol.AdminMove{}, protocol.AdminDone{}},
 		{"GET /api/admin/peers", "The media connections of all members.", nil, nil, protocol.AdminPeers{}},
+		{"GET /api/admin/nodes", "The nodes that are one server, this one first: those that are there, that are awaited, and that were refused.", nil, nil, protocol.AdminNodes{}},
 		{"GET /api/admin/why", "Why somebody does not hear somebody. It asks their client, and takes up to three seconds.", map[string]string{
 			"listener": "Who does not hear, by id or name.", "talker": "Who is not heard, likewise.",
 		}, nil, protocol.AdminWhy{}},

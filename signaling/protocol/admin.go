@@ -75,6 +75,30 @@ type (
 		// Peer is only there where one is asked for who is in a channel.
 		Peer *AdminPeer `json:"peer,omitempty"`
 	}
+	// AdminNodes are the nodes that are one server, this one first. Quorum is whether most of them are there.
+	AdminNodes struct {
+		Quorum bool        `json:"quorum"`
+		Nodes  []AdminNode `json:"nodes"`
+	}
+	// AdminNode is a node as the one that was asked knows it. State is here, awaited (it should be there and is not) or refused, for which Why has the
+	// reason. Load is of its cores, 0 to 1; Position is how far it has applied what all remember; Since is when this node first saw it, or last refused it;
+	// ClockMS is how far its clock is ahead.
+	AdminNode struct {
+		Name     string     `json:"name"`
+		Boot     string     `json:"boot,omitempty"`
+		Self     bool       `json:"self,omitempty"`
+		State    string     `json:"state"`
+		Why      string     `json:"why,omitempty"`
+		URL      string     `json:"url,omitempty"`
+		Media    []string   `json:"media,omitempty"`
+		People   int        `json:"people"`
+		Load     float64    `json:"load"`
+		Position uint64     `json:"position"`
+		Draining bool       `json:"draining,omitempty"`
+		Since    *time.Time `json:"since,omitempty"`
+		RTTMS    float64    `json:"rtt_ms,omitempty"`
+		ClockMS  int64      `json:"clock_ms,omitempty"`
+	}
 	// AdminPeers are all media connections of members.
 	AdminPeers struct {
 		Peers []AdminPeer `json:"peers"`

@@ -1,0 +1,303 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/cluster"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// Cluster is how several servers are one. The zero value is one that is alone.
+type Cluster struct {
+	// Peers are all nodes, this one too, as cluster.ParsePeers reads them. Empty, and NATS too: this one is alone.
+	Peers []string `name:"cluster-peers" group:"cluster" placeholder:"NODE" help:"All nodes that are one server, this one too, each as HOST, HOST:PORT or NAME=HOST:PORT; the same list on each node. Without a name it is the host, and without a port 6222."`
+	// SecretFile holds what all nodes have.
+	SecretFile string `name:"cluster-secret-file" group:"cluster" placeholder:"FILE" help:"The secret by which nodes know each other and encrypt what they say: one line of at least 32 bytes in a file that nobody else may read; the same on each node."`
+	// Listen is where the others reach this node. Empty: where Peers say.
+	Listen string `name:"cluster-listen" group:"cluster" placeholder:"[HOST]:PORT" help:"Where the other nodes reach this one, when that is not the port that --cluster-peers says, on all interfaces."`
+	// Name is this node's. Empty: the host's.
+	Name string `name:"node-name" group:"cluster" placeholder:"NAME" help:"Which of --cluster-peers this is, when that is not the host's name."`
+	// URL is where people reach this node's page. Empty: as it sees itself.
+	URL string `name:"node-url" group:"cluster" placeholder:"URL" help:"Where people reach this node's own page, when another one dies. Without it: --domain, or the address of --http."`
+	// NATS are the URLs of a NATS that exists. Empty: one runs in each node.
+	NATS []string `name:"nats" group:"cluster" placeholder:"URL" help:"A NATS server, with JetStream, that carries what the nodes say, such as tls://nats.example.org; --cluster-peers are only names then. Without it, one runs in each node."`
+	// NATSCredentials is a file by which NATS knows this server. Empty: none.
+	NATSCredentials string `name:"nats-credentials" group:"cluster" placeholder:"FILE" help:"The .creds file by which that NATS knows this server."`
+}
+
+// on reports whether there are other nodes.
+func (c Cluster) on() bool { return len(c.Peers) > 0 || len(c.NATS) > 0 }
+
+const (
+	// logDir is the directory of what NATS keeps, in Data.
+	logDir = "log"
+	// maxNodeURL is the longest URL of a node, in bytes.
+	maxNodeURL = 2048
+)
+
+// check notes what is wrong.
+func (c Cluster) check(v *mistakes) {
+	if !c.on() {
+		for _, one := range []struct{ key, value string }{
+			{"cluster-secret-file", c.SecretFile},
+			{"cluster-listen", c.Listen},
+			{"node-name", c.Name},
+			{"node-url", c.URL},
+			{"nats-credentials", c.NATSCredentials},
+		} {
+			if one.value != "" {
+				v.bad(one.key, one.value, "needs --cluster-peers, the nodes that are one server")
+			}
+		}
+		return
+	}
+	if c.SecretFile == "" {
+		v.bad("cluster-secret-file", "", "must be a file with the secret that all nodes have; \"openssl rand -base64 32\" makes one")
+	}
+	if _, err := c.self(); err != nil {
+		key, value := "cluster-peers", strings.Join(c.Peers, ",")
+		if len(c.Peers) == 0 || !errors.Is(err, cluster.ErrPeers) {
+			key, value = "node-name", c.Name
+		}
+		v.bad(key, value, "%s", err)
+	} else if len(c.Peers) == 1 {
+		v.bad("cluster-peers", c.Peers[0], "must name at least two nodes, better three: of two, none has most when the other is gone")
+	}
+	if _, port, err := splitPort(c.Listen); c.Listen != "" && (err != nil || port == 0) {
+		v.bad("cluster-listen", c.Listen, "must be a port with a colon in front, such as :%d, or address:port", cluster.DefaultPort)
+	}
+	if c.URL != "" && (canonicalOrigin(c.URL) == "" || len(c.URL) > maxNodeURL) {
+		v.bad("node-url", c.URL, "must be where the page is, such as https://n1.example.org")
+	}
+	for _, s := range c.NATS {
+		if err := cluster.CheckNATS(s); err != nil {
+			v.bad("nats", s, "%s", err)
+		}
+	}
+	switch {
+	case len(c.NATS) == 0 && c.NATSCredentials != "":
+		v.bad("nats-credentials", c.NATSCredentials, "needs --nats, the server that it is for")
+	case len(c.NATS) > 0 && c.Listen != "":
+		v.bad("cluster-listen", c.Listen, "must not be given beside --nats: the nodes meet there")
+	}
+}
+
+// self is this node.
+func (c Cluster) self() (cluster.Peer, error) {
+	peers, err := cluster.ParsePeers(c.Peers)
+	if err != nil {
+		return cluster.Peer{}, err //nolint:wrapcheck // says it all
+	}
+	if len(peers) == 0 {
+		name := c.Name
+		if name == "" {
+			name = cluster.HostName()
+		}
+		return cluster.Peer{Name: name}, cluster.CheckName(name) //nolint:wrapcheck // says it all
+	}
+	return cluster.Self(peers, c.Name) //nolint:wrapcheck // says it all
+}
+
+// checkCluster is what a cluster wants of the other settings.
+func (c Config) checkCluster(v *mistakes) {
+	c.Cluster.check(v)
+	if !c.Cluster.on() {
+		return
+	}
+	if !c.givesSecret() {
+		v.bad("secret", "", "must be given, or --secret-file: all nodes of a server need the same")
+	}
+	if c.Data == "" {
+		v.bad("data", "", "must be a directory: a node keeps its part of what the server remembers there")
+	}
+}
+
+// openNodes makes this one of several nodes, if there are others. They see it from beginNodes on.
+func (a *App) openNodes(authority *auth.Authority) error {
+	c := a.cfg.Cluster
+	if !c.on() {
+		return nil
+	}
+	secrets, err := auth.ReadSecrets(c.SecretFile)
+	if err == nil && len(secrets) > 1 {
+		err = fmt.Errorf("%w: %s has %d lines, and there is one secret", auth.ErrSecretFile, c.SecretFile, len(secrets))
+	}
+	if err != nil {
+		return &ConfigError{Mistakes: []error{badValue("cluster-secret-file", c.SecretFile, "%s", err)}}
+	}
+	peers, err := cluster.ParsePeers(c.Peers)
+	if err != nil {
+		return err //nolint:wrapcheck // was checked
+	}
+	self, err := c.self()
+	if err != nil {
+		return err
+	}
+	nodes, err := cluster.Open(cluster.Config{
+		Name: self.Name, Secret: secrets[0], Keys: authority.Marks, Peers: peers, Listen: c.Listen, Dir: filepath.Join(a.cfg.Data, logDir),
+		NATS: c.NATS, Credentials: c.NATSCredentials, Status: a.nodeStatus, Log: a.log,
+	})
+	if taken, ok := errors.AsType[*cluster.ListenError](err); ok {
+		return &ListenError{"cluster-listen", taken.Address, taken.Err}
+	}
+	if err != nil {
+		return err //nolint:wrapcheck // says it all
+	}
+	a.nodes, a.cfg.Nodes = nodes, nodes
+	nodes.Changed(a.sayChange)
+	return nil
+}
+
+// beginNodes has the others see this node, when all of it is there.
+func (a *App) beginNodes() {
+	if a.nodes != nil {
+		a.opened.Store(true)
+		a.nodes.Begin()
+	}
+}
+
+// nodeStatus is what this node says of itself.
+func (a *App) nodeStatus() cluster.Status {
+	if !a.opened.Load() {
+		return cluster.Status{}
+	}
+	return cluster.Status{
+		URL: a.nodeURL(), Media: a.MediaForNodes(), People: a.gateway.People(), Load: a.load.now(), Position: a.memory.Position(), Draining: a.gateway.Draining(),
+	}
+}
+
+// nodeURL is where people reach this node's own page.
+func (a *App) nodeURL() string {
+	if a.cfg.Cluster.URL != "" {
+		return canonicalOrigin(a.cfg.Cluster.URL)
+	}
+	if others := a.OtherURLs(); len(others) > 0 { // it listens on all addresses, and this machine's own is no use to others
+		return others[0]
+	}
+	return a.URL()
+}
+
+func (a *App) sayChange(c cluster.Change) {
+	fields := []zap.Field{zap.String("node", c.Node.ID.Name), zap.Bool("quorum", a.nodes.Quorum())}
+	if c.Alive {
+		a.log.Info("a node is there", append(fields, zap.String("url", c.Node.URL))...)
+	} else {
+		a.log.Warn("a node is gone", append(fields, zap.String("why", c.Why))...)
+	}
+}
+
+const (
+	// aloneAfter is how long a node that starts is given to find others before it says that it waits for them.
+	aloneAfter = 3 * time.Second
+	// aloneReminder is how often it says so.
+	aloneReminder = time.Minute
+)
+
+// runNodes says when too few nodes are there, and what is waited for, until ctx is done.
+func (a *App) runNodes(ctx context.Context) {
+	ticker := time.NewTicker(aloneAfter)
+	defer ticker.Stop()
+	var said time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		alone := a.alone()
+		switch {
+		case alone == nil && !said.IsZero():
+			said = time.Time{}
+			a.log.Info("most of the nodes are there again")
+		case alone != nil && time.Since(said) >= aloneReminder:
+			said = time.Now()
+			a.log.Warn(alone.Error())
+		}
+	}
+}
+
+// alone says that too few of the nodes are there, and which are not; nil: most are.
+func (a *App) alone() error {
+	if a.nodes == nil || a.nodes.Quorum() {
+		return nil
+	}
+	var awaited []string
+	all := a.nodes.Reports()
+	for i := range all {
+		switch r := &all[i]; r.State {
+		case cluster.StateAwaited:
+			awaited = append(awaited, r.ID.Name)
+		case cluster.StateRefused:
+			awaited = append(awaited, r.ID.Name+" (refused: "+r.Why+")")
+		}
+	}
+	if len(awaited) == 0 {
+		return errors.New("this node has no connection to NATS, and sees no other node")
+	}
+	return fmt.Errorf("this node does not see most of the nodes, and waits for %s", strings.Join(awaited, ", "))
+}
+
+// adminNodes are the nodes as an operator sees them; of a server that is alone it is the only one.
+func (a *App) adminNodes() protocol.AdminNodes {
+	if a.nodes == nil {
+		return protocol.AdminNodes{Quorum: true, Nodes: []protocol.AdminNode{{
+			Name: cluster.HostName(), Self: true, State: cluster.StateHere, URL: a.URL(), People: a.gateway.People(), Load: a.load.now(),
+			Draining: a.gateway.Draining(), Since: new(a.started.UTC()),
+		}}}
+	}
+	reports := a.nodes.Reports()
+	all := protocol.AdminNodes{Quorum: a.nodes.Quorum(), Nodes: make([]protocol.AdminNode, len(reports))}
+	for i := range reports {
+		r := &reports[i]
+		node := protocol.AdminNode{
+			Name: r.ID.Name, Boot: r.ID.Boot, Self: i == 0, State: r.State, Why: r.Why, URL: r.URL, People: r.People, Load: r.Load,
+			Position: r.Position, Draining: r.Draining, RTTMS: float64(r.RoundTrip) / float64(time.Millisecond), ClockMS: r.Clock.Milliseconds(),
+		}
+		for _, addr := range r.Media {
+			node.Media = append(node.Media, addr.String())
+		}
+		switch {
+		case i == 0:
+			node.Since = new(a.started.UTC())
+		case !r.Since.IsZero():
+			node.Since = new(r.Since.UTC())
+		}
+		all.Nodes[i] = node
+	}
+	slices.SortStableFunc(all.Nodes[1:], func(x, y protocol.AdminNode) int { return strings.Compare(x.Name, y.Name) })
+	return all
+}
+
+// aboutNodes adds figures of the other nodes; of a server that is alone there are none.
+func (f *figures) aboutNodes() {
+	if f.app.nodes == nil {
+		return
+	}
+	f.gauge("nodes", "Nodes of this server that are there, this one too.", func(l *look) int { return len(l.app.nodes.Nodes()) })
+	f.gauge("quorum", "1 while most of the nodes are there.", func(l *look) int { return oneIf(l.app.nodes.Quorum()) })
+	f.counter("node_beats_lost_total", "Signs of life of other nodes that did not come.", func(l *look) int64 { return l.app.nodes.BeatsLost() })
+	f.node("node_round_trip_seconds", "How long a message to another node takes, there and back.", func(r *cluster.Report) float64 { return r.RoundTrip.Seconds() })
+	f.node("node_clock_seconds", "How far another node's clock is ahead of this one's.", func(r *cluster.Report) float64 { return r.Clock.Seconds() })
+}
+
+// node adds a figure of each other node that is there.
+func (f *figures) node(name, help string, value func(*cluster.Report) float64) {
+	f.add(prometheus.GaugeValue, name, help, "node", func(l *look, tell func(float64, ...string)) {
+		all := l.app.nodes.Reports()
+		for i := range all[1:] {
+			if r := &all[1+i]; r.State == cluster.StateHere {
+				tell(value(r), r.ID.Name)
+			}
+		}
+	})
+}

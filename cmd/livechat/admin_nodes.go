@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+type adminNodesCommand struct {
+	administering `embed:""`
+}
+
+// Run shows the nodes.
+func (c *adminNodesCommand) Run() error {
+	return show(&c.administering, "nodes", func(all *protocol.AdminNodes) error {
+		if c.JSON {
+			return printJSON(all)
+		}
+		rows := [][]string{{"NAME", "STATE", "PEOPLE", "LOAD", "LOG", "RTT", "SINCE", "PAGE"}}
+		for i := range all.Nodes {
+			n := &all.Nodes[i]
+			row := []string{n.Name, nodeState(n), "-", "-", "-", "-", "-", orDash(n.URL)}
+			if n.State == "here" {
+				row = []string{
+					n.Name, nodeState(n), strconv.Itoa(n.People), percent(n.Load), strconv.FormatUint(n.Position, 10), delay(n.RTTMS), "-", orDash(n.URL),
+				}
+			}
+			if n.Since != nil {
+				row[6] = moment(*n.Since)
+			}
+			rows = append(rows, row)
+		}
+		if err := table(rows); err != nil {
+			return err
+		}
+		for i := range all.Nodes {
+			if n := &all.Nodes[i]; n.Why != "" {
+				_, _ = fmt.Fprintf(os.Stdout, "%s was refused: %s\n", n.Name, n.Why)
+			}
+		}
+		if !all.Quorum {
+			_, _ = fmt.Fprintln(os.Stdout, "Too few nodes are there: nothing new is remembered until most of them are.")
+		}
+		return nil
+	})
+}
+
+// nodeState is what there is to say of a node.
+func nodeState(n *protocol.AdminNode) string {
+	state := n.State
+	if n.Self {
+		state += ", this one"
+	}
+	if n.Draining {
+		state += ", drains"
+	}
+	if n.ClockMS > worstClock || n.ClockMS < -worstClock {
+		state += fmt.Sprintf(", clock %+d s", n.ClockMS/1000)
+	}
+	return state
+}
+
+// worstClock is how far a node's clock may differ before it is shown, in milliseconds.
+const worstClock = 2000
