@@ -44,18 +44,8 @@ func OpenAdmin(ctx context.Context, data string) (*Admin, error) {
 	case err != nil:
 		return nil, &MemoryError{fmt.Errorf("there is no %s; is --data=%s the server's, and was it started once?", path, data)}
 	}
-	dial := func(ctx context.Context) (net.Conn, error) {
-		socket, done := shortPath(filepath.Join(data, controlName))
-		defer done()
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}
-	if conn, err := dial(ctx); err == nil {
-		_ = conn.Close()
-		transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }}
-		return &Admin{
-			client: http.Client{Transport: transport}, base: controlBase,
-			close: func() error { transport.CloseIdleConnections(); return nil },
-		}, nil
+	if running := openControlled(ctx, data); running != nil {
+		return running, nil
 	}
 	memory, err := store.Open(path) //nolint:contextcheck // it has none
 	switch {
@@ -78,6 +68,40 @@ func OpenAdmin(ctx context.Context, data string) (*Admin, error) {
 		return ""
 	}}
 	return &Admin{client: http.Client{Transport: direct{admin.Handler()}}, base: controlBase, close: memory.Close}, nil
+}
+
+// openControlled reaches the server that runs with a data directory; nil: none does.
+func openControlled(ctx context.Context, data string) *Admin {
+	dial := func(ctx context.Context) (net.Conn, error) {
+		socket, done := shortPath(filepath.Join(data, controlName))
+		defer done()
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}
+	conn, err := dial(ctx)
+	if err != nil {
+		return nil
+	}
+	_ = conn.Close()
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }}
+	return &Admin{
+		client: http.Client{Transport: transport}, base: controlBase,
+		close: func() error { transport.CloseIdleConnections(); return nil },
+	}
+}
+
+// RunningURL is where the page of the server is that runs with a data directory, without a slash at the end; "": none does.
+func RunningURL(ctx context.Context, data string) string {
+	if data == "" {
+		return ""
+	}
+	running := openControlled(ctx, data)
+	if running == nil {
+		return ""
+	}
+	defer running.Close() //nolint:errcheck // never fails
+	var server httpapi.AdminServer
+	_ = running.Do(ctx, http.MethodGet, "/api/admin/server", nil, &server) // then it is as if there were none
+	return server.URL
 }
 
 // controlBase is in front of the path of a request that goes nowhere but to the server's own socket.
@@ -192,6 +216,9 @@ func (a *Admin) ask(ctx context.Context, method, path string, in any) (*http.Res
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxControlAnswer))
 	if err == nil {
 		err = json.Unmarshal(text, refusal)
+	}
+	if resp.StatusCode == http.StatusServiceUnavailable && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
+		return nil, fmt.Errorf("the server at %s has no room for this: %q", a.base, strings.TrimSpace(string(text)))
 	}
 	if err != nil || refusal.Code == 0 {
 		return nil, fmt.Errorf("what is at %s answered %s; is it the page of a server?", a.base, resp.Status)

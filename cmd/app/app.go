@@ -55,6 +55,8 @@ type App struct {
 	gateway *signaling.Gateway
 	// trouble is why nobody can connect.
 	trouble *acceptTrouble
+	// descriptors are watched, since without them nobody can.
+	descriptors descriptorWatch
 	// door bounds what comes by HTTP, and has the limits of all the rest.
 	door *httpapi.Door
 	// ports are the TCP ports of the page: one, and with TLS perhaps another in the clear,
@@ -294,7 +296,7 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 	}))
 	state := http.NewServeMux()
 	state.HandleFunc("/healthz", httpapi.Health)
-	state.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.closed, a.alone, a.memory.Trouble))
+	state.HandleFunc("/readyz", httpapi.Ready(a.gateway.Draining, a.closed, a.alone, a.descriptors.Trouble, a.memory.Trouble))
 	mux.Handle("/healthz", state)
 	mux.Handle("/readyz", state)
 	mux.Handle("/", static.Handler(a.cfg.hasTLS(), sites.Nodes))

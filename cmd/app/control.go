@@ -53,7 +53,9 @@ func openControl(data string) (net.Listener, error) {
 	if err = errors.Join(os.Chmod(path, 0o600), os.Rename(path, final)); err != nil {
 		return nil, errors.Join(err, l.Close(), os.Remove(path))
 	}
-	return &controlListener{l, final}, nil
+	control := &controlListener{UnixListener: l, path: final}
+	control.spare.keep()
+	return control, nil
 }
 
 // shortPath returns a path to a file that is no longer than a socket's may be, where the system has one; until done is called.
@@ -74,11 +76,30 @@ func shortPath(path string) (short string, done func()) {
 	return filepath.Join(short, filepath.Base(path)), func() { _ = dir.Close() }
 }
 
-// controlListener takes its socket away when it is closed.
+// controlListener takes its socket away when it is closed. It accepts a connection also when there are no file descriptors left, one at a
+// time, so that the operator can see why and do something.
 type controlListener struct {
-	net.Listener
+	*net.UnixListener
 
-	path string
+	path  string
+	spare spare
+}
+
+// Accept implements net.Listener.
+func (l *controlListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.UnixListener.Accept()
+		if err == nil {
+			l.spare.keep()
+		}
+		if !outOfDescriptors(err) {
+			return conn, err //nolint:wrapcheck // it is the listener
+		}
+		if conn = l.spare.accept(l.UnixListener); conn != nil {
+			return conn, nil
+		}
+		time.Sleep(acceptPause)
+	}
 }
 
 // Close implements net.Listener.
@@ -87,7 +108,8 @@ func (l *controlListener) Close() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
-	return errors.Join(l.Listener.Close(), err)
+	l.spare.release()
+	return errors.Join(l.UnixListener.Close(), err)
 }
 
 // serveControl serves the control socket until it is closed.

@@ -21,7 +21,7 @@ func TestControlSocketIsItsOwnersAlone(t *testing.T) {
 		info, err := os.Stat(filepath.Join(data, controlName))
 		require.NoError(t, err)
 		require.Equal(t, os.ModeSocket|0o600, info.Mode())
-		require.NoError(t, l.(*controlListener).Listener.Close())
+		require.NoError(t, l.(*controlListener).UnixListener.Close())
 	}
 	l, err := openControl(data)
 	require.NoError(t, err)

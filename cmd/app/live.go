@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,7 +54,10 @@ func (a *App) status() protocol.AdminStatus {
 	status := protocol.AdminStatus{
 		Server: "mini-livechat/" + Version, URL: a.URL(), StartedAt: a.started.UTC(), Trouble: []string{}, Goroutines: runtime.NumGoroutine(),
 	}
-	for _, trouble := range []error{a.trouble.Trouble(), a.alone(), a.memory.Trouble()} {
+	if addr := a.MetricsAddr(); addr != "" {
+		status.Metrics = "http://" + addr + MetricsPath
+	}
+	for _, trouble := range []error{cmp.Or(a.trouble.Trouble(), a.descriptors.Trouble()), a.alone(), a.memory.Trouble()} {
 		if trouble != nil {
 			status.Trouble = append(status.Trouble, trouble.Error())
 		}

@@ -124,6 +124,7 @@ func TestMetricsWithoutTheirPort(t *testing.T) {
 // What the parts count is what is told.
 func TestFiguresAreTheParts(t *testing.T) {
 	a := startApp(t, func(cfg *Config) { cfg.Metrics = "127.0.0.1:0" })
+	require.Equal(t, "http://"+a.MetricsAddr()+MetricsPath, a.status().Metrics)
 	a.tally.Count("http_crowded")
 	a.metrics.Joined(10 * time.Millisecond)
 	a.metrics.FloorGranted(2 * time.Second)

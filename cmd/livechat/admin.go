@@ -119,6 +119,7 @@ func (c *adminStatusCommand) Run() error {
 			{"people", fmt.Sprintf("%d here, %d of them connected", s.Sessions, s.Connected)},
 			{"channels", fmt.Sprintf("%d, with %s, of whom %d speak", s.Channels, count(int64(s.Members), "member"), s.Speaking)},
 			{"memory", fmt.Sprintf("%s, %s", size(int64(s.MemoryBytes)), count(int64(s.Goroutines), "goroutine"))}, //nolint:gosec // it fits
+			{"metrics", orDash(s.Metrics)},
 			{"log level", orDash(s.LogLevel)},
 		}
 		for _, trouble := range s.Trouble {

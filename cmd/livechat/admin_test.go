@@ -55,7 +55,8 @@ func TestAdmin(t *testing.T) {
 	require.Contains(t, said, "was put out")
 	<-ben.Done()
 
-	token, _ := o.does("token", "--user=root", "--admin", "--ttl=1h")
+	token, link := o.does("token", "--user=root", "--admin", "--ttl=1h")
+	require.Contains(t, link, "the link with it: "+o.url+"/#token="+token, "where the server that runs has its page")
 	remote := livechat(t, []string{"LIVECHAT_ADMIN_TOKEN=" + strings.TrimSpace(token)}, "admin", "status", "--json", "--server="+o.url)
 	stdout, stderr, code := output(t, remote)
 	require.Zero(t, code, stderr)

@@ -60,7 +60,7 @@ Examples:
   LIVECHAT_SECRET=... livechat token --user=alice --name="Alice"
       the token for one of them`
 
-const mintOverview = `Print a token that lets a person in, signed with the server's secret, and on standard error the link that they open, at the address that --url or the server's own settings say. The token alone is for a client.
+const mintOverview = `Print a token that lets a person in, signed with the server's secret, and on standard error the link that they open: at the address that --url says, or else the server that runs here, or else its settings. The token alone is for a client.
 
 Usage: livechat token --user=ID [flags]`
 

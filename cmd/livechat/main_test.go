@@ -228,7 +228,7 @@ func TestToken(t *testing.T) {
 	require.Zero(t, code, stderr)
 	tokenID, _, err := auth.Read(strings.TrimSpace(again))
 	require.NoError(t, err)
-	require.Equal(t, "the link with it: http://127.0.0.1:8080/#token="+again+"to take it back: livechat revoke "+tokenID+"\n", stderr,
+	require.Equal(t, "the link with it: http://127.0.0.1:8080/#token="+again+"It leads to this machine only; --url says where others find the page.\nto take it back: livechat revoke "+tokenID+"\n", stderr,
 		"the second time there is no more to say")
 	id := verify(t, secret, stdout, time.Now())
 	require.Equal(t, auth.Identity{UserID: "alice", Name: "Alice", Role: auth.RoleAdmin}, who(id))

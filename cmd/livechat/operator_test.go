@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -267,6 +268,9 @@ func TestOutOfFileDescriptors(t *testing.T) {
 	}
 	const says = "out of file descriptors"
 	require.Eventually(t, func() bool { return strings.Contains(log.String(), says) }, patience, 10*time.Millisecond, "%s", log)
+	status, stderr, code := output(t, livechat(t, nil, "admin", "status", "--data="+filepath.Join(server.Dir, ".local", "share", "livechat")))
+	require.Zero(t, code, stderr)
+	require.Regexp(t, "(?m)^TROUBLE +.*file descriptors.*LimitNOFILE=", status)
 	for _, c := range conns {
 		_ = c.Close()
 	}

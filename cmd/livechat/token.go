@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -53,6 +54,11 @@ func (c *tokenCommand) Run() error {
 	if err != nil {
 		return err
 	}
+	if c.URL == "" {
+		if running := app.RunningURL(context.Background(), c.Data); running != "" {
+			page = running + "/"
+		}
+	}
 	token, err := c.mint(time.Now())
 	if err != nil {
 		return err
@@ -62,6 +68,9 @@ func (c *tokenCommand) Run() error {
 		return fmt.Errorf("print the token: %w", err)
 	}
 	_, _ = fmt.Fprintf(os.Stderr, "the link with it: %s#token=%s\n", page, token)
+	if onlyHere(page) {
+		_, _ = fmt.Fprintln(os.Stderr, "It leads to this machine only; --url says where others find the page.")
+	}
 	if id, _, err := auth.Read(token); err == nil {
 		_, _ = fmt.Fprintf(os.Stderr, "to take it back: livechat revoke %s\n", id)
 	}

@@ -16,10 +16,9 @@ func Health(w http.ResponseWriter, r *http.Request) {
 // Ready answers GET /readyz, for load balancers that want to know whether to send somebody here:
 // 200 while the server takes new clients, 503 from when it was told to end, while nobody can be let in, for which deaf has the reason, and while
 // it does not see most of the server's nodes, for which alone has it: what is decided there, such as who is banned, does not get here then, and what
-// is done here is not remembered, so clients are better off at another node. trouble says why nothing can be remembered at present, which is told
-// beside: voice goes on, so clients
-// are as well here as elsewhere.
-func Ready(draining func() bool, deaf, alone, trouble func() error) http.HandlerFunc {
+// is done here is not remembered, so clients are better off at another node. Each of troubles says what else is wrong, such as that nothing can be
+// remembered at present, or nil; that is told beside: voice goes on, so clients are as well here as elsewhere.
+func Ready(draining func() bool, deaf, alone func() error, troubles ...func() error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !asksForState(w, r):
@@ -31,8 +30,10 @@ func Ready(draining func() bool, deaf, alone, trouble func() error) http.Handler
 			sayState(w, http.StatusServiceUnavailable, alone().Error()+"\n")
 		default:
 			state := "ready\n"
-			if err := trouble(); err != nil {
-				state += err.Error() + "\n"
+			for _, trouble := range troubles {
+				if err := trouble(); err != nil {
+					state += err.Error() + "\n"
+				}
 			}
 			sayState(w, http.StatusOK, state)
 		}

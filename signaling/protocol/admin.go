@@ -12,6 +12,8 @@ type (
 		// Draining: nobody is let in. Trouble is what does not work, in words.
 		Draining bool     `json:"draining"`
 		Trouble  []string `json:"trouble"`
+		// Metrics is where Prometheus finds the figures, from the server's machine; empty: nowhere.
+		Metrics string `json:"metrics,omitempty"`
 		// Sessions are the people who are here, Connected those of them who have a connection now, Members those in channels, and
 		// Speaking those who speak now.
 		Sessions  int `json:"sessions"`
