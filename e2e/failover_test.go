@@ -48,8 +48,6 @@ func startNode(t *testing.T, port string, others ...string) *child {
 	return startChild(t, "TestRoleNode", nodeRole+"="+strings.Join(append([]string{port}, others...), " "))
 }
 
-func roams(o *client.Options) { o.NoReconnect = false }
-
 // The node of everybody is killed: they go on at the other one, whoever talks is heard again there, and those who were mute still are.
 func TestFailoverKilled(t *testing.T) {
 	verifyNoLeaks(t)
@@ -63,7 +61,7 @@ func TestFailoverKilled(t *testing.T) {
 		at := &server{URL: doomed.said}
 		all := make([]*person, people)
 		for i := range all {
-			all[i] = arrive(t, at, fmt.Sprint("person ", i), roams).join("lobby", slots(people))
+			all[i] = arrive(t, at, fmt.Sprint("person ", i), comesBack).join("lobby", slots(people))
 		}
 		talker, mute := all[0].talk(), all[1]
 		_, err := mute.SetVoiceState(soon(t), protocol.VoiceState{SelfMute: new(true)})
@@ -107,4 +105,57 @@ func inMilliseconds(took []time.Duration) (rounded []time.Duration) {
 		rounded = append(rounded, d.Round(time.Millisecond))
 	}
 	return rounded
+}
+
+// A node is emptied: its people go to the other one and talk on, with a second connection of media before the first is given up. Somebody at
+// each node hears when the talker stops to be heard at the one, and begins at the other.
+func TestFailoverDrained(t *testing.T) {
+	verifyNoLeaks(t)
+	leftPort, safePort := freePort(t), freePort(t)
+	left := startServer(t, asNode(leftPort, safePort), func(c *app.Config) { c.Drain = 3 * time.Second })
+	safe := startServer(t, asNode(safePort, leftPort))
+	talker := arrive(t, left, "talker", comesBack).join("lobby", slots(1)).talk()
+	stays := arrive(t, left, "stays").join("lobby", slots(1)) // has no way of its own to go on
+	there := arrive(t, safe, "there").join("lobby", slots(2))
+	goes := arrive(t, left, "goes", comesBack).join("lobby", slots(1))
+	stays.hears(talker)
+	goes.hears(talker)
+	session := talker.Ready().SessionID
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		left.stop()
+	}()
+	there.hears(talker)
+	told(talker, "moved", func(*client.Rejoined) bool { return true })
+	told(goes, "moved", func(*client.Rejoined) bool { return true })
+	require.NotEqual(t, session, talker.Ready().SessionID)
+	goes.hears(talker)
+	require.Equal(t, "lobby", talker.Call().ChannelID())
+	_, err := talker.SetVoiceState(soon(t), protocol.VoiceState{SelfMute: new(false)}) // asked of the new node
+	require.NoError(t, err)
+	last, first := stays.lastFrom(talker), there.firstFrom(talker)
+	t.Logf("silent for %v at whoever hears both nodes, and for %v at one who moved too", first.Sub(last), goes.longestSilence(talker))
+	require.Less(t, first.Sub(last), 3*time.Second)
+	talker.silence()
+	<-stopped
+	require.Len(t, there.call.Members(), 3)
+}
+
+// firstFrom and lastFrom are when the first and the last packet of somebody were heard.
+func (p *person) firstFrom(other *person) time.Time { return p.heardAt(other)[0] }
+func (p *person) lastFrom(other *person) time.Time {
+	all := p.heardAt(other)
+	return all[len(all)-1]
+}
+
+func (p *person) heardAt(other *person) (all []time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.ears {
+		if h.from == other.UserID() {
+			all = append(all, h.at)
+		}
+	}
+	return all
 }

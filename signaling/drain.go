@@ -42,7 +42,7 @@ func (g *Gateway) Drain(ctx context.Context, most time.Duration) (told, unread i
 	left := func(s *Session) bool { return s.out.settled() }
 	if others := g.Refuges(); len(others) > 0 {
 		sessions = g.sendAway(ctx, sessions, others, spread)
-		left = (*Session).over
+		left = func(s *Session) bool { return s.over() || s.attached() == nil }
 	} else {
 		sessions = slices.DeleteFunc(sessions, func(s *Session) bool { return !s.reconnect(rand.N(spread+1), "") }) //nolint:gosec // spreads load
 	}

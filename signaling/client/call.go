@@ -23,11 +23,12 @@ type Call struct {
 	in         atomic.Pointer[string] // the channel's id; a moderator may move the client to another one
 	opts       JoinOptions
 	slotBuffer int
-	mic        *microphone // nil when only listening
+	mic        atomic.Pointer[microphone] // nil when only listening
 	slots      []*Slot
 	floor      *Floor
 
 	media     atomic.Pointer[media] // what carries the call now
+	next      atomic.Pointer[media] // what is to carry it, made and connected while the one before still does
 	joined    atomic.Bool           // an ACK has come: info, members and slots are set
 	present   atomic.Bool           // the server counts the client among the members
 	connected chan struct{}         // closed when media flowed for the first time

@@ -23,11 +23,14 @@ type Client struct {
 	nodes    []string
 	ticket   string
 	openedIn time.Duration
+	token    string // the last one that was taken
+	serving  *link
+	moving   chan *arrival // brings the session at another node, or nil; nil while none is being made
 
-	opts    Options
-	log     *slog.Logger
-	engine  *Engine     // guarded by mu until it is set
-	events  *eventQueue // written by the running goroutine only
+	opts   Options
+	log    *slog.Logger
+	engine *Engine     // guarded by mu until it is set
+	events *eventQueue // written by the running goroutine only
 
 	ready atomic.Pointer[protocol.Ready]
 	// resumeToken is that of READY or the last RESUMED; "" when there is nothing to resume.
@@ -195,6 +198,7 @@ func (h *heart) stop() {
 
 // serve handles every frame until the link ends, and returns why it did.
 func (c *Client) serve(l *link) error {
+	c.serving = l
 	beating := c.newHeart(l)
 	defer beating.stop()
 	defer l.close()
@@ -243,7 +247,11 @@ func (c *Client) handle(f protocol.Frame) error {
 	case *protocol.ICEServers:
 		c.iceServers.Store(&d.ICEServers)
 	case *protocol.Reconnect:
-		c.reconnect = d
+		if d.URL != "" {
+			c.move(c.serving, d)
+		} else {
+			c.reconnect = d
+		}
 	case *protocol.PlaybackWanted:
 		c.tellPlayback(d)
 	case *protocol.Alive:

@@ -66,8 +66,18 @@ func (c *Client) run(l *link) {
 			c.link = nil
 		}
 		c.sending.Unlock()
+		there := c.arrived()
 		if c.Err() != nil {
+			there.discard()
 			return
+		}
+		if there != nil {
+			if err = c.settle(there); err == nil {
+				l = there.link
+				c.online.Store(true)
+				continue
+			}
+			there.link.close()
 		}
 		if c.opts.NoReconnect || final(err) {
 			c.end(err)
@@ -198,7 +208,7 @@ func (c *Client) tryOnce(ctx context.Context, gateway, token string) (*link, err
 		c.openedIn = l.openedIn
 		err = c.goOn(l)
 	default:
-		err = c.begin(l)
+		err = c.begin(l, false)
 	}
 	if err != nil {
 		l.close()
@@ -274,8 +284,8 @@ func (c *Client) giveUp(l *link) {
 
 // begin goes on with a new session where the lost one was: what was sent and not answered
 // may have been carried out, so that only what changes nothing by being repeated is sent
-// again. Before that goes what was said of one's own voice and of watching, after it the call.
-func (c *Client) begin(l *link) error {
+// again. Before that goes what was said of one's own voice and of watching, after it the call. moved says that both are there already.
+func (c *Client) begin(l *link, moved bool) error {
 	c.sending.Lock()
 	defer c.sending.Unlock()
 	c.mu.Lock()
@@ -293,12 +303,14 @@ func (c *Client) begin(l *link) error {
 	if err != nil {
 		return err
 	}
-	if err := restoreState(l, voice, subscribed); err != nil {
-		return err
+	if !moved {
+		if err := restoreState(l, voice, subscribed); err != nil {
+			return err
+		}
 	}
 	c.resendLocked(l)
 	c.events.put(Event{Payload: &Reidentified{}})
-	if call != nil && call.present.Load() { // else it is being joined already, by what was sent again
+	if !moved && call != nil && call.present.Load() { // else it is being joined already, by what was sent again
 		call.lose(ErrSessionLost)
 	}
 	return nil
@@ -358,5 +370,5 @@ type Rejoined struct{}
 
 // Reidentified is the payload of an event of the client's own: the session was lost, and
 // another has begun. What happened in between was told to nobody; channels and their members
-// may be others. The call, if there is one, is being joined again.
+// may be others. The call, if there is one, is being joined again, or, as Rejoined says then, was joined at another node before.
 type Reidentified struct{}

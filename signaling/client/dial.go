@@ -177,6 +177,7 @@ func (c *Client) identify(l *link, token string) error {
 	if err != nil {
 		return err
 	}
+	c.token = token
 	c.enter(l, ready)
 	return nil
 }

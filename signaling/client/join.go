@@ -76,7 +76,7 @@ func (c *Client) newCall(channelID string, opts JoinOptions) (*Call, error) {
 		call.slotBuffer = defaultSlotBuffer
 	}
 	if !opts.ListenOnly {
-		call.mic = &microphone{userID: c.UserID()}
+		call.mic.Store(&microphone{userID: c.UserID()})
 	}
 	for i := range opts.slots(c.Ready().Limits.Slots) {
 		call.slots = append(call.slots, newSlot(call, i, ""))

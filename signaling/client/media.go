@@ -21,6 +21,7 @@ import (
 // call up. Another one takes its place then.
 type media struct {
 	call     *Call
+	mic      *microphone // nil when only listening
 	pc       *webrtc.PeerConnection
 	receiver *receiver
 	outbox   outbox
@@ -40,14 +41,17 @@ type media struct {
 }
 
 // newMedia makes a connection with the lines of the call: the microphone, then the slots.
-func (c *Call) newMedia() (*media, error) {
+func (c *Call) newMedia() (*media, error) { return c.mediaWith(c.mic.Load(), c.client.ICEServers()) }
+
+func (c *Call) mediaWith(mic *microphone, servers []protocol.ICEServer) (*media, error) {
 	engine, err := c.client.ownEngine()
 	if err != nil {
 		return nil, err
 	}
 	m := &media{
 		call:      c,
-		receiver:  &receiver{onPacket: c.opts.OnPacket, mic: c.mic, now: time.Now, after: time.AfterFunc},
+		mic:       mic,
+		receiver:  &receiver{onPacket: c.opts.OnPacket, mic: mic, now: time.Now, after: time.AfterFunc},
 		outbox:    make(outbox, outboxLen),
 		troubled:  make(chan struct{}, 1),
 		answered:  make(chan struct{}),
@@ -55,7 +59,7 @@ func (c *Call) newMedia() (*media, error) {
 		ended:     make(chan struct{}),
 		gone:      make(chan struct{}),
 	}
-	if m.pc, err = engine.peerConnection(c.client.ICEServers(), m.gone, m.receiver.buffer); err != nil {
+	if m.pc, err = engine.peerConnection(servers, m.gone, m.receiver.buffer); err != nil {
 		return nil, err
 	}
 	m.watch()
@@ -75,8 +79,8 @@ func (c *Call) newMedia() (*media, error) {
 }
 
 func (m *media) addLines() error {
-	if mic := m.call.mic; mic != nil {
-		if err := mic.attach(m.pc); err != nil {
+	if m.mic != nil {
+		if err := m.mic.attach(m.pc); err != nil {
 			return err
 		}
 	}
@@ -134,12 +138,15 @@ func (m *media) answer(answer string) error {
 		return fmt.Errorf("%w: answer: %w", ErrProtocol, err)
 	}
 	r := m.receiver
-	r.bySSRC, r.byMID = make(map[uint32]*Slot), make(map[string]*Slot)
+	r.bySSRC, r.byMID, r.lines = make(map[uint32]*Slot), make(map[string]*Slot), make(map[*Slot]line)
 	for _, s := range m.call.slots {
 		r.byMID[s.MID()] = s
 	}
 	for _, line := range parsed.MediaDescriptions {
 		r.learn(line)
+	}
+	if !r.waits {
+		r.begin()
 	}
 	r.reports.write = m.outbox.put
 	if err := m.pc.SetRemoteDescription(description); err != nil {
@@ -153,6 +160,7 @@ func (m *media) answer(answer string) error {
 func (r *receiver) learn(media *sdp.MediaDescription) {
 	mid, _ := media.Attribute("mid")
 	slot := r.byMID[mid]
+	negotiated := line{}
 	for _, a := range media.Attributes {
 		number, rest, _ := strings.Cut(a.Value, " ")
 		switch n, err := strconv.ParseUint(number, 10, 32); {
@@ -164,10 +172,13 @@ func (r *receiver) learn(media *sdp.MediaDescription) {
 		case a.Key == "ssrc" && err == nil:
 			r.bySSRC[uint32(n)] = slot
 		case a.Key == "rtpmap" && err == nil && n <= math.MaxInt8 && strings.HasPrefix(strings.ToLower(rest), "red/"):
-			slot.loss.red = uint8(n)
+			negotiated.red = uint8(n)
 		case a.Key == "rtcp-fb" && rest == "nack":
-			slot.loss.nack = true
+			negotiated.nack = true
 		}
+	}
+	if slot != nil {
+		r.lines[slot] = negotiated
 	}
 }
 
@@ -249,11 +260,19 @@ func (c *Call) run(m *media) {
 	defer c.client.wg.Done()
 	defer func() {
 		<-c.over // no grant begins any more
+		c.dropNext()
 		c.floor.pinging.Wait()
 		close(c.torn)
 	}()
 	for m != nil {
 		err := c.follow(m)
+		if next := c.next.Swap(nil); next != nil {
+			m.receiver.close(c.slots)
+			next.receiver.begin()
+			m.close()
+			m = next
+			continue
+		}
 		m.close()
 		if c.Err() != nil {
 			return

@@ -307,7 +307,8 @@ func (c *Call) WriteOpusLevel(frame []byte, length time.Duration, level int) err
 }
 
 func (c *Call) writeOpus(frame []byte, length time.Duration, level int) error {
-	if c.mic == nil {
+	mic := c.mic.Load()
+	if mic == nil {
 		return ErrNoMicrophone
 	}
 	select {
@@ -320,14 +321,15 @@ func (c *Call) writeOpus(frame []byte, length time.Duration, level int) error {
 	default:
 		return ErrNotConnected
 	}
-	return c.mic.write(time.Now(), frame, length, level)
+	return mic.write(time.Now(), frame, length, level)
 }
 
 // SSRC returns the RTP source identifier of the microphone, which others see as
 // PacketInfo.CSRC, or 0 without one. After the call joined again it is another.
 func (c *Call) SSRC() uint32 {
-	if c.mic == nil {
+	mic := c.mic.Load()
+	if mic == nil {
 		return 0
 	}
-	return c.mic.ssrc.Load()
+	return mic.ssrc.Load()
 }

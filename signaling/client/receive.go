@@ -24,6 +24,7 @@ type receiver struct {
 	// packet can arrive.
 	bySSRC map[uint32]*Slot
 	byMID  map[string]*Slot
+	lines  map[*Slot]line
 	midID  uint8 // the negotiated id of the MID header extension, 0 for none
 
 	// mu is contended only when packets are overdue. It guards the fields below and the
@@ -35,11 +36,28 @@ type receiver struct {
 	now     func() time.Time
 	after   func(time.Duration, func()) *time.Timer // nil: packets are never overdue
 	reports reporter
+	waits   bool // the slots are another's yet
 	over    bool // the slots are another's
 
 	strangers atomic.Uint64 // packets of no known slot
 	trouble   atomic.Bool   // nothing comes though something should; cleared by the next packet
 	heardAt   time.Time     // when the last packet came; guarded by mu
+}
+
+// line is what was negotiated for a slot.
+type line struct {
+	red  uint8
+	nack bool
+}
+
+// begin has the slots take packets of this connection, as its answer says.
+func (r *receiver) begin() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waits = false
+	for slot, line := range r.lines {
+		slot.loss.red, slot.loss.nack = line.red, line.nack
+	}
 }
 
 // buffer implements pion's BufferFactory.
@@ -75,11 +93,14 @@ func (noReader) Read([]byte) (int, error) { return 0, io.EOF }
 // Close does nothing: there are no resources.
 func (noReader) Close() error { return nil }
 
-// close lets go of the slots, which then take the packets of another connection. It is
-// called when no packet comes any more.
+// close lets go of the slots, which then take the packets of another connection. What still comes is dropped.
 func (r *receiver) close(slots []*Slot) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.over || r.waits {
+		r.over = true
+		return
+	}
 	r.over = true
 	for _, s := range slots {
 		if s.loss.overdue != nil {
@@ -92,6 +113,9 @@ func (r *receiver) close(slots []*Slot) {
 func (r *receiver) take(from *stream, packet []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.over || r.waits {
+		return
+	}
 	r.heardAt = r.now()
 	if r.trouble.Load() {
 		r.trouble.Store(false)

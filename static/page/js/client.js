@@ -13,7 +13,8 @@
 
 import { ABNORMAL, Connection } from './connection.js';
 import { siteRefusal } from './entry.js';
-import { CloseCode, ConnectionLostError, ErrorCode, Op, VERSION, endsSession, mayReconnect } from './protocol.js';
+import { gatewayAt, route } from './nodes.js';
+import { CloseCode, ConnectionLostError, ErrorCode, FEATURE_NODES, Op, VERSION, endsSession, mayReconnect } from './protocol.js';
 import { Requests } from './requests.js';
 import { Retry } from './retry.js';
 
@@ -26,6 +27,9 @@ const FIRST_PAUSE_MS = 250;
 const RESUME_PAUSE_MS = 1_000;
 /** What a server asks for is a wish, and it may be mad. */
 const MAX_ASKED_PAUSE_MS = 30_000;
+/** How long another node may take until it speaks, and one's own that was lost, unless it took longer before; in milliseconds. */
+const NODE_PATIENCE_MS = 2_000;
+const OWN_PATIENCE_MS = 500;
 /** A try this old is given up for another one when there is news of the network, in milliseconds. */
 const STALE_TRY_MS = 1_000;
 /** How long signing in for a session apart may take, in milliseconds. */
@@ -48,6 +52,7 @@ export class Client extends EventTarget {
   /** @type {import('./protocol.js').Ready | null} READY of the session that stands, with or without a connection */
   ready = null;
 
+  /** Of the gateway of the node that has the session. */
   #url;
   #device;
   #token = '';
@@ -59,6 +64,14 @@ export class Client extends EventTarget {
   #resumeToken = '';
   /** Number of the last event of this session. */
   #seen = 0;
+  /** For the case that the node dies: the others, and by which one goes on there. @type {string[]} */
+  #nodes = [];
+  #ticket = '';
+  /** Where it is tried next, before one begins anew. @type {string[]} */
+  #route = [];
+  #userId = '';
+  /** How long the connection to the node took to open. */
+  #openedIn = 0;
   /** What this page can that not all clients can. @type {string[]} */
   #can = [];
   #requests = new Requests((op, d, id) => this.#write(op, d, id));
@@ -78,7 +91,7 @@ export class Client extends EventTarget {
    */
   constructor(url, device) {
     super();
-    this.#url = url;
+    this.#url = String(url);
     this.#device = device;
   }
 
@@ -207,11 +220,15 @@ export class Client extends EventTarget {
 
   #connect() {
     this.#detach(CloseCode.GIVEN_UP);
-    const connection = new Connection(this.#url, {
+    const url = this.#route.shift() ?? this.#url;
+    const owner = {
       seen: () => this.#seen,
-      receive: (frame) => this.#receive(connection, frame),
-      broken: (code, reason) => this.#broken(connection, code, reason),
-    });
+      receive: (/** @type {import('./connection.js').Frame} */ frame) => this.#receive(connection, frame),
+      broken: (/** @type {number} */ code, /** @type {string} */ reason) => this.#broken(connection, code, reason),
+    };
+    const own = Math.max(OWN_PATIENCE_MS, this.#openedIn);
+    const patience = url === this.#url ? Math.min(own, NODE_PATIENCE_MS) : NODE_PATIENCE_MS;
+    const connection = new Connection(url, owner, this.#nodes.length > 0 ? patience : undefined);
     this.#connection = connection;
     this.#setState({ name: 'connecting' });
   }
@@ -233,6 +250,8 @@ export class Client extends EventTarget {
    */
   #forget(all) {
     this.ready = null;
+    this.#ticket = all ? '' : this.#ticket;
+    this.#nodes = all ? [] : this.#nodes;
     this.#resumeToken = '';
     this.#seen = 0;
     this.#requests.fail(all);
@@ -247,7 +266,8 @@ export class Client extends EventTarget {
    */
   #broken(connection, code, reason, until) {
     const opened = connection.hello !== null;
-    if (this.state.name === 'ready') {
+    const lost = this.state.name === 'ready';
+    if (lost) {
       this.#awaySince = performance.now();
     }
     const final = !mayReconnect(code);
@@ -259,7 +279,7 @@ export class Client extends EventTarget {
       this.#setState({ name: 'stopped', code, reason, until });
       return;
     }
-    this.#plan(code, opened);
+    this.#plan(code, opened, lost);
     this.#setState({ name: 'waiting', code, reason, retryAt: this.#retry.at ?? 0 });
     if (!opened && code === ABNORMAL && !this.#awaited) {
       this.#askForRefusal();
@@ -270,8 +290,13 @@ export class Client extends EventTarget {
    * Plans the next try.
    * @param {number} code
    * @param {boolean} opened whether the connection was open before it ended
+   * @param {boolean} lost whether there was a session on it
    */
-  #plan(code, opened) {
+  #plan(code, opened, lost) {
+    if (this.#nodes.length > 0) {
+      this.#planRoute(code, lost);
+      return;
+    }
     const asked = this.#askedPauseMs;
     this.#askedPauseMs = null;
     if (asked !== null) {
@@ -286,6 +311,36 @@ export class Client extends EventTarget {
       return;
     }
     this.#retry.later(this.#awaited ? RESUME_PAUSE_MS : undefined);
+  }
+
+  /**
+   * Plans the next try where there are other nodes: they come one after the other, and one's own first unless it said that it goes.
+   * @param {number} code
+   * @param {boolean} lost whether there was a session
+   */
+  #planRoute(code, lost) {
+    this.#askedPauseMs = null;
+    if (!lost && this.#route.length > 0) {
+      this.#retry.in(0);
+      return;
+    }
+    const goes = code === CloseCode.RESTARTING || code === CloseCode.DRAINING;
+    this.#route = route(this.#userId, this.#url, this.#nodes, !lost || !goes);
+    this.#retry.later(this.#awaited ? RESUME_PAUSE_MS : undefined);
+  }
+
+  /**
+   * Goes to another node, since one's own asks for it. The session here waits, and voice goes on, until there is one.
+   * @param {Connection} from which may be another by now
+   * @param {string} url the node's
+   */
+  #move(from, url) {
+    if (this.#connection === from) {
+      this.#awaySince = performance.now();
+      this.#route = route(this.#userId, this.#url, this.#nodes, false);
+      this.#route.unshift(gatewayAt(url));
+      this.#connect();
+    }
   }
 
   /** Whether the server still waits for us to resume the session. */
@@ -322,7 +377,14 @@ export class Client extends EventTarget {
         this.#identify(connection);
         return;
     }
-    if (op === Op.ERROR && id === undefined && this.state.name === 'connecting') {
+    if (op === Op.ALIVE) {
+      this.#learn(d);
+    } else if (op === Op.RECONNECT && d.url) {
+      setTimeout(() => this.#move(connection, d.url), d.after_ms);
+    } else if (op === Op.ERROR && id === undefined && this.state.name === 'connecting' && d.code === ErrorCode.REJOIN) {
+      this.#ticket = '';
+      this.#identify(connection);
+    } else if (op === Op.ERROR && id === undefined && this.state.name === 'connecting') {
       this.#refused(connection, d);
     } else if (id !== undefined) {
       this.#requests.settle(op, id, d);
@@ -342,7 +404,7 @@ export class Client extends EventTarget {
     this.#features = hello.features ?? [];
     if (!hello.v.includes(VERSION)) {
       this.#broken(connection, CloseCode.VERSION, 'unsupported protocol version');
-    } else if (this.ready && this.#resumeToken) {
+    } else if (this.ready && this.#resumeToken && connection.url === this.#url) {
       const { session_id } = this.ready;
       connection.send(Op.RESUME, { v: VERSION, session_id, resume_token: this.#resumeToken, s: this.#seen });
     } else {
@@ -352,7 +414,14 @@ export class Client extends EventTarget {
 
   /** @param {Connection} connection */
   #identify(connection) {
-    connection.send(Op.IDENTIFY, { token: this.#token, v: VERSION, client: 'web/1', device: this.#device, features: this.#can });
+    const rejoin = this.has(FEATURE_NODES) && this.#ticket ? this.#ticket : undefined;
+    connection.send(Op.IDENTIFY, { token: this.#token, v: VERSION, client: 'web/1', device: this.#device, features: this.#can, rejoin });
+  }
+
+  /** @param {{nodes?: string[], rejoin?: {ticket: string}}} d what is to be known for the case that the node dies; what is absent stays */
+  #learn({ nodes, rejoin }) {
+    this.#nodes = nodes ?? this.#nodes;
+    this.#ticket = rejoin?.ticket ?? this.#ticket;
   }
 
   /**
@@ -374,7 +443,14 @@ export class Client extends EventTarget {
    * @param {import('./protocol.js').Ready} ready
    */
   #begin(connection, ready) {
+    if (this.ready) { // at another node
+      this.#forget(false);
+      this.#setState({ name: 'connecting' });
+    }
     this.ready = ready;
+    this.#url = connection.url;
+    this.#userId = ready.user_id;
+    this.#learn({ nodes: [], ...ready });
     this.#resumeToken = ready.resume_token ?? '';
     this.#stand(connection);
     this.dispatchEvent(new CustomEvent('ready', { detail: ready }));
@@ -400,6 +476,8 @@ export class Client extends EventTarget {
   /** @param {Connection} connection on which the session stands now */
   #stand(connection) {
     connection.stand();
+    this.#openedIn = connection.openedIn;
+    this.#route = [];
     this.state = { name: 'ready' };
     this.#requests.repeat();
     this.#stableTimer = setTimeout(() => this.#retry.succeeded(), STABLE_MS);

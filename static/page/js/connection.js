@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CloseCode, FEATURE_RESUME, Op } from './protocol.js';
+import { CloseCode, FEATURE_NODES, FEATURE_RESUME, Op } from './protocol.js';
 
 /** The code a close has when no close frame arrived (RFC 6455, section 7.1.5). */
 export const ABNORMAL = 1006;
@@ -24,6 +24,10 @@ const LONG_PATIENCE_MS = 15_000;
  */
 const CHECK_MS = 2_000;
 const SUSPECT_MS = 400;
+
+/** How long nothing may come of one of several nodes, which gives a sign of life every second, and how often that is looked at. */
+const ALIVE_MS = 2_000;
+const LOOK_MS = 500;
 
 /** What answers a request. */
 const REPLIES = new Set(/** @type {number[]} */ ([Op.HEARTBEAT_ACK, Op.READY, Op.RESUMED, Op.INVALID_SESSION, Op.ACK, Op.ERROR]));
@@ -54,7 +58,7 @@ export class Connection {
   since = performance.now();
   /** When the last frame came, as performance.now() counts; 0 before the first. */
   heardAt = 0;
-  #openedIn = 0;
+  openedIn = 0;
 
   #ws;
   #owner;
@@ -68,18 +72,21 @@ export class Connection {
   /** How long an answer may take while a check is not answered yet; 0 when there is none. */
   #doubt = 0;
   #heart = 0;
+  #watch = 0;
   #standing = false;
 
   /**
    * Dials. Its owner is told of each frame, and once of the end, unless that was its own doing.
-   * @param {string | URL} url of the gateway
+   * @param {string} url of the gateway
    * @param {{seen: () => number, receive: (frame: Frame) => void, broken: (code: number, reason: string) => void}} owner
    *   seen is the number of the last event
+   * @param {number} [patience] how long the server may take until HELLO, in milliseconds
    */
-  constructor(url, owner) {
+  constructor(url, owner, patience = CONNECT_TIMEOUT_MS) {
+    this.url = url;
     this.#owner = owner;
     this.#ws = new WebSocket(url);
-    this.#expire(CONNECT_TIMEOUT_MS);
+    this.#expire(patience);
     this.#ws.onmessage = (e) => this.#receive(e.data);
     this.#ws.onclose = (e) => this.#end(e.code, e.reason);
   }
@@ -114,6 +121,22 @@ export class Connection {
     };
     // The first when chance has it, so that those who came together do not beat together.
     this.#heart = setTimeout(next, Math.random() * interval);
+    if (this.hello?.features?.includes(FEATURE_NODES)) {
+      this.#look(performance.now());
+    }
+  }
+
+  /**
+   * Ends it when nothing has come for too long. One who looks late has slept, and what came meanwhile may wait to be read.
+   * @param {number} before when it was looked at last
+   */
+  #look(before) {
+    const now = performance.now();
+    if (now - this.heardAt > ALIVE_MS && now - before < 2 * LOOK_MS) {
+      this.#end(CloseCode.GIVEN_UP, 'no sign of life');
+    } else {
+      this.#watch = setTimeout(() => this.#look(now), LOOK_MS);
+    }
   }
 
   /** Tells the server that we are here, and what we have seen. */
@@ -129,7 +152,7 @@ export class Connection {
 
   /** The same with less patience: something else on the same way is dead. */
   suspect() {
-    this.#check(Math.min(Math.max(SUSPECT_MS, this.#openedIn), CHECK_MS));
+    this.#check(Math.min(Math.max(SUSPECT_MS, this.openedIn), CHECK_MS));
   }
 
   /** @param {number} ms how long the answer may take */
@@ -147,6 +170,7 @@ export class Connection {
   close(code) {
     clearTimeout(this.#deadline);
     clearTimeout(this.#heart);
+    clearTimeout(this.#watch);
     this.#ws.onmessage = null;
     this.#ws.onclose = null;
     this.#ws.close(code);
@@ -182,7 +206,10 @@ export class Connection {
     this.heardAt = performance.now();
     if (frame.op === Op.HELLO) {
       this.hello = frame.d;
-      this.#openedIn = performance.now() - this.since;
+      this.openedIn = performance.now() - this.since;
+      clearTimeout(this.#deadline);
+      this.#due = Infinity;
+      this.#expire(CONNECT_TIMEOUT_MS);
     } else if (this.#standing) {
       this.#settle(frame);
     }

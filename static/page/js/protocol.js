@@ -29,6 +29,9 @@ export const FEATURE_LISTEN = 'listen';
 /** What it has when one may ask why somebody is not heard. */
 export const FEATURE_WHY = 'why';
 
+/** What it has when it is several nodes, at each of which one may go on. */
+export const FEATURE_NODES = 'nodes';
+
 /** What IDENTIFY's `features` has of one who says how it plays somebody, when it is asked. */
 export const FEATURE_PLAYBACK = 'playback';
 
@@ -92,6 +95,7 @@ export const Op = Object.freeze({
   MESSAGE_CHANGE: 109,
   LISTENING: 117,
   PLAYBACK_WANTED: 118,
+  ALIVE: 119,
   FLOOR_GRANTED: 110,
   FLOOR_DENY: 111,
   FLOOR_TAKEN: 112,
@@ -118,6 +122,7 @@ export const ErrorCode = Object.freeze({
   NAME_TAKEN: 1013,
   INVITE: 1014,
   USER_NOT_FOUND: 1015,
+  REJOIN: 1016,
   CHANNEL_NOT_FOUND: 2000,
   CHANNEL_FULL: 2001,
   ACCESS_DENIED: 2002,
@@ -345,6 +350,8 @@ export function charCount(text) {
  * @property {RTCIceServer[]} ice_servers
  * @property {ReadMark[]} [unread] all channels of which something is unread; absent where READ has to be asked
  * @property {Limits} limits
+ * @property {string[]} [nodes] the pages of the other nodes
+ * @property {{ticket: string}} [rejoin] by which one goes on there
  */
 
 /**
