@@ -166,13 +166,14 @@ type Config struct {
 	// Metrics is where figures for Prometheus and Go's profiles are served: a bare port on loopback, or address:port. Empty means nowhere.
 	// When the default cannot be had it is done without.
 	Metrics string `group:"running" placeholder:"[HOST:]PORT" help:"Where figures for Prometheus are at /metrics, and Go's profiles at /debug/pprof; a port alone is on loopback. Without a password, so give it no address that strangers reach. Empty: nowhere; when the default is taken, nowhere too."`
-	// NodeURLs are the pages of other servers with the same secrets, at which people go on when this one is gone. Empty means none.
-	NodeURLs []string `name:"node-urls" hidden:"" group:"running" placeholder:"URL" help:"The pages of other servers with the same secret, where people go on when this one is gone."`
 	// LogLevel is debug, info, warn or error.
 	LogLevel string `group:"running" placeholder:"LEVEL" help:"What is logged: debug, info, warn or error."`
 
 	// Nodes are the server's other nodes, for those who put several into one process. nil: this one is alone.
 	Nodes signaling.Nodes `kong:"-" json:"-"`
+	// NodeURLs are the pages of other servers with the same secrets, where people go on when this one is gone, though it is none of several. nil:
+	// there are none.
+	NodeURLs []string `kong:"-" json:"-"`
 	// Share is the log in which they all keep what outlives them. nil: this one keeps its own.
 	Share *store.Share `kong:"-" json:"-"`
 }
@@ -316,11 +317,6 @@ func (c Config) Validate() error {
 
 	if c.Drain != 0 && (c.Drain < minDrain || c.Drain > maxDrain) {
 		v.bad("drain", c.Drain, "must be %s to %s, or 0 for none", ShortDuration(minDrain), ShortDuration(maxDrain))
-	}
-	for _, node := range c.NodeURLs {
-		if u, err := url.Parse(node); err != nil || u.Scheme != "http" && u.Scheme != "https" || hostOf(u.Host) == "" {
-			v.bad("node-urls", node, "must be the URL of a page, such as https://voice2.example.org")
-		}
 	}
 	if !slices.Contains(logLevels(), c.LogLevel) {
 		v.bad("log-level", c.LogLevel, "must be one of %s", strings.Join(logLevels(), ", "))
