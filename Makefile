@@ -34,7 +34,7 @@ install  = echo "installing Debian's $(1)" && $(SUDO) apt-get -q update && \
 # One step after the other, since the tests measure time; only browsers are downloaded
 # while the linter is built. The browser tests come last: their list ends the output.
 .PHONY: test
-test: ## everything below, as CI does it; installs what is missing
+test: ## everything below, as CI does it, in about a quarter of an hour; installs what is missing
 	@$(MAKE) --no-print-directory compiler
 	@$(MAKE) --no-print-directory -j2 firefox $(GOLANGCI)
 	@$(MAKE) --no-print-directory proxies promtool

@@ -91,8 +91,8 @@ func startBrowser(t *testing.T, name string, tone int, options ...browserOption)
 	for _, option := range options {
 		option(flags)
 	}
-	allocator := make([]chromedp.ExecAllocatorOption, 0, len(flags)+1)
-	allocator = append(allocator, chromedp.ExecPath(chromium(t)))
+	allocator := make([]chromedp.ExecAllocatorOption, 0, len(flags)+2)
+	allocator = append(allocator, chromedp.ExecPath(chromium(t)), chromedp.WSURLReadTimeout(2*browserPatience))
 	for flag, value := range flags {
 		allocator = append(allocator, chromedp.Flag(flag, value))
 	}

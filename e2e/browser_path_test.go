@@ -68,7 +68,7 @@ func TestBrowserMovesToAnotherPath(t *testing.T) {
 		cut := time.Now()
 		hears()
 		t.Logf("both hear again after %v", time.Since(cut))
-		require.Less(t, time.Since(cut), 5*time.Second)
+		require.Less(t, time.Since(cut), 5*time.Second+slowMachine)
 		require.True(t, evaluate[bool](ada, "window.dark"), "while nothing came nobody was shown speaking")
 		ada.until("Ben's ring is there again", ring+" === 1")
 	})
@@ -84,7 +84,7 @@ func TestBrowserMovesToAnotherPath(t *testing.T) {
 		hears()
 		t.Logf("both hear again after %v", time.Since(cut))
 		require.Equal(t, session, ada.session())
-		require.Less(t, time.Since(cut), 10*time.Second)
+		require.Less(t, time.Since(cut), 10*time.Second+slowMachine)
 	})
 	t.Run("nobody speaks", func(t *testing.T) {
 		during(t, ada)
@@ -102,7 +102,7 @@ func TestBrowserMovesToAnotherPath(t *testing.T) {
 		t.Logf("found after %v", time.Since(cut))
 		ben.talk()
 		hears()
-		require.Less(t, time.Since(cut), 20*time.Second)
+		require.Less(t, time.Since(cut), 20*time.Second+slowMachine)
 	})
 	t.Run("the network is said to be another one, twice", func(t *testing.T) {
 		during(t, ada)
@@ -120,8 +120,8 @@ func TestBrowserMovesToAnotherPath(t *testing.T) {
 	})
 	t.Run("a refusal changes nothing", func(t *testing.T) {
 		during(t, ada)
-		require.Equal(t, "no", evaluate[string](ada, "livechat.media.restart(() => Promise.reject(new Error('no'))).catch((err) => err.message)"))
-		require.Equal(t, "stable", evaluate[string](ada, "peer.signalingState"))
+		ada.until("it is refused", "livechat.media.restart(() => Promise.reject(new Error('no'))).catch((err) => err.message === 'no')") // and not begun beside another
+		ada.until("it is as before", "peer.signalingState === 'stable'")
 		hears()
 	})
 	require.Equal(t, source, sendingSSRC(ada))
