@@ -34,6 +34,18 @@ func Backup(ctx context.Context, path, to string, replace bool) (Holding, error)
 // returns; "" when there was nothing. The copy belongs to no cluster. It fails with ErrInUse while a server runs, and when from cannot be used: what is
 // at path is then as it was.
 func Restore(ctx context.Context, from, path string, now time.Time) (held Holding, aside string, err error) {
+	return place(ctx, from, path, now, alone)
+}
+
+// Receive is Restore of a copy that goes on following the log of its cluster.
+func Receive(ctx context.Context, from, path string, now time.Time) (held Holding, aside string, err error) {
+	return place(ctx, from, path, now, func(context.Context, string) error { return nil })
+}
+
+// place puts a copy of a file in the place of another, after something was done to it.
+func place(
+	ctx context.Context, from, path string, now time.Time, change func(ctx context.Context, path string) error,
+) (held Holding, aside string, err error) {
 	if err = regular(path); err != nil {
 		return held, "", err
 	}
@@ -51,7 +63,7 @@ func Restore(ctx context.Context, from, path string, now time.Time) (held Holdin
 	if held, err = copyTo(ctx, from, part.Name(), false); err != nil {
 		return held, "", err
 	}
-	if err = alone(ctx, part.Name()); err != nil {
+	if err = change(ctx, part.Name()); err != nil {
 		return held, "", err
 	}
 	if err = errors.Join(own(part), part.Sync()); err != nil {
@@ -92,6 +104,21 @@ func alone(ctx context.Context, path string) error {
 		return err
 	}
 	_, err = db.ExecContext(ctx, "UPDATE meta SET cluster = '', applied = 0; DELETE FROM entries")
+	return errors.Join(err, db.Close())
+}
+
+// Enrol has a file that nobody uses, and that belongs to no cluster, be what a cluster begins with. It fails with ErrInUse.
+func Enrol(ctx context.Context, path, cluster string) error {
+	guard, err := lock(path + ".lock")
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	defer guard.Close() //nolint:errcheck // nothing was written
+	db, err := inspect(ctx, path, true)
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, "UPDATE meta SET cluster = ?, applied = 0 WHERE cluster = ''", cluster)
 	return errors.Join(err, db.Close())
 }
 

@@ -31,9 +31,7 @@ type Replica interface {
 type Share struct {
 	// Cluster names them all. A file that belongs to another cluster, or that has something in it and belongs to none, is not opened.
 	Cluster string
-	// Found: the cluster begins with what is in this file.
-	Found bool
-	Log   Replica
+	Log     Replica
 }
 
 const (
@@ -294,7 +292,7 @@ func (s *Store) belongs(w *writer) error {
 		return nil
 	case s.shared == nil:
 		return fmt.Errorf("%w %s", ErrClustered, cluster)
-	case cluster == "" && (seq == 0 || s.shared.Found):
+	case cluster == "" && seq == 0:
 		_, err := w.exec("UPDATE meta SET cluster = ?, applied = 0", s.shared.Cluster)
 		return err
 	case cluster == "":

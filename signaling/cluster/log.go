@@ -1,0 +1,151 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/mini-livechat/mini-livechat/signaling/store"
+)
+
+const (
+	// logStream is what JetStream calls the log, logSubject what is written to it.
+	logStream  = "LIVECHAT_LOG"
+	logSubject = "lc.log"
+	// maxReplicas is on how many nodes the log is: it outlives the loss of one, and more would only make it slower.
+	maxReplicas = 3
+	// knownTwice is for how long JetStream itself knows an entry that is published again; the stores know it for longer.
+	knownTwice = 2 * time.Minute
+	// logPatience is how long one request to JetStream may take; it is made again.
+	logPatience = 2 * time.Second
+	// pullFor is how long a request for more of the log stands, pullBeat how often it is said that there is none: whoever said so and is gone is
+	// missed after two.
+	pullFor, pullBeat = 4 * time.Second, time.Second
+	// keepLog is how many entries the log keeps that all nodes have applied which are there: for those that are away.
+	keepLog = 10_000
+
+	metaCluster, metaSeq = "livechat-cluster", "livechat-seq"
+)
+
+// Log is the log in which all nodes keep what outlives them, on JetStream: a [store.Replica]. Make one with Cluster.Log.
+type Log struct {
+	c *Cluster
+	// cluster is whose log it is. Join sets it.
+	cluster string
+	path    string
+	copies  copies
+}
+
+// Log returns the log. It is to be joined before it is used.
+func (c *Cluster) Log() *Log { return &Log{c: c} }
+
+// Publish implements store.Replica.
+func (l *Log) Publish(ctx context.Context, id string, data []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, logPatience)
+	defer cancel()
+	_, err := l.c.stream.PublishMsg(ctx, &nats.Msg{Subject: logSubject, Data: data}, jetstream.WithMsgID(id), jetstream.WithExpectStream(logStream))
+	return err
+}
+
+// Last implements store.Replica. It fails with store.ErrAstray when there is another log than was joined.
+func (l *Log) Last(ctx context.Context) (uint64, error) {
+	info, err := l.info(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if id := info.Config.Metadata[metaCluster]; id != l.cluster {
+		return 0, fmt.Errorf("%w: it is of cluster %s, and the log of cluster %s", store.ErrAstray, l.cluster, id)
+	}
+	return info.State.LastSeq, nil
+}
+
+// info asks about the log. The error is jetstream.ErrStreamNotFound when there is none.
+func (l *Log) info(ctx context.Context) (*jetstream.StreamInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, logPatience)
+	defer cancel()
+	stream, err := l.c.stream.Stream(ctx, logStream)
+	if err != nil {
+		return nil, err
+	}
+	return stream.CachedInfo(), nil
+}
+
+// Follow implements store.Replica.
+func (l *Log) Follow(ctx context.Context, from uint64, apply func(index uint64, data []byte) error) error {
+	info, err := l.info(ctx)
+	if err != nil {
+		return err
+	}
+	if info.State.FirstSeq > from+1 && info.State.LastSeq > from {
+		return store.ErrTrimmed
+	}
+	consumer, err := l.c.stream.OrderedConsumer(ctx, logStream, jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from,
+	})
+	if err != nil {
+		return fmt.Errorf("read the log: %w", err)
+	}
+	entries, err := consumer.Messages(jetstream.PullExpiry(pullFor), jetstream.PullHeartbeat(pullBeat))
+	if err != nil {
+		return fmt.Errorf("read the log: %w", err)
+	}
+	stopped := context.AfterFunc(ctx, entries.Stop)
+	defer stopped()
+	defer entries.Stop()
+	for {
+		entry, err := entries.Next()
+		if err != nil {
+			return fmt.Errorf("read the log: %w", errors.Join(ctx.Err(), err))
+		}
+		at, err := entry.Metadata()
+		if err != nil {
+			return fmt.Errorf("read the log: %w", err)
+		}
+		if err = apply(at.Sequence.Stream, entry.Data()); err != nil {
+			return err
+		}
+	}
+}
+
+// create makes the log of a new cluster, which begins with a database of so many facts. jetstream.ErrStreamNameAlreadyInUse: another node was
+// quicker.
+func (l *Log) create(ctx context.Context, cluster string, seq uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*logPatience)
+	defer cancel()
+	_, err := l.c.stream.CreateStream(ctx, jetstream.StreamConfig{
+		Name: logStream, Subjects: []string{logSubject}, Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy,
+		Discard: jetstream.DiscardNew, Replicas: l.replicas(), Duplicates: knownTwice,
+		Metadata: map[string]string{metaCluster: cluster, metaSeq: fmt.Sprint(seq)},
+	})
+	return err
+}
+
+// replicas is on how many nodes the log is. A NATS that runs elsewhere decides by itself how many it can.
+func (l *Log) replicas() int {
+	if n := len(l.c.cfg.Peers); n > 0 {
+		return min(maxReplicas, n)
+	}
+	return 1
+}
+
+// Trim has the log forget what all nodes have applied that are there, but for what those may need that are away. One node does so.
+func (l *Log) Trim(ctx context.Context) error {
+	applied := l.c.cfg.Status().Position
+	for _, n := range l.c.Nodes() {
+		applied = min(applied, n.Position)
+	}
+	if applied <= keepLog {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, logPatience)
+	defer cancel()
+	stream, err := l.c.stream.Stream(ctx, logStream)
+	if err != nil {
+		return err
+	}
+	return stream.Purge(ctx, jetstream.WithPurgeSequence(applied-keepLog))
+}

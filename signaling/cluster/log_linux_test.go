@@ -1,0 +1,172 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/signaling/store"
+)
+
+// noon is when all happens.
+var noon = time.UnixMilli(1_800_000_000_123) //nolint:gochecknoglobals // constant
+
+// keeper is a node with a store.
+type keeper struct {
+	*Cluster
+
+	log   *Log
+	store *store.Store
+}
+
+func (k *keeper) close(t *testing.T) {
+	t.Helper()
+	require.NoError(t, k.store.Close())
+	k.log.Close()
+	require.NoError(t, k.Close())
+}
+
+// keep starts a node of a town with a database in a directory of its own, and returns when it has joined.
+func (tw *town) keep(ctx context.Context, name string) (*keeper, error) {
+	var k keeper
+	var once sync.Mutex // guards k.store
+	cfg := tw.config(name)
+	cfg.Status = func() (s Status) {
+		once.Lock()
+		defer once.Unlock()
+		if k.store != nil {
+			s.Position = k.store.Position()
+		}
+		return s
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	c, err := Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c.Begin()
+	k.Cluster, k.log = c, c.Log()
+	share, err := k.log.Join(ctx, tw.database(name))
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	opened, err := store.OpenShared(tw.database(name), share)
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	once.Lock()
+	k.store = opened
+	once.Unlock()
+	return &k, nil
+}
+
+func (tw *town) database(name string) string { return filepath.Join(tw.dir, name+".db") }
+
+// keepAll starts nodes at the same time.
+func (tw *town) keepAll(names ...string) []*keeper {
+	tw.t.Helper()
+	ctx, cancel := context.WithTimeout(tw.t.Context(), 4*patience)
+	defer cancel()
+	all := make([]*keeper, len(names))
+	var starting sync.WaitGroup
+	for i, name := range names {
+		starting.Go(func() {
+			var err error
+			if all[i], err = tw.keep(ctx, name); err != nil {
+				tw.t.Error(name, err)
+			}
+		})
+	}
+	starting.Wait()
+	require.False(tw.t, slices.Contains(all, nil))
+	return all
+}
+
+// done is a fact that is there twice when it is applied twice.
+func done(name string) store.Fact { return store.Done{Deed: store.Deed{At: noon, Action: name}} }
+
+// write has a node write until it is acknowledged.
+func (k *keeper) write(t *testing.T, facts ...store.Fact) {
+	t.Helper()
+	var err error
+	for begin := time.Now(); time.Since(begin) < 2*patience; {
+		if _, err = k.store.Append(t.Context(), noon, facts...); !errors.Is(err, store.ErrUnsettled) {
+			break
+		}
+	}
+	require.NoError(t, err)
+}
+
+// deeds are what moderators did, as a store has it.
+func deeds(t *testing.T, s *store.Store) (all []string) {
+	t.Helper()
+	found, err := s.Audit(t.Context(), 0, 1_000_000)
+	require.NoError(t, err)
+	for _, d := range found {
+		all = append(all, d.Action)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// A server that was alone is made three: the others fetch what it has, all write and have the same, one that was away or has lost its disk
+// catches up, and what is of another cluster is refused.
+func TestLogOnThreeNodes(t *testing.T) {
+	t.Parallel()
+	tw := found(t, "n1", "n2", "n3")
+	alone, err := store.Open(tw.database("n2"))
+	require.NoError(t, err)
+	_, err = alone.Append(t.Context(), noon, done("alone"))
+	require.NoError(t, err)
+	require.NoError(t, alone.Close())
+
+	all := tw.keepAll("n1", "n2", "n3")
+	for i, k := range all {
+		k.write(t, done(fmt.Sprint("by ", i)))
+	}
+	want := []string{"alone", "by 0", "by 1", "by 2"}
+	same := func() {
+		t.Helper()
+		for _, k := range all {
+			require.Eventually(t, func() bool { return len(deeds(t, k.store)) >= len(want) }, patience, 10*time.Millisecond, "%v", k.store.Trouble())
+			require.Equal(t, want, deeds(t, k.store))
+		}
+	}
+	same()
+
+	// One goes, and comes back without its disk, while the log has forgotten.
+	all[2].close(t)
+	all[0].write(t, done("by two of three"))
+	want = append(want, "by two of three")
+	for _, name := range []string{tw.database("n3"), tw.database("n3") + "-wal", tw.database("n3") + "-shm"} {
+		if err = os.Remove(name); err != nil {
+			require.ErrorIs(t, err, os.ErrNotExist)
+		}
+	}
+	stream, err := all[0].stream.Stream(t.Context(), logStream)
+	require.NoError(t, err)
+	require.NoError(t, stream.Purge(t.Context()))
+	all[2] = tw.keepAll("n3")[0]
+	all[2].write(t, done("again"))
+	want = append([]string{"again"}, want...)
+	same()
+	for _, k := range all {
+		k.close(t)
+	}
+	left, err := filepath.Glob(filepath.Join(tw.dir, "*.db.*"))
+	require.NoError(t, err)
+	for _, name := range left {
+		require.True(t, strings.HasSuffix(name, ".lock") || strings.Contains(name, ".before-restore-"), name)
+	}
+}
