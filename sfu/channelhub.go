@@ -408,6 +408,11 @@ func (h *ChannelHub) ReapIdle(now time.Time, idle time.Duration) int {
 	return reaped
 }
 
+// Idle returns the channels that ReapIdle would delete.
+func (h *ChannelHub) Idle(now time.Time, idle time.Duration) []*Channel {
+	return slices.DeleteFunc(h.created(), func(c *Channel) bool { return c.emptyFor(now) <= idle })
+}
+
 // created returns the channels that are not kept.
 func (h *ChannelHub) created() []*Channel {
 	h.mu.RLock()

@@ -25,6 +25,9 @@ import (
 // kept reports whether a channel is remembered: guests' go away with them.
 func kept(ownerID string) bool { return !auth.IsGuest(ownerID) }
 
+// remembers reports whether what becomes of a channel goes into the store: on several nodes that of guests does too, as the others hear of it by that.
+func (g *Gateway) remembers(ownerID string) bool { return kept(ownerID) || g.cfg.Store.Shared() }
+
 // restoreChannels makes the channels that are remembered, and the presets that are not yet.
 func (g *Gateway) restoreChannels(ctx context.Context, now time.Time) error {
 	remembered, err := g.cfg.Store.Channels(ctx)
@@ -179,7 +182,7 @@ func (g *Gateway) createChannel(ctx context.Context, by *Conn, spec sfu.ChannelS
 	spec.Kept = kept(spec.OwnerID)
 	info, err := g.channels.Create(spec, now, func() error { return by.admit(makeRoom...) })
 	g.others.channelMade(spec.ID)
-	if err != nil || !spec.Kept {
+	if err != nil || !g.remembers(spec.OwnerID) {
 		return info, err
 	}
 	if err = g.keep(ctx, now, store.ChannelMade{Channel: g.channelOf(info)}); err != nil {
@@ -212,7 +215,7 @@ func (g *Gateway) updateChannel(
 	if err != nil || info.Settings == before {
 		return info, err
 	}
-	if kept(c.OwnerID()) {
+	if g.remembers(c.OwnerID()) {
 		if err = g.keep(ctx, now, store.ChannelChanged{Channel: g.channelOf(info)}); err != nil {
 			_, _ = g.channels.Revert(c, before) // it may have been deleted meanwhile
 			return info, err
@@ -232,7 +235,7 @@ func (g *Gateway) deleteChannel(ctx context.Context, by *Conn, c *sfu.Channel, n
 	if err := by.admit(tellAll...); err != nil {
 		return err
 	}
-	if kept(c.OwnerID()) {
+	if g.remembers(c.OwnerID()) {
 		_, err := g.cfg.Store.Append(context.WithoutCancel(ctx), now, store.ChannelDeleted{ChannelID: c.ID()})
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
@@ -321,7 +324,7 @@ func (g *Gateway) channelOf(info sfu.ChannelInfo) store.Channel {
 
 func specOf(c store.Channel) sfu.ChannelSpec {
 	spec := sfu.ChannelSpec{
-		ID: c.ID, OwnerID: c.OwnerID, Kept: true, CreatedAt: c.CreatedAt,
+		ID: c.ID, OwnerID: c.OwnerID, Kept: kept(c.OwnerID), CreatedAt: c.CreatedAt,
 		Settings: sfu.Settings{
 			Name: c.Name, Mode: sfu.Mode(c.Mode), Floor: sfu.FloorByDefault(), Topic: c.Topic, Access: c.Access, Position: c.Position, Capacity: c.Capacity,
 			Speaking: sfu.Speaking(c.Speaking),

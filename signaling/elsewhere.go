@@ -12,7 +12,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
-	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 	"github.com/mini-livechat/mini-livechat/signaling/mirror"
 	"github.com/mini-livechat/mini-livechat/signaling/people"
@@ -24,9 +23,6 @@ type Nodes interface {
 	cluster.Bus
 	cluster.Members
 }
-
-// askPatience is how long another node may take to carry something out.
-const askPatience = 5 * time.Second
 
 // goPatience is how long somebody who talks on another node by now may take to leave one that is about to go.
 const goPatience = 3 * time.Second
@@ -103,6 +99,15 @@ func (o *others) end(s *Session) {
 	if o != nil {
 		o.mirror.End(s.userID, s.rank)
 	}
+}
+
+// first reports whether this node is the one of those that live that does what only one is to do.
+func (o *others) first() bool {
+	if o == nil {
+		return true
+	}
+	nodes := o.nodes.Nodes() // this one, and the others by name
+	return len(nodes) < 2 || nodes[0].ID.Name < nodes[1].ID.Name
 }
 
 func (o *others) counts(s *Session) bool { return o == nil || o.mirror.Counts(s.userID, s.rank) }
@@ -219,113 +224,6 @@ type kickedElsewhere struct {
 	UserID    string        `json:"user_id"`
 	From      people.Origin `json:"from"`
 	ChannelID string        `json:"channel_id"`
-}
-
-// deed is what somebody who may wants done to somebody on another node.
-type deed struct {
-	Op     protocol.Op   `json:"op"`
-	By     auth.Identity `json:"by"`
-	UserID string        `json:"user_id"`
-	// On is whether to mute, or to let speak.
-	On        bool          `json:"on,omitempty"`
-	ChannelID string        `json:"channel_id,omitempty"`
-	Reason    string        `json:"reason,omitempty"`
-	Lasts     time.Duration `json:"lasts,omitempty"`
-}
-
-// outcome is what became of a deed.
-type outcome struct {
-	// Refusal is why it was not done; nil: it was.
-	Refusal *protocol.Error `json:"refusal,omitempty"`
-	// Unkept: it was done, and Refusal says that it is not kept.
-	Unkept bool `json:"unkept,omitempty"`
-	// State is of who may speak by now, or no more.
-	State *protocol.VoiceStateEvent `json:"state,omitempty"`
-	// Said is what is known of what somebody says.
-	Said *spoken `json:"said,omitempty"`
-}
-
-// refusedError is what another node refuses.
-type refusedError struct{ refusal protocol.Error }
-
-func (e *refusedError) Error() string { return e.refusal.Reason }
-
-// Is has what is done and not kept be told from what is not done.
-type unkeptError struct{ refusedError }
-
-func (e *unkeptError) Is(target error) bool { return target == people.ErrUnkept }
-
-// ask has the node of somebody carry out what is to be done to them. An error that wraps people.ErrUnkept says that it is done.
-func (o *others) ask(ctx context.Context, node cluster.NodeID, d deed) (outcome, error) {
-	data, err := json.Marshal(d)
-	if err != nil {
-		return outcome{}, err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askPatience)
-	defer cancel()
-	answer, err := o.nodes.Request(ctx, node, cluster.SubjectModerate, data)
-	var found outcome
-	switch {
-	case errors.Is(err, cluster.ErrGone):
-		return found, fmt.Errorf("%w: %q is not here", people.ErrUnknown, d.UserID)
-	case err != nil:
-		return found, fmt.Errorf("node %s: %w", node.Name, err)
-	}
-	if err = json.Unmarshal(answer, &found); err != nil {
-		return found, fmt.Errorf("node %s: %w", node.Name, err)
-	}
-	switch {
-	case found.Refusal != nil && found.Unkept:
-		return found, &unkeptError{refusedError{*found.Refusal}}
-	case found.Refusal != nil:
-		return found, &refusedError{*found.Refusal}
-	}
-	return found, nil
-}
-
-// carryOut does to somebody on this node what another node asks for. Whether it may be is decided here, where is known who they are.
-func (o *others) carryOut(ctx context.Context, from cluster.NodeID, data []byte) ([]byte, error) {
-	var d deed
-	if err := json.Unmarshal(data, &d); err != nil {
-		return nil, err
-	}
-	var found outcome
-	o.gw.guard("what another node asks", func() {
-		err := o.gw.do(ctx, d, &found)
-		if found.Unkept = errors.Is(err, people.ErrUnkept); err != nil {
-			refusal := errorPayload(d.Op, err)
-			if found.Refusal = &refusal; refusal.Code == protocol.CodeInternal {
-				o.gw.log.Error("what another node asked for failed", zap.String("node", from.Name), zap.Stringer("op", d.Op), zap.Error(err))
-			}
-		}
-	})
-	return json.Marshal(found)
-}
-
-// do carries a deed out on somebody who is here.
-func (g *Gateway) do(ctx context.Context, d deed, found *outcome) error {
-	switch d.Op {
-	case protocol.OpMemberMute:
-		return g.muteHere(ctx, d.By, d.UserID, d.On, func(error) {})
-	case protocol.OpMemberMove:
-		return g.moveHere(ctx, d.By, d.UserID, func() (*sfu.Channel, error) { return g.channels.Get(d.ChannelID) }, func() {})
-	case protocol.OpMemberKick:
-		return g.kickHere(ctx, d.By, d.UserID, d.Reason, func(string) {})
-	case protocol.OpMemberBan:
-		_, err := g.banHere(ctx, d.By, d.UserID, d.Lasts, d.Reason, func(error) {})
-		return err
-	case protocol.OpWhy:
-		s := g.users.Get(d.UserID)
-		if s == nil {
-			return fmt.Errorf("%w: %q is not here", people.ErrUnknown, d.UserID)
-		}
-		found.Said = new(s.spoken(time.Now()))
-		return nil
-	case protocol.OpHand:
-		return g.letSpeakHere(ctx, d.By, d.UserID, d.On, func(now protocol.VoiceStateEvent) { found.State = &now })
-	default:
-		return fmt.Errorf("%w: %d", errInvalidOpcode, int(d.Op))
-	}
 }
 
 // home returns the node on which those have to be who are in a channel where one talks at a time: where its members are already, or, of an empty

@@ -135,7 +135,7 @@ func (g *Gateway) reconcile(ctx context.Context, id string) {
 	c, missing := g.channels.Get(id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		if missing == nil && kept(c.OwnerID()) {
+		if missing == nil && g.remembers(c.OwnerID()) {
 			defer g.forgetAdmissions(id)
 			g.channels.Delete(c, "")
 		}

@@ -183,6 +183,7 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 	}
 	g.channels = sfu.NewChannelHub(hub)
 	if cfg.Store.Shared() {
+		cfg.Store.Follow(g.hearMessage)
 		cfg.Store.Follow(g.followed.follows) // before the channels are read: what comes in between is carried out after
 	}
 	if err := g.restoreChannels(context.Background(), time.Now()); err != nil {

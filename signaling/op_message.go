@@ -38,10 +38,11 @@ func messageCreate(ctx context.Context, s *Session, r *request) error {
 	if err = r.conn.admitMessage(event.Len()); err != nil {
 		return err
 	}
+	tellOthers := s.gw.tellsChat(channel, s.userID, protocol.OpMessageEvent, wireMessage(message))
 	tell := func() {
 		channel.NotifyMembers(func(userIDs []string) {
 			s.gw.users.BroadcastTo(userIDs, event, s.userID)
-			s.gw.others.tell(channel.ID(), s.userID, protocol.OpMessageEvent, wireMessage(message))
+			tellOthers()
 			r.ack(protocol.MessageCreated{MessageID: message.ID, Timestamp: now.UnixMilli(), Nonce: d.Nonce})
 		})
 	}
@@ -140,7 +141,7 @@ func messageUpdate(ctx context.Context, s *Session, r *request) error {
 		return nil
 	}
 	now := time.Now()
-	return s.change(ctx, r, channel, now, store.MessageEdited{MessageID: message.ID, Content: d.Content, At: now}, protocol.MessageChange{
+	return s.change(ctx, r, channel, now, store.MessageEdited{MessageID: message.ID, ChannelID: message.ChannelID, Content: d.Content, At: now}, protocol.MessageChange{
 		ChannelID: message.ChannelID, MessageID: message.ID, Content: d.Content, EditedAt: now.UnixMilli(),
 	})
 }
@@ -157,7 +158,7 @@ func messageDelete(ctx context.Context, s *Session, r *request) error {
 	if message.AuthorID != s.userID && !s.mayModerate(channel) {
 		return fmt.Errorf("%w: only who wrote it, the owner of %s or an admin may delete it", errNotYourMessage, message.ChannelID)
 	}
-	return s.change(ctx, r, channel, time.Now(), store.MessageDeleted{MessageID: message.ID}, protocol.MessageChange{
+	return s.change(ctx, r, channel, time.Now(), store.MessageDeleted{MessageID: message.ID, ChannelID: message.ChannelID}, protocol.MessageChange{
 		ChannelID: message.ChannelID, MessageID: message.ID, Deleted: true,
 	})
 }
@@ -170,10 +171,11 @@ func (s *Session) change(
 	if err != nil {
 		return err
 	}
+	tellOthers := s.gw.tellsChat(channel, s.userID, protocol.OpMessageChange, change)
 	err = s.gw.post(ctx, now, func() {
 		channel.NotifyMembers(func(userIDs []string) {
 			s.gw.users.BroadcastTo(userIDs, event, s.userID)
-			s.gw.others.tell(channel.ID(), s.userID, protocol.OpMessageChange, change)
+			tellOthers()
 			r.ack(change)
 		})
 	}, fact)

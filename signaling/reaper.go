@@ -2,11 +2,13 @@ package signaling
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
 // RunReaper sweeps every ReaperInterval until ctx is done.
@@ -41,10 +43,32 @@ func (g *Gateway) Sweep(now time.Time) {
 	g.guard("reaper: connections", func() { zombies = g.sweepConns(now) })
 	g.guard("reaper: media", func() { peers = g.peers.Reap(now, g.cfg.ZombieTimeout) })
 	g.sweepSessions(now)
-	g.guard("reaper: channels", func() { channels = g.channels.ReapIdle(now, g.cfg.ChannelIdle) })
+	g.guard("reaper: channels", func() { channels = g.reapChannels(now) })
 	if zombies+peers+channels > 0 {
 		g.log.Info("reaped", zap.Int("sessions", zombies), zap.Int("media_peers", peers), zap.Int("channels", channels))
 	}
+}
+
+// reapChannels deletes channels of guests that were empty for long; of several nodes one does.
+func (g *Gateway) reapChannels(now time.Time) (reaped int) {
+	if !g.cfg.Store.Shared() {
+		return g.channels.ReapIdle(now, g.cfg.ChannelIdle)
+	}
+	if !g.others.first() {
+		return 0
+	}
+	g.administering.Lock()
+	defer g.administering.Unlock()
+	for _, c := range g.channels.Idle(now, g.cfg.ChannelIdle) {
+		_, err := g.cfg.Store.Append(context.Background(), now, store.ChannelDeleted{ChannelID: c.ID()})
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return reaped // the next sweep tries again
+		}
+		if g.channels.Delete(c, "") {
+			reaped++
+		}
+	}
+	return reaped
 }
 
 // guard runs a part of the gateway's own work. A panic in it ends that part and no more.

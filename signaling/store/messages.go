@@ -85,7 +85,9 @@ func (f MessagePosted) repeated(w *writing) error {
 
 // MessageEdited is the fact that a message says something else now.
 type MessageEdited struct {
-	MessageID string    `json:"message_id"`
+	MessageID string `json:"message_id"`
+	// ChannelID is where it is, for those who follow; nothing else depends on it.
+	ChannelID string    `json:"channel_id,omitempty"`
 	Content   string    `json:"content"`
 	At        time.Time `json:"at"`
 }
@@ -111,6 +113,8 @@ func (f MessageEdited) apply(w *writing) error {
 // MessageDeleted is the fact that a message was taken back: what it said is gone.
 type MessageDeleted struct {
 	MessageID string `json:"message_id"`
+	// ChannelID is as in MessageEdited.
+	ChannelID string `json:"channel_id,omitempty"`
 }
 
 // Kind implements Fact.
