@@ -116,7 +116,7 @@ func TestDeletedTextIsGone(t *testing.T) {
 		return channels
 	}
 	require.Len(t, found(path, path+"-wal"), 12)
-	add(t, s, MessageDeleted{"deleted-0"}, MessageEdited{"edited-1", "harmless", noon}, ChannelDeleted{"den"}, UserDeleted{UserID: "u1", Erase: true, Alias: "gone"})
+	add(t, s, MessageDeleted{MessageID: "deleted-0"}, MessageEdited{MessageID: "edited-1", Content: "harmless", At: noon}, ChannelDeleted{"den"}, UserDeleted{UserID: "u1", Erase: true, Alias: "gone"})
 	require.NoError(t, s.ClearChat(t.Context(), noon, "cleared"))
 	tend := tending{Store: s, limits: func(channel string) Limits {
 		if channel == "old" {
@@ -144,7 +144,7 @@ func TestLogIsEmptiedAfterReading(t *testing.T) {
 	rows, err := s.read.QueryContext(t.Context(), "SELECT id FROM messages")
 	require.NoError(t, err)
 	require.True(t, rows.Next())
-	add(t, s, MessageDeleted{"lobby-3"})
+	add(t, s, MessageDeleted{MessageID: "lobby-3"})
 	size := func() int64 {
 		info, failed := os.Stat(path + "-wal")
 		require.NoError(t, failed)
@@ -153,7 +153,7 @@ func TestLogIsEmptiedAfterReading(t *testing.T) {
 	slowest := time.Duration(0)
 	for end := time.Now().Add(retryInterval + time.Second/2); time.Now().Before(end); {
 		begin := time.Now()
-		add(t, s, MessageEdited{"lobby-4", "again", noon})
+		add(t, s, MessageEdited{MessageID: "lobby-4", Content: "again", At: noon})
 		slowest = max(slowest, time.Since(begin))
 	}
 	require.NotZero(t, size())

@@ -32,7 +32,7 @@ func lively(tb testing.TB, path string) {
 		add(tb, s, said("ops", i), said("lobby", i))
 	}
 	answer := MessagePosted{Message{ID: "answer", ChannelID: "lobby", AuthorID: "bob", AuthorName: "B\tb", Content: "\x00<b>\r\n회의", At: noon, ReplyTo: "lobby-3"}, "nonce"}
-	add(tb, s, answer, MessageEdited{"lobby-4", "changed", noon.Add(time.Hour)}, MessageDeleted{"lobby-3"})
+	add(tb, s, answer, MessageEdited{MessageID: "lobby-4", Content: "changed", At: noon.Add(time.Hour)}, MessageDeleted{MessageID: "lobby-3"})
 	add(tb, s, ReadUpTo{"ada", "lobby", "lobby-6"}, ReadUpTo{"ada", "ops", "ops-9"}, ReadUpTo{"bob", "lobby", "lobby-3"}, said("ops", 10),
 		ReadUpTo{"bob", "ops", "ops-10"}, ReadUpTo{"cyd", "ops", "ops-0"}, MessagesForgotten{[]string{"ops-10", "ops-0"}})
 	ada := person("ada", "Ada <&>")

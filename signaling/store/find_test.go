@@ -56,7 +56,7 @@ func TestSearch(t *testing.T) {
 			require.Equal(t, []string{"den-0"}, search(Query{Text: "café", ChannelIDs: []string{"den", "lobby"}, AuthorID: "bob"}))
 			require.Empty(t, search(Query{Text: "café", ChannelIDs: []string{}}))
 			require.Equal(t, []string{"lobby-0"}, search(Query{Text: "café", Before: "lobby-1"}))
-			add(t, s, MessageDeleted{"lobby-0"}, MessageEdited{"lobby-1", "nothing", noon})
+			add(t, s, MessageDeleted{MessageID: "lobby-0"}, MessageEdited{MessageID: "lobby-1", Content: "nothing", At: noon})
 			require.Equal(t, []string{"lobby-7"}, search(Query{Text: "café"}))
 			require.Empty(t, search(Query{Text: "tomorrow"}))
 			_, err := s.Search(t.Context(), Query{Text: "x", ChannelIDs: []string{"lobby"}, Before: "none", Limit: 1})

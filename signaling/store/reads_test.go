@@ -36,7 +36,7 @@ func TestUnread(t *testing.T) {
 			require.Equal(t, Unread{"lobby", "lobby-139", 10}, unread("bob"))
 			add(t, s, ReadUpTo{"bob", "lobby", "lobby-3"})
 			require.Equal(t, Unread{"lobby", "lobby-139", 10}, unread("bob"), "it never goes back")
-			add(t, s, MessageDeleted{"lobby-140"}, MessageDeleted{"lobby-139"})
+			add(t, s, MessageDeleted{MessageID: "lobby-140"}, MessageDeleted{MessageID: "lobby-139"})
 			require.Equal(t, Unread{"lobby", "lobby-139", 9}, unread("bob"))
 			add(t, s, MessagesForgotten{[]string{"lobby-139"}})
 			require.Equal(t, Unread{"lobby", "", 9}, unread("bob"))

@@ -112,7 +112,7 @@ func TestHistory(t *testing.T) {
 			require.Equal(t, "345+", page(Page{After: "lobby-2", Limit: 3}))
 			require.Equal(t, "89", page(Page{After: "lobby-7", Limit: 3}))
 
-			add(t, s, MessageDeleted{"lobby-5"}, MessageEdited{"lobby-6", "changed", noon.Add(time.Hour)})
+			add(t, s, MessageDeleted{MessageID: "lobby-5"}, MessageEdited{MessageID: "lobby-6", Content: "changed", At: noon.Add(time.Hour)})
 			require.Equal(t, "3467+", page(Page{Before: "lobby-8", Limit: 4}))
 			require.Equal(t, "34+", page(Page{Before: "lobby-5", Limit: 2}), "a place that is empty is one all the same")
 			m, err := s.Message(t.Context(), "lobby-6")
@@ -121,7 +121,7 @@ func TestHistory(t *testing.T) {
 			require.Equal(t, noon.Add(time.Hour), m.EditedAt)
 			_, err = s.Message(t.Context(), "lobby-5")
 			require.ErrorIs(t, err, ErrNotFound)
-			for _, fact := range []Fact{MessageDeleted{"lobby-5"}, MessageEdited{"lobby-5", "again", noon}, MessageDeleted{"x"}} {
+			for _, fact := range []Fact{MessageDeleted{MessageID: "lobby-5"}, MessageEdited{MessageID: "lobby-5", Content: "again", At: noon}, MessageDeleted{MessageID: "x"}} {
 				_, err = s.Append(t.Context(), noon, fact)
 				require.ErrorIs(t, err, ErrNotFound)
 			}
@@ -148,7 +148,7 @@ func TestAppendIsAllOrNothing(t *testing.T) {
 				add(t, s, said("lobby", i))
 				return
 			}
-			_, err := s.Append(context.Background(), noon, said("lobby", i), MessageDeleted{"nobody's"})
+			_, err := s.Append(context.Background(), noon, said("lobby", i), MessageDeleted{MessageID: "nobody's"})
 			if !errors.Is(err, ErrNotFound) {
 				t.Error(err)
 			}

@@ -151,7 +151,7 @@ func TestDeletedUsersWords(t *testing.T) {
 		bobs.AuthorID, bobs.ReplyTo = "bob", "ops-1"
 		add(t, s, ChannelSaved{Channel{ID: "ops", Name: "Ops", Mode: "conference", Access: "open", OwnerID: "ada", CreatedAt: noon}},
 			person("ada", "ada"), LoginMade{"l1", "ada", noon}, Admitted{"ops", "ada"}, Admitted{"ops", "ada"},
-			said("ops", 1), said("ops", 2), bobs, MessageDeleted{"ops-2"}, ReadUpTo{"ada", "ops", "ops-1"},
+			said("ops", 1), said("ops", 2), bobs, MessageDeleted{MessageID: "ops-2"}, ReadUpTo{"ada", "ops", "ops-1"},
 			Muted{"ada", "", true}, BanMade{Ban{ID: "b1", UserID: "bob", ByID: "ada", ByName: "Ada", CreatedAt: noon}},
 			Done{Deed{At: noon, Action: "kick", UserID: "bob", UserName: "Bob", ByID: "ada", ByName: "Ada"}},
 			Done{Deed{At: noon, Action: "mute", UserID: "ada", UserName: "Ada", ByID: "bob", ByName: "Bob"}})
