@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -149,7 +150,11 @@ func interruptible(do func(context.Context) error) error {
 
 // tell prints a line for people.
 func tell(format string, args ...any) error {
-	if _, err := fmt.Fprintf(os.Stdout, format+"\n", args...); err != nil {
+	lines := strings.Split(fmt.Sprintf(format, args...), "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	if _, err := fmt.Fprintln(os.Stdout, strings.Join(lines, "\n")); err != nil {
 		return fmt.Errorf("print what was done: %w", err)
 	}
 	return nil

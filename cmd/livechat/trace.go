@@ -126,13 +126,13 @@ func traceLine(line *protocol.AdminTraceLine, colours bool) string {
 	payload := ""
 	if line.D != nil {
 		text, _ := json.Marshal(line.D) //nolint:errchkjson // it was JSON just now
-		payload = string(text)
+		payload = printable(string(text))
 	}
 	who := "a stranger"
 	if line.UserID != "" {
-		who = line.Name + " " + paint(colourDim, line.UserID)
+		who = printable(line.Name) + " " + paint(colourDim, printable(line.UserID))
 	}
 	fmt.Fprintf(&out, "%s %s %s %s %s %s\n", paint(colourDim, line.At.Local().Format("15:04:05.000")), who, arrow,
-		paint(colour, line.Op), paint(colourDim, which), payload)
+		paint(colour, line.Op), paint(colourDim, printable(which)), payload)
 	return out.String()
 }

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
@@ -264,18 +263,6 @@ func defaultUser(data serversData) userCommand {
 		Login: userLoginCommand{user: who, pageAddress: pageAddress{HTTP: app.DefaultHTTP}}, Logout: userLogoutCommand{who},
 		Uninvite: userUninviteCommand{user: who}, Delete: userDeleteCommand{user: who},
 	}
-}
-
-// table prints rows of columns; the last column is for what may be of any width.
-func table(rows [][]string) error {
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		_, _ = fmt.Fprintln(w, strings.Join(row, "\t")) // Flush says it
-	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("print the table: %w", err)
-	}
-	return nil
 }
 
 func printJSON(made any) error {
