@@ -87,6 +87,7 @@ func BenchmarkChat(b *testing.B) {
 			require.NoError(b, again.Close())
 		})
 	})
+	b.Run("resident", m.resident)
 	m.Store = open(b, m.path)
 	b.Run("history", func(b *testing.B) { measure(b, func() { m.history(b) }) })
 	for _, one := range []struct {

@@ -22,9 +22,9 @@ const FileName = "livechat.db"
 // applicationID tells our files from those of other programs (SQLite's PRAGMA application_id): "LvCh".
 const applicationID = 0x4c764368
 
-// readerCache is how many KiB of the file each reader keeps: the system keeps more of it, and one reader seldom reads twice what another
-// does not.
-const readerCache = 512
+// readerCache is how many KiB of the file each reader keeps, what one question looks at again and again: the system keeps more of it, a few
+// microseconds away.
+const readerCache = 128
 
 // busyTimeout is for how many milliseconds SQLite waits for other programs.
 const busyTimeout = 5000

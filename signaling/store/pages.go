@@ -14,7 +14,7 @@ import (
 const pageSize = 4096
 
 // maxPages is how many pages of files all connections together keep, but for what one needs at the same time.
-const maxPages = 400
+const maxPages = 160
 
 // setUp makes SQLite's settings that are for the whole process. It has to be called before anything is opened.
 //
