@@ -20,9 +20,9 @@ import (
 
 const (
 	// startTimeout is how long a child may take to start on a busy machine.
-	startTimeout = 30 * time.Second
+	startTimeout = 2 * time.Minute
 	// answerTimeout is how long it may take to answer.
-	answerTimeout = 30 * time.Second
+	answerTimeout = 2 * time.Minute
 	// stopTimeout is how long it may take to end before it is killed.
 	stopTimeout = 5 * time.Second
 	// maxComplaint is how much of what a child says on standard error is kept, in bytes.
