@@ -75,6 +75,7 @@ type App struct {
 	controlled sync.WaitGroup
 	started    time.Time
 	nodes      *cluster.Cluster // the server's other nodes; nil: it is alone
+	nodeLog    *cluster.Log     // what they all write to; nil: the same
 	opened     atomic.Bool      // whether there is anything to say to them
 	load       load
 	level      atomic.Pointer[zap.AtomicLevel] // of the log; nil: it cannot be changed
@@ -111,7 +112,10 @@ func (a *App) open(authority *auth.Authority) error {
 	if err != nil {
 		return err
 	}
-	if err = a.openNodes(authority); err != nil {
+	if err = a.openNodes(authority); err == nil {
+		err = a.openLog()
+	}
+	if err != nil {
 		return err
 	}
 	if a.memory, err = openMemory(a.cfg.Data, a.cfg.Share); err != nil {
@@ -370,7 +374,7 @@ func (a *App) parts() []func(context.Context) {
 		parts = append(parts, a.gateway.RunNodes, a.links.run)
 	}
 	if a.nodes != nil {
-		parts = append(parts, a.runNodes)
+		parts = append(parts, a.runNodes, a.runTrim)
 	}
 	if a.signin != nil {
 		parts = append(parts, func(ctx context.Context) { tryProvider(ctx, a.signin, a.cfg.OIDC.Issuer, a.log) })
@@ -455,6 +459,9 @@ func (a *App) close(within time.Duration) error {
 	}
 	if a.memory != nil {
 		errs = append(errs, a.memory.Close())
+	}
+	if a.nodeLog != nil {
+		a.nodeLog.Close()
 	}
 	if a.nodes != nil {
 		errs = append(errs, a.nodes.Close())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
 // Cluster is how several servers are one. The zero value is one that is alone.
@@ -156,6 +158,56 @@ func (a *App) openNodes(authority *auth.Authority) error {
 	a.nodes, a.cfg.Nodes = nodes, nodes
 	nodes.Changed(a.sayChange)
 	return nil
+}
+
+// openLog has this node hold what the others hold, and be able to follow them. It waits for them where it knows nothing yet.
+func (a *App) openLog() error {
+	if a.nodes == nil {
+		return nil
+	}
+	if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
+		return &MemoryError{fmt.Errorf("create the data directory: %w; choose another with --data", err)}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if a.cfg.Stop != nil {
+		go func() {
+			select {
+			case <-a.cfg.Stop:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+	}
+	a.nodeLog = a.nodes.Log()
+	share, err := a.nodeLog.Join(ctx, filepath.Join(a.cfg.Data, store.FileName))
+	if err != nil {
+		return &MemoryError{err}
+	}
+	a.cfg.Share = share
+	return nil
+}
+
+// trimEvery is how often the log forgets what nobody needs any more.
+const trimEvery = time.Minute
+
+// runTrim has the log forget what all nodes have, if that is up to this one, until ctx is done.
+func (a *App) runTrim(ctx context.Context) {
+	ticker := time.NewTicker(trimEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if !a.tends() {
+			continue
+		}
+		if err := a.nodeLog.Trim(ctx); err != nil {
+			a.log.Warn("the log of the nodes cannot be made shorter; it is tried again", zap.Error(err))
+		}
+	}
 }
 
 // beginNodes has the others see this node, when all of it is there.

@@ -174,6 +174,8 @@ type Config struct {
 	// NodeURLs are the pages of other servers with the same secrets, where people go on when this one is gone, though it is none of several. nil:
 	// there are none.
 	NodeURLs []string `kong:"-" json:"-"`
+	// Stop is closed when a server that still waits for others to start shall give up. nil: never.
+	Stop <-chan struct{} `kong:"-" json:"-"`
 	// Share is the log in which they all keep what outlives them. nil: this one keeps its own.
 	Share *store.Share `kong:"-" json:"-"`
 }

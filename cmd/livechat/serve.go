@@ -41,6 +41,7 @@ func (c *serveCommand) Run() error {
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 
+	c.Config.Stop = ctx.Done()
 	server, err := app.New(c.Config, log)
 	if err != nil {
 		return fmt.Errorf("start: %w", err)

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
@@ -37,9 +39,21 @@ func (k *keeper) close(t *testing.T) {
 
 // keep starts a node of a town with a database in a directory of its own, and returns when it has joined.
 func (tw *town) keep(ctx context.Context, name string) (*keeper, error) {
+	return tw.keepAs(ctx, tw.config(name))
+}
+
+// keepQuietly is keep for a process of its own.
+func (tw *town) keepQuietly(ctx context.Context, name string) (*keeper, error) {
+	return tw.keepAs(ctx, Config{
+		Name: name, Secret: bytes.Repeat([]byte("s"), MinSecretBytes), Keys: func([]byte) []string { return []string{"k1"} },
+		Peers: tw.peers, Dir: filepath.Join(tw.dir, name), Log: zap.NewNop(),
+	})
+}
+
+func (tw *town) keepAs(ctx context.Context, cfg Config) (*keeper, error) {
 	var k keeper
 	var once sync.Mutex // guards k.store
-	cfg := tw.config(name)
+	name := cfg.Name
 	cfg.Status = func() (s Status) {
 		once.Lock()
 		defer once.Unlock()
