@@ -150,6 +150,10 @@ func TestAdministration(t *testing.T) {
 	require.Equal(t, []string{"Ada", "Ben"}, []string{sessions[0].Name, sessions[1].Name})
 	require.Equal(t, "lobby", does[protocol.AdminSession](a, "GET", "/api/admin/sessions/ada", nil).ChannelID)
 	require.Len(t, does[protocol.AdminPeers](a, "GET", "/api/admin/peers", nil).Peers, 2)
+	nodes := does[protocol.AdminNodes](a, "GET", "/api/admin/nodes", nil)
+	require.True(t, nodes.Quorum)
+	require.Len(t, nodes.Nodes, 1, "it is alone")
+	require.Equal(t, []any{true, "here", a.URL, 2}, []any{nodes.Nodes[0].Self, nodes.Nodes[0].State, nodes.Nodes[0].URL, nodes.Nodes[0].People})
 	found := does[protocol.AdminWhy](a, "GET", "/api/admin/why?listener=Ben&talker=Ada", nil)
 	require.Equal(t, "ok", found.Found.Cause, "%+v", found)
 

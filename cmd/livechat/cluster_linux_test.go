@@ -1,0 +1,149 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// Bad settings of a cluster, each of which ends with words before anything is opened.
+func TestBadClusterExitsWith2(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := func(name, content string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		require.NoError(t, os.Chmod(path, mode))
+		return path
+	}
+	secret := file("good", testSecret+"\n", 0o600)
+	peers := func(list string) string { return "--cluster-peers=" + list }
+	three := peers("a=127.0.0.1:1,b=127.0.0.1:2,c=127.0.0.1:3")
+	for name, test := range map[string]struct {
+		args []string
+		says []string
+	}{
+		"twice in the list":     {[]string{peers("n1:6222,n2:6222,n1:6222"), "--node-name=n2"}, []string{"--cluster-peers=", "n1 is there twice"}},
+		"twice by address":      {[]string{peers("a=n1:1,b=n1:1"), "--node-name=a"}, []string{"--cluster-peers=", "the same address"}},
+		"not in the list":       {[]string{three, "--node-name=d"}, []string{"--cluster-peers=", "called d", "a, b, c", "--node-name"}},
+		"only one":              {[]string{peers("a=127.0.0.1:1"), "--node-name=a"}, []string{"--cluster-peers=", "at least two nodes"}},
+		"no address":            {[]string{peers("a=,b=n2"), "--node-name=a"}, []string{"--cluster-peers=", "host and a port"}},
+		"a strange name":        {[]string{three, "--node-name=a b"}, []string{"--node-name"}},
+		"no cluster secret":     {[]string{three, "--node-name=a", "--cluster-secret-file="}, []string{"--cluster-secret-file=", "openssl rand"}},
+		"missing secret file":   {[]string{three, "--node-name=a", "--cluster-secret-file=nowhere"}, []string{"--cluster-secret-file=nowhere", "no such file"}},
+		"empty secret file":     {[]string{three, "--node-name=a", "--cluster-secret-file=" + file("empty", "", 0o600)}, []string{"--cluster-secret-file=", "there is none"}},
+		"short secret":          {[]string{three, "--node-name=a", "--cluster-secret-file=" + file("short", "hunter2\n", 0o600)}, []string{"32 to"}},
+		"two secrets":           {[]string{three, "--node-name=a", "--cluster-secret-file=" + file("two", testSecret+"\n"+testSecret+"x\n", 0o600)}, []string{"2 lines"}},
+		"secret for all":        {[]string{three, "--node-name=a", "--cluster-secret-file=" + file("open", testSecret+"\n", 0o644)}, []string{"others may use it", "chmod 600"}},
+		"each its own secret":   {[]string{three, "--node-name=a", "--secret="}, []string{"--secret=", "all nodes of a server need the same"}},
+		"no data":               {[]string{three, "--node-name=a", "--data="}, []string{"--data="}},
+		"a name and no cluster": {[]string{"--node-name=a", "--cluster-secret-file="}, []string{"--node-name=a", "needs --cluster-peers"}},
+		"NATS in the clear":     {[]string{"--nats=nats://192.0.2.1:4222"}, []string{"--nats=nats://192.0.2.1:4222", "tls://"}},
+		"NATS that is no URL":   {[]string{"--nats=n1"}, []string{"--nats=n1", "must be a URL"}},
+		"credentials for none":  {[]string{three, "--node-name=a", "--nats-credentials=x"}, []string{"--nats-credentials=x", "needs --nats"}},
+		"a strange URL":         {[]string{three, "--node-name=a", "--node-url=n1/x"}, []string{"--node-url=n1/x", "https://"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"--secret=" + testSecret, "--cluster-secret-file=" + secret, "--http=127.0.0.1:0", "--udp=0", "--metrics="}, test.args...)
+			_, stderr, code := output(t, livechat(t, nil, args...))
+			require.Equal(t, exitUsage, code, "%s", stderr)
+			for _, says := range test.says {
+				require.Contains(t, stderr, says)
+			}
+			require.NotContains(t, stderr, "hunter2")
+			require.NotContains(t, stderr, testSecret)
+		})
+	}
+}
+
+// Three nodes as processes: one alone says what it waits for, three see each other, one that is killed is missed, and comes back.
+func TestThreeNodesAsProcesses(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "cluster.secret")
+	require.NoError(t, os.WriteFile(secret, []byte(testSecret+", of the cluster\n"), 0o600))
+	pid := os.Getpid()
+	// An address of loopback that no other program takes, so that the ports need not be looked for.
+	host := net.IPv4(127, byte(128+pid>>16&63), byte(pid>>8), byte(1+pid%254)).String()
+	names := []string{"n1", "n2", "n3"}
+	peers := make([]string, 0, len(names))
+	for i, name := range names {
+		peers = append(peers, name+"="+net.JoinHostPort(host, strconv.Itoa(6222+i)))
+	}
+	type node struct {
+		url  string
+		log  *syncBuffer
+		kill func()
+		end  func() error
+	}
+	start := func(name string) *node {
+		cmd := livechat(t, nil, "--http=127.0.0.1:0", "--udp=0", "--metrics=", "--no-turn", "--allow-guests", "--data="+filepath.Join(dir, name),
+			"--secret="+testSecret, "--node-name="+name, "--cluster-peers="+strings.Join(peers, ","), "--cluster-secret-file="+secret)
+		url, log := started(t, cmd)
+		return &node{
+			url: url, log: log, kill: func() { _ = cmd.Process.Kill(); _ = cmd.Wait() },
+			end: func() error { _ = cmd.Process.Signal(syscall.SIGTERM); return cmd.Wait() },
+		}
+	}
+	ready := func(n *node) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.url+"/readyz", nil)
+		require.NoError(t, err)
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return resp.StatusCode, string(text)
+	}
+	states := func(name string) string {
+		stdout, stderr, code := output(t, livechat(t, nil, "admin", "nodes", "--json", "--data="+filepath.Join(dir, name)))
+		require.Zero(t, code, stderr)
+		var all protocol.AdminNodes
+		require.NoError(t, json.Unmarshal([]byte(stdout), &all))
+		said := fmt.Sprint(all.Quorum)
+		for i := range all.Nodes {
+			said += " " + all.Nodes[i].Name + " " + all.Nodes[i].State
+		}
+		return said
+	}
+	become := func(name, want string) {
+		t.Helper()
+		require.Eventually(t, func() bool { return states(name) == want }, patience, 50*time.Millisecond, "%s should see %s", name, want)
+	}
+
+	n1 := start("n1")
+	status, text := ready(n1)
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, text, "waits for n2, n3")
+	require.Equal(t, "false n1 here n2 awaited n3 awaited", states("n1"))
+	n2 := start("n2")
+	become("n1", "true n1 here n2 here n3 awaited")
+	n3 := start("n3")
+	become("n1", "true n1 here n2 here n3 here")
+	become("n3", "true n3 here n1 here n2 here")
+	n2.kill()
+	become("n1", "true n1 here n2 awaited n3 here")
+	require.Contains(t, n1.log.String(), "a node is gone")
+	n2 = start("n2")
+	become("n1", "true n1 here n2 here n3 here")
+	table, _, code := output(t, livechat(t, nil, "admin", "nodes", "--data="+filepath.Join(dir, "n1")))
+	require.Zero(t, code)
+	require.Contains(t, table, n2.url)
+	for _, n := range []*node{n3, n2, n1} {
+		require.NoError(t, n.end(), n.log.String())
+	}
+}
