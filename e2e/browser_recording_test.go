@@ -16,7 +16,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mini-livechat/mini-livechat/cmd/app"
 	"github.com/mini-livechat/mini-livechat/cmd/talk"
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
 )
 
 // transcript is what a command says, for a test to read meanwhile.
@@ -62,7 +64,7 @@ const decodeRecording = `(async (base64) => {
 // TestBrowserPlaysRecording records a tone that begins twice, with a pause between, and has a browser decode it.
 func TestBrowserPlaysRecording(t *testing.T) {
 	b := startBrowser(t, "listener", 0)
-	s := startServer(t)
+	s := startServer(t, func(c *app.Config) { c.Secret = testSecret })
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	dir := t.TempDir()
@@ -73,7 +75,9 @@ func TestBrowserPlaysRecording(t *testing.T) {
 	results := make(chan error, 2)
 	recording, stop := context.WithCancel(ctx)
 	running.Go(func() {
-		results <- talk.Run(recording, talk.Options{URL: s.URL, Name: "recorder", Record: dir, Out: heard, Notes: io.Discard})
+		results <- talk.Run(recording, talk.Options{
+			URL: s.URL, Token: mint(t, testSecret, auth.Identity{UserID: "recorder", Grants: auth.Grants{Record: true}}), Record: dir, Out: heard, Notes: io.Discard,
+		})
 	})
 	eventually(t, "the recorder is there", func() bool { return heard.contains("in Lobby") || heard.contains("in lobby") })
 	begun := time.Now()

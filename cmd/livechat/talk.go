@@ -19,12 +19,12 @@ Usage: livechat talk [flags] [URL]`
 
 const talkExamples = `Without a URL it goes to the server on this machine. A link with an invite, a token or a channel in it is a URL too; put it in quotes. Who uses an invite is told their token, for LIVECHAT_TOKEN the next time.
 
-Recorded is a file of Opus in Ogg for each talker, which all begin and end at the same time, with silence in between: side by side they are the call. When the disk is full the recording ends with an error, the files then end within some seconds of each other, and the voice goes on.
+Admins may record, and those with a token by "livechat token --user=ID --record"; ask those whom you record. Recorded is a file of Opus in Ogg for each talker, which all begin and end at the same time, with silence in between: side by side they are the call. When the disk is full the recording ends with an error, the files then end within some seconds of each other, and the voice goes on.
 
 In a channel where one talks at a time the floor is asked for, and given back when all is played.
 
 Examples:
-  livechat talk --record=meeting https://voice.example.org
+  LIVECHAT_TOKEN=... livechat talk --record=meeting https://voice.example.org
       one file for each talker, in the directory meeting
   livechat talk --play=news.opus --channel=radio
       as soon as the floor is free

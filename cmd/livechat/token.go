@@ -41,7 +41,7 @@ type tokenCommand struct {
 	Publish     *bool    `negatable:"" group:"rights" help:"May talk, whatever the role; --no-publish: may listen only."`
 	Chat        *bool    `negatable:"" group:"rights" help:"May write messages, whatever the role; --no-chat: may not."`
 	Moderate    bool     `group:"rights" help:"May do what a moderator does, in the channels that the token opens."`
-	Record      bool     `group:"rights" help:"May record there."`
+	Record      bool     `group:"rights" help:"May record there, as livechat talk --record does."`
 	PriorityMax int      `group:"rights" placeholder:"N" help:"The highest priority with which the floor may be asked for, 0 to 255."`
 
 	serversSecret

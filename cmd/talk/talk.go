@@ -24,6 +24,10 @@ const (
 	leaving = 2 * time.Second
 )
 
+// errNoRecording: the server cannot hold anybody to it, so this does.
+var errNoRecording = errors.New("you may not record here: that takes an admin, or a token by \"livechat token --user=ID --record\", in LIVECHAT_TOKEN; " +
+	"ask whoever runs the server")
+
 // session is one Run.
 type session struct {
 	Options
@@ -79,9 +83,9 @@ func (s *session) run(ctx context.Context) (err error) {
 	s.screen = newScreen(s.Out, s.JSON, s.client.UserID)
 	join := client.JoinOptions{ListenOnly: s.source == nil, Slots: 1, OnPacket: func(*client.Slot, client.Packet) {}}
 	if s.Record != "" {
-		if !slices.Contains(s.client.Ready().May, protocol.RightRecord) {
-			s.notes("it records, though the server has not given you the right to, as a token by livechat token --record does, and hinders nobody: " +
-				"ask those whom you record")
+		// A server that says nothing of rights has no such right to give.
+		if may := s.client.Ready().May; may != nil && !slices.Contains(may, protocol.RightRecord) {
+			return errNoRecording
 		}
 		recorder, failed := newRecorder(s.Record, s.screen.name, s.notes)
 		if failed != nil {
