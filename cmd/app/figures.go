@@ -8,6 +8,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/sfu/peer"
+	between "github.com/mini-livechat/mini-livechat/sfu/relay"
 	"github.com/mini-livechat/mini-livechat/sfu/turn"
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 	"github.com/mini-livechat/mini-livechat/signaling"
@@ -27,6 +28,7 @@ type look struct {
 	totals  peer.Totals
 	media   wire.Stats
 	turn    turn.Stats
+	links   []between.Stats
 }
 
 // figure is one of them: each is told its values, with those of its label if it has one.
@@ -42,6 +44,7 @@ func newFigures(a *App) *figures {
 	f.aboutPeople()
 	f.aboutMedia()
 	f.aboutNodes()
+	f.aboutLinks()
 	return f
 }
 
@@ -58,6 +61,9 @@ func (f *figures) Collect(to chan<- prometheus.Metric) {
 	l := look{app: a, gateway: a.gateway.Figures(), totals: a.media.Totals(), media: a.media.Stats()}
 	if a.relay != nil {
 		l.turn = a.relay.Stats()
+	}
+	if a.links != nil {
+		l.links = a.links.relay.Links()
 	}
 	for i := range f.rows {
 		row := &f.rows[i]

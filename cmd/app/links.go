@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
@@ -165,3 +166,39 @@ func (l *links) voice(node, channelID, userID string) sfu.Voice {
 // MediaForNodes are the addresses at which other nodes reach the media port: those announced to all, of which the first that a node has a way to
 // is used, and all are taken as the sender's.
 func (a *App) MediaForNodes() []netip.AddrPort { return a.announcer.mediaAddrs(signaling.Arrival{}) }
+
+// aboutLinks adds figures of the links to other nodes; of a server that is alone there are none.
+func (f *figures) aboutLinks() {
+	if f.app.links == nil {
+		return
+	}
+	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
+	for _, row := range []struct {
+		kind       prometheus.ValueType
+		name, help string
+		value      func(*between.Stats) float64
+	}{
+		{gauge, "up", "1 while voice goes to another node and comes from it.", func(s *between.Stats) float64 { return float64(oneIf(s.Up)) }},
+		{gauge, "round_trip_seconds", "How long a packet takes to another node and back.", func(s *between.Stats) float64 { return s.RTT.Seconds() }},
+		{gauge, "loss_in", "Fraction of another node's packets that did not come, lately.", func(s *between.Stats) float64 { return max(s.LossIn, 0) }},
+		{gauge, "loss_out", "Fraction of the packets to another node that did not come there, lately.", func(s *between.Stats) float64 { return s.LossOut }},
+		{gauge, "jitter_in_seconds", "The worst jitter of the talkers of another node.", func(s *between.Stats) float64 { return s.JitterIn.Seconds() }},
+		{gauge, "lines_out", "Talkers here for whom there is a stream to another node.", func(s *between.Stats) float64 { return float64(s.LinesOut) }},
+		{gauge, "lines_in", "Talkers of another node for whom there is a stream.", func(s *between.Stats) float64 { return float64(s.LinesIn) }},
+		{counter, "packets_out_total", "Packets of voice sent to another node.", func(s *between.Stats) float64 { return float64(s.PacketsOut) }},
+		{counter, "packets_in_total", "Packets of voice that came from another node.", func(s *between.Stats) float64 { return float64(s.PacketsIn) }},
+		{counter, "resent_total", "Packets of voice that another node asked for again and was sent.", func(s *between.Stats) float64 { return float64(s.Resent) }},
+		{counter, "unknown_total", "Packets from another node of whose talker nobody has told.", func(s *between.Stats) float64 { return float64(s.Unknown) }},
+		{counter, "refused_total", "Packets from another node's address that were not its own, or came twice.", refusedOn},
+	} {
+		f.add(row.kind, "link_"+row.name, row.help, "node", func(l *look, tell func(float64, ...string)) {
+			for i := range l.links {
+				tell(row.value(&l.links[i]), l.links[i].Node.Name)
+			}
+		})
+	}
+}
+
+func refusedOn(s *between.Stats) float64 {
+	return float64(s.Drops.AuthFailed + s.Drops.Replayed + s.Drops.Malformed + s.Drops.Refused)
+}
