@@ -218,7 +218,7 @@ crash: ## kill a process that writes to the memory, two hundred times: what was 
 
 .PHONY: cluster
 cluster: ## kill nodes of three that write to their log, one at a time and a hundred times: nothing acknowledged is gone or twice; KILLS=10 for fewer; takes half an hour
-	LIVECHAT_KILLS='$(or $(KILLS),100)' $(GO) test -v -count=1 -timeout 60m -run '^TestKilledNodes$$' ./signaling/cluster
+	LIVECHAT_KILLS='$(or $(KILLS),100)' $(GO) test -v -count=1 -timeout 60m -run '^Test(KilledNodes|LogOnThreeNodes)$$' ./signaling/cluster
 
 # RNNoise for the page, as this npm package has it. Its files are in the repository, so that nothing is downloaded for a build.
 RNNOISE := @sapphi-red/web-noise-suppressor@0.4.1

@@ -47,6 +47,8 @@ const (
 	loginPrefix = "login-"
 	// renewAfter is how old a login's token is when another takes its place.
 	renewAfter = 24 * time.Hour
+	// renewWithin is how long somebody who comes waits for that.
+	renewWithin = time.Second
 	// seenAfter is how exactly it is remembered when somebody was here.
 	seenAfter = time.Minute
 	// DefaultLoginTTL is how long somebody stays signed in who does not come.
@@ -157,7 +159,9 @@ func (p *People) enterAgain(ctx context.Context, id auth.Identity, now time.Time
 		return id, "", nil
 	}
 	// What cannot be renewed now is the next time.
-	if _, err = p.store.Append(ctx, now, store.LoginUsed{LoginID: login.ID, Until: now.Add(p.loginTTL)}); err == nil {
+	renewing, cancel := context.WithTimeout(ctx, renewWithin)
+	defer cancel()
+	if _, err = p.store.Append(renewing, now, store.LoginUsed{LoginID: login.ID, Until: now.Add(p.loginTTL)}); err == nil {
 		renewed, err = p.mint(login.ID, user, now)
 	}
 	if err == nil {
