@@ -241,6 +241,7 @@ func TestFailoverDrained(t *testing.T) {
 
 // firstFrom and lastFrom are when the first and the last packet of somebody were heard.
 func (p *person) firstFrom(other *person) time.Time { return p.heardAt(other)[0] }
+
 func (p *person) lastFrom(other *person) time.Time {
 	all := p.heardAt(other)
 	return all[len(all)-1]
