@@ -79,7 +79,7 @@ func (f *fortress) floodGuests(ip net.IP, n, perSecond int) (made int) {
 	turns := make(chan struct{}, perSecond)
 	var workers sync.WaitGroup
 	var got atomic.Int64
-	for range 50 {
+	for range 400 { // many of whose connections are kept for a moment before they are closed
 		workers.Go(func() {
 			var conn net.Conn
 			var answers *bufio.Reader
