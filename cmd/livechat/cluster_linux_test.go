@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -70,7 +71,7 @@ func TestBadClusterExitsWith2(t *testing.T) {
 	}
 }
 
-// Three nodes as processes: one alone says what it waits for, three see each other, one that is killed is missed, and comes back.
+// Three nodes as processes: three see each other, those that are killed are missed and come back, and one alone says what it waits for.
 func TestThreeNodesAsProcesses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -125,20 +126,28 @@ func TestThreeNodesAsProcesses(t *testing.T) {
 		require.Eventually(t, func() bool { return states(name) == want }, patience, 50*time.Millisecond, "%s should see %s", name, want)
 	}
 
-	n1 := start("n1")
-	status, text := ready(n1)
-	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.Contains(t, text, "waits for n2, n3")
-	require.Equal(t, "false n1 here n2 awaited n3 awaited", states("n1"))
-	n2 := start("n2")
-	become("n1", "true n1 here n2 here n3 awaited")
-	n3 := start("n3")
+	// A cluster begins when all are there.
+	var n1, n2, n3 *node
+	var starting sync.WaitGroup
+	for name, n := range map[string]**node{"n1": &n1, "n2": &n2, "n3": &n3} {
+		starting.Go(func() { *n = start(name) })
+	}
+	starting.Wait()
 	become("n1", "true n1 here n2 here n3 here")
 	become("n3", "true n3 here n1 here n2 here")
+	status, text := ready(n1)
+	require.Equal(t, http.StatusOK, status, text)
 	n2.kill()
 	become("n1", "true n1 here n2 awaited n3 here")
 	require.Contains(t, n1.log.String(), "a node is gone")
+	n3.kill()
+	become("n1", "false n1 here n2 awaited n3 awaited")
+	status, text = ready(n1)
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, text, "waits for n2, n3")
+	starting.Go(func() { n3 = start("n3") })
 	n2 = start("n2")
+	starting.Wait()
 	become("n1", "true n1 here n2 here n3 here")
 	table, _, code := output(t, livechat(t, nil, "admin", "nodes", "--data="+filepath.Join(dir, "n1")))
 	require.Zero(t, code)
