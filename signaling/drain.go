@@ -24,6 +24,14 @@ const (
 // Draining reports whether the server is about to go, and lets nobody in.
 func (g *Gateway) Draining() bool { return g.draining.Load() }
 
+// shut says why nobody is let in, or nil: the server is about to go, or does not know yet what the others do, as who is banned.
+func (g *Gateway) shut() error {
+	if g.Draining() {
+		return errDraining
+	}
+	return g.cfg.Store.Behind()
+}
+
 // Drain begins the end, before Shutdown. From now on every IDENTIFY and RESUME is refused with
 // CloseDraining and every CHANNEL_JOIN with CodeDraining; all else goes on. Everybody who has a
 // connection is told to come back when it closes, each after a time of their own, of most at most.

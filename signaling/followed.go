@@ -93,11 +93,11 @@ func (g *Gateway) obey(ctx context.Context, one followedFact) {
 		}
 	case store.RoleGiven:
 		role, _ := auth.ParseRole(f.Role) // what is not known, as of a newer version, is a guest
-		g.follow(people.Change{UserID: f.UserID, Role: role})
+		g.follow(people.Change{UserID: f.UserID, Role: role}) //nolint:contextcheck // it has none
 	case store.TokenRevoked:
-		g.follow(people.Change{SignedOut: true, TokenID: f.TokenID})
+		g.follow(people.Change{SignedOut: true, TokenID: f.TokenID}) //nolint:contextcheck // it has none
 	case store.TokensRevoked:
-		g.follow(people.Change{UserID: f.UserID, SignedOut: true})
+		g.follow(people.Change{UserID: f.UserID, SignedOut: true}) //nolint:contextcheck // it has none
 	case store.LoginEnded:
 		if f.LoginID != "" { // all of them end with all tokens
 			g.follow(people.Change{UserID: f.UserID, SignedOut: true, TokenID: f.LoginID})

@@ -42,10 +42,7 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	if c.session != nil {
 		return errAlreadyIdentified
 	}
-	if c.gw.Draining() {
-		return &closeError{errDraining, protocol.CloseDraining}
-	}
-	if err := c.gw.cfg.Store.Behind(); err != nil { // who is banned, say
+	if err := c.gw.shut(); err != nil {
 		return &closeError{err, protocol.CloseDraining}
 	}
 	var d protocol.Identify
