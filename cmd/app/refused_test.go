@@ -52,7 +52,7 @@ func TestReasonsAreToldAndExplained(t *testing.T) {
 		}
 		return nil
 	}))
-	var all []string
+	all := make([]string, 0, len(counted))
 	for reason := range counted {
 		all = append(all, reason)
 	}
@@ -64,8 +64,9 @@ func TestReasonsAreToldAndExplained(t *testing.T) {
 	_, table, found := strings.Cut(string(readme), "The others are the reasons of `livechat_refused_total`")
 	require.True(t, found)
 	table, _, _ = strings.Cut(table, "\n## ")
-	var told, explained []string
-	for reason := range a.refused() {
+	refused := a.refused()
+	told, explained := make([]string, 0, len(refused)), make([]string, 0, len(refused))
+	for reason := range refused {
 		told = append(told, reason)
 	}
 	for line := range strings.Lines(table) {

@@ -8,7 +8,7 @@ import (
 
 // pagesBelow are the pages of the commands below others, by all of their name. Where one does not say what the command does, what the list
 // of commands says of it is enough.
-func pagesBelow() map[string]page {
+func pagesBelow() map[string]page { //nolint:funlen // a table
 	const who = "WHO is somebody's id, or the name of one who is here. Quote a name that has spaces.\n\n"
 	return map[string]page{
 		"admin status": {

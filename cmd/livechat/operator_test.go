@@ -39,7 +39,8 @@ func TestHelpAsACommand(t *testing.T) {
 // TestHelpIsAligned: what is laid out by hand keeps its columns, in every page of help.
 func TestHelpIsAligned(t *testing.T) {
 	t.Parallel()
-	all := []string{overview, mintOverview, benchScenarios}
+	all := make([]string, 0, 3+2*len(pages()))
+	all = append(all, overview, mintOverview, benchScenarios)
 	for _, page := range pages() {
 		all = append(all, page.does, page.examples)
 	}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"io"
 	"net/http"
+	"strings"
 )
 
 // Health answers GET /healthz with 200, for containers and service managers that want to know
@@ -29,13 +30,13 @@ func Ready(draining func() bool, deaf, alone func() error, troubles ...func() er
 		case alone() != nil:
 			sayState(w, http.StatusServiceUnavailable, alone().Error()+"\n")
 		default:
-			state := "ready\n"
+			lines := []string{"ready"}
 			for _, trouble := range troubles {
 				if err := trouble(); err != nil {
-					state += err.Error() + "\n"
+					lines = append(lines, err.Error())
 				}
 			}
-			sayState(w, http.StatusOK, state)
+			sayState(w, http.StatusOK, strings.Join(lines, "\n")+"\n")
 		}
 	}
 }
