@@ -199,7 +199,7 @@ func TestClusterIsOneCommunity(t *testing.T) {
 	// What was done is in the audit, once.
 	var audit protocol.Audit
 	identifyAs(t, n.all[1], "mod", true).ack(protocol.OpAudit, protocol.AuditRequest{}, &audit)
-	actions := []protocol.ModerationAction{}
+	actions := make([]protocol.ModerationAction, 0, len(audit.Deeds))
 	for _, d := range audit.Deeds {
 		actions = append(actions, d.Action)
 	}

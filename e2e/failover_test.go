@@ -96,7 +96,7 @@ func TestFailoverCluster(t *testing.T) {
 		t.Skip("see make failover")
 	}
 	const each = 10
-	var gaps []time.Duration
+	gaps := make([]time.Duration, 0, each*times)
 	for round := range times {
 		nodes := startCluster(t)
 		var all [3][]*person
@@ -150,7 +150,7 @@ func TestFailoverKilled(t *testing.T) {
 	verifyNoLeaks(t)
 	times, _ := strconv.Atoi(os.Getenv(failovers))
 	const people = 6
-	var gaps []time.Duration
+	gaps := make([]time.Duration, 0, (people-1)*max(times, 1))
 	for range max(times, 1) {
 		doomedPort, safePort := freePort(t), freePort(t)
 		doomed := startNode(t, doomedPort, safePort)

@@ -91,27 +91,39 @@ func (g *Gateway) obey(ctx context.Context, one followedFact) {
 				g.reconcile(ctx, info.ID)
 			}
 		}
-	case store.RoleGiven:
-		role, _ := auth.ParseRole(f.Role) // what is not known, as of a newer version, is a guest
-		g.follow(people.Change{UserID: f.UserID, Role: role}) //nolint:contextcheck // it has none
-	case store.TokenRevoked:
-		g.follow(people.Change{SignedOut: true, TokenID: f.TokenID}) //nolint:contextcheck // it has none
-	case store.TokensRevoked:
-		g.follow(people.Change{UserID: f.UserID, SignedOut: true}) //nolint:contextcheck // it has none
-	case store.LoginEnded:
-		if f.LoginID != "" { // all of them end with all tokens
-			g.follow(people.Change{UserID: f.UserID, SignedOut: true, TokenID: f.LoginID})
-		}
-	case store.Admitted:
-		if s := g.users.Get(f.UserID); s != nil {
-			g.follow(people.Change{UserID: f.UserID, Role: s.Role(), ChannelID: f.ChannelID})
-		}
-	case store.Unadmitted:
-		g.follow(people.Change{UserID: f.UserID, Uninvited: f.ChannelID, By: g.decider(ctx, one.seq)})
 	case store.BanMade:
 		g.putOutBanned(ctx, f.Ban)
 	case store.Muted:
 		g.resettle(ctx, f.UserID)
+	default:
+		if change, ok := g.changeOf(ctx, one); ok {
+			g.follow(change) //nolint:contextcheck // it has none
+		}
+	}
+}
+
+// changeOf is what a fact changes about somebody's rights here; ok is false for other facts.
+func (g *Gateway) changeOf(ctx context.Context, one followedFact) (change people.Change, ok bool) {
+	switch f := one.fact.(type) {
+	case store.RoleGiven:
+		role, _ := auth.ParseRole(f.Role) // what is not known, as of a newer version, is a guest
+		return people.Change{UserID: f.UserID, Role: role}, true
+	case store.TokenRevoked:
+		return people.Change{SignedOut: true, TokenID: f.TokenID}, true
+	case store.TokensRevoked:
+		return people.Change{UserID: f.UserID, SignedOut: true}, true
+	case store.LoginEnded: // without an id all of them end with all tokens
+		return people.Change{UserID: f.UserID, SignedOut: true, TokenID: f.LoginID}, f.LoginID != ""
+	case store.Admitted:
+		s := g.users.Get(f.UserID)
+		if s == nil {
+			return change, false
+		}
+		return people.Change{UserID: f.UserID, Role: s.Role(), ChannelID: f.ChannelID}, true
+	case store.Unadmitted:
+		return people.Change{UserID: f.UserID, Uninvited: f.ChannelID, By: g.decider(ctx, one.seq)}, true
+	default:
+		return change, false
 	}
 }
 

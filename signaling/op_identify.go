@@ -120,8 +120,7 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 		s.endBecause(protocol.CloseBanned, err.Error())
 	}
 	c.gw.seen(s.userID)
-	c.log.Debug("identified", zap.String("user", s.userID),
-		zap.String("client", s.client))
+	c.log.Debug("identified", zap.String("user", s.userID), zap.String("client", s.client))
 	return nil
 }
 

@@ -20,7 +20,7 @@ func (g *Gateway) RunReaper(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			g.Sweep(now)
+			g.Sweep(now) //nolint:contextcheck // what it deletes is deleted, though the server stops
 		}
 	}
 }

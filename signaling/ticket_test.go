@@ -56,7 +56,7 @@ func TestTicketIsGoodOnceForItsUserAndForAWhile(t *testing.T) {
 		"expired":               {text, "ada", "expired", now.Add(ticketTTL + ticketLeeway + time.Second)},
 		"of a clock that is on": {text, "ada", "clocks", now.Add(-ticketLeeway - time.Second)},
 	} {
-		_, err := g.redeem(t.Context(), test.text, test.user, test.now)
+		_, err = g.redeem(t.Context(), test.text, test.user, test.now)
 		require.ErrorIs(t, err, errRejoin, name)
 		require.ErrorContains(t, err, test.reason, name)
 	}

@@ -25,19 +25,19 @@ var files embed.FS
 // WebAssembly be compiled, which RNNoise is (CSP Level 3, section 6.8), and no JavaScript be made of text. To the WebSockets of nodes,
 // whose URLs these are, the page goes when its own is gone.
 func contentSecurityPolicy(r *http.Request, secure bool, nodes []string) string {
-	socket := ""
+	var socket strings.Builder
 	for _, node := range nodes {
 		if u, err := url.Parse(node); err == nil && hostOnly.MatchString(u.Host) {
-			socket += " ws" + strings.TrimPrefix(u.Scheme, "http") + "://" + u.Host
+			socket.WriteString(" ws" + strings.TrimPrefix(u.Scheme, "http") + "://" + u.Host)
 		}
 	}
 	if hostOnly.MatchString(r.Host) {
-		socket += " wss://" + r.Host
+		socket.WriteString(" wss://" + r.Host)
 		if !secure {
-			socket += " ws://" + r.Host
+			socket.WriteString(" ws://" + r.Host)
 		}
 	}
-	return "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'" + socket + "; img-src 'self'; " +
+	return "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'" + socket.String() + "; img-src 'self'; " +
 		"media-src 'self' blob: mediastream:; object-src 'none'; base-uri 'none'; form-action 'none'; " +
 		"frame-ancestors 'none'"
 }

@@ -193,7 +193,7 @@ func (c *Client) tryOnce(ctx context.Context, gateway, token string) (*link, err
 	entering, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
 	var resumed bool
-	err = l.during(entering, func() (err error) {
+	err = l.during(entering, func() (err error) { //nolint:contextcheck // a move that is told of outlives this try
 		if c.resumeToken != "" && gateway == c.gateway {
 			resumed, err = c.resume(l)
 		}

@@ -14,7 +14,7 @@ import (
 func TestRoute(t *testing.T) {
 	const own = "wss://one.example.org/ws"
 	nodes := []string{"https://two.example.org", "https://three.example.org/", "https://one.example.org", "ftp://no.gateway"}
-	var others []string
+	others := make([]string, 0, 2)
 	for _, node := range protocol.NodesFor("ada", nodes[:2]) {
 		gateway, err := gatewayURL(node)
 		require.NoError(t, err)

@@ -15,7 +15,7 @@ func TestHome(t *testing.T) {
 	t.Parallel()
 	const keys = 3000
 	for _, names := range [][]string{{"n1", "n2", "n3"}, {"a.example.org", "b.example.org"}, {"x", "y", "z", "q", "longer-name"}} {
-		var nodes []cluster.Node
+		nodes := make([]cluster.Node, 0, len(names))
 		for _, name := range names {
 			nodes = append(nodes, cluster.Node{ID: cluster.NodeID{Name: name, Boot: "1"}})
 		}
