@@ -34,7 +34,7 @@ install  = echo "installing Debian's $(1)" && $(SUDO) apt-get -q update && \
 # One step after the other, since the tests measure time; only browsers are downloaded
 # while the linter is built. The browser tests come last: their list ends the output.
 .PHONY: test
-test: ## everything below, as CI does it, in about a quarter of an hour; installs what is missing
+test: ## everything below, as CI does it, in less than twenty minutes; installs what is missing
 	@$(MAKE) --no-print-directory compiler
 	@$(MAKE) --no-print-directory -j2 firefox $(GOLANGCI)
 	@$(MAKE) --no-print-directory proxies promtool
@@ -161,7 +161,7 @@ allocs: ## the tests that count allocations, without the race detector
 
 .PHONY: browser
 browser: $(TSC) ## the browser tests, one line for each; fails when there is no Chromium
-	LIVECHAT_REQUIRE_BROWSER=1 LIVECHAT_SPREAD=3 $(GO) test -v -count=1 -timeout 20m -run '$(BROWSER_TESTS)' ./e2e
+	LIVECHAT_REQUIRE_BROWSER=1 LIVECHAT_SPREAD=2 $(GO) test -v -count=1 -timeout 20m -run '$(BROWSER_TESTS)' ./e2e
 
 .PHONY: bench
 bench: bin/bench.txt ## the hot path's benchmarks beside the saved ones

@@ -7,7 +7,6 @@
  */
 
 import { MicrophoneError } from './microphone.js';
-import { listening } from './signal.js';
 import { Store } from './store.js';
 
 /** How often the level is looked at, in milliseconds, and the samples of each look. */
@@ -150,8 +149,10 @@ export class Trial extends Store {
    * @param {AbortSignal} signal
    */
   #measure(track, signal) {
-    const source = listening().createMediaStreamSource(new MediaStream([track]));
-    const analyser = new AnalyserNode(listening(), { fftSize: WINDOW });
+    // One of its own, since others suspend the one that they share, and a browser may leave one without a clock.
+    const context = new AudioContext({ latencyHint: 'playback' });
+    const source = context.createMediaStreamSource(new MediaStream([track]));
+    const analyser = new AnalyserNode(context, { fftSize: WINDOW });
     const samples = new Float32Array(WINDOW);
     source.connect(analyser);
     const timer = setInterval(() => {
@@ -162,7 +163,7 @@ export class Trial extends Store {
     }, INTERVAL_MS);
     signal.addEventListener('abort', () => {
       clearInterval(timer);
-      source.disconnect();
+      context.close();
     });
   }
 
