@@ -53,7 +53,7 @@ type others struct {
 	cancel func() // answers no more
 }
 
-// joinOthers has the gateway be one of several nodes, once its channels are there.
+// start has the gateway be one of several nodes, once its channels are there.
 func (o *others) start() error {
 	if o == nil {
 		return nil
@@ -76,7 +76,7 @@ func (g *Gateway) RunNodes(ctx context.Context) {
 	}
 }
 
-// Feed is sfu.ChannelHub's.
+// Feed has a node hear a channel, as sfu.ChannelHub's Feed does.
 func (g *Gateway) Feed(channelID string, to sfu.Outlet, slots int, pins []string) bool {
 	return g.channels.Feed(channelID, to, slots, pins)
 }
@@ -88,7 +88,7 @@ func (o *others) close() {
 	}
 }
 
-// begin has a session be the user's one on all nodes, end have it be so no more. counts reports whether a newer one took its place.
+// begin has a session be the user's one on all nodes; end has it be so no more.
 func (o *others) begin(s *Session) {
 	if o != nil {
 		s.rank = o.mirror.Begin(s.userID, s.name)
@@ -110,6 +110,7 @@ func (o *others) first() bool {
 	return len(nodes) < 2 || nodes[0].ID.Name < nodes[1].ID.Name
 }
 
+// counts reports whether a session is still the user's one, and no newer one, on whatever node, took its place.
 func (o *others) counts(s *Session) bool { return o == nil || o.mirror.Counts(s.userID, s.rank) }
 
 // urls are those of the pages of the other nodes that take people, sorted; none of a server that is alone.
