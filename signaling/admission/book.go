@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// maxAccounts is how many addresses, and how many users, a Book remembers: of each more than a server has sessions. At
-// 440 bytes each that is 28 MiB at most.
+// maxAccounts is how many addresses, and how many users, a Book remembers at most: of each more than a server has sessions. At
+// 440 bytes each that is 28 MiB, of which there is only what those take who were here lately.
 const maxAccounts = 1 << 15
 
 // Caller is who does something. What is not known of it is left out, and not counted by.
@@ -40,9 +40,15 @@ type Book struct {
 
 // NewBook returns a Book in which nothing stands. now is any time before those that follow.
 func NewBook(c Config, now time.Time) *Book {
+	r := newRules(c)
+	users, addresses := pace{}, pace{spent: r.spent.PerSecond}
+	for standing := range r.users {
+		users.add(&r.users[standing])
+	}
+	addresses.add(&r.address)
 	return &Book{
-		rules: newRules(c), began: now,
-		addresses: newTable[netip.Prefix](maxAccounts), users: newTable[string](maxAccounts),
+		rules: r, began: now,
+		addresses: newTable[netip.Prefix](maxAccounts, addresses), users: newTable[string](maxAccounts, users),
 		held: make(map[netip.Prefix]int),
 	}
 }
@@ -54,7 +60,7 @@ func (b *Book) Allow(now time.Time, who Caller, charges ...Charge) (wait time.Du
 	defer b.mu.Unlock()
 	at := now.Sub(b.began)
 	for _, c := range charges {
-		b.eachLocked(who, c.Kind, func(bucket *bucket, r Rule) { wait = max(wait, bucket.wait(at, r, c.Cost)) })
+		b.eachLocked(at, who, c.Kind, func(bucket *bucket, r Rule) { wait = max(wait, bucket.wait(at, r, c.Cost)) })
 	}
 	if wait > 0 {
 		return wait
@@ -70,31 +76,31 @@ func (b *Book) Take(now time.Time, who Caller, charges ...Charge) (wait time.Dur
 	at := now.Sub(b.began)
 	b.takeLocked(at, who, charges)
 	for _, c := range charges {
-		b.eachLocked(who, c.Kind, func(bucket *bucket, r Rule) { wait = max(wait, bucket.wait(at, r, 0)) })
+		b.eachLocked(at, who, c.Kind, func(bucket *bucket, r Rule) { wait = max(wait, bucket.wait(at, r, 0)) })
 	}
 	return wait
 }
 
 func (b *Book) takeLocked(at time.Duration, who Caller, charges []Charge) {
 	for _, c := range charges {
-		b.eachLocked(who, c.Kind, func(bucket *bucket, r Rule) { bucket.take(at, r, c.Cost) })
+		b.eachLocked(at, who, c.Kind, func(bucket *bucket, r Rule) { bucket.take(at, r, c.Cost) })
 	}
 }
 
 // eachLocked calls do with every bucket that counts what somebody does of a kind.
-func (b *Book) eachLocked(who Caller, kind Kind, do func(*bucket, Rule)) {
+func (b *Book) eachLocked(at time.Duration, who Caller, kind Kind, do func(*bucket, Rule)) {
 	if who.Meter != nil && kind == Request {
 		do(&who.Meter.requests, b.rules.requests)
 	}
 	if who.User != "" {
-		do(&b.users.of(who.User).buckets[kind], b.rules.users[who.Standing][kind])
+		do(&b.users.of(who.User, at).buckets[kind], b.rules.users[who.Standing][kind])
 	}
 	// Who is known answers for what all are told; of guests only the address is.
 	if known := who.User != "" && who.Standing > Guest; known && (kind == MakeChannel || kind == Tell) {
 		return
 	}
 	if who.Network.IsValid() {
-		do(&b.addresses.of(who.Network).buckets[kind], b.rules.address[kind])
+		do(&b.addresses.of(who.Network, at).buckets[kind], b.rules.address[kind])
 	}
 }
 
@@ -127,12 +133,14 @@ func (b *Book) Release(network netip.Prefix) {
 func (b *Book) Failed(now time.Time, network netip.Prefix) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.addresses.of(network).spent.note(now.Sub(b.began), b.rules.spent)
+	at := now.Sub(b.began)
+	b.addresses.of(network, at).spent.note(at, b.rules.spent)
 }
 
 // FailedWait is described at Failed.
 func (b *Book) FailedWait(now time.Time, network netip.Prefix) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.addresses.of(network).spent.wait(now.Sub(b.began))
+	at := now.Sub(b.began)
+	return b.addresses.of(network, at).spent.wait(at)
 }

@@ -85,7 +85,7 @@ func TestWhatIsRefusedIsNotCounted(t *testing.T) {
 	who := Caller{User: "ada", Standing: Member}
 	exhaust(b, who, Join)
 	require.Positive(t, b.Allow(start, who, Charge{Request, 5}, Charge{Join, 1}))
-	require.Zero(t, b.users.of("ada").buckets[Request].used)
+	require.Zero(t, b.users.of("ada", 0).buckets[Request].used)
 }
 
 // A user does not become two by having two connections, nor one after the other.
@@ -223,7 +223,7 @@ func TestFailuresBackOff(t *testing.T) {
 		require.Equal(t, want*time.Second, b.FailedWait(now, address))
 		require.Zero(t, b.FailedWait(now, from("192.0.2.2")))
 		now = now.Add(want * time.Second)
-		for b.addresses.of(address).spent.bucket.wait(now.Sub(start), b.rules.spent, 1) == 0 {
+		for b.addresses.of(address, 0).spent.bucket.wait(now.Sub(start), b.rules.spent, 1) == 0 {
 			b.Failed(now, address) // what it may fail again meanwhile
 		}
 		require.Zero(t, b.FailedWait(now, address))
@@ -296,6 +296,38 @@ func TestMemoryIsBounded(t *testing.T) {
 	require.Equal(t, maxAccounts, b.addresses.order.Len())
 	require.Len(t, b.addresses.places, maxAccounts)
 	require.Len(t, b.users.places, maxAccounts)
+}
+
+// TestWhoIsQuietIsForgotten has many come once, one after the other, and one who is not yet allowed to do again what they did.
+func TestWhoIsQuietIsForgotten(t *testing.T) {
+	t.Parallel()
+	b := NewBook(usual(), start)
+	come := func(now time.Time, n int, kind Kind, cost float64) time.Duration {
+		address := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), 32)
+		return b.Allow(now, Caller{Network: address, User: fmt.Sprint("user ", n)}, Charge{kind, cost})
+	}
+	const many = 10_000
+	now := start
+	for n := range many {
+		require.Zero(t, come(now, n, Identify, 1))
+		now = now.Add(20 * time.Millisecond)
+	}
+	require.Less(t, len(b.users.places), 200, "who came in the last seconds, and not all")
+	require.Less(t, len(b.addresses.places), 200)
+	require.Equal(t, b.users.order.Len(), len(b.users.places))
+
+	// What is used up is remembered until it is made up for, however many come meanwhile.
+	require.Zero(t, come(now, many, MakeChannel, 1000))
+	wait := come(now, many, MakeChannel, 1)
+	require.Positive(t, wait)
+	for n := range many {
+		now = now.Add(wait / (2 * many))
+		come(now, n, Identify, 1)
+	}
+	require.Positive(t, come(now, many, MakeChannel, 1))
+	b.Failed(now, netip.MustParsePrefix("192.0.2.1/32"))
+	come(now, 1, Identify, 1)
+	require.Contains(t, b.addresses.places, netip.MustParsePrefix("192.0.2.1/32"))
 }
 
 func TestManyAtOnce(t *testing.T) {

@@ -28,6 +28,11 @@ func (b *bucket) settle(now time.Duration, r Rule) {
 	}
 }
 
+// empty reports whether all that was used is made up for, at so much a second.
+func (b *bucket) empty(now time.Duration, perSecond float64) bool {
+	return b.used <= perSecond*max(0, now-b.at).Seconds()
+}
+
 // wait returns how long it takes until so much may be done; 0 is now. More than may be done at once is done when nothing
 // was before.
 func (b *bucket) wait(now time.Duration, r Rule, cost float64) time.Duration {
