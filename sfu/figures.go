@@ -14,6 +14,8 @@ type Figures struct {
 	Members, Talkers, Speaking, Lost int
 	// Floors are held, and FloorWaiting wait for one. Listening listen to a channel without being in it.
 	Floors, FloorWaiting, Listening int
+	// Relayed are streams that are carried to other nodes, and RelayedMost those of the channel that has most of them.
+	Relayed, RelayedMost int
 }
 
 // Figures counts what there is. It takes the lock of each channel for a moment.
@@ -56,6 +58,9 @@ func (c *Channel) count(f *Figures) {
 		}
 	}
 	f.Listening += len(c.board.ears)
+	relayed := c.board.relayed()
+	f.Relayed += relayed
+	f.RelayedMost = max(f.RelayedMost, relayed)
 	if state := c.floorStateLocked(); state != nil {
 		f.FloorWaiting += state.Waiting
 		for _, grant := range []*FloorGrant{state.Holder, state.Over} {

@@ -68,8 +68,12 @@ func (c *Channel) feed(to Outlet, slots int, pins []string) bool {
 func (c *Channel) Relayed() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.board.relayed()
+}
+
+func (s *switchboard) relayed() int {
 	n := 0
-	for _, o := range c.board.list {
+	for _, o := range s.list {
 		n += len(o.on)
 	}
 	return n

@@ -172,6 +172,8 @@ func (f *figures) aboutLinks() {
 	if f.app.links == nil {
 		return
 	}
+	f.gauge("relayed_streams", "Streams of voice that go to other nodes: one for each talker and node.", func(l *look) int { return l.gateway.Relayed })
+	f.gauge("relayed_streams_of_a_channel", "The same of the channel that has most of them.", func(l *look) int { return l.gateway.RelayedMost })
 	gauge, counter := prometheus.GaugeValue, prometheus.CounterValue
 	for _, row := range []struct {
 		kind       prometheus.ValueType

@@ -205,11 +205,12 @@ func TestFrames(t *testing.T) {
 		require.LessOrEqual(t, size, maxFrameBytes)
 	}
 	b := make([]byte, minFrameBytes)
-	putFrame(b, 12345*time.Microsecond)
-	at, ok := parseFrame(b)
+	putFrame(b, 12345*time.Microsecond, 2)
+	at, node, ok := parseFrame(b)
 	require.True(t, ok)
 	require.Equal(t, 12345*time.Microsecond, at)
-	_, ok = parseFrame([]byte("somebody else's voice"))
+	require.EqualValues(t, 2, node)
+	_, _, ok = parseFrame([]byte("somebody else's voice"))
 	require.False(t, ok)
 }
 
@@ -274,6 +275,60 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// Everybody is spread over the nodes, those who talk and those who do not, and the plan of the server that is alone stays what it is.
+func TestSpread(t *testing.T) {
+	t.Parallel()
+	one := Scenario{Crowd, 1, 60}.plan(0)
+	three := one.spread(3)
+	talk := map[uint8]int{}
+	for _, m := range three.members {
+		if m.talks {
+			talk[m.node]++
+		}
+	}
+	require.Equal(t, map[uint8]int{0: 2, 1: 2, 2: 2}, talk)
+	for node := range 3 {
+		require.Equal(t, 20, three.people(node))
+	}
+	require.Equal(t, 60, one.people(0))
+	running := Scenario{Join, 1, 100}.plan(0)
+	running = running.spread(3)
+	require.Equal(t, 3, running.people(0), "who comes one after the other is there one at a time")
+}
+
+// What nodes took is summed up like the rest, without the runs having anything in common, and has rows of its own.
+func TestTableOfACluster(t *testing.T) {
+	t.Parallel()
+	run := func(us float64) Result {
+		one, all := newResult(Scenario{Crowd, 1, 60}, 60), newResult(Scenario{Crowd, 1, 60}, 60)
+		one.Server.CPUPerPacket, all.Server.CPUPerPacket = 5, Value(us)
+		all.Between = &Between{Nodes: make([]Node, 2)}
+		for _, v := range all.Between.figures() {
+			*v = missing()
+		}
+		all.Between.RelayedBound, all.Between.Nodes[1].CPUPerPacket = 8, Value(us)
+		all.compare(&one)
+		one.Cluster = &all
+		return one
+	}
+	summary := summarise([]Result{run(6), run(5), run(10)})
+	between := summary.Median.Cluster.Between
+	require.InDelta(t, 1.2, float64(between.RatioOne), 1e-9)
+	require.InDelta(t, 1.2, float64(between.Nodes[1].RatioOne), 1e-9)
+	require.True(t, between.Nodes[0].RatioOne.Missing())
+	require.InDelta(t, 10, float64(summary.Max.Cluster.Between.Nodes[1].CPUPerPacket), 0)
+	var out bytes.Buffer
+	require.NoError(t, writeRow(&out, summary, true, "the machine\n"))
+	require.NoError(t, writeFoot(&out, foot, []Summary{summary}))
+	for _, want := range []string{"crowd 60", " on 2 nodes", "node 2", "6.00", "10.00", "1.20 times one node's"} {
+		require.Contains(t, out.String(), want)
+	}
+	require.NotContains(t, out.String(), "NaN")
+	for line := range strings.Lines(out.String()) {
+		require.LessOrEqual(t, len([]rune(line)), 140, line)
+	}
+}
+
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	good := DefaultOptions()
@@ -286,6 +341,10 @@ func TestOptions(t *testing.T) {
 		"warmup":   func(o *Options) { o.Warmup = -1 },
 		"runs":     func(o *Options) { o.Runs = 0 },
 		"slots":    func(o *Options) { o.Slots = 33 },
+		"one node": func(o *Options) { o.Nodes = 1 },
+		"nodes":    func(o *Options) { o.Nodes = maxNodes + 1 },
+		"whose":    func(o *Options) { o.Nodes, o.URL = 3, "http://127.0.0.1" },
+		"by turns": func(o *Options) { o.Nodes, o.Scenarios = 3, []Scenario{{Turns, 1, 2}} },
 	} {
 		bad := good
 		spoil(&bad)

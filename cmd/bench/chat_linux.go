@@ -165,6 +165,12 @@ func (b *bench) beside(ctx context.Context, p *plan, notes *notes) (Result, erro
 	const micros = 1e6
 	r.Server.CPUPerPacket = per((r.Server.CPUCores-alone.Server.CPUCores)*micros, r.ForwardedPPS)
 	r.Server.UserUS, r.Server.SysUS = missing(), missing()
+	for i := range p.nodes { // a server that is alone has none
+		if r.Between != nil {
+			n, without := &r.Between.Nodes[i], alone.Between.Nodes[i].CPUCores
+			n.CPUPerPacket = per((n.CPUCores-without)*micros, n.ForwardedPPS)
+		}
+	}
 	return r, err
 }
 

@@ -18,7 +18,7 @@ const (
 	frameTOC = 0x78
 	// frameMagic, behind it, tells the load generator's packets from others.
 	frameMagic = 0x62656e63
-	frameBytes = 1 + 4 + 8
+	frameBytes = 1 + 4 + 8 + 1
 	// bufferBytes holds any packet there is: none is larger than an Ethernet frame.
 	bufferBytes = 1500
 )
@@ -30,15 +30,17 @@ func frameSize(talker, n uint64) int {
 	return minFrameBytes + int((n*37+talker*11)%span)
 }
 
-func putFrame(b []byte, sentAt time.Duration) {
+// putFrame writes when a packet is sent, and from which node.
+func putFrame(b []byte, sentAt time.Duration, node uint8) {
 	b[0] = frameTOC
 	binary.BigEndian.PutUint32(b[1:], frameMagic)
 	binary.BigEndian.PutUint64(b[5:], uint64(sentAt)) //nolint:gosec // not negative
+	b[13] = node
 }
 
-func parseFrame(b []byte) (sentAt time.Duration, ok bool) {
+func parseFrame(b []byte) (sentAt time.Duration, node uint8, ok bool) {
 	if len(b) < frameBytes || binary.BigEndian.Uint32(b[1:]) != frameMagic {
-		return 0, false
+		return 0, 0, false
 	}
-	return time.Duration(binary.BigEndian.Uint64(b[5:])), true //nolint:gosec // as it was put
+	return time.Duration(binary.BigEndian.Uint64(b[5:])), b[13], true //nolint:gosec // as it was put
 }

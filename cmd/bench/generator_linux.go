@@ -40,6 +40,9 @@ type generator struct {
 	from, to atomic.Int64
 	latency  histogram
 	arrived  atomic.Uint64 // in the window
+	// byNode is what of these arrived at the participants of each node, and apart the latencies between participants of one node and of two.
+	byNode   [maxNodes]atomic.Uint64
+	apart    [2]histogram
 	expected atomic.Uint64 // thousandths of packets
 	forged   atomic.Uint64 // packets that could not be decrypted
 
@@ -153,15 +156,27 @@ func (g *generator) inWindow(at time.Duration) bool {
 	return int64(at) >= g.from.Load() && int64(at) < g.to.Load()
 }
 
-// received counts a packet that arrived where it should.
-func (g *generator) received(sentAt, now time.Duration) {
+// received counts a packet that arrived where it should, from a participant of one node at one of another, or of the same.
+func (g *generator) received(from, at uint8, sentAt, now time.Duration) {
 	if g.inWindow(sentAt) {
 		g.latency.add(now - sentAt)
+		if from == at {
+			g.apart[sameNode].add(now - sentAt)
+		} else {
+			g.apart[otherNode].add(now - sentAt)
+		}
 	}
 	if g.inWindow(now) {
 		g.arrived.Add(1)
+		g.byNode[at%maxNodes].Add(1)
 	}
 }
+
+// What generator.apart tells apart.
+const (
+	sameNode = iota
+	otherNode
+)
 
 // expectedPackets is how many packets have to come of those sent in the window.
 func (g *generator) expectedPackets() float64 { return float64(g.expected.Load()) / 1000 }

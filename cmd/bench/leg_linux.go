@@ -24,6 +24,8 @@ type leg struct {
 	addr netip.AddrPort
 	// counted: packets that come here belong to the measurement.
 	counted atomic.Bool
+	// node is whose participant this is, from 0; set before counted, and before they talk.
+	node uint8
 
 	inbox  chan datagram
 	closed chan struct{}
@@ -147,7 +149,7 @@ func (l *leg) takeMedia(packet []byte, now time.Duration) {
 		return
 	}
 	stream.saw(index)
-	sentAt, ok := parseFrame(payload)
+	sentAt, from, ok := parseFrame(payload)
 	if !ok {
 		return
 	}
@@ -156,7 +158,7 @@ func (l *leg) takeMedia(packet []byte, now time.Duration) {
 		close(l.heard)
 	}
 	if l.counted.Load() {
-		l.gen.received(sentAt, now)
+		l.gen.received(from, l.node, sentAt, now)
 	}
 }
 

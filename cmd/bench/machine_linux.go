@@ -89,7 +89,7 @@ type notes struct {
 
 // take looks at one measurement.
 func (n *notes) take(role string, m *measurement, r Result) {
-	own := n.load(m.used, float64(r.Seconds), m.target.process() != nil)
+	own := n.load(m.used, float64(r.Seconds), len(m.target.processes()) > 0)
 	if role == RoleServer {
 		n.own = max(n.own, own)
 	} else {
@@ -112,7 +112,7 @@ func (n *notes) load(used reading, seconds float64, ours bool) (own float64) {
 	own = used.own.total.Seconds() / seconds
 	n.busy = max(n.busy, busy)
 	if ours {
-		n.others = max(n.others, busy-own-used.target.total.Seconds()/seconds)
+		n.others = max(n.others, busy-own-used.target().total.Seconds()/seconds)
 	}
 	return own
 }

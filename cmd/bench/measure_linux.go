@@ -38,6 +38,7 @@ type measurement struct {
 	chat    chat
 	baseRSS float64
 	used    reading // during the measurement
+	relayed []relayed
 }
 
 // run measures and takes everything down again.
@@ -53,10 +54,8 @@ func (m *measurement) run(ctx context.Context) (r Result, err error) {
 	if err = m.target.open(ctx, m.gen, m.plan); err != nil {
 		return r, err
 	}
-	if p := m.target.process(); p != nil {
-		if m.baseRSS, err = p.rss(); err != nil {
-			return r, err
-		}
+	if m.baseRSS, err = m.rss(); err != nil {
+		return r, err
 	}
 	if err = m.ramp(ctx); err != nil {
 		return r, err
@@ -142,6 +141,7 @@ func (m *measurement) join(ctx context.Context, i int) error {
 	m.mu.Lock()
 	m.present = append(m.present, one)
 	m.mu.Unlock()
+	one.leg.node = who.node
 	one.leg.counted.Store(!who.newcomer)
 	if who.talks && !m.plan.silent {
 		m.gen.talk(one.leg, one.ssrc, m.plan.fanout[who.room])
@@ -185,18 +185,20 @@ func (m *measurement) leave() {
 	wg.Wait()
 }
 
-// reading is what was used up to some moment: by the target, by this process, by all.
+// reading is what was used up to some moment: by the target's processes, by this process, by all.
 type reading struct {
-	target, own usage
-	machine     machine
+	each    []usage
+	own     usage
+	machine machine
 }
 
-func (m *measurement) read() (reading, error) { return readUsage(m.target.process()) }
+func (m *measurement) read() (reading, error) { return readUsage(m.target.processes()...) }
 
-// readUsage reads what was used by a child, unless it is nil, by this process, and by all.
-func readUsage(p *process) (now reading, err error) {
-	if p != nil {
-		if now.target, err = p.usage(); err != nil {
+// readUsage reads what was used by some children, by this process, and by all.
+func readUsage(children ...*process) (now reading, err error) {
+	now.each = make([]usage, len(children))
+	for i, p := range children {
+		if now.each[i], err = p.usage(); err != nil {
 			return now, err
 		}
 	}
@@ -206,17 +208,44 @@ func readUsage(p *process) (now reading, err error) {
 }
 
 func (r reading) since(before reading) reading {
-	return reading{r.target.since(before.target), r.own.since(before.own), r.machine.since(before.machine)}
+	used := reading{each: make([]usage, len(r.each)), own: r.own.since(before.own), machine: r.machine.since(before.machine)}
+	for i := range r.each {
+		used.each[i] = r.each[i].since(before.each[i])
+	}
+	return used
+}
+
+// target is what the target's processes used together.
+func (r reading) target() (all usage) {
+	for _, one := range r.each {
+		all.total, all.user, all.sys = all.total+one.total, all.user+one.user, all.sys+one.sys
+	}
+	return all
+}
+
+// rss is how much memory of the target's processes is resident, in bytes.
+func (m *measurement) rss() (all float64, err error) {
+	for _, p := range m.target.processes() {
+		one, err := p.rss()
+		if err != nil {
+			return 0, err
+		}
+		all += one
+	}
+	return all, nil
 }
 
 // window measures from one moment to another.
 func (m *measurement) window(ctx context.Context) (r Result, err error) {
 	r = newResult(m.plan.Scenario, m.plan.participants())
-	p := m.target.process()
-	if p != nil { // from here on pauses count
+	for _, p := range m.target.processes() { // from here on pauses count
 		if err = p.ask(ctx, "vitals", nil, nil); err != nil {
 			return r, err
 		}
+	}
+	relayed, err := m.readRelayed(ctx)
+	if err != nil {
+		return r, err
 	}
 	m.say("measuring")
 	m.gen.measure()
@@ -235,10 +264,14 @@ func (m *measurement) window(ctx context.Context) (r Result, err error) {
 	}
 	seconds := Value((m.gen.now() - began).Seconds())
 	m.used = after.since(before)
-	if p != nil {
-		if err = m.vitals(ctx, p, &r); err != nil {
-			return r, err
-		}
+	if err = m.vitals(ctx, &r); err != nil {
+		return r, err
+	}
+	if m.relayed, err = m.readRelayed(ctx); err != nil {
+		return r, err
+	}
+	for i := range relayed {
+		m.relayed[i].packets -= relayed[i].packets
 	}
 	if err = wait(ctx, drainTime); err != nil {
 		return r, err
@@ -317,17 +350,24 @@ func (m *measurement) storm(ctx context.Context) error {
 	return wait(ctx, m.opts.Duration-time.Since(began))
 }
 
-// vitals asks a child what only it knows, while everybody is still there.
-func (m *measurement) vitals(ctx context.Context, p *process, r *Result) error {
-	var signs vitalSigns
-	if err := p.ask(ctx, "vitals", nil, &signs); err != nil {
-		return err
+// vitals asks the children what only they know, while everybody is still there.
+func (m *measurement) vitals(ctx context.Context, r *Result) error {
+	if len(m.target.processes()) == 0 {
+		return nil
 	}
-	rss, err := p.rss()
+	r.Server.Goroutines, r.Server.GCPauseMax = 0, 0
+	for _, p := range m.target.processes() {
+		var signs vitalSigns
+		if err := p.ask(ctx, "vitals", nil, &signs); err != nil {
+			return err
+		}
+		r.Server.Goroutines += Value(signs.Goroutines)
+		r.Server.GCPauseMax = max(r.Server.GCPauseMax, Value(signs.GCPauseMSMax))
+	}
+	rss, err := m.rss()
 	if err != nil {
 		return err
 	}
-	r.Server.Goroutines, r.Server.GCPauseMax = Value(signs.Goroutines), Value(signs.GCPauseMSMax)
 	r.Server.RSS = Value(rss)
 	r.Server.RSSPerParticipant = per(Value(rss-m.baseRSS), Value(m.plan.participants()))
 	return nil
@@ -335,18 +375,15 @@ func (m *measurement) vitals(ctx context.Context, p *process, r *Result) error {
 
 // account works out the figures.
 func (m *measurement) account(r *Result, seconds Value) {
-	h := &m.gen.latency
 	forwarded, expected := Value(m.gen.arrived.Load()), Value(m.gen.expectedPackets())
 	r.Seconds = seconds
 	r.ForwardedPPS, r.ExpectedPPS = forwarded/seconds, expected/seconds
 	if expected > 0 {
-		r.Loss = max(0, 1-Value(h.count())/expected)
+		r.Loss = max(0, 1-Value(m.gen.latency.count())/expected)
 	}
-	if h.count() > 0 {
-		for q, v := range map[float64]*Value{0.5: &r.Latency.P50, 0.95: &r.Latency.P95, 0.99: &r.Latency.P99} {
-			*v = Value(milliseconds(h.quantile(q)))
-		}
-		r.Latency.Max = Value(milliseconds(h.largest()))
+	r.Latency.quantiles(&m.gen.latency)
+	if m.plan.nodes > 1 {
+		r.Between = m.between(seconds)
 	}
 	if acks := &m.chat.acks; acks.count() > 0 {
 		r.Beside.AckP50, r.Beside.AckP99 = Value(milliseconds(acks.quantile(0.5))), Value(milliseconds(acks.quantile(0.99)))
@@ -358,10 +395,10 @@ func (m *measurement) account(r *Result, seconds Value) {
 	}
 	slices.Sort(m.joins)
 	r.Join.P50, r.Join.P99 = quantile(m.joins, 0.5), quantile(m.joins, 0.99)
-	if m.target.process() == nil {
+	if len(m.target.processes()) == 0 {
 		return
 	}
-	used := m.used.target
+	used := m.used.target()
 	r.Server.CPUCores = Value(used.total.Seconds()) / seconds
 	if !m.plan.steady() {
 		return // what joining costs is not the packets'

@@ -32,6 +32,8 @@ type Options struct {
 	Slots int
 	// URL is that of a server that is running already; "" starts one.
 	URL string
+	// Nodes is on how many nodes that are one server everything is measured, too, beside one server that is alone; 0 is on none.
+	Nodes int
 	// Remembered is how many messages the server remembers when it starts, for Chat.
 	Remembered int
 	// Floor and Reference say whether to measure those, too, beside a server of our own.
@@ -60,6 +62,8 @@ const (
 	maxDuration = 10 * time.Minute
 	maxWarmup   = 5 * time.Minute
 	maxRuns     = 100
+	// minNodes are a cluster; more than maxNodes tell nothing more on one machine.
+	minNodes, maxNodes = 2, 9
 	// maxRemembered takes some minutes to make.
 	maxRemembered = 10_000_000
 )
@@ -84,6 +88,12 @@ func (o *Options) validate() error {
 		return fmt.Errorf("%w: only a server of its own can be told messages", ErrOption)
 	case o.URL != "" && slices.ContainsFunc(o.Scenarios, func(s Scenario) bool { return s.Kind == Turns }):
 		return fmt.Errorf("%w: %s needs a server of its own", ErrOption, Turns)
+	case o.Nodes != 0 && (o.Nodes < minNodes || o.Nodes > maxNodes):
+		return fmt.Errorf("%w: a cluster has %d to %d nodes here", ErrOption, minNodes, maxNodes)
+	case o.Nodes != 0 && (o.URL != "" || o.Remembered > 0):
+		return fmt.Errorf("%w: a cluster is one of its own, which has nothing to remember", ErrOption)
+	case o.Nodes != 0 && slices.ContainsFunc(o.Scenarios, func(s Scenario) bool { return s.Kind == Turns }):
+		return fmt.Errorf("%w: %s is measured on one node", ErrOption, Turns)
 	case o.Slots < 0 || o.Slots > maxSlots:
 		return fmt.Errorf("%w: there must be 1 to %d slots, or 0 for what suits the scenario", ErrOption, maxSlots)
 	}

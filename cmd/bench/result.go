@@ -75,6 +75,62 @@ type Result struct {
 	// theirs in the same run.
 	RatioFloor     Value `json:"ratio_floor"`
 	RatioReference Value `json:"ratio_reference"`
+	// Cluster is the same scenario with everybody spread over Options.Nodes nodes, in the same run: what is the server's is of all of
+	// them together.
+	Cluster *Result `json:"cluster,omitempty"`
+	// Between is what only a Cluster has.
+	Between *Between `json:"between,omitempty"`
+}
+
+// Between is what is known of nodes that are one server.
+type Between struct {
+	// RatioOne is their CPU time for a packet, of all together, divided by that of the server that is alone.
+	RatioOne Value `json:"ratio_one_node"`
+	// Same and Across are the latencies between people of the same node and of two, and AcrossMore the difference of their p50.
+	Same       Latency `json:"same_node_latency_ms"`
+	Across     Latency `json:"across_nodes_latency_ms"`
+	AcrossMore Value   `json:"across_more_ms_p50"`
+	// RelayedBound is how many streams of one channel a node may send to the others: K to each.
+	RelayedBound Value  `json:"relayed_streams_bound"`
+	Nodes        []Node `json:"nodes"`
+}
+
+// Node is one of them.
+type Node struct {
+	People int `json:"people"`
+	// ForwardedPPS are the packets a second that arrived at its people.
+	ForwardedPPS Value `json:"forwarded_pps"`
+	CPUCores     Value `json:"cpu_cores"`
+	// CPUPerPacket is CPU time in µs for each of these packets, whatever the node relays beside, and RatioOne that divided by that of the
+	// server that is alone.
+	CPUPerPacket Value `json:"cpu_us_per_packet"`
+	RatioOne     Value `json:"ratio_one_node"`
+	// Relayed are the streams that it sends to other nodes, RelayedMost of one channel, and RelayedPPS their packets a second.
+	Relayed     Value `json:"relayed_streams"`
+	RelayedMost Value `json:"relayed_streams_of_a_channel"`
+	RelayedPPS  Value `json:"relayed_pps"`
+}
+
+// quantiles reads a histogram.
+func (l *Latency) quantiles(h *histogram) {
+	if h.count() == 0 {
+		return
+	}
+	for q, v := range map[float64]*Value{0.5: &l.P50, 0.95: &l.P95, 0.99: &l.P99} {
+		*v = Value(milliseconds(h.quantile(q)))
+	}
+	l.Max = Value(milliseconds(h.largest()))
+}
+
+func (l *Latency) figures() []*Value { return []*Value{&l.P50, &l.P95, &l.P99, &l.Max} }
+
+func (b *Between) figures() []*Value {
+	list := append([]*Value{&b.RatioOne, &b.AcrossMore, &b.RelayedBound}, append(b.Same.figures(), b.Across.figures()...)...)
+	for i := range b.Nodes {
+		n := &b.Nodes[i]
+		list = append(list, &n.ForwardedPPS, &n.CPUCores, &n.CPUPerPacket, &n.RatioOne, &n.Relayed, &n.RelayedMost, &n.RelayedPPS)
+	}
+	return list
 }
 
 // Latency is in milliseconds.
@@ -133,7 +189,7 @@ type Server struct {
 // figures lists every figure of r, so that runs can be summed up field by field.
 func (r *Result) figures() []*Value {
 	s := &r.Server
-	return []*Value{
+	list := []*Value{
 		&r.Seconds, &r.ForwardedPPS, &r.ExpectedPPS, &r.Loss,
 		&r.Latency.P50, &r.Latency.P95, &r.Latency.P99, &r.Latency.Max, &r.Join.P50, &r.Join.P99,
 		&r.Beside.AckP50, &r.Beside.AckP99, &r.Beside.QuietUS, &r.Beside.QuietP99, &r.Beside.Cores,
@@ -141,6 +197,28 @@ func (r *Result) figures() []*Value {
 		&s.CPUCores, &s.CPUPerPacket, &s.UserUS, &s.SysUS, &s.RSS, &s.RSSPerParticipant, &s.Goroutines, &s.GCPauseMax,
 		&r.FloorUS, &r.ReferenceUS, &r.RatioFloor, &r.RatioReference,
 	}
+	if r.Between != nil {
+		list = append(list, r.Between.figures()...)
+	}
+	if r.Cluster != nil {
+		list = append(list, r.Cluster.figures()...)
+	}
+	return list
+}
+
+// clone returns a copy that has nothing in common with r.
+func (r *Result) clone() Result {
+	c := *r
+	if r.Between != nil {
+		between := *r.Between
+		between.Nodes = slices.Clone(between.Nodes)
+		c.Between = &between
+	}
+	if r.Cluster != nil {
+		cluster := r.Cluster.clone()
+		c.Cluster = &cluster
+	}
+	return c
 }
 
 // newResult has no figures yet.
@@ -164,7 +242,7 @@ type Summary struct {
 
 // summarise takes at least one run.
 func summarise(runs []Result) Summary {
-	s := Summary{Median: runs[0], Min: runs[0], Max: runs[0], Runs: len(runs)}
+	s := Summary{Median: runs[0].clone(), Min: runs[0].clone(), Max: runs[0].clone(), Runs: len(runs)}
 	mid, least, most := s.Median.figures(), s.Min.figures(), s.Max.figures()
 	for i := range mid {
 		var values []float64

@@ -169,18 +169,27 @@ func (b *bench) once(ctx context.Context, s Scenario, notes *notes) (Result, err
 		}
 		reference = yardstick(r)
 	}
-	server := func() (Result, error) {
+	server := func(p *plan) (r Result, err error) {
 		if s.Kind == Chat {
-			return b.beside(ctx, &p, notes)
+			r, err = b.beside(ctx, p, notes)
+		} else {
+			r, err = b.measure(ctx, RoleServer, p, &serverTarget{self: b.opts.Self, url: b.opts.URL}, b.local, notes)
 		}
-		return b.measure(ctx, RoleServer, &p, &serverTarget{self: b.opts.Self, url: b.opts.URL}, b.local, notes)
-	}
-	r, err := server()
-	if err != nil {
+		r.FloorUS, r.ReferenceUS = floor, reference
+		r.RatioFloor, r.RatioReference = per(r.Server.CPUPerPacket, floor), per(r.Server.CPUPerPacket, reference)
 		return r, err
 	}
-	r.FloorUS, r.ReferenceUS = floor, reference
-	r.RatioFloor, r.RatioReference = per(r.Server.CPUPerPacket, floor), per(r.Server.CPUPerPacket, reference)
+	r, err := server(&p)
+	if err != nil || b.opts.Nodes == 0 {
+		return r, err
+	}
+	spread := p.spread(b.opts.Nodes)
+	all, err := server(&spread)
+	if err != nil {
+		return r, fmt.Errorf("%d nodes: %w", b.opts.Nodes, err)
+	}
+	all.compare(&r)
+	r.Cluster = &all
 	return r, nil
 }
 

@@ -150,6 +150,8 @@ type member struct {
 	hears []int
 	// newcomer joins during the measurement, not before it.
 	newcomer bool
+	// node is on which one they are, from 0.
+	node uint8
 }
 
 // plan is a scenario worked out: everybody in it, those who talk before those who do not.
@@ -158,6 +160,7 @@ type plan struct {
 
 	slots   int
 	members []member
+	nodes   int // that are one server; 1: it is alone
 	// rate is how many messages are written a second, readers how many people read and search; silent: nobody talks. All are for Chat only.
 	rate    int
 	readers int
@@ -170,7 +173,7 @@ type plan struct {
 // plan works the scenario out. slots is how many others each can hear; 0 means as many as
 // suits the scenario.
 func (s Scenario) plan(slots int) plan {
-	p := plan{Scenario: s, slots: slots}
+	p := plan{Scenario: s, slots: slots, nodes: 1}
 	if slots == 0 {
 		p.slots = defaultSlots
 		if s.Kind == Conference || s.Kind == Rooms {
@@ -236,6 +239,27 @@ func (p *plan) addNewcomers(room, count int) {
 	for range count {
 		p.members = append(p.members, member{room: room, newcomer: true})
 	}
+}
+
+// spread puts everybody on so many nodes in turn, so that each has as many of those who talk and of those who do not, in every channel.
+func (p *plan) spread(nodes int) plan {
+	q := *p
+	q.nodes, q.members = nodes, slices.Clone(p.members)
+	for i := range q.members {
+		q.members[i].node = uint8(i % nodes) //nolint:gosec // at most maxNodes
+	}
+	return q
+}
+
+// people is how many are on a node at once, newcomers of Join apart.
+func (p *plan) people(node int) int {
+	n := 0
+	for _, m := range p.members {
+		if int(m.node) == node && (p.Kind != Join || !m.newcomer) {
+			n++
+		}
+	}
+	return n
 }
 
 // rooms is the number of channels.

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
@@ -29,13 +31,14 @@ const (
 	retryPause = 50 * time.Millisecond
 )
 
-// serverTarget is the server, a child or, by its URL, one that runs somewhere.
+// serverTarget is the server: a child or several that are its nodes, or, by its URL, one that runs somewhere.
 type serverTarget struct {
-	self Self
-	url  string
-	proc *process
-	dir  string // of the child's data
-	own  bool   // it is removed by close
+	self  Self
+	url   string     // the first of urls
+	urls  []string   // by node
+	procs []*process // by node; none: somebody else's
+	dir   string     // of the children's data
+	own   bool       // it is removed by close
 
 	authority *auth.Authority // of the child
 	gen       *generator
@@ -62,7 +65,13 @@ func (t *serverTarget) open(ctx context.Context, g *generator, p *plan) (err err
 			return err
 		}
 	}
-	return t.createChannels(ctx)
+	if len(t.urls) == 0 {
+		t.urls = []string{t.url}
+	}
+	if err := t.createChannels(ctx); err != nil || t.plan.nodes == 1 {
+		return err
+	}
+	return t.settled(ctx)
 }
 
 // launch starts a server of our own: on loopback, on any free ports, and with limits that
@@ -86,25 +95,39 @@ func (t *serverTarget) launch(ctx context.Context) error {
 	self := t.self
 	// Not among the arguments, where everybody on the machine can read it.
 	self.Env = append(append([]string{}, self.Env...), "LIVECHAT_SECRET="+secret)
-	t.proc, err = start(self, RoleServer, "--", "serve",
-		"--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--no-turn", "--data="+t.dir, "--log-level=error",
+	args := []string{
+		"--", "serve", "--http=127.0.0.1:0", "--udp=127.0.0.1:0", "--no-turn", "--log-level=error",
 		fmt.Sprintf("--slots=%d", t.plan.slots),
 		"--channel-capacity=10000", "--max-channels=10000", "--max-sessions=100000",
-		"--request-rate=10000", "--request-burst=10000", "--identify-timeout=1m", "--per-address=100000")
-	if err != nil {
-		return err
+		"--request-rate=10000", "--request-burst=10000", "--identify-timeout=1m", "--per-address=100000",
+	}
+	extra := [][]string{{"--data=" + t.dir}}
+	if t.plan.nodes > 1 {
+		if extra, err = t.clusterArgs(secret); err != nil {
+			return err
+		}
+	}
+	for _, more := range extra {
+		proc, err := start(self, RoleServer, append(slices.Clone(args), more...)...)
+		if err != nil {
+			return err
+		}
+		t.procs = append(t.procs, proc)
 	}
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	line, err := t.proc.firstLine(starting)
-	if err != nil {
-		return err
+	for _, proc := range t.procs { // nodes wait for each other
+		line, err := proc.firstLine(starting)
+		if err != nil {
+			return err
+		}
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			return fmt.Errorf("the server says %q: %w", line, client.ErrProtocol)
+		}
+		t.urls = append(t.urls, fields[len(fields)-1])
 	}
-	fields := strings.Fields(line)
-	if len(fields) == 0 {
-		return fmt.Errorf("the server says %q: %w", line, client.ErrProtocol)
-	}
-	t.url = fields[len(fields)-1]
+	t.url = t.urls[0]
 	return nil
 }
 
@@ -115,7 +138,7 @@ func slotLimit(ctx context.Context, url string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	c, err := t.dial(ctx, token)
+	c, err := t.dial(ctx, url, token)
 	if err != nil {
 		return 0, err
 	}
@@ -130,7 +153,7 @@ func (t *serverTarget) createChannels(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if t.control, err = t.dial(ctx, token); err != nil {
+	if t.control, err = t.dial(ctx, t.url, token); err != nil {
 		return err
 	}
 	if slots := t.control.Ready().Limits.Slots; slots < t.plan.slots {
@@ -186,8 +209,8 @@ func (t *serverTarget) token(ctx context.Context, i int) (string, error) {
 	return guest.Token, err
 }
 
-func (t *serverTarget) dial(ctx context.Context, token string) (*client.Client, error) {
-	return client.Dial(ctx, t.url, client.Options{
+func (t *serverTarget) dial(ctx context.Context, url, token string) (*client.Client, error) {
+	return client.Dial(ctx, url, client.Options{
 		Token: token, ClientName: "livechat-bench", Engine: t.engine, EventBuffer: -1, NoReconnect: true,
 	})
 }
@@ -197,12 +220,12 @@ func (t *serverTarget) join(ctx context.Context, i int) (one participant, began 
 	if err != nil {
 		return participant{}, 0, err
 	}
+	m := t.plan.members[i]
 	began = t.gen.now()
-	c, err := t.dial(ctx, token)
+	c, err := t.dial(ctx, t.urls[m.node], token)
 	if err != nil {
 		return participant{}, began, err
 	}
-	m := t.plan.members[i]
 	listenOnly := !m.talks && (t.plan.Kind == Fanout || t.plan.Kind == Join || t.plan.Kind == Storm || t.plan.Kind == Chat)
 	call, err := c.Join(ctx, t.channel(m.room), client.JoinOptions{
 		ListenOnly: listenOnly, Slots: t.plan.slots,
@@ -247,11 +270,11 @@ func (t *serverTarget) reads(c *client.Client, i int) (history, search func(ctx 
 		}
 }
 
-func (t *serverTarget) process() *process { return t.proc }
+func (t *serverTarget) processes() []*process { return t.procs }
 
 func (t *serverTarget) close() {
 	if t.control != nil {
-		if t.proc == nil { // somebody else's server is left as it was
+		if len(t.procs) == 0 { // somebody else's server is left as it was
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			for room := range t.plan.rooms() {
 				_ = whenAllowed(ctx, func() error { return t.control.DeleteChannel(ctx, t.channel(room)) })
@@ -260,9 +283,11 @@ func (t *serverTarget) close() {
 		}
 		_ = t.control.Close()
 	}
-	if t.proc != nil {
-		t.proc.stop()
+	var stopping sync.WaitGroup
+	for _, proc := range t.procs { // together, since a node waits for the others to take what it says last
+		stopping.Go(proc.stop)
 	}
+	stopping.Wait()
 	if t.own {
 		_ = os.RemoveAll(t.dir)
 	}

@@ -82,12 +82,20 @@ func writeRow(out io.Writer, s Summary, first bool, heading string) error {
 		line(func(_ int, c column) string { return c.title[0] })
 		line(func(_ int, c column) string { return c.title[1] })
 	}
-	line(func(_ int, c column) string { return c.value(&s.Median) })
-	if s.Runs > 1 {
+	rows := func(name string, median, least, most *Result) {
+		line(func(i int, c column) string {
+			if i == 0 {
+				return name
+			}
+			return c.value(median)
+		})
+		if s.Runs == 1 {
+			return
+		}
 		for _, edge := range []struct {
 			name string
 			of   *Result
-		}{{"  least", &s.Min}, {"  largest", &s.Max}} {
+		}{{"  least", least}, {"  largest", most}} {
 			line(func(i int, c column) string {
 				switch {
 				case i == 0:
@@ -100,6 +108,10 @@ func writeRow(out io.Writer, s Summary, first bool, heading string) error {
 			})
 		}
 	}
+	rows(s.Median.Scenario, &s.Median, &s.Min, &s.Max)
+	if all := s.Median.Cluster; all != nil {
+		rows(fmt.Sprintf(" on %d nodes", len(all.Between.Nodes)), all, s.Min.Cluster, s.Max.Cluster)
+	}
 	_, err := io.WriteString(out, page.String())
 	return err
 }
@@ -110,10 +122,13 @@ alone, "pion" a textbook SFU of pion's parts, both on this machine in the same r
 a ratio is the server's CPU time for a forwarded packet divided by theirs.
 `
 
-// writeFoot writes an explanation and the notes.
+// writeFoot writes the notes, and if there is an explanation, that in front of them and what there is of nodes.
 func writeFoot(out io.Writer, explanation string, summaries []Summary) error {
 	var page strings.Builder
 	page.WriteString(explanation)
+	if explanation != "" {
+		writeClusters(&page, summaries)
+	}
 	for _, s := range summaries {
 		if len(s.Notes) > 0 {
 			fmt.Fprintf(&page, "%s: %s.\n", s.Median.Scenario, strings.Join(s.Notes, "; "))

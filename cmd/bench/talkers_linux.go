@@ -139,7 +139,7 @@ func (g *generator) sendOne(t *talker, due time.Duration) {
 	binary.BigEndian.PutUint32(header[8:], t.ssrc)
 	payload := t.buf[rtp.FixedLen:][:frameSize(t.number, t.sent)]
 	now := g.now()
-	putFrame(payload, now)
+	putFrame(payload, now, l.node)
 	packet := sealer.seal(header, payload, t.sent)
 	t.sent++
 

@@ -22,8 +22,8 @@ type target interface {
 	open(ctx context.Context, g *generator, p *plan) error
 	// join brings a member in and says when the connecting began.
 	join(ctx context.Context, i int) (one participant, began time.Duration, err error)
-	// process is what the figures are about, nil when it is not a child.
-	process() *process
+	// processes are what the figures are about: none when it is not a child, several when it is a cluster.
+	processes() []*process
 	close()
 }
 
@@ -166,7 +166,7 @@ func (t *floorTarget) join(_ context.Context, i int) (participant, time.Duration
 	return t.joined[i], t.joined[i].leg.gen.now(), nil
 }
 
-func (t *floorTarget) process() *process { return t.proc }
+func (t *floorTarget) processes() []*process { return []*process{t.proc} }
 
 func (t *floorTarget) close() {
 	if t.proc != nil {
@@ -293,7 +293,7 @@ func addLines(pc *webrtc.PeerConnection, m member) (ssrc uint32, err error) {
 	return ssrc, nil
 }
 
-func (t *referenceTarget) process() *process { return t.proc }
+func (t *referenceTarget) processes() []*process { return []*process{t.proc} }
 
 func (t *referenceTarget) close() {
 	if t.proc != nil {

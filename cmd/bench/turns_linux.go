@@ -62,7 +62,7 @@ func (b *bench) turnsOnce(ctx context.Context, s Scenario, notes *notes) (map[st
 	}
 	began := time.Now()
 	t := &turns{
-		target: &serverTarget{self: b.opts.Self, engine: engine, plan: &plan{Scenario: s, slots: turnsSlots}, prefix: "bench"},
+		target: &serverTarget{self: b.opts.Self, engine: engine, plan: &plan{Scenario: s, slots: turnsSlots, nodes: 1}, prefix: "bench"},
 		engine: engine, now: func() time.Duration { return time.Since(began) }, say: b.progress.say,
 		samples: make(map[string][]float64),
 	}
@@ -75,10 +75,10 @@ func (b *bench) turnsOnce(ctx context.Context, s Scenario, notes *notes) (map[st
 	if err != nil {
 		return nil, err
 	}
-	if t.target.control, err = t.target.dial(ctx, token); err != nil {
+	if t.target.control, err = t.target.dial(ctx, t.target.url, token); err != nil {
 		return nil, err
 	}
-	before, err := readUsage(t.target.proc)
+	before, err := readUsage(t.target.procs...)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (b *bench) turnsOnce(ctx context.Context, s Scenario, notes *notes) (map[st
 	if err = errors.Join(t.good(ctx, s.N), t.bad(ctx, s.N)); err != nil {
 		return nil, err
 	}
-	used, err := readUsage(t.target.proc)
+	used, err := readUsage(t.target.procs...)
 	notes.own = max(notes.own, notes.load(used.since(before), (t.now()-from).Seconds(), true))
 	return t.samples, err
 }

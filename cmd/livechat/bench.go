@@ -21,13 +21,15 @@ Usage: livechat bench [flags] SCENARIO...`
 const benchScenarios = `Scenarios, one or more, each with its size:
 ` + bench.Usage
 
-const benchExamples = `A talker sends 50 packets a second of 60 to 160 bytes, as Opus voice does. A result is the median of --runs. Join times are from the opening of the WebSocket to the first packet heard. With --json there is one object a scenario, on a line; what was not measured is null.
+const benchExamples = `A talker sends 50 packets a second of 60 to 160 bytes, as Opus voice does. A result is the median of --runs. Join times are from the opening of the WebSocket to the first packet heard. With --json there is one object a scenario, on a line; what was not measured is null. With --cluster the table has a row more, and its foot what each node took and how much later one is heard on another node; in JSON that is "cluster".
 
 Examples:
   livechat bench conference 20 fanout 200
       two scenarios, one after the other
   livechat bench --runs=5 --json rooms 30x4 > rooms.json
       for a program to read
+  livechat bench --cluster=3 crowd 600
+      what three nodes that are one server take, beside one that is alone
   livechat bench floor
       push-to-talk, each figure beside the bar that it is to stay below
   livechat bench --url=https://voice.example.org join 20
@@ -42,6 +44,7 @@ type benchCommand struct {
 	Runs        int    `group:"bench" placeholder:"N" help:"How often everything is measured."`
 	Slots       int    `group:"bench" placeholder:"N" help:"How many others one hears at once, 1 to 32; 0 is what suits the scenario."`
 	Remembered  int    `group:"bench" placeholder:"N" help:"How many messages the server remembers beforehand, for chat."`
+	Cluster     int    `name:"cluster" group:"bench" placeholder:"N" help:"Measure everything also on N nodes that are one server, 2 to 9, each a process of its own, with the people spread over them; beside one that is alone."`
 	URL         string `name:"url" group:"bench" placeholder:"URL" help:"A server that is running already, in place of one of its own; for more than some hundred, with a larger --per-address."`
 	NoFloor     bool   `group:"bench" help:"Do not measure the floor."`
 	NoReference bool   `group:"bench" help:"Do not measure the textbook SFU."`
@@ -93,6 +96,7 @@ func (c *benchCommand) options() (bench.Options, error) {
 	}
 	opts.Duration, opts.Warmup = time.Duration(c.Seconds)*time.Second, time.Duration(c.Warmup)*time.Second
 	opts.Runs, opts.Slots, opts.URL, opts.JSON, opts.Remembered = c.Runs, c.Slots, c.URL, c.JSON, c.Remembered
+	opts.Nodes = c.Cluster
 	opts.Floor, opts.Reference = !c.NoFloor, !c.NoReference
 	opts.Out, opts.Notes = os.Stdout, os.Stderr
 	if info, statErr := os.Stderr.Stat(); statErr == nil && info.Mode()&os.ModeCharDevice != 0 {

@@ -65,6 +65,39 @@ func TestBench(t *testing.T) {
 	require.Nil(t, join["ratio_floor"])
 }
 
+// TestBenchCluster has three nodes measured beside one, which takes a second and says nothing of how fast anything is.
+func TestBenchCluster(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("benchmarks run on Linux only")
+	}
+	t.Parallel()
+	tmp := t.TempDir()
+	stdout, stderr, code := output(t, livechat(t, []string{"TMPDIR=" + tmp},
+		"bench", "--json", "--seconds=1", "--warmup=0", "--no-floor", "--no-reference", "--cluster=3", "--slots=2", "conference", "6"))
+	require.Zero(t, code, stderr)
+	var measured bench.Result
+	require.NoError(t, json.Unmarshal([]byte(stdout), &measured))
+	require.NotNil(t, measured.Cluster)
+	require.Positive(t, measured.Server.CPUPerPacket)
+	require.Positive(t, measured.Cluster.ForwardedPPS)
+	between := measured.Cluster.Between
+	require.Len(t, between.Nodes, 3)
+	require.Positive(t, between.RatioOne)
+	require.Positive(t, between.Same.P50)
+	require.Positive(t, between.Across.P50)
+	require.EqualValues(t, 4, between.RelayedBound, "two slots, to each of two other nodes")
+	for i, node := range between.Nodes {
+		require.Equal(t, 2, node.People, i)
+		require.Positive(t, node.ForwardedPPS, i)
+		require.Positive(t, node.RatioOne, i)
+		require.Positive(t, node.Relayed, i)
+		require.LessOrEqual(t, node.RelayedMost, between.RelayedBound, i)
+	}
+	left, err := os.ReadDir(tmp)
+	require.NoError(t, err)
+	require.Empty(t, left, "nothing is left behind")
+}
+
 // TestBenchChat measures messages that are written beside a call to a server that knows others already.
 func TestBenchChat(t *testing.T) {
 	if runtime.GOOS != "linux" {
@@ -205,6 +238,11 @@ func TestBenchRefuses(t *testing.T) {
 		"--runs=many fanout 1":    "must be a whole number",
 		"--child=nobody fanout 1": "unknown role",
 		"--url=http://x floor":    "floor needs a server of its own",
+		"--cluster=1 fanout 1":    "2 to 9 nodes",
+		"--cluster=3 floor":       "floor is measured on one node",
+
+		"--cluster=3 --url=http://x fanout 1": "a cluster is one of its own",
+		"--cluster=3 --remembered=9 chat 1":   "nothing to remember",
 	} {
 		_, stderr, code := output(t, livechat(t, nil, append([]string{"bench"}, strings.Fields(args)...)...))
 		want := exitUsage
