@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/sfu/leaktest"
 )
 
 // server is a real server on free ports of the loopback interface.
@@ -68,9 +68,5 @@ func startServer(tb testing.TB, configure ...func(*app.Config)) *server {
 // not run at this call. Call it first.
 func verifyNoLeaks(tb testing.TB) {
 	tb.Helper()
-	before := goleak.IgnoreCurrent()
-	tb.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
-		goleak.VerifyNone(tb, before)
-	})
+	leaktest.Check(tb, http.DefaultClient.CloseIdleConnections)
 }

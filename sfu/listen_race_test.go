@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
+	"github.com/mini-livechat/mini-livechat/sfu/leaktest"
 	"github.com/mini-livechat/mini-livechat/sfu/peer"
 	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
@@ -193,7 +193,7 @@ func (g *throng) listener(n int, rounds int) {
 // People come and go, talk and mute, while others listen from outside, come and go, and are moved: nobody is heard who may not be, nor by
 // whom they may not, and nothing stays behind.
 func TestListenChurn(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	leaktest.Check(t)
 	hub, _, _ := newHub(t, 1000)
 	hub.notifier = careful{&recorder{}, hub.journal}
 	hub.limits.Channels = 10

@@ -11,10 +11,10 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/sfu/leaktest"
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/people"
@@ -33,7 +33,7 @@ func generous() *admission.Book {
 // startGateway runs a gateway with a channel named lobby until the end of the test.
 func startGateway(tb testing.TB, answer sfu.Answer, configure ...func(*Config)) (g *Gateway, url string) {
 	tb.Helper()
-	before := goleak.IgnoreCurrent()
+	leaktest.Check(tb, http.DefaultClient.CloseIdleConnections)
 	authority, err := auth.New([]byte(strings.Repeat("s", auth.MinSecretBytes)))
 	require.NoError(tb, err)
 	memory, err := store.Open("")
@@ -42,7 +42,7 @@ func startGateway(tb testing.TB, answer sfu.Answer, configure ...func(*Config)) 
 		Store:             memory,
 		People:            people.New(memory, authority, 0),
 		HeartbeatInterval: time.Second, ZombieTimeout: time.Minute, ReaperInterval: time.Second, IdentifyTimeout: time.Minute,
-		WriteTimeout: time.Second, EgressQueue: 100, EgressBytes: 1 << 20, MaxSessions: 10, Admission: generous(),
+		WriteTimeout: time.Minute, EgressQueue: 100, EgressBytes: 1 << 20, MaxSessions: 10, Admission: generous(),
 		ChannelCapacity: 10, MaxChannels: 10, Presets: []sfu.ChannelSpec{{ID: "lobby", Settings: sfu.Settings{Name: "lobby"}}},
 		MediaAddrs: func(Arrival) []netip.AddrPort { return nil }, Tally: new(tally.Tally),
 	}
@@ -56,8 +56,6 @@ func startGateway(tb testing.TB, answer sfu.Answer, configure ...func(*Config)) 
 		require.NoError(tb, g.Shutdown(context.Background()))
 		server.Close()
 		require.NoError(tb, memory.Close())
-		http.DefaultClient.CloseIdleConnections()
-		goleak.VerifyNone(tb, before)
 	})
 	return g, "ws" + strings.TrimPrefix(server.URL, "http")
 }

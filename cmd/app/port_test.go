@@ -24,9 +24,9 @@ import (
 
 	"github.com/pion/stun/v4"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	"go.uber.org/zap/zaptest"
 
+	"github.com/mini-livechat/mini-livechat/sfu/leaktest"
 	"github.com/mini-livechat/mini-livechat/signaling"
 )
 
@@ -62,8 +62,7 @@ func startApp(t *testing.T, change ...func(*Config)) *App {
 // startPatched is startApp with something done to the server before it runs.
 func startPatched(t *testing.T, patch func(*App), change ...func(*Config)) *App {
 	t.Helper()
-	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	leaktest.Check(t)
 	cfg := Default()
 	cfg.HTTP, cfg.UDP, cfg.TURNUDP, cfg.TURNTCP = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Metrics, cfg.Data = "", t.TempDir()

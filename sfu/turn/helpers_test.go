@@ -14,7 +14,8 @@ import (
 	"github.com/pion/stun/v4"
 	"github.com/pion/turn/v5"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"github.com/mini-livechat/mini-livechat/sfu/leaktest"
 )
 
 // patience is how long a test waits for what must happen.
@@ -146,8 +147,7 @@ type rig struct {
 
 func start(t *testing.T, change ...func(*Config)) *rig {
 	t.Helper()
-	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	leaktest.Check(t)
 	m := startMedia(t, "127.0.0.1:0")
 	pc := listenUDP(t, "127.0.0.1:0")
 	l := listenTCP(t, "127.0.0.1:0")

@@ -11,8 +11,8 @@ import (
 	"github.com/pion/dtls/v3"
 	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
+	"github.com/mini-livechat/mini-livechat/sfu/leaktest"
 	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
@@ -57,7 +57,7 @@ func (f *forwarder) OnRTP(b *Batch, _ *Endpoint, packet []byte, _ time.Time) {
 func TestAudioFromClientToClient(t *testing.T) {
 	for name, id := range profiles() {
 		t.Run(name, func(t *testing.T) {
-			defer goleak.VerifyNone(t)
+			defer leaktest.Verify(t)
 			e, err := Listen(Config{Addrs: []netip.AddrPort{loopback()}})
 			require.NoError(t, err)
 			defer func() { require.NoError(t, e.Close()) }()

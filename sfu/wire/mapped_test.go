@@ -10,7 +10,8 @@ import (
 
 	"github.com/pion/stun/v4"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"github.com/mini-livechat/mini-livechat/sfu/leaktest"
 )
 
 // stunServer answers each datagram with what reply makes of it, until the test ends.
@@ -48,8 +49,7 @@ func send(conn *net.UDPConn, to netip.AddrPort, setters ...stun.Setter) {
 
 // The first answer that is one counts: to our question, from whom was asked.
 func TestMapped(t *testing.T) {
-	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	leaktest.Check(t)
 	e := startEngine(t, Config{})
 	stranger, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(loopback()))
 	require.NoError(t, err)

@@ -14,15 +14,15 @@ import (
 	pion "github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
+	"github.com/mini-livechat/mini-livechat/sfu/leaktest"
 	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 )
 
 // TestEndpointsMoveUnderTraffic keeps two peers talking while they change addresses, take each other's, and close. Each
 // packet says whose it is; no receiver may ever see another's, and what comes back must decrypt.
 func TestEndpointsMoveUnderTraffic(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer leaktest.Verify(t)
 	e, err := Listen(Config{Addrs: []netip.AddrPort{loopback()}})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, e.Close()) }()

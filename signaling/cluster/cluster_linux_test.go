@@ -17,10 +17,11 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/mini-livechat/mini-livechat/sfu/leaktest"
 )
 
 // patience is how long is waited for what a loaded machine does in its own time.
@@ -42,8 +43,7 @@ type town struct {
 // found makes a town for nodes of these names, none of which is started.
 func found(t *testing.T, names ...string) *town {
 	t.Helper()
-	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, before) }) // after all that is cleaned up later
+	leaktest.Check(t)
 	// Every process has addresses that no other program takes, so that ports need not be looked for.
 	pid, port := os.Getpid(), DefaultPort+int(clusters.Add(1))
 	host := net.IPv4(127, byte(64+pid>>16&63), byte(pid>>8), byte(1+pid&0xff%254)).String()

@@ -17,10 +17,10 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/mini-livechat/mini-livechat/sfu/leaktest"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/signin"
 	"github.com/mini-livechat/mini-livechat/signaling/signin/signintest"
@@ -42,8 +42,7 @@ const theToken = "header.claims.signature"
 
 func open(t *testing.T, configure ...func(*signin.Config)) *house {
 	t.Helper()
-	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	leaktest.Check(t)
 	h := &house{t: t}
 	server := httptest.NewUnstartedServer(nil)
 	h.url = "http://" + server.Listener.Addr().String()

@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"github.com/mini-livechat/mini-livechat/sfu/leaktest"
 )
 
 func TestMain(m *testing.M) {
@@ -21,7 +22,7 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(beDeleter); path != "" {
 		deleteUntilKilled(path)
 	}
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }
 
 // open opens a store in a file of its own, or in memory, until the end of the test.
