@@ -41,7 +41,7 @@ func TestAllocsLink(t *testing.T) {
 		fanout.Send(out, ann.packet.Payload)
 		out.Flush()
 	}), "sending")
-	require.EqualValues(t, 1001, alpha.relay.Links()[0].PacketsOut-before)
+	require.GreaterOrEqual(t, alpha.relay.Links()[0].PacketsOut-before, int64(1001), "beta may ask for some again")
 
 	// What comes in, as the wire hands it over.
 	k := new(kept)
