@@ -244,12 +244,11 @@ func TestDecidesWhileSomebodySpeaks(t *testing.T) {
 	require.False(t, c.awake.Load())
 	for range 3 {
 		notifier.take()
-		ada.say(20, time.Now())
-		ada.say(20, time.Now())
-		require.True(t, c.awake.Load())
 		var told []SpeakersChanged
 		require.Eventually(t, func() bool {
-			told = append(told, events[SpeakersChanged](notifier.take())...)
+			if told = append(told, events[SpeakersChanged](notifier.take())...); len(told) == 0 { // two words may be over before they are looked at
+				ada.say(20, time.Now())
+			}
 			return len(told) == 2
 		}, 30*time.Second, time.Millisecond)
 		require.Len(t, told[0].Speakers, 1)

@@ -153,7 +153,7 @@ func TestWatchRunsUntilItIsStopped(t *testing.T) {
 		peers.RunWatch(ctx, time.Minute)
 	}()
 	require.Eventually(t, func() bool { return len(events[MediaStateChanged](notifier.take())) == 1 },
-		10*time.Second, time.Millisecond)
+		30*time.Second, time.Millisecond)
 	cancel()
 	<-ended
 }
