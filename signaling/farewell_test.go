@@ -20,10 +20,10 @@ func TestFarewellOnABrokenConnection(t *testing.T) {
 	}{
 		"farewell": {leave: func(ws *websocket.Conn) error {
 			farewell := websocket.FormatCloseMessage(websocket.CloseGoingAway, "")
-			return errors.Join(ws.WriteControl(websocket.CloseMessage, farewell, time.Now().Add(time.Second)), ws.Close())
+			return errors.Join(ws.WriteControl(websocket.CloseMessage, farewell, time.Now().Add(time.Minute)), ws.Close())
 		}},
 		"given up": {leave: func(ws *websocket.Conn) error {
-			return errors.Join(ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(4900, ""), time.Now().Add(time.Second)), ws.Close())
+			return errors.Join(ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(4900, ""), time.Now().Add(time.Minute)), ws.Close())
 		}, waits: true},
 		"torn":   {leave: (*websocket.Conn).Close, waits: true},
 		"silent": {leave: func(*websocket.Conn) error { return nil }, waits: true},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -127,8 +128,10 @@ func TestAliveTellsWhatIsNews(t *testing.T) {
 	require.NotNil(t, ready.Rejoin)
 	require.Nil(t, ready.Rejoined)
 	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { g.RunAlive(ctx) })
+	defer running.Wait()
 	defer cancel()
-	go g.RunAlive(ctx)
 	plain := next(t, ws)
 	require.Equal(t, protocol.OpAlive, plain.Op)
 	require.Zero(t, plain.S)
