@@ -2,9 +2,7 @@ package e2e
 
 import (
 	"fmt"
-	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -12,7 +10,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
 	"github.com/mini-livechat/mini-livechat/signaling/client"
@@ -46,48 +43,6 @@ func asNode(port string, others ...string) func(*app.Config) {
 	}
 }
 
-// clusterRole has TestRoleClusterNode run: which of the nodes it is, and the ports at which they speak to each other.
-const clusterRole = "LIVECHAT_CLUSTER_NODE"
-
-// TestRoleClusterNode is no test of its own: it plays one of three nodes of a server in a process that is killed.
-func TestRoleClusterNode(t *testing.T) {
-	said := strings.Fields(os.Getenv(clusterRole))
-	if len(said) == 0 {
-		t.Skip("plays one of several nodes for those that kill one")
-	}
-	s := startServer(t, func(c *app.Config) {
-		c.Secret, c.AllowGuests = testSecret, new(true)
-		c.Cluster.Name, c.Cluster.SecretFile = said[0], said[1]
-		for i, port := range said[2:] {
-			c.Cluster.Peers = append(c.Cluster.Peers, fmt.Sprintf("n%d=127.0.0.1:%s", i+1, port))
-		}
-	})
-	require.Eventually(t, func() bool {
-		status, _ := state(t, s, http.MethodGet, "/readyz")
-		return status == http.StatusOK
-	}, time.Minute, 100*time.Millisecond, "the nodes are there")
-	fmt.Println("in", s.URL) //nolint:forbidigo // to the test that kills it
-	select {}
-}
-
-// startCluster starts three nodes of one server, each a process.
-func startCluster(t *testing.T) [3]*child {
-	t.Helper()
-	secret := filepath.Join(t.TempDir(), "secret")
-	require.NoError(t, os.WriteFile(secret, []byte(strings.Repeat("c", 40)+"\n"), 0o600))
-	ports := strings.Join([]string{freePort(t), freePort(t), freePort(t)}, " ")
-	var nodes [3]*child
-	var starting errgroup.Group
-	for i := range nodes {
-		starting.Go(func() error {
-			nodes[i] = startChild(t, "TestRoleClusterNode", fmt.Sprintf("%s=n%d %s %s", clusterRole, i+1, secret, ports))
-			return nil
-		})
-	}
-	require.NoError(t, starting.Wait())
-	return nodes
-}
-
 // TestFailoverCluster kills one of three nodes, on which thirty people are, ten on each: those of it talk again at the others, and nobody there
 // is told that anybody left. With make failover.
 func TestFailoverCluster(t *testing.T) {
@@ -98,7 +53,7 @@ func TestFailoverCluster(t *testing.T) {
 	const each = 10
 	gaps := make([]time.Duration, 0, each*times)
 	for round := range times {
-		nodes := startCluster(t)
+		nodes := startCluster(t, app.DefaultChannel)
 		var all [3][]*person
 		for i, node := range nodes {
 			at := &server{URL: node.said}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -54,6 +55,7 @@ func TestRoleHeldServer(t *testing.T) {
 type child struct {
 	said   string // behind "in "
 	signal func(os.Signal) error
+	wait   func() error // until it has ended
 }
 
 func startVictim(t *testing.T, s *server, name string) *child {
@@ -71,11 +73,12 @@ func startChild(t *testing.T, role, environment string) *child {
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
+	wait := sync.OnceValue(cmd.Wait)
 	t.Cleanup(func() {
 		cancel()
-		_ = cmd.Wait()
+		_ = wait()
 	})
-	c := &child{signal: cmd.Process.Signal}
+	c := &child{signal: cmd.Process.Signal, wait: wait}
 	for lines := bufio.NewScanner(out); c.said == "" && lines.Scan(); {
 		if said, ok := strings.CutPrefix(lines.Text(), "in "); ok {
 			c.said = said

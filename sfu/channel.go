@@ -214,12 +214,10 @@ func (c *Channel) admit(userID string) error {
 func (c *Channel) enter(m *Member, req *JoinRequest) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	was := c.roster.members[m.self.userID]
 	told, err := c.roster.enter(m.self)
 	if err != nil {
 		return err
 	}
-	c.hushLocked(was)
 	c.hub.changed()
 	c.hub.peers.Register(m.peer)
 	slots := m.peer.Slots()
@@ -227,6 +225,7 @@ func (c *Channel) enter(m *Member, req *JoinRequest) error {
 	m.leg = c.board.plug(m.self.userID, m.peer.Conn, slots, m.self.talks(), m.self.hears())
 	m.leg.name, m.leg.scanner = m.self.name, m.scanner
 	m.leg.listener.Subscribe(req.Pin, req.Exclude)
+	c.succeedLocked(m.self.userID, m.leg)
 	if m.self.talker {
 		m.peer.OnSpeech(c.rouse)
 	}
@@ -276,7 +275,7 @@ func (m *Member) depart(cause LeaveCause) bool {
 	if m.leg != nil {
 		c.unplugLocked(m.leg)
 	}
-	c.voiceLocked(c.roster.members[m.self.userID])
+	c.goOnLocked(m.self.userID)
 	c.silenceLocked(m.self) // when nothing is told of its slots any more
 	defer contain(c.hub.journal, "assigning slots")
 	c.tellSlotsLocked(c.board.settle(time.Now()), nil)
@@ -507,6 +506,9 @@ func (c *Channel) decide(now time.Time) (more bool) {
 		return false
 	}
 	speaking := c.board.measure(now)
+	if c.retireLocked() {
+		speaking = c.board.measure(now)
+	}
 	c.tellSlotsLocked(c.board.settle(now), nil)
 	speakers, fresh, pending := c.board.speakers(speaking, now, c.roster.shows)
 	if fresh {

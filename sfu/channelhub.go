@@ -449,6 +449,9 @@ func (h *ChannelHub) deleteLocked(c *Channel, by string, condition func() bool) 
 		return nil, false
 	}
 	own, mirrored := c.roster.userIDs(), slices.Clone(c.roster.order)
+	for _, hidden := range c.roster.hidden {
+		mirrored = append(mirrored, hidden...)
+	}
 	told, err := c.roster.close(by)
 	if err != nil {
 		return nil, false

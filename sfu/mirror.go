@@ -76,7 +76,12 @@ func (c *Channel) PutMirror(m Mirror) bool {
 
 // DropMirror takes a member of another node out. Where it is none, nothing happens.
 func (c *Channel) DropMirror(node, userID string, cause LeaveCause) {
-	c.reflect(userID, func() []news { return c.roster.drop(node, userID, cause) })
+	c.reflect(userID, func() []news {
+		if p := c.roster.of(node, userID); p != c.roster.members[userID] {
+			c.hushLocked(p)
+		}
+		return c.roster.drop(node, userID, cause)
+	})
 }
 
 // reflect has the roster change what it knows of somebody elsewhere, has their voice follow, and tells of it.
@@ -123,8 +128,12 @@ func (c *Channel) spreadAllLocked() {
 // followVoiceLocked has what is heard of somebody follow who is, or was, a member elsewhere.
 func (c *Channel) followVoiceLocked(was, is *occupant) {
 	if was != is {
-		c.hushLocked(was)
-		c.voiceLocked(is)
+		if was != nil && !slices.Contains(c.roster.hidden[was.userID], was) {
+			c.hushLocked(was)
+		}
+		if is != nil {
+			c.goOnLocked(is.userID)
+		}
 	} else if is != nil && is.leg != nil {
 		c.board.permit(is.leg, is.talks(), false)
 	}
@@ -137,7 +146,11 @@ func (c *Channel) followVoiceLocked(was, is *occupant) {
 
 // voiceLocked has somebody of another node be heard, if there is something to hear.
 func (c *Channel) voiceLocked(p *occupant) {
-	if p == nil || p.here() || !p.talker || c.hub.voices == nil {
+	if p.leg != nil { // was heard in the place of one who has gone
+		c.board.permit(p.leg, p.talks(), false)
+		return
+	}
+	if p.here() || !p.talker || c.hub.voices == nil {
 		return
 	}
 	if voice := c.hub.voices(p.node, c.id, p.userID); voice != nil {
@@ -229,10 +242,13 @@ func (r *roster) of(node, userID string) *occupant {
 	return nil
 }
 
-// shows reports whether somebody is shown as a member of a node.
+// shows reports whether somebody is shown, or heard, as a member of a node.
 func (r *roster) shows(node, userID string) bool {
-	p := r.members[userID]
-	return p != nil && p.node == node
+	if p := r.members[userID]; p != nil && p.node == node {
+		return true
+	}
+	p := r.of(node, userID)
+	return p != nil && p.leg != nil
 }
 
 // put takes in a member of another node, or changes it.

@@ -306,18 +306,112 @@ func TestMirrorVoice(t *testing.T) {
 	require.Equal(t, 1, made)
 	bob.Node, bob.Rank = "n2", 2
 	c.PutMirror(bob)
-	require.Equal(t, []int{2, 1}, []int{made, hushed}, "another node's is another voice")
+	require.Equal(t, []int{2, 0}, []int{made, hushed}, "another node's is another voice, and this one is heard until then")
 	here := join(t, c, "bob", newConn(t, 2, 2))
-	require.Equal(t, []int{2, 2}, []int{made, hushed})
+	require.Equal(t, []int{2, 1}, []int{made, hushed}, "of two that are heard no more the one that was heard goes on")
 	require.Equal(t, "bob", on())
 	here.Leave(LeaveGone)
-	require.Equal(t, []int{3, 2}, []int{made, hushed}, "it goes on elsewhere")
+	require.Equal(t, []int{3, 1}, []int{made, hushed}, "it goes on elsewhere")
 	require.Equal(t, "bob", on())
 	c.DropMirror("n2", "bob", LeaveGone)
 	c.DropMirror("n1", "bob", LeaveGone)
 	require.Equal(t, made, hushed)
 	require.Empty(t, on())
 	c.PutMirror(bob)
+	bob.Node, bob.Rank = "n3", 3
+	c.PutMirror(bob)
 	c.hub.Delete(c, "")
 	require.Equal(t, made, hushed)
+}
+
+// Who goes to another node is heard at the one before until something comes of the other, as one person, and by themselves never.
+func TestHeardUntilTheOtherIs(t *testing.T) {
+	tests := map[string]struct {
+		come func(*Channel, *conn) // bob comes anew, with this voice
+		end  func(*Channel)        // nil: the new voice speaks
+	}{
+		"to another node": {come: func(c *Channel, _ *conn) { c.PutMirror(mirrorOf("n2", 2)) }},
+		"to this node":    {come: func(c *Channel, media *conn) { join(t, c, "bob", media) }},
+		"to another node, and the one before ends": {
+			come: func(c *Channel, _ *conn) { c.PutMirror(mirrorOf("n2", 2)) },
+			end:  func(c *Channel) { c.DropMirror("n1", "bob", LeaveGone) },
+		},
+		"to this node, and the one before ends": {
+			come: func(c *Channel, media *conn) { join(t, c, "bob", media) },
+			end:  func(c *Channel) { c.DropMirror("n1", "bob", LeaveGone) },
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c, _, notifier := newSpreadChannel(t, 10)
+			before, after := newConn(t, 21, 0), newConn(t, 22, 2)
+			c.hub.voices = func(node, _, _ string) Voice {
+				if node == "n1" {
+					return before
+				}
+				return after
+			}
+			var hushed []string
+			c.hub.hush = func(node, _, _ string) { hushed = append(hushed, node) }
+			ear := newConn(t, 1, 1)
+			join(t, c, "ada", ear)
+			c.PutMirror(mirrorOf("n1", 1))
+			now := time.Now()
+			speak := func(voice *conn) {
+				for range 3 {
+					now = now.Add(20 * time.Millisecond)
+					voice.say(20, now)
+				}
+				c.decide(now)
+			}
+			speak(before)
+			require.Contains(t, ear.hears()[0], uint32(21))
+			notifier.take()
+
+			test.come(c, after)
+			speak(before)
+			require.Contains(t, ear.hears()[0], uint32(21), "the one before is heard on")
+			for _, own := range after.hears() {
+				require.Empty(t, own, "nobody hears themselves")
+			}
+			require.Empty(t, hushed)
+			if test.end == nil {
+				speak(after)
+				after.talkAt(now)
+				require.Contains(t, ear.hears()[0], uint32(22))
+			} else {
+				test.end(c)
+			}
+			require.Equal(t, []string{"n1"}, hushed)
+			speak(before)
+			speak(after)
+			require.NotContains(t, ear.hears()[0], uint32(21))
+			for _, told := range notifier.take() {
+				switch told.event.(type) {
+				case MemberLeft, MemberJoined:
+					t.Errorf("told of: %+v", told.event)
+				}
+			}
+		})
+	}
+}
+
+func mirrorOf(node string, rank uint64) Mirror {
+	return Mirror{Node: node, Rank: rank, MemberInfo: MemberInfo{UserID: "bob", Name: "bob", Talker: true}}
+}
+
+// One who is muted at the new node is not heard at the one before either.
+func TestMutedAtBoth(t *testing.T) {
+	c, _, _ := newSpreadChannel(t, 10)
+	before, here := newConn(t, 21, 0), newConn(t, 22, 1)
+	c.hub.voices = func(_, _, _ string) Voice { return before }
+	ear := newConn(t, 1, 1)
+	join(t, c, "ada", ear)
+	c.PutMirror(mirrorOf("n1", 1))
+	bob := join(t, c, "bob", here)
+	before.talk()
+	require.NotEmpty(t, ear.hears()[0])
+	bob.SetVoiceState(new(true), nil, nil)
+	before.talk()
+	require.Empty(t, ear.hears()[0])
 }

@@ -38,6 +38,7 @@ type switchboard struct {
 	// lines are not nil where one talks at a time.
 	lines  *lines
 	moved  map[*forward.Source]struct{} // sources whose fan-out may have changed since connect
+	heirs  []*leg                       // who spoke at the last measure and has an elder
 	voices []voice                      // where inform collects them
 	// unsaid: something of a member's scanner is untold. Set from any goroutine.
 	unsaid atomic.Bool
@@ -60,6 +61,8 @@ type leg struct {
 	ssrc      uint32            // the microphone's, as the others were told
 	connected []*forward.Source // by slot: what the slot takes packets from; nil for none
 	untold    bool              // its slots are other than was told
+
+	elder, heir *leg // see inherit; nil: none
 
 	scanner *scanner // has what the member hears of other channels
 	station *station // whose ear this is; nil for a member
@@ -118,6 +121,7 @@ func (s *switchboard) unplug(l *leg) {
 		s.touch(source)
 	}
 	s.drop(l)
+	s.disinherit(l)
 	if s.lines != nil && s.lines.forget(l) {
 		s.retell()
 	}
@@ -135,6 +139,9 @@ func (s *switchboard) permit(l *leg, talks, hears bool) {
 	l.talks, l.hears = talks, hears
 	l.source.SetMuted(!talks)
 	s.turn(l)
+	if l.elder != nil {
+		s.permit(l.elder, talks, false)
+	}
 }
 
 // turn has a leg's microphone be heard only where it is its turn.
@@ -200,8 +207,12 @@ func (s *switchboard) settle(now time.Time) []*leg {
 // got its SSRC, or another one than before. The slice is good until the next call.
 func (s *switchboard) measure(now time.Time) []*speaker.Talker {
 	speaking := s.room.Measure(now)
+	s.heirs = s.heirs[:0]
 	for _, talker := range speaking {
 		l := s.heard[talker]
+		if l.elder != nil {
+			s.heirs = append(s.heirs, l)
+		}
 		if ssrc, ok := l.voice.SSRC(); ok && ssrc != l.ssrc {
 			l.ssrc = ssrc
 			s.outdate(talker)

@@ -15,6 +15,9 @@ const (
 	// comeBackPace is how much time there is for each session to come back. To make a session, its
 	// media and what the others are told of it takes the server some milliseconds of one core.
 	comeBackPace = 5 * time.Millisecond
+	// movePace is how much time there is for each session to go to another node. Nobody waits for it, since all hear each other meanwhile; so
+	// there is more of it, and the other nodes stay as quick as they are for those who are there.
+	movePace = 15 * time.Millisecond
 	// drainPoll is how often Drain looks whether everything was written.
 	drainPoll = 10 * time.Millisecond
 	// drainedAgainAfter is when a join that was refused is worth another try: few drains last longer.
@@ -49,7 +52,7 @@ func (g *Gateway) Drain(ctx context.Context, most time.Duration) (told, unread i
 	spread := comeBackSpread(len(sessions), most)
 	left := func(s *Session) bool { return s.out.settled() }
 	if others := g.Refuges(); len(others) > 0 {
-		sessions = g.sendAway(ctx, sessions, others, spread)
+		sessions = g.sendAway(ctx, sessions, others, moveSpread(ctx, len(sessions), most))
 		left = func(s *Session) bool { return s.over() || s.attached() == nil }
 	} else {
 		sessions = slices.DeleteFunc(sessions, func(s *Session) bool { return !s.reconnect(rand.N(spread+1), "") }) //nolint:gosec // spreads load
@@ -96,6 +99,14 @@ func (g *Gateway) Undrain() { g.draining.Store(false) }
 // comeBackSpread is the time over which so many sessions come back.
 func comeBackSpread(sessions int, most time.Duration) time.Duration {
 	return min(time.Duration(sessions)*comeBackPace, most)
+}
+
+// moveSpread is the time over which so many sessions are told to go to other nodes: they have as long again to do so before ctx is done.
+func moveSpread(ctx context.Context, sessions int, most time.Duration) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		most = min(most, time.Until(deadline)/2)
+	}
+	return max(min(time.Duration(sessions)*movePace, most), 0)
 }
 
 // reconnect tells the client to come back so long after the end of its connection, or at once at another node's url. It reports false

@@ -22,6 +22,19 @@ func TestComeBackSpreadGrowsWithTheCrowd(t *testing.T) {
 	}
 }
 
+// Who goes to another node has as long again to do so as it takes to tell all.
+func TestMoveSpreadLeavesTime(t *testing.T) {
+	require.Equal(t, 1500*time.Millisecond, moveSpread(t.Context(), 100, 10*time.Second))
+	require.Equal(t, 10*time.Second, moveSpread(t.Context(), 1_000_000, 10*time.Second))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.LessOrEqual(t, moveSpread(ctx, 1_000_000, time.Hour), 30*time.Second)
+	cancel()
+	late, cancelled := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancelled()
+	require.Zero(t, moveSpread(late, 100, 10*time.Second))
+}
+
 // stuff fills the way to a client that does not read, until the system takes no more, and the
 // session's outbox holds something.
 func stuff(t *testing.T, s *Session) {

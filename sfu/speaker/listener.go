@@ -140,7 +140,7 @@ func (l *Listener) audible() int {
 
 // Excludes reports whether the listener never hears t: itself, and whom it does not want to.
 func (l *Listener) Excludes(t *Talker) bool {
-	if t == l.self || l.near && t.away {
+	if t == l.self || l.near && t.away || t.heir != nil && t.heir == l.self {
 		return true
 	}
 	_, excluded := l.exclude[t.ID] // a nil map has nobody

@@ -13,8 +13,9 @@ type Talker struct {
 
 	muted  bool
 	gone   bool
-	away   bool   // see AddAway
-	number uint64 // in the order of Add
+	away   bool    // see AddAway
+	heir   *Talker // see PassTo
+	number uint64  // in the order of Add
 
 	// As of the last Measure.
 	speaking bool
@@ -38,6 +39,9 @@ func (t *Talker) Onset() time.Time { return t.onset }
 // SetMuted says whether the talker can be heard at all: a muted one does not speak. It
 // keeps its slots as a silent one does.
 func (t *Talker) SetMuted(muted bool) { t.muted = muted }
+
+// PassTo says that heir is the same person, at the place to which they go. Who is heard is either of them, but to themselves neither.
+func (t *Talker) PassTo(heir *Talker) { t.heir = heir }
 
 // measure reads the meter.
 func (t *Talker) measure(now time.Time) {
@@ -65,7 +69,7 @@ func (t *Talker) compare(o *Talker) int {
 // concurrent use.
 type Room struct {
 	talkers []*Talker          // in the order of Add
-	byID    map[string]*Talker // the same
+	byID    map[string]*Talker // the same; of two of one id the first
 	added   uint64
 	away    int // how many of them are so
 	// ranked has the talkers who speak, the loudest first, as of the last Measure.
@@ -75,14 +79,16 @@ type Room struct {
 	stamp   uint64
 }
 
-// Add adds a talker whose id no other has.
+// Add adds a talker whose id no other has, but for one who passes to it.
 func (r *Room) Add(id string, meter *Meter) *Talker {
 	r.added++
 	t := &Talker{ID: id, meter: meter, number: r.added}
 	if r.byID == nil {
 		r.byID = make(map[string]*Talker)
 	}
-	r.byID[id] = t
+	if r.byID[id] == nil {
+		r.byID[id] = t
+	}
 	r.talkers = append(r.talkers, t)
 	r.version++
 	return t
@@ -106,7 +112,12 @@ func (r *Room) Remove(t *Talker) {
 	if t.away {
 		r.away--
 	}
-	delete(r.byID, t.ID)
+	if r.byID[t.ID] == t {
+		delete(r.byID, t.ID)
+		if t.heir != nil && !t.heir.gone {
+			r.byID[t.ID] = t.heir
+		}
+	}
 	is := func(o *Talker) bool { return o == t }
 	r.talkers = slices.DeleteFunc(r.talkers, is)
 	r.ranked = slices.DeleteFunc(r.ranked, is)

@@ -1,0 +1,60 @@
+package sfu
+
+import "slices"
+
+// Who goes from one node to another is a member of both for a moment. Shown is the one of the node to which they go, of whom nothing can be
+// heard before their media is there. So whoever was heard before, the elder, is heard until the other one, the heir, is, or until the elder is out.
+
+// inherit makes one leg the heir of another of the same user, who may be heard as the heir may.
+func (s *switchboard) inherit(heir, elder *leg) {
+	s.disinherit(elder)
+	heir.elder, elder.heir = elder, heir
+	elder.talker.PassTo(heir.talker)
+	s.permit(elder, heir.talks, false)
+}
+
+// disinherit has a leg be neither heir nor elder.
+func (s *switchboard) disinherit(l *leg) {
+	if l.elder != nil {
+		l.elder.heir, l.elder = nil, nil
+	}
+	if l.heir != nil {
+		l.heir.elder, l.heir = nil, nil
+	}
+}
+
+// goOnLocked has a user be heard as the one who is shown, if there is one.
+func (c *Channel) goOnLocked(userID string) {
+	p := c.roster.members[userID]
+	if p == nil || p.here() {
+		return
+	}
+	c.voiceLocked(p)
+	c.succeedLocked(userID, p.leg)
+}
+
+// succeedLocked makes the leg of the one who is shown of a user, nil for none, the heir of who was heard before. Where one talks at a time there
+// are no heirs: who has the floor is one of them.
+func (c *Channel) succeedLocked(userID string, heir *leg) {
+	for _, p := range c.roster.hidden[userID] {
+		switch {
+		case p.leg == nil:
+		case heir == nil, heir.talker == nil, heir.elder != nil && heir.elder != p.leg, c.board.lines != nil:
+			c.hushLocked(p)
+		case heir.elder == nil:
+			c.board.inherit(heir, p.leg)
+		}
+	}
+}
+
+// retireLocked hushes those whose heirs spoke at the last measure, and reports whether there were any.
+func (c *Channel) retireLocked() bool {
+	heirs := c.board.heirs
+	for _, heir := range heirs {
+		hidden := c.roster.hidden[heir.userID]
+		if i := slices.IndexFunc(hidden, func(p *occupant) bool { return p.leg == heir.elder }); i >= 0 {
+			c.hushLocked(hidden[i])
+		}
+	}
+	return len(heirs) > 0
+}
