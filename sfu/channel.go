@@ -70,8 +70,8 @@ type MemberInfo struct {
 	// Devices is what the member's client said of them.
 	Devices Devices
 	// Unstable: the member's connection for everything but media is lost. MediaLost: nothing
-	// comes of its media any more.
-	Unstable, MediaLost bool
+	// comes of its media any more. Apart: of the voice of its node nothing comes to this one.
+	Unstable, MediaLost, Apart bool
 }
 
 // Devices says how a member's microphone and loudspeaker are doing, in the words of whoever asks

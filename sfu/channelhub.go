@@ -62,6 +62,7 @@ type ChannelHub struct {
 	voices   func(node, channelID, userID string) Voice
 	hush     func(node, channelID, userID string)
 	wants    func(channelID string, slots int, pins []string)
+	apart    apart
 
 	mu       sync.RWMutex // guards the maps and names; taken before a Channel's
 	channels map[string]*Channel

@@ -55,7 +55,7 @@ type ConnectionChanged struct {
 	Member    MemberInfo
 }
 
-// MediaStateChanged says that nothing comes of a member's media any more, or that something does
+// MediaStateChanged says that nothing comes of a member's media any more, or of all of its node's, or that something does
 // again. Told to all members, also to that one.
 type MediaStateChanged struct {
 	ChannelID string

@@ -71,7 +71,10 @@ type Voice interface {
 // who is a member of another node too, or of this one, stays one member: nobody is told of a second coming, but of what is
 // otherwise. A channel that is full takes in mirrors all the same, since they are there. It reports false when the channel is deleted.
 func (c *Channel) PutMirror(m Mirror) bool {
-	return c.reflect(m.UserID, func() []news { return c.roster.put(m) })
+	return c.reflect(m.UserID, func() []news {
+		m.Apart = c.hub.isApart(m.Node)
+		return c.roster.put(m)
+	})
 }
 
 // DropMirror takes a member of another node out. Where it is none, nothing happens.
@@ -174,9 +177,10 @@ func (c *Channel) hushLocked(p *occupant) {
 
 // mirrored is what an occupant of another node has beside. The zero value is of one that is here.
 type mirrored struct {
-	node string
-	rank uint64
-	leg  *leg // nil: nothing can be heard
+	node  string
+	rank  uint64
+	leg   *leg // nil: nothing can be heard
+	apart bool // no voice comes of its node
 }
 
 // here reports whether an occupant is this node's own.
@@ -242,13 +246,10 @@ func (r *roster) of(node, userID string) *occupant {
 	return nil
 }
 
-// shows reports whether somebody is shown, or heard, as a member of a node.
+// shows reports whether somebody is shown, or heard, as a member of a node of which voice comes.
 func (r *roster) shows(node, userID string) bool {
-	if p := r.members[userID]; p != nil && p.node == node {
-		return true
-	}
 	p := r.of(node, userID)
-	return p != nil && p.leg != nil
+	return p != nil && !p.apart && (r.members[userID] == p || p.leg != nil)
 }
 
 // put takes in a member of another node, or changes it.
@@ -315,7 +316,7 @@ func (r *roster) replace(shown, next *occupant) []news {
 func (p *occupant) reflect(m MemberInfo) {
 	p.name, p.talker, p.selfMute, p.selfDeaf = m.Name, m.Talker, m.SelfMute, m.SelfDeaf
 	p.Muted, p.Role, p.suppressed, p.handAt = m.Muted, m.Role, m.Suppressed, m.HandAt
-	p.devices, p.unstable, p.mediaLost = m.Devices, m.Unstable, m.MediaLost
+	p.devices, p.unstable, p.mediaLost, p.apart = m.Devices, m.Unstable, m.MediaLost, m.Apart
 }
 
 // tellOther tells this node's members, without except, what is otherwise of a member. One of another name, or that has a microphone now, or none any
@@ -329,10 +330,10 @@ func (r *roster) tellOther(before, after MemberInfo, except string) []news {
 	if before.Unstable != after.Unstable {
 		told = append(told, r.tell(except, ConnectionChanged{ChannelID: r.channel.ID, Member: after})...)
 	}
-	if before.MediaLost != after.MediaLost {
+	if before.MediaLost != after.MediaLost || before.Apart != after.Apart {
 		told = append(told, r.tell(except, MediaStateChanged{ChannelID: r.channel.ID, Member: after})...)
 	}
-	before.Unstable, before.MediaLost = after.Unstable, after.MediaLost
+	before.Unstable, before.MediaLost, before.Apart = after.Unstable, after.MediaLost, after.Apart
 	if before != after {
 		told = append(told, r.tell(except, VoiceStateChanged{ChannelID: r.channel.ID, Member: after})...)
 	}

@@ -58,7 +58,7 @@ func (p *occupant) info() MemberInfo {
 	return MemberInfo{
 		UserID: p.userID, Name: p.name, Talker: p.talker, SelfMute: p.selfMute || p.selfDeaf, SelfDeaf: p.selfDeaf,
 		Muted: p.Muted, Suppressed: p.suppressed, HandAt: p.handAt, Role: p.Role,
-		Devices: p.devices, Unstable: p.unstable, MediaLost: p.mediaLost,
+		Devices: p.devices, Unstable: p.unstable, MediaLost: p.mediaLost, Apart: p.apart,
 	}
 }
 

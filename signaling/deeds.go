@@ -27,10 +27,11 @@ type deed struct {
 	By     auth.Identity `json:"by"`
 	UserID string        `json:"user_id"`
 	// On is whether to mute, or to let speak.
-	On        bool          `json:"on,omitempty"`
-	ChannelID string        `json:"channel_id,omitempty"`
-	Reason    string        `json:"reason,omitempty"`
-	Lasts     time.Duration `json:"lasts,omitempty"`
+	On        bool           `json:"on,omitempty"`
+	ChannelID string         `json:"channel_id,omitempty"`
+	Reason    string         `json:"reason,omitempty"`
+	Lasts     time.Duration  `json:"lasts,omitempty"`
+	from      cluster.NodeID // who asks
 }
 
 // outcome is what became of a deed.
@@ -89,6 +90,7 @@ func (o *others) carryOut(ctx context.Context, from cluster.NodeID, data []byte)
 	if err := json.Unmarshal(data, &d); err != nil {
 		return nil, err
 	}
+	d.from = from
 	var found outcome
 	o.gw.guard("what another node asks", func() {
 		err := o.gw.do(ctx, d, &found)
@@ -119,7 +121,11 @@ func (g *Gateway) do(ctx context.Context, d deed, found *outcome) error {
 		if s == nil {
 			return fmt.Errorf("%w: %q is not here", people.ErrUnknown, d.UserID)
 		}
-		found.Said = new(s.spoken(time.Now()))
+		now := time.Now()
+		found.Said = new(s.spoken(now))
+		if channelID := found.Said.Party.Channel; channelID != "" && g.cfg.Ways != nil {
+			found.Said.End = g.cfg.Ways(d.from, channelID, s.userID, now)
+		}
 		return nil
 	case protocol.OpHand:
 		return g.letSpeakHere(ctx, d.By, d.UserID, d.On, func(now protocol.VoiceStateEvent) { found.State = &now })

@@ -58,13 +58,18 @@ func (o *others) start() error {
 	if o == nil {
 		return nil
 	}
-	cancel, err := o.nodes.Answer(cluster.SubjectModerate, o.carryOut)
+	undo, err := o.nodes.Answer(cluster.SubjectModerate, o.carryOut)
 	if err != nil {
 		return err
 	}
-	o.cancel = cancel
+	mute, err := o.nodes.Answer(cluster.SubjectAdmin, o.inform)
+	if err != nil {
+		undo()
+		return err
+	}
+	o.cancel = func() { undo(); mute() }
 	if err = o.mirror.Start(o.nodes); err != nil {
-		cancel()
+		o.cancel()
 	}
 	return err
 }
@@ -80,6 +85,9 @@ func (g *Gateway) RunNodes(ctx context.Context) {
 func (g *Gateway) Feed(channelID string, to sfu.Outlet, slots int, pins []string) bool {
 	return g.channels.Feed(channelID, to, slots, pins)
 }
+
+// SetApart says that of the voice of another node's people nothing comes here, or that it does again. Who is in a channel with them is told.
+func (g *Gateway) SetApart(node cluster.NodeID, is bool) { g.channels.SetApart(mirror.Key(node), is) }
 
 func (o *others) close() {
 	if o != nil && o.cancel != nil {
@@ -135,15 +143,21 @@ func (o *others) find(userID string) (node cluster.NodeID, ok bool) {
 	return o.mirror.Find(userID)
 }
 
-// named returns the id of somebody on another node who is called so, if there is only one.
-func (o *others) named(name string) (userID string) {
+// where returns where somebody is who is not here, or was until their node went.
+func (o *others) where(userID string) (at mirror.Place, ok bool) {
+	if o == nil || o.gw.users.Get(userID) != nil {
+		return mirror.Place{}, false
+	}
+	return o.mirror.Where(userID)
+}
+
+// named returns the ids of those on other nodes, and not here, who are called so.
+func (o *others) named(name string) (userIDs []string) {
 	if o == nil {
-		return ""
+		return nil
 	}
-	if ids := o.mirror.Named(func(one string) bool { return strings.EqualFold(one, name) }); len(ids) == 1 {
-		return ids[0]
-	}
-	return ""
+	ids := o.mirror.Named(func(one string) bool { return strings.EqualFold(one, name) })
+	return slices.DeleteFunc(ids, func(id string) bool { return o.gw.users.Get(id) != nil })
 }
 
 // channelMade has those be in a new channel who are in it on other nodes.

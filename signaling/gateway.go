@@ -18,12 +18,14 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu/floor"
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 	"github.com/mini-livechat/mini-livechat/signaling/mirror"
 	"github.com/mini-livechat/mini-livechat/signaling/names"
 	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 	"github.com/mini-livechat/mini-livechat/signaling/tally"
+	"github.com/mini-livechat/mini-livechat/signaling/why"
 )
 
 // readBuffer is a WebSocket's, in bytes: a request that is no offer fits into it.
@@ -103,6 +105,8 @@ type Config struct {
 	Voices  func(node, channelID, userID string) sfu.Voice
 	Hush    func(node, channelID, userID string)
 	Wants   func(channelID string, slots int, pins []string)
+	// Ways says what is known of the way of somebody's voice to or from another node. Nil: nothing.
+	Ways func(node cluster.NodeID, channelID, userID string, now time.Time) why.End
 }
 
 // Gateway accepts WebSockets, runs a Conn on each, and has the Sessions. Which web pages may

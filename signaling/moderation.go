@@ -305,8 +305,8 @@ func (g *Gateway) ban(
 	if !elsewhere && g.others != nil {
 		if who, unknown := g.cfg.People.Whom(ctx, idOrName); unknown == nil {
 			userID = who.UserID
-		} else if _, absent := g.whoIs(idOrName); absent != nil { // a guest who is here has a name too
-			userID = g.others.named(idOrName)
+		} else if _, at, absent := g.somebody(idOrName); absent == nil && at.UserID != "" { // a guest has a name too
+			userID = at.UserID
 		}
 		node, elsewhere = g.others.find(userID)
 	}

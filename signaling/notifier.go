@@ -193,8 +193,11 @@ func wireStage(e sfu.StageChanged) protocol.ChannelEvent {
 }
 
 func wireMedia(m sfu.MemberInfo) protocol.Media {
-	if m.MediaLost {
+	switch {
+	case m.MediaLost:
 		return protocol.MediaLost
+	case m.Apart:
+		return protocol.MediaApart
 	}
 	return protocol.MediaOK
 }

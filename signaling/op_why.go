@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/why"
@@ -52,11 +52,7 @@ func whyNotHeard(ctx context.Context, s *Session, r *request) error {
 		return payloadError("d.user_id is missing")
 	}
 	now := time.Now()
-	said, err := s.gw.said(ctx, d.UserID, now)
-	if err != nil {
-		return err
-	}
-	facts := s.gw.facts(s, d.UserID, said, now)
+	facts := s.gw.facts(s, d.UserID, s.gw.said(ctx, d.UserID, now), now)
 	if there := facts.Talker.Channel; facts.Hidden || there == "" && !s.sawMediaEnd(d.UserID) {
 		facts.Talker = why.Party{}
 	}
@@ -105,31 +101,26 @@ func (r *WhyReport) Wire() protocol.AdminWhy {
 }
 
 // Why finds out for the operator why the listener does not hear the talker, both by id or, while they are here, by a name that only
-// they have. It asks the listener's client, and so takes some seconds. The error wraps people.ErrUnknown.
+// they have. It asks the listener's client, and so takes some seconds. Where the listener is on another node, that one finds it out. The error
+// wraps people.ErrUnknown.
 func (g *Gateway) Why(ctx context.Context, listener, talker string) (WhyReport, error) {
-	l, err := g.present(ctx, listener)
+	l, at, err := g.somebody(listener)
 	if err != nil {
 		return WhyReport{}, err
 	}
 	if l == nil {
-		return WhyReport{}, fmt.Errorf("%w: %q is not here, and so hears nobody", people.ErrUnknown, listener)
+		var report WhyReport
+		return report, g.others.inquire(ctx, at.Node, question{About: aboutWhy, Of: at.UserID, And: talker}, &report)
 	}
-	t, err := g.present(ctx, talker)
-	if _, elsewhere := g.others.find(talker); err != nil && !elsewhere {
+	report := WhyReport{Listener: protocol.Listener{UserID: l.userID, Name: l.name}}
+	if report.Talker, err = g.talker(ctx, talker); err != nil {
 		return WhyReport{}, err
 	}
-	report := WhyReport{Listener: protocol.Listener{UserID: l.userID, Name: l.name}, Talker: protocol.Listener{UserID: talker}}
-	if t != nil {
-		report.Talker = protocol.Listener{UserID: t.userID, Name: t.name}
-	}
-	if report.Asked = l.plays && t != nil; report.Asked {
-		report.Playback = l.asks.ask(ctx, l, t.userID)
+	if report.Asked = l.plays && report.Talker.Name != ""; report.Asked {
+		report.Playback = l.asks.ask(ctx, l, report.Talker.UserID)
 	}
 	now := time.Now()
-	said, err := g.said(ctx, report.Talker.UserID, now)
-	if err != nil {
-		return WhyReport{}, err
-	}
+	said := g.said(ctx, report.Talker.UserID, now)
 	facts := g.facts(l, report.Talker.UserID, said, now)
 	facts.Hidden = false // nothing is, from the operator
 	facts.Playback = playbackOf(report.Playback)
@@ -138,14 +129,25 @@ func (g *Gateway) Why(ctx context.Context, listener, talker string) (WhyReport, 
 	return report, nil
 }
 
-// present is whoIs, but nil for one who is known and not here.
-func (g *Gateway) present(ctx context.Context, idOrName string) (*Session, error) {
-	s, err := g.whoIs(idOrName)
-	if errors.Is(err, people.ErrUnknown) {
+// talker returns who is called so: who is here or on another node, or else is known; then without a name.
+func (g *Gateway) talker(ctx context.Context, idOrName string) (protocol.Listener, error) {
+	s, at, err := g.somebody(idOrName)
+	switch {
+	case errors.Is(err, people.ErrUnknown):
 		who, failed := g.cfg.People.Whom(ctx, idOrName)
-		return g.users.Get(who.UserID), failed
+		if at, gone := g.others.where(idOrName); gone { // with their node
+			return protocol.Listener{UserID: idOrName, Name: at.Name}, nil
+		}
+		if s, at, err = g.somebody(who.UserID); failed != nil || err != nil {
+			return protocol.Listener{UserID: who.UserID}, failed
+		}
+	case err != nil:
+		return protocol.Listener{}, err
 	}
-	return s, err
+	if s != nil {
+		return protocol.Listener{UserID: s.userID, Name: s.name}, nil
+	}
+	return protocol.Listener{UserID: at.UserID, Name: at.Name}, nil
 }
 
 // spoken is what the node of one who is not heard knows of them.
@@ -153,6 +155,9 @@ type spoken struct {
 	Party              why.Party
 	Turns, Open, Holds bool // Holds: somebody has the floor
 	Voice              why.Voice
+	// End is what their node knows of the way to another one, from is that node; zero where it is this one.
+	End  why.End
+	from cluster.NodeID
 }
 
 // spoken is what is known of what the session's user says.
@@ -173,19 +178,23 @@ func (s *Session) spoken(now time.Time) spoken {
 }
 
 // said is what is known of what somebody says, who may be on another node. Of who is on none it is nothing.
-func (g *Gateway) said(ctx context.Context, userID string, now time.Time) (spoken, error) {
+func (g *Gateway) said(ctx context.Context, userID string, now time.Time) spoken {
 	if s := g.users.Get(userID); s != nil {
-		return s.spoken(now), nil
+		return s.spoken(now)
 	}
-	node, elsewhere := g.others.find(userID)
+	at, elsewhere := g.others.where(userID)
 	if !elsewhere {
-		return spoken{}, nil
+		return spoken{}
 	}
-	found, err := g.others.ask(ctx, node, deed{Op: protocol.OpWhy, UserID: userID})
+	found, err := g.others.ask(ctx, at.Node, deed{Op: protocol.OpWhy, UserID: userID})
+	if _, refused := errors.AsType[*refusedError](err); refused { // they have just gone
+		return spoken{}
+	}
 	if err != nil || found.Said == nil {
-		return spoken{}, err
+		return spoken{Party: why.Party{Here: true, Channel: at.Channel, Gone: at.Node.Name}}
 	}
-	return *found.Said, nil
+	found.Said.from = at.Node
+	return *found.Said
 }
 
 // facts are what is known of one who is not heard, and of one who does not hear.
@@ -208,6 +217,9 @@ func (g *Gateway) facts(listener *Session, userID string, said spoken, now time.
 	f.Together, f.Tuned, f.Excluded = h.Together, h.Tuned, h.Excluded
 	f.Turns, f.Open, f.Holder, f.Voice = said.Turns, said.Open, said.Holds, said.Voice
 	fill(&f.Listener, h.Listener, &h.ListenerMedia, now)
+	if said.from != (cluster.NodeID{}) && g.cfg.Ways != nil {
+		f.Between = &why.Between{Node: said.from.Name, There: said.End, Here: g.cfg.Ways(said.from, f.Talker.Channel, userID, now)}
+	}
 	if f.Slots = len(h.Slots) - h.ScannerSlots; !h.Together {
 		f.Slots = h.ScannerSlots
 	}

@@ -15,6 +15,7 @@ import (
 	between "github.com/mini-livechat/mini-livechat/sfu/relay"
 	"github.com/mini-livechat/mini-livechat/signaling"
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
+	"github.com/mini-livechat/mini-livechat/signaling/why"
 )
 
 const (
@@ -34,6 +35,8 @@ type links struct {
 
 	mu sync.Mutex // held while links follow nodes
 	at map[cluster.NodeID]struct{}
+
+	sound sound
 }
 
 // openLinks makes ready for links to other nodes, if there are any.
@@ -45,7 +48,7 @@ func (a *App) openLinks() error {
 	if err != nil {
 		return err
 	}
-	l := &links{nodes: a.cfg.Nodes, at: make(map[cluster.NodeID]struct{})}
+	l := &links{nodes: a.cfg.Nodes, at: make(map[cluster.NodeID]struct{}), sound: newSound()}
 	self := a.cfg.Nodes.Self()
 	l.relay = between.New(between.Config{
 		Self: between.Node(self), Secret: secret, Engine: a.media.Engine(),
@@ -54,6 +57,7 @@ func (a *App) openLinks() error {
 			return l.gateway.Feed(channelID, over, slots, pins)
 		},
 		Changed: func(node between.Node, up bool) {
+			l.sound.changed(node, up)
 			if up {
 				a.log.Info("voice of another node comes", zap.String("node", node.Name))
 			} else {
@@ -143,7 +147,9 @@ func (l *links) run(ctx context.Context) {
 			return
 		case <-ticker.C:
 			l.follow()
+		case <-l.sound.wake:
 		}
+		l.sound.judge(l.nodes.Nodes()[1:], time.Now(), l.gateway.SetApart)
 	}
 }
 
@@ -161,6 +167,22 @@ func (l *links) close() {
 // voice is what is heard of somebody on another node.
 func (l *links) voice(node, channelID, userID string) sfu.Voice {
 	return l.relay.Voice(node, channelID, userID)
+}
+
+// way is what is known of the way of somebody's voice to or from another node.
+func (l *links) way(node cluster.NodeID, channelID, userID string, now time.Time) why.End {
+	w := l.relay.Way(between.Node(node), channelID, userID)
+	end := why.End{Up: w.Up, Heard: !w.Heard.IsZero(), Loss: w.LossIn, Wanted: w.Wanted, Line: w.Line}
+	if w.Linked {
+		end.Since = now.Sub(w.Since)
+	}
+	if !w.Sent.IsZero() {
+		end.Sent = new(now.Sub(w.Sent))
+	}
+	if !w.Came.IsZero() {
+		end.Came = new(now.Sub(w.Came))
+	}
+	return end
 }
 
 // MediaForNodes are the addresses at which other nodes reach the media port: those announced to all, of which the first that a node has a way to

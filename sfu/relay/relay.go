@@ -58,7 +58,7 @@ type Config struct {
 	// Feed has what is said in a channel here be carried over a link, of as many talkers as slots and those in pins; of nobody with 0 slots. It
 	// reports false when there is no such channel, and is then called again.
 	Feed func(channelID string, over *Link, slots int, pins []string) bool
-	// Changed is told that a link has come up, or is lost and since when nothing came. It must not block.
+	// Changed is told that a link has come up, or is lost. It must not block, nor call back.
 	Changed func(node Node, up bool)
 }
 

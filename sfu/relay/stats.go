@@ -68,3 +68,41 @@ func (l *Link) stats() Stats {
 	}
 	return s
 }
+
+// Way is what this node knows of how a talker's voice goes to another node, or comes from there.
+type Way struct {
+	// Linked: there is a link; the rest is of it.
+	Linked bool
+	// Up, Since, Heard and LossIn are as in Stats.
+	Up     bool
+	Since  time.Time
+	Heard  time.Time
+	LossIn float64
+	// Wanted: the other end wants to hear the talker's channel, and the channel here knows. Line: the talker has a stream.
+	Wanted, Line bool
+	// Sent and Came are when a packet of the talker's last went, or came; zero: none has.
+	Sent, Came time.Time
+}
+
+// Way returns what is known of a talker's way to or from another node.
+func (r *Relay) Way(node Node, channelID, userID string) (way Way) {
+	r.mu.Lock()
+	l, in := r.links[node], r.ins[talker{node.String(), channelID, userID}]
+	r.mu.Unlock()
+	if in != nil {
+		way.Came = in.Source().Newest()
+	}
+	if l == nil {
+		return way
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	way.Linked, way.Up, way.Since, way.Heard, way.LossIn = true, l.up, l.since, l.watch.heard, max(l.watch.lossIn, 0)
+	if w := l.wanted[channelID]; w != nil {
+		way.Wanted = w.fed && w.Slots > 0
+	}
+	if out := l.outs[talker{channel: channelID, user: userID}]; out != nil {
+		way.Line, way.Sent = true, out.slot.Stats().LastTime
+	}
+	return way
+}

@@ -12,6 +12,8 @@ const (
 	SubjectChat = "chat"
 	// SubjectModerate asks the node of somebody to carry out what a moderator decided.
 	SubjectModerate = "moderate"
+	// SubjectAdmin asks a node for what an operator wants to see of it.
+	SubjectAdmin = "admin"
 	// SubjectRelay carries what the ends of a media link tell each other.
 	SubjectRelay = "relay"
 	// SubjectBackup asks for a copy of what a node remembers.

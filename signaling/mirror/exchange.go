@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -158,18 +159,49 @@ func (x *Exchange) Find(userID string) (id cluster.NodeID, ok bool) {
 	return id, ok
 }
 
-// Named returns the ids of those on other nodes whose name match accepts.
+// Place is where on another node somebody is.
+type Place struct {
+	Node cluster.NodeID
+	// Name is the user's; Channel is where they are, empty for nowhere.
+	Name, Channel string
+	// Gone: the node is, and they may still come back on another one.
+	Gone bool
+}
+
+// Where returns where a user is, or was lately when their node is gone; ok is false of one who is on no other node.
+func (x *Exchange) Where(userID string) (at Place, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var best uint64
+	for id, p := range x.others {
+		s, has := p.sessions[userID]
+		gone := !p.died.IsZero()
+		if !has || ok && (gone && !at.Gone || gone == at.Gone && (s.rank < best || s.rank == best && at.Node.Name < id.Name)) {
+			continue
+		}
+		at, best, ok = Place{Node: id, Name: s.name, Gone: gone}, s.rank, true
+		for channelID, c := range p.channels {
+			if _, in := c.members[userID]; in {
+				at.Channel = channelID
+			}
+		}
+	}
+	return at, ok
+}
+
+// Named returns the ids of those on other nodes that live whose name match accepts, each once and in order.
 func (x *Exchange) Named(match func(name string) bool) (userIDs []string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, p := range x.others {
 		for id, s := range p.sessions {
-			if match(s.name) {
+			if p.died.IsZero() && match(s.name) {
 				userIDs = append(userIDs, id)
 			}
 		}
 	}
-	return userIDs
+	slices.Sort(userIDs)
+	return slices.Compact(userIDs)
 }
 
 // Tell has the other nodes pass something on.

@@ -304,6 +304,8 @@ const (
 	MediaOK Media = "ok"
 	// MediaLost: nothing authentic has come on it for some seconds.
 	MediaLost Media = "lost"
+	// MediaApart: it is well, but the member is on another node, whose voice does not come to the one that says so.
+	MediaApart Media = "apart"
 )
 
 // ChannelInfo describes a channel.

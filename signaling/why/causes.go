@@ -11,6 +11,7 @@ const (
 	LinkDTLS         Link = "dtls"
 	LinkGate         Link = "gate"
 	LinkPacketsIn    Link = "packets_in"
+	LinkNodes        Link = "nodes"
 	LinkSelection    Link = "selection"
 	LinkListenerICE  Link = "listener_ice"
 	LinkListenerDTLS Link = "listener_dtls"
@@ -28,6 +29,7 @@ const (
 	SideTalker   Side = "them"
 	SideListener Side = "you"
 	SideChannel  Side = "channel"
+	SideServer   Side = "server"
 )
 
 // Cause is why somebody is not heard.
@@ -60,6 +62,10 @@ const (
 	MediaLost        Cause = "media_lost"
 	NoPackets        Cause = "no_packets"
 	LossyUp          Cause = "lossy_up"
+	NodeGone         Cause = "node_gone"
+	NodeLinkLost     Cause = "node_link_lost"
+	NodeNotAsked     Cause = "node_not_asked"
+	NodeLinkLossy    Cause = "node_link_lossy"
 	YouDeaf          Cause = "you_deaf"
 	Excluded         Cause = "excluded"
 	NoSlots          Cause = "no_slots"
@@ -115,6 +121,10 @@ func words() map[Cause]Words {
 		MediaLost:        {SideTalker, "Nothing comes from them any more: their network is gone.", "Wait some seconds: their client looks for another path. Else have them join again."},
 		NoPackets:        {SideTalker, "Their connection is fine, but no sound comes from their device.", "Have them choose the microphone anew, or join again."},
 		LossyUp:          {SideTalker, "Much of what they say is lost on the way to the server.", "Have them come closer to the Wi-Fi, use a cable, or stop what else fills their uplink."},
+		NodeGone:         {SideServer, "They are on another node of the server, which does not answer.", "Wait some seconds: their client goes on at another node by itself. The operator sees by \"livechat admin nodes\" which one is missing."},
+		NodeLinkLost:     {SideServer, "They are on another node of the server, and no voice comes from there to the listener's.", "Wait: it is tried again all the while. The operator lets the media port (UDP) pass between the nodes."},
+		NodeNotAsked:     {SideServer, "They are on another node of the server, which does not know yet that somebody here wants to hear them.", "Wait some seconds, and ask again; if that does not help, join again."},
+		NodeLinkLossy:    {SideServer, "They are on another node of the server, and much of what they say is lost between the nodes.", "The operator looks at the network between the nodes: \"livechat admin nodes\" has what is lost."},
 		YouDeaf:          {SideListener, "The listener is deaf.", "Switch hearing on again."},
 		Excluded:         {SideListener, "The listener has chosen not to hear them.", "Take that back in their menu."},
 		NoSlots:          {SideListener, "The listener's client can hear nobody: it asked for no slot.", "Join with slots; a page does so by itself."},

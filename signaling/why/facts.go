@@ -17,6 +17,8 @@ type Facts struct {
 	Slots int
 	Slot  bool
 	Voice Voice
+	// Between is the way from the talker's node to the listener's; nil where both are on one.
+	Between *Between
 	// Out is what was sent on that slot.
 	Out Out
 	// Playback is what the listener's client says of how it plays the talker; nil: it says nothing.
@@ -27,6 +29,8 @@ type Facts struct {
 type Party struct {
 	// Here: they have a session. Away: it has no connection at present.
 	Here, Away bool
+	// Gone is the node that they were on and that does not answer; empty: it does.
+	Gone string
 	// Channel is where they are; empty: in none. MediaEnd is then why their connection of media ended, if it did by itself.
 	Channel, MediaEnd string
 
@@ -58,6 +62,27 @@ type Voice struct {
 	Levels, Sounded bool
 	Silent          time.Duration
 	Speaking        bool
+}
+
+// Between is how the talker's voice goes from one node of the server to another.
+type Between struct {
+	// Node is the talker's. There is what that one knows, Here what the listener's does.
+	Node        string
+	There, Here End
+}
+
+// End is what a node knows of the link to another, and of a talker's voice on it.
+type End struct {
+	// Up: each end hears the other. Since is for how long that, or the contrary, is so, and Heard says that it was up before.
+	Up    bool
+	Since time.Duration
+	Heard bool
+	// Loss is the share of the packets from the other end that did not come lately.
+	Loss float64
+	// Wanted: the other end wants to hear the talker's channel. Line: there is a stream for the talker.
+	Wanted, Line bool
+	// Sent and Came are how long ago a packet of the talker's went, or came; nil: none has.
+	Sent, Came *time.Duration
 }
 
 // Out is what goes to the listener of the talker.

@@ -49,6 +49,7 @@ func way() []struct {
 		{LinkICE, func(f *Facts) (Cause, string) { return ice(&f.Talker, NoUDP, MediaLost) }},
 		{LinkDTLS, func(f *Facts) (Cause, string) { return dtls(&f.Talker, NoDTLS) }},
 		{LinkPacketsIn, packetsIn},
+		{LinkNodes, between},
 		{LinkSelection, selection},
 		{LinkListenerICE, func(f *Facts) (Cause, string) { return ice(&f.Listener, YouNoUDP, YouMediaLost) }},
 		{LinkListenerDTLS, func(f *Facts) (Cause, string) { return dtls(&f.Listener, YouNoDTLS) }},
@@ -63,6 +64,8 @@ func presence(f *Facts) (Cause, string) {
 	switch {
 	case f.Yourself:
 		return Yourself, "nobody is sent their own voice"
+	case t.Gone != "":
+		return NodeGone, "node " + t.Gone + " does not answer"
 	case !t.Here:
 		return NotHere, "no session"
 	case t.Channel == "" && t.MediaEnd != "":
@@ -156,6 +159,35 @@ func packetsIn(f *Facts) (Cause, string) {
 		return MicSilent, "packets come with nothing but silence in them"
 	}
 	return OK, fmt.Sprintf("the last packet came %s ago, %.0f %% are lost", round(v.Newest), 100*p.LossUp)
+}
+
+// between is what becomes of the talker's voice on its way from one node to the other.
+func between(f *Facts) (Cause, string) {
+	b := f.Between
+	if b == nil {
+		return OK, "both are on one node"
+	}
+	young := f.Listener.Path.Age < settling || f.Talker.Path.Age < settling
+	asks := !f.Listener.SelfDeaf && f.Slots > 0
+	sent := b.There.Sent != nil && *b.There.Sent < noPackets
+	came := b.Here.Came != nil && *b.Here.Came < noPackets
+	switch {
+	case !b.Here.Up && !b.Here.Heard && b.Here.Since < settling:
+		return Connecting, fmt.Sprintf("the link to %s is %s old", b.Node, round(b.Here.Since))
+	case !b.Here.Up:
+		return NodeLinkLost, fmt.Sprintf("the link to %s has been down for %s", b.Node, round(b.Here.Since))
+	case !b.There.Up && !young:
+		return NodeLinkLost, fmt.Sprintf("%s has no link to this node", b.Node)
+	case asks && !young && !b.There.Wanted:
+		return NodeNotAsked, fmt.Sprintf("%s does not know that anybody here listens to %s", b.Node, f.Talker.Channel)
+	case asks && !young && !b.There.Line:
+		return NodeNotAsked, fmt.Sprintf("%s has no stream for them", b.Node)
+	case b.Here.Loss >= heavyLoss:
+		return NodeLinkLossy, fmt.Sprintf("%.0f %% of what comes from %s is lost", 100*b.Here.Loss, b.Node)
+	case sent && !came && !young:
+		return NodeLinkLost, fmt.Sprintf("%s sends their voice, and nothing of it comes", b.Node)
+	}
+	return OK, fmt.Sprintf("they are on %s, the link is up, %.0f %% are lost", b.Node, 100*b.Here.Loss)
 }
 
 // selection is whether the talker is chosen to be sent to the listener.

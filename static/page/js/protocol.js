@@ -423,7 +423,7 @@ export function charCount(text) {
  * @property {Role} [role] absent of a member
  * @property {boolean} talker
  * @property {'ok' | 'unstable'} connection
- * @property {'ok' | 'lost'} media
+ * @property {'ok' | 'lost' | 'apart'} media
  * @property {import('./microphone.js').Condition} [mic]
  * @property {import('./playback.js').Sound} [sound]
  */

@@ -401,6 +401,7 @@ const phrases = {
     listening: 'Listening',
     muted: 'Muted',
     cutOff: 'Cut off',
+    apart: 'Not heard just now',
     unstable: 'Unstable',
     mutedForYou: 'Muted for you',
     notHeard: 'Not heard now',
@@ -636,6 +637,13 @@ const phrases = {
     walled: 'Voice does not come through: an extension or a setting keeps this browser’s WebRTC off the network. Allow it for this page.',
     apart: 'Voice does not come through: this browser has no address from which it could reach those that the server names.',
     pathBlocked: 'This page gets through but voice does not: a firewall may be in the way.',
+    /**
+     * @param {string} name
+     * @param {number} others
+     */
+    otherNode: (name, others) =>
+      `Voice between two nodes of the server is interrupted: you do not hear ${name}${others > 0 ? ` and ${others} more` : ''}, ` +
+      `nor ${others > 0 ? 'do they' : 'does that person'} hear you. It is tried again all the while.`,
   },
 
   voice: {
@@ -1014,6 +1022,22 @@ const phrases = {
       lossy_up: [
         'Much of what they say is lost on the way to the server.',
         'Have them come closer to the Wi-Fi, use a cable, or stop what else fills their network.',
+      ],
+      node_gone: [
+        'They are on another node of the server, which does not answer.',
+        'Wait some seconds: their page goes on at another node by itself.',
+      ],
+      node_link_lost: [
+        'They are on another node of the server, and no voice comes from there.',
+        'Wait: it is tried again all the while. Whoever runs the server sees it too.',
+      ],
+      node_not_asked: [
+        'They are on another node of the server, which does not know yet that you want to hear them.',
+        'Wait some seconds, and ask again. Else join again.',
+      ],
+      node_link_lossy: [
+        'They are on another node of the server, and much of what they say is lost between the two.',
+        'Tell whoever runs the server.',
       ],
       you_deaf: ['You are deafened.', 'Hear again.'],
       excluded: ['You have muted them for yourself.', 'Hear them again.'],

@@ -68,6 +68,10 @@ function callNotice({ call }, check) {
     // It is tried again by itself.
     return { text: call.untried ? phrases.banner[call.untried] : phrases.banner.pathBlocked, label: phrases.banner.findOut, run: check };
   }
+  const apart = call.here && call.room ? [...call.room.members.values()].filter((member) => member.media === 'apart') : [];
+  if (apart.length > 0) {
+    return { text: phrases.banner.otherNode(apart[0].name, apart.length - 1) };
+  }
   return null;
 }
 

@@ -84,6 +84,9 @@ function condition(member) {
   if (member.media === 'lost') {
     return phrases.people.cutOff;
   }
+  if (member.media === 'apart') {
+    return phrases.people.apart;
+  }
   return member.connection === 'unstable' ? phrases.people.unstable : '';
 }
 
