@@ -219,7 +219,7 @@ func TestCommonBeginnings(t *testing.T) {
 			l := looking{Store: s, wanted: terms(text), query: Query{ChannelIDs: []string{"lobby"}}}
 			require.NoError(t, l.prepare(t.Context()))
 			return l.prefix == want
-		}, 10*time.Second, time.Millisecond, text)
+		}, patience, time.Millisecond, text)
 	}
 	for text, want := range map[string]int{"wal": 3, "wait": 1, "walks wait": 1, "walking w": 3} {
 		answer, err := s.Search(t.Context(), Query{Text: text, ChannelIDs: []string{"lobby"}, Limit: 3})

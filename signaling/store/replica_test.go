@@ -259,7 +259,11 @@ func TestSharedFactsAreFollowed(t *testing.T) {
 	}
 	writing.Wait()
 	agree(t, log, stores[:]...)
-	require.Len(t, heard[0], 40)
+	require.Eventually(t, func() bool { // what is applied can be read before it is told
+		mu.Lock()
+		defer mu.Unlock()
+		return len(heard[0]) == 40 && len(heard[1]) == 40
+	}, patience, 10*time.Millisecond)
 	require.Equal(t, heard[0], heard[1])
 }
 
@@ -275,7 +279,7 @@ func TestUnsettled(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := link.Last(t.Context())
 		return err != nil
-	}, time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 	_, err := s.AppendThen(t.Context(), noon, func() { t.Error("nobody is told") }, said("lobby", 2))
 	require.ErrorIs(t, err, ErrUnsettled)
 	require.ErrorIs(t, err, ErrTrouble)
@@ -337,7 +341,7 @@ func TestWhatAStoreMayFollow(t *testing.T) {
 	trouble := func(path string, log *memoryLog) (err error) {
 		t.Helper()
 		refused := shared(t, path, &memoryLink{log: log})
-		require.Eventually(t, func() bool { err = refused.Trouble(); return err != nil }, 10*time.Second, time.Millisecond, "it is refused")
+		require.Eventually(t, func() bool { err = refused.Trouble(); return err != nil }, patience, time.Millisecond, "it is refused")
 		_, failed := refused.Append(t.Context(), noon, said("lobby", 9))
 		require.ErrorIs(t, failed, ErrTrouble)
 		_, failed = refused.Channels(t.Context())
