@@ -145,6 +145,7 @@ func TestClusterIsOneCommunity(t *testing.T) {
 	ben.ack(protocol.OpVoiceState, protocol.VoiceState{SelfMute: new(true)}, nil)
 	cy.ack(protocol.OpHand, protocol.Hand{Raised: new(true)}, nil)
 	root.untilState("ben is mute", "ben", func(e protocol.VoiceStateEvent) bool { return e.SelfMute })
+	cy.untilState("ben is mute", "ben", func(e protocol.VoiceStateEvent) bool { return e.SelfMute })
 	root.untilState("cy's hand", "cy", func(e protocol.VoiceStateEvent) bool { return e.HandAt != 0 })
 
 	// Why somebody is not heard.
@@ -232,8 +233,8 @@ func TestClusterIsOneCommunity(t *testing.T) {
 	require.Equal(t, 1, home)
 
 	// A node dies: its people go after the grace.
-	n.net.Kill("n3")
 	died := time.Now()
+	n.net.Kill("n3")
 	root.untilLeave("cy", protocol.LeaveGone)
 	require.Greater(t, time.Since(died), 2*time.Second, "there was no grace")
 }

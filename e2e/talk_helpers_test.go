@@ -296,15 +296,17 @@ func (p *person) lastSilence() time.Duration {
 }
 
 // hearsNot makes sure that nothing more comes from somebody who goes on talking, or has
-// gone. What is on its way already may arrive; meanwhile is for whatever else the caller
+// gone. What was said before may still arrive, however late; meanwhile is for whatever else the caller
 // knows to be going on, so that the silence is not that of a dead line.
 func (p *person) hearsNot(other *person, meanwhile func()) {
 	p.t.Helper()
-	// Two frames may be between the socket of one and the ears of the other.
-	time.Sleep(2 * frameLength)
-	before := p.heardFrom(other)
+	last := other.said.Load() // which is being said
 	meanwhile()
-	require.Equal(p.t, before, p.heardFrom(other), "%s still hears %s", p.UserID(), other.UserID())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.ears {
+		require.False(p.t, h.from == other.UserID() && h.n > last, "%s still hears %s: frame %d, said after %d", p.UserID(), h.from, h.n, last)
+	}
 }
 
 // talksOn waits until a talker has sent plenty more frames.
