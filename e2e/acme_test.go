@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/sfu/porttest"
 )
 
 const (
@@ -54,7 +55,7 @@ func TestRoleACME(t *testing.T) {
 	}
 	resolver := startDNS(t)
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: resolver.dial}
-	port := freePort(t)
+	port := porttest.Free(t)
 	directory, root := startPebble(t, port, resolver.addr)
 	s := startServer(t, func(cfg *app.Config) {
 		cfg.Domain, cfg.ACMEDirectory, cfg.ACMERoot = []string{acmeDomain}, directory, root
@@ -92,17 +93,6 @@ func serialOf(t *testing.T, s *server) string {
 	require.NoError(t, err)
 	defer conn.Close()
 	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber.String()
-}
-
-// freePort returns a TCP port that is free, and likely to stay so for a moment.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
 }
 
 // startPebble runs Let's Encrypt's test server, which validates at tlsPort, and returns its

@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu/porttest"
 )
 
 // TestBrowserFailover kills the node that a page came from: the person goes on at the other one, heard and hearing, muted if they were, and
 // the page says nothing of it but that one is back.
 func TestBrowserFailover(t *testing.T) {
 	verifyNoLeaks(t)
-	doomedPort, safePort := freePort(t), freePort(t)
+	doomedPort, safePort := porttest.Free(t), porttest.Free(t)
 	doomed := startNode(t, doomedPort, safePort)
 	safe := startServer(t, asNode(safePort, doomedPort))
 	at := &server{URL: doomed.said}

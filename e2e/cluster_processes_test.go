@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/sfu/porttest"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 )
 
@@ -54,7 +55,7 @@ func TestRoleClusterNode(t *testing.T) {
 	require.Eventually(t, func() bool {
 		status, _ := state(t, &server{URL: a.URL()}, http.MethodGet, "/readyz")
 		return status == http.StatusOK
-	}, time.Minute, 20*time.Millisecond, "the nodes are there")
+	}, 3*time.Minute, 20*time.Millisecond, "the nodes are there") // each election takes seconds
 	fmt.Println("in", a.URL()) //nolint:forbidigo // to the test that ends it
 	require.NoError(t, <-ended)
 }
@@ -76,13 +77,13 @@ func startCluster(t *testing.T, channels ...string) []*nodeProcess {
 	nodes := make([]*nodeProcess, 3)
 	var peers []string
 	for i := range nodes {
-		peers = append(peers, fmt.Sprintf("n%d=127.0.0.1:%s", i+1, freePort(t)))
+		peers = append(peers, fmt.Sprintf("n%d=127.0.0.1:%s", i+1, porttest.Free(t)))
 	}
 	var starting errgroup.Group
 	for i := range nodes {
 		name := fmt.Sprint("n", i+1)
 		node := clusterNode{
-			Name: name, Secret: secret, Data: filepath.Join(dir, name), HTTP: "127.0.0.1:" + freePort(t), Peers: peers, Channels: channels,
+			Name: name, Secret: secret, Data: filepath.Join(dir, name), HTTP: porttest.Addr(t), Peers: peers, Channels: channels,
 		}
 		starting.Go(func() error {
 			nodes[i] = node.start(t)

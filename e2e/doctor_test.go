@@ -20,6 +20,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
 	"github.com/mini-livechat/mini-livechat/cmd/doctor"
+	"github.com/mini-livechat/mini-livechat/sfu/porttest"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 )
 
@@ -238,10 +239,7 @@ func forbidMicrophone(r *http.Response) error {
 // closedPort is an address of this machine at which nothing listens.
 func closedPort(t *testing.T) string {
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	return l.Addr().String()
+	return porttest.Addr(t)
 }
 
 func TestDoctorNotThere(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/sfu/porttest"
 	"github.com/mini-livechat/mini-livechat/signaling/client"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
@@ -107,7 +108,7 @@ func TestFailoverKilled(t *testing.T) {
 	const people = 6
 	gaps := make([]time.Duration, 0, (people-1)*max(times, 1))
 	for range max(times, 1) {
-		doomedPort, safePort := freePort(t), freePort(t)
+		doomedPort, safePort := porttest.Free(t), porttest.Free(t)
 		doomed := startNode(t, doomedPort, safePort)
 		safe := startServer(t, asNode(safePort, doomedPort))
 		at := &server{URL: doomed.said}
@@ -163,7 +164,7 @@ func inMilliseconds(took []time.Duration) (rounded []time.Duration) {
 // each node hears when the talker stops to be heard at the one, and begins at the other.
 func TestFailoverDrained(t *testing.T) {
 	verifyNoLeaks(t)
-	leftPort, safePort := freePort(t), freePort(t)
+	leftPort, safePort := porttest.Free(t), porttest.Free(t)
 	left := startServer(t, asNode(leftPort, safePort), func(c *app.Config) { c.Drain = 3 * time.Second })
 	safe := startServer(t, asNode(safePort, leftPort))
 	talker := arrive(t, left, "talker", comesBack).join("lobby", slots(1)).talk()
@@ -188,10 +189,10 @@ func TestFailoverDrained(t *testing.T) {
 	require.NoError(t, err)
 	last, first := stays.lastFrom(talker), there.firstFrom(talker)
 	t.Logf("silent for %v at whoever hears both nodes, and for %v at one who moved too", first.Sub(last), goes.longestSilence(talker))
-	require.Less(t, first.Sub(last), 3*time.Second)
+	require.Less(t, first.Sub(last), 3*time.Second+slowMachine)
 	talker.silence()
 	<-stopped
-	require.Len(t, there.call.Members(), 3)
+	eventually(t, "those who went are there", func() bool { return len(there.call.Members()) == 3 })
 }
 
 // firstFrom and lastFrom are when the first and the last packet of somebody were heard.

@@ -29,6 +29,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
 	"github.com/mini-livechat/mini-livechat/cmd/doctor"
+	"github.com/mini-livechat/mini-livechat/sfu/porttest"
 	"github.com/mini-livechat/mini-livechat/signaling/client"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
@@ -71,11 +72,6 @@ func replaced(t *testing.T, text string, pairs ...string) string {
 
 func newFrontend(t *testing.T) *frontend {
 	t.Helper()
-	free, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(free.Addr().String())
-	require.NoError(t, err)
-	require.NoError(t, free.Close())
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{
@@ -86,7 +82,7 @@ func newFrontend(t *testing.T) *frontend {
 	secret, err := x509.MarshalPKCS8PrivateKey(private)
 	require.NoError(t, err)
 	dir := t.TempDir()
-	f := &frontend{t: t, port: port, pem: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem"), roots: x509.NewCertPool()}
+	f := &frontend{t: t, port: porttest.Free(t), pem: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem"), roots: x509.NewCertPool()}
 	require.NoError(t, os.WriteFile(f.pem, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
 	require.NoError(t, os.WriteFile(f.key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
 	parsed, err := x509.ParseCertificate(der)

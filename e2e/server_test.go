@@ -13,6 +13,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
 	"github.com/mini-livechat/mini-livechat/sfu/leaktest"
+	"github.com/mini-livechat/mini-livechat/sfu/porttest"
 )
 
 // server is a real server on free ports of the loopback interface.
@@ -32,8 +33,7 @@ func startServer(tb testing.TB, configure ...func(*app.Config)) *server {
 	tb.Helper()
 	cfg := app.Default()
 	cfg.Channels = []string{app.DefaultChannel}
-	cfg.HTTP = "127.0.0.1:0"
-	cfg.UDP = "127.0.0.1:0"
+	cfg.HTTP, cfg.UDP = porttest.Addr(tb), porttest.Addr(tb) // so that one may be started again at the same
 	cfg.TURNUDP, cfg.TURNTCP = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Metrics = ""
 	cfg.Data = tb.TempDir()

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/sfu/porttest"
 	"github.com/mini-livechat/mini-livechat/signaling/httpapi"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/signin/signintest"
@@ -23,10 +23,7 @@ import (
 func withProvider(t *testing.T, configure ...func(*app.Config)) (*server, *signintest.Provider) {
 	t.Helper()
 	// The provider knows where it may send people back to, so the port is chosen first.
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	at := l.Addr().String()
-	require.NoError(t, l.Close())
+	at := porttest.Addr(t)
 	provider := signintest.Start(t, "http://"+at+"/api/signin/callback")
 	secret := filepath.Join(t.TempDir(), "client-secret")
 	require.NoError(t, os.WriteFile(secret, []byte(signintest.ClientSecret+"\n"), 0o600))

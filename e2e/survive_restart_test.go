@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mini-livechat/mini-livechat/sfu/porttest"
 	"github.com/mini-livechat/mini-livechat/signaling/client"
 )
 
@@ -38,16 +38,10 @@ func startProcess(t *testing.T, args ...string) *process {
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", p.path, "../cmd/livechat")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	tcp, err := net.Listen("tcp4", "127.0.0.1:0") //nolint:noctx // it opens at once
-	require.NoError(t, err)
-	udp, err := net.ListenPacket("udp4", "127.0.0.1:0") //nolint:noctx // it opens at once
-	require.NoError(t, err)
 	p.args = append([]string{
-		"--http=" + tcp.Addr().String(), "--udp=" + udp.LocalAddr().String(), "--turn-udp=", "--turn-tcp=",
+		"--http=" + porttest.Addr(t), "--udp=" + porttest.Addr(t), "--turn-udp=", "--turn-tcp=",
 		"--data=" + filepath.Join(dir, "data"), "--log-level=warn",
 	}, args...)
-	require.NoError(t, tcp.Close())
-	require.NoError(t, udp.Close())
 	p.start()
 	t.Cleanup(func() {
 		if p.cmd.ProcessState == nil {

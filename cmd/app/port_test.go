@@ -27,6 +27,7 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"github.com/mini-livechat/mini-livechat/sfu/leaktest"
+	"github.com/mini-livechat/mini-livechat/sfu/porttest"
 	"github.com/mini-livechat/mini-livechat/signaling"
 )
 
@@ -175,10 +176,7 @@ func TestOnePortWithTLS(t *testing.T) {
 
 // With TLS, too, everything can be on one port.
 func TestOnePortForAllWithTLS(t *testing.T) {
-	free, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := free.Addr().String()
-	require.NoError(t, free.Close())
+	addr := porttest.Addr(t)
 	a := startApp(t, withTLS(t), func(cfg *Config) { cfg.HTTP, cfg.HTTPS = addr, addr })
 	require.Len(t, a.ports, 1)
 	asksOK(t, dialTLS(t, a.ports[0]))

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu/porttest"
 )
 
 func TestDoctor(t *testing.T) {
@@ -35,10 +37,7 @@ func TestDoctor(t *testing.T) {
 
 func TestDoctorFails(t *testing.T) {
 	t.Parallel()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	stdout, stderr, code := output(t, livechat(t, nil, "doctor", "http://"+l.Addr().String()))
+	stdout, stderr, code := output(t, livechat(t, nil, "doctor", "http://"+porttest.Addr(t)))
 	require.Equal(t, exitFailure, code)
 	require.Empty(t, stderr, "the report says it all")
 	require.Contains(t, stdout, "✗ Address")
