@@ -106,4 +106,6 @@ const (
 	CauseModerator Cause = 100
 	// CauseSilent: there was no ping in time.
 	CauseSilent Cause = 101
+	// CauseLost: who decides cannot be reached any more, or the holder cannot.
+	CauseLost Cause = 102
 )

@@ -1,5 +1,7 @@
 package floor
 
+import "time"
+
 // Event is something that happened; one of the types below. Who is named by the id that the caller has for them.
 type Event interface{ isEvent() }
 
@@ -28,11 +30,17 @@ type Ping struct {
 // Leave says that somebody can talk no more: out of the channel, muted, gone. Whoever it is loses floor and place at once.
 type Leave struct{ User string }
 
-// Revoke takes the floor from whoever has it, and at once; By says who did.
-type Revoke struct{ By string }
+// Revoke takes the floor from whoever has it, and at once; By says who did. Grant is the id of the grant that is meant, 0 for any.
+type Revoke struct {
+	By    string
+	Grant uint64
+}
 
 // Clear takes the floor from whoever has it and denies it to all who wait.
 type Clear struct{}
+
+// Suspend takes the floor from whoever has it, by CauseLost, and gives it to nobody until then. Who waits, waits on.
+type Suspend struct{ Until time.Time }
 
 // Tick says that it is later.
 type Tick struct{}
@@ -43,4 +51,5 @@ func (Ping) isEvent()    {}
 func (Leave) isEvent()   {}
 func (Revoke) isEvent()  {}
 func (Clear) isEvent()   {}
+func (Suspend) isEvent() {}
 func (Tick) isEvent()    {}

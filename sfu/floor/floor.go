@@ -2,26 +2,18 @@ package floor
 
 import "time"
 
-// state is where a floor is. Those of TS 24.380, section 6.3.4, that differ in nothing but who was told are one here.
-type state int
-
-const (
-	idle    state = iota // G: Floor Idle
-	taken                // G: Floor Taken; with warned, G: pending Floor Revoke
-	tailing              // given back, and its last packets pass
-	pausing              // nobody may have it for a moment
-)
-
 // Floor is who has the floor of a channel, and who waits for it. Create it with New.
 type Floor struct {
 	config Config
-	state  state
+	phase  Phase
 	holder Grant // while taken and tailing
 	warned bool
 	pinged time.Time // when the holder last said that it is there
 	ends   time.Time // of tailing and pausing
-	queue  queue
-	lastID uint64
+	// suspended is until when nobody may have it, whatever Config.Pause says.
+	suspended time.Time
+	queue     queue
+	lastID    uint64
 }
 
 // New returns a floor that nobody has.
@@ -30,16 +22,18 @@ func New(config Config) *Floor { return &Floor{config: config} }
 // Configure changes how the floor is given from now on. A grant keeps its end; who waits, waits on; a shorter pause counts at once.
 func (f *Floor) Configure(now time.Time, config Config) {
 	f.config, f.pinged = config, now
-	if end := now.Add(config.Pause); f.state == pausing && f.ends.After(end) {
+	if end := later(now.Add(config.Pause), f.suspended); f.phase == PhasePausing && f.ends.After(end) {
 		f.ends = end
 	}
 }
 
 // Holder returns who has the floor, or had it and is still heard; ok is false when nobody is.
-func (f *Floor) Holder() (g Grant, ok bool) { return f.holder, f.state == taken || f.state == tailing }
+func (f *Floor) Holder() (g Grant, ok bool) {
+	return f.holder, f.phase == PhaseTaken || f.phase == PhaseTailing
+}
 
 // Has reports whether somebody has the floor and has not given it back.
-func (f *Floor) Has(user string) bool { return f.state == taken && f.holder.User == user }
+func (f *Floor) Has(user string) bool { return f.phase == PhaseTaken && f.holder.User == user }
 
 // Position returns at which place of how many somebody waits, from 1; 0 when they do not.
 func (f *Floor) Position(user string) (position, size int) {
@@ -51,16 +45,16 @@ func (f *Floor) Waiting() int { return len(f.queue) }
 
 // Next returns when the next Tick is due; ok is false when none is.
 func (f *Floor) Next() (due time.Time, ok bool) {
-	switch f.state {
-	case tailing, pausing:
+	switch f.phase {
+	case PhaseTailing, PhasePausing:
 		return f.ends, true
-	case taken:
+	case PhaseTaken:
 		due = f.talkEvent()
 		if silent := f.silentAt(); !silent.IsZero() && (due.IsZero() || silent.Before(due)) {
 			due = silent
 		}
 		return due, !due.IsZero()
-	case idle:
+	case PhaseIdle:
 	}
 	return time.Time{}, false
 }
@@ -98,11 +92,13 @@ func (f *Floor) Apply(now time.Time, event Event) []Effect {
 	case Leave:
 		effects = append(effects, f.leave(now, e.User)...)
 	case Revoke:
-		if f.state == taken || f.state == tailing {
+		if held, ok := f.Holder(); ok && (e.Grant == 0 || e.Grant == held.ID) {
 			effects = append(effects, f.cut(now, CauseModerator, e.By)...)
 		}
 	case Clear:
 		effects = append(effects, f.clear()...)
+	case Suspend:
+		effects = append(effects, f.suspend(e.Until)...)
 	case Tick:
 	}
 	return append(effects, f.queue.positions()...)
@@ -110,7 +106,7 @@ func (f *Floor) Apply(now time.Time, event Event) []Effect {
 
 // has reports whether somebody holds the floor by this grant.
 func (f *Floor) has(user string, grant uint64) bool {
-	return f.state == taken && f.holder.User == user && f.holder.ID == grant
+	return f.phase == PhaseTaken && f.holder.User == user && f.holder.ID == grant
 }
 
 // expire does what is due by now.
@@ -122,10 +118,10 @@ func (f *Floor) expire(now time.Time) []Effect {
 			return effects
 		}
 		switch {
-		case f.state == tailing:
+		case f.phase == PhaseTailing:
 			effects = append(effects, Shut{User: f.holder.User})
 			effects = append(effects, f.pause(now)...)
-		case f.state == pausing:
+		case f.phase == PhasePausing:
 			effects = append(effects, f.next(now)...)
 		case !f.silentAt().IsZero() && !f.silentAt().After(now):
 			effects = append(effects, f.cut(now, CauseSilent, "")...)
@@ -144,19 +140,19 @@ func (f *Floor) request(now time.Time, e Request) []Effect {
 		return f.requestAgain(now, at, e)
 	}
 	switch {
-	case f.state == idle:
+	case f.phase == PhaseIdle:
 		return f.grant(now, e.User, e.Priority)
-	case f.state == taken && f.holder.User == e.User:
+	case f.phase == PhaseTaken && f.holder.User == e.User:
 		if e.Priority <= f.holder.Priority {
 			return []Effect{Granted{Grant: f.holder, Again: true}}
 		}
 		f.holder.Priority = e.Priority
 		return []Effect{Granted{Grant: f.holder, Again: true}, Taken{f.holder}}
-	case f.state == tailing && f.holder.User == e.User && len(f.queue) == 0 && f.config.Pause == 0:
+	case f.phase == PhaseTailing && f.holder.User == e.User && len(f.queue) == 0 && f.config.Pause == 0:
 		return f.grant(now, e.User, e.Priority) // and the gate was open all along
 	case f.preempts(e.Priority):
 		return append(f.preempt(), f.grant(now, e.User, e.Priority)...)
-	case f.state == taken && !e.Queue:
+	case f.phase == PhaseTaken && !e.Queue:
 		return []Effect{Denied{User: e.User, Cause: CauseBusy}}
 	}
 	return f.enqueue(waiter{user: e.User, priority: e.Priority, patient: e.Queue})
@@ -182,13 +178,13 @@ func (f *Floor) requestAgain(now time.Time, at int, e Request) []Effect {
 
 // preempts reports whether a request of this priority takes the floor from who has it.
 func (f *Floor) preempts(priority uint8) bool {
-	return (f.state == taken || f.state == tailing) && (f.config.CutIn || priority > f.holder.Priority)
+	return (f.phase == PhaseTaken || f.phase == PhaseTailing) && (f.config.CutIn || priority > f.holder.Priority)
 }
 
 // preempt takes the floor from who has it, for somebody else (section 6.3.4.4.7).
 func (f *Floor) preempt() []Effect {
 	effects := []Effect{Shut{User: f.holder.User}}
-	if f.state == taken {
+	if f.phase == PhaseTaken {
 		effects = append(effects, Revoked{Grant: f.holder, Cause: CausePreempted})
 	}
 	return effects
@@ -197,7 +193,7 @@ func (f *Floor) preempt() []Effect {
 // enqueue has somebody wait, if need be in the place of one of less priority.
 func (f *Floor) enqueue(w waiter) []Effect {
 	full := f.config.Queue
-	if f.state != taken {
+	if f.phase != PhaseTaken {
 		full = max(full, 1) // for the moment until the floor is free
 	}
 	if len(f.queue) < full {
@@ -218,7 +214,7 @@ func (f *Floor) enqueue(w waiter) []Effect {
 // grant gives the floor, of which nobody else has the gate.
 func (f *Floor) grant(now time.Time, user string, priority uint8) []Effect {
 	f.lastID++
-	f.state, f.warned, f.pinged = taken, false, now
+	f.phase, f.warned, f.pinged = PhaseTaken, false, now
 	f.holder = Grant{User: user, ID: f.lastID, Priority: priority, Since: now}
 	if f.config.MaxTalk > 0 {
 		f.holder.Until = now.Add(f.config.MaxTalk)
@@ -231,10 +227,10 @@ func (f *Floor) release(now time.Time, e Release) []Effect {
 		f.queue.remove(at)
 		return []Effect{Released{User: e.User}}
 	}
-	if f.state != taken || f.holder.User != e.User || e.Grant != 0 && e.Grant != f.holder.ID {
+	if f.phase != PhaseTaken || f.holder.User != e.User || e.Grant != 0 && e.Grant != f.holder.ID {
 		return []Effect{Stale{User: e.User}}
 	}
-	f.state, f.ends = tailing, now.Add(f.config.Tail)
+	f.phase, f.ends = PhaseTailing, now.Add(f.config.Tail)
 	return append([]Effect{Released{User: e.User}}, f.expire(now)...)
 }
 
@@ -264,7 +260,7 @@ func (f *Floor) leave(now time.Time, user string) []Effect {
 // cut ends what the holder has at once, and gives it to the next.
 func (f *Floor) cut(now time.Time, cause Cause, by string) []Effect {
 	effects := []Effect{Shut{User: f.holder.User}}
-	if f.state == taken {
+	if f.phase == PhaseTaken {
 		effects = append(effects, Revoked{Grant: f.holder, Cause: cause, By: by})
 	}
 	return append(effects, f.pause(now)...)
@@ -275,14 +271,14 @@ func (f *Floor) pause(now time.Time) []Effect {
 	if f.config.Pause == 0 {
 		return f.next(now)
 	}
-	f.state, f.ends = pausing, now.Add(f.config.Pause)
+	f.phase, f.ends = PhasePausing, now.Add(f.config.Pause)
 	return []Effect{Idle{}}
 }
 
 // next gives the floor to the first who waits; those who wait for nobody else are denied it.
 func (f *Floor) next(now time.Time) []Effect {
-	told := f.state == pausing // that the floor is idle
-	f.state = idle
+	told := f.phase == PhasePausing // that the floor is idle
+	f.phase = PhaseIdle
 	if len(f.queue) == 0 {
 		if told {
 			return nil
@@ -310,11 +306,35 @@ func (f *Floor) clear() []Effect {
 	f.queue = nil
 	if held, ok := f.Holder(); ok {
 		effects = append(effects, Shut{User: held.User})
-		if f.state == taken {
+		if f.phase == PhaseTaken {
 			effects = append(effects, Revoked{Grant: held, Cause: CauseForbidden})
 		}
 		effects = append(effects, Idle{})
 	}
-	f.state = idle
+	f.phase = PhaseIdle
 	return effects
+}
+
+// suspend ends what the holder has at once, and lets nobody have it until then; who waits, waits on.
+func (f *Floor) suspend(until time.Time) []Effect {
+	var effects []Effect
+	if held, ok := f.Holder(); ok {
+		effects = append(effects, Shut{User: held.User})
+		if f.phase == PhaseTaken {
+			effects = append(effects, Revoked{Grant: held, Cause: CauseLost})
+		}
+		effects = append(effects, Idle{})
+	}
+	if f.phase == PhasePausing {
+		until = later(until, f.ends)
+	}
+	f.phase, f.ends, f.suspended = PhasePausing, until, until
+	return effects
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

@@ -162,8 +162,8 @@ func (w *witness) play(op [4]byte) {
 func (w *witness) ask(e Request) {
 	w.apply(Tick{}) // what is due is no answer
 	before, talks := w.grant, w.heard
-	free := w.f.state == idle
-	paused := w.f.state == pausing
+	free := w.f.phase == PhaseIdle
+	paused := w.f.phase == PhasePausing
 	var answers []Effect
 	for _, effect := range w.apply(e) {
 		switch a := effect.(type) {
@@ -254,7 +254,7 @@ func (w *witness) apply(event Event) []Effect {
 		w.Fatalf("%s has the floor and waits", w.heard)
 	case w.grant != nil && !w.grant.Until.IsZero() && !w.grant.Until.After(w.now):
 		w.Fatalf("%s talks beyond the end", w.heard)
-	case w.f.state == idle && len(w.line) > 0:
+	case w.f.phase == PhaseIdle && len(w.line) > 0:
 		w.Fatalf("%d wait for nobody", len(w.line))
 	}
 	w.compareLine()
