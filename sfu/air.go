@@ -1,6 +1,8 @@
 package sfu
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -18,6 +20,8 @@ type air struct {
 	waits map[string]time.Time
 	timer *time.Timer
 	due   time.Time // of the timer; zero when it is not set
+	// office is who decides, where there are several nodes.
+	office office
 }
 
 func newAir(onFloor, overFloor floor.Config) *air {
@@ -44,8 +48,16 @@ func (a *air) grantOf(on line, id uint64) (grant uint64, ok bool) {
 }
 
 func (a *air) stop() {
-	if a != nil && a.timer != nil {
+	if a.timer != nil {
 		a.timer.Stop()
+	}
+}
+
+// end is when there are no turns any more; who waits for an answer gets this one. A nil air has ended.
+func (a *air) end(err error) {
+	if a != nil {
+		a.stop()
+		a.hangUp(err)
 	}
 }
 
@@ -59,18 +71,27 @@ func (c *Channel) followModeLocked(now time.Time) {
 	case turns && c.air != nil:
 		c.air.floors[onFloor].Configure(now, config)
 		c.air.floors[overFloor].Configure(now, over)
-		if !settings.Floor.Over {
+		if !settings.Floor.Over && c.decidesLocked() {
 			c.applyLocked(now, overFloor, floor.Clear{})
 		}
 		c.scheduleLocked(now)
 	case turns:
 		c.board.takeTurns(true)
 		c.air = newAir(config, over)
-	case c.air != nil:
-		for on := range c.air.floors {
-			c.applyLocked(now, line(on), floor.Clear{})
+		if c.hub.floors != nil {
+			c.followArbiterLocked(now)
 		}
-		c.air.stop()
+	case c.air != nil:
+		for on, f := range c.air.floors {
+			if c.decidesLocked() {
+				c.applyLocked(now, line(on), floor.Clear{})
+				continue
+			}
+			effects := floor.Between(f.State(), floor.State{}, true, floor.CauseForbidden)
+			c.switchLocked(line(on), effects, now)
+			c.tellFloorLocked(line(on), effects)
+		}
+		c.air.end(ErrNoFloor)
 		c.air = nil
 		c.board.takeTurns(false)
 	}
@@ -81,50 +102,42 @@ func (c *Channel) followModeLocked(now time.Time) {
 }
 
 // RequestFloor asks for the floor. answer is called with what became of it, before anything that follows is told but after the member's
-// packets are let through, if they are. Like Notifier, it must neither block nor call back. It fails, and calls nothing, with
-// ErrNotInChannel, ErrNoFloor, ErrFloorSilent, ErrFloorBusy or ErrFloorQueueFull.
-func (m *Member) RequestFloor(req FloorRequest, answer func(FloorAnswer)) error {
-	c, now := m.channel, time.Now()
+// packets are let through, if they are. Like Notifier, it must neither block nor call back. Where another node decides, it waits for that. It
+// fails, and calls nothing, with ErrNotInChannel, ErrNoFloor, ErrFloorSilent, ErrFloorBusy, ErrFloorQueueFull or ErrFloorUnsettled.
+func (m *Member) RequestFloor(ctx context.Context, req FloorRequest, answer func(FloorAnswer)) error {
+	c := m.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	on := onFloor
-	if req.Over {
-		on = overFloor
-	}
+	on := lineOf(req.Over)
 	if err := c.mayRequestLocked(m, on); err != nil {
 		return err
 	}
-	c.applyLocked(now, on, floor.Tick{}) // what was due may concern the member too, and is no answer
-	effects := c.air.floors[on].Apply(now, floor.Request{User: m.self.userID, Priority: req.Priority, Queue: req.Queue && !req.Over})
-	c.switchLocked(on, effects, now)
-	defer c.scheduleLocked(now)
-	for i, effect := range effects {
-		var got FloorAnswer
-		switch e := effect.(type) {
-		case floor.Granted:
-			if e.User == m.self.userID {
-				got.Grant = c.grantLocked(on, e.Grant)
-			}
-		case floor.Queued:
-			if e.User == m.self.userID {
-				got.Place = &FloorPlace{e.Position, e.Size, e.Priority}
-			}
-		case floor.Denied:
-			if e.User == m.self.userID {
-				c.tellFloorLocked(on, append(effects[:i:i], effects[i+1:]...))
-				return denied(e.Cause)
+	event := floor.Request{User: m.self.userID, Priority: req.Priority, Queue: req.Queue && !req.Over}
+	return c.decideLocked(ctx, on, event, func(effects []floor.Effect) ([]floor.Effect, error) {
+		if !c.roster.has(m.self) {
+			return effects, c.roster.notIn()
+		}
+		for i, effect := range effects {
+			others := append(effects[:i:i], effects[i+1:]...)
+			switch e := effect.(type) {
+			case floor.Granted:
+				if e.User == m.self.userID {
+					answer(FloorAnswer{Grant: c.grantLocked(on, e.Grant)})
+					return effects, nil
+				}
+			case floor.Queued:
+				if e.User == m.self.userID {
+					answer(FloorAnswer{Place: &FloorPlace{e.Position, e.Size, e.Priority}})
+					return others, nil // it was just told
+				}
+			case floor.Denied:
+				if e.User == m.self.userID {
+					return others, denied(e.Cause)
+				}
 			}
 		}
-		if got != (FloorAnswer{}) {
-			answer(got)
-			if got.Place != nil { // as it was just told
-				effects = append(effects[:i:i], effects[i+1:]...)
-			}
-			c.tellFloorLocked(on, effects)
-			return nil
-		}
-	}
-	return fmt.Errorf("sfu: a request for the floor of %s had no answer", c.id) // floor's own tests see to it
+		return effects, fmt.Errorf("sfu: a request for the floor of %s had no answer", c.id) // floor's own tests see to it
+	})
 }
 
 // mayRequestLocked reports why a member cannot have the floor at all.
@@ -162,10 +175,10 @@ func denied(cause floor.Cause) error {
 }
 
 // ReleaseFloor gives back the floor of a grant, or with 0 whatever the member has, also its place among those who wait. answer is as
-// RequestFloor's. It fails with ErrNotInChannel, ErrNoFloor or ErrNotHolder.
-func (m *Member) ReleaseFloor(grant uint64, answer func()) error {
+// RequestFloor's. It fails with ErrNotInChannel, ErrNoFloor, ErrNotHolder or ErrFloorUnsettled.
+func (m *Member) ReleaseFloor(ctx context.Context, grant uint64, answer func()) error {
 	release := func(own uint64) floor.Event { return floor.Release{User: m.self.userID, Grant: own} }
-	return m.floorEvent(grant, release, func(effect floor.Effect) bool {
+	return m.floorEvent(ctx, grant, release, func(effect floor.Effect) bool {
 		_, ok := effect.(floor.Released)
 		if ok {
 			delete(m.channel.air.waits, m.self.userID)
@@ -175,11 +188,11 @@ func (m *Member) ReleaseFloor(grant uint64, answer func()) error {
 	})
 }
 
-// PingFloor says that the member still talks. answer, as RequestFloor's, is told how long it still may, 0 for as long as it likes. It fails with
-// ErrNotInChannel, ErrNoFloor or ErrNotHolder.
-func (m *Member) PingFloor(grant uint64, answer func(left time.Duration)) error {
+// PingFloor says that the member still talks. answer, as RequestFloor's, is told how long it still may, 0 for as long as it likes. It fails as
+// ReleaseFloor does.
+func (m *Member) PingFloor(ctx context.Context, grant uint64, answer func(left time.Duration)) error {
 	ping := func(own uint64) floor.Event { return floor.Ping{User: m.self.userID, Grant: own} }
-	return m.floorEvent(grant, ping, func(effect floor.Effect) bool {
+	return m.floorEvent(ctx, grant, ping, func(effect floor.Effect) bool {
 		pong, ok := effect.(floor.Pong)
 		if ok {
 			answer(pong.Left)
@@ -188,9 +201,11 @@ func (m *Member) PingFloor(grant uint64, answer func(left time.Duration)) error 
 	})
 }
 
-// floorEvent applies an event of this member's grant to the line on which it counts, and reports ErrNotHolder where there is none.
-func (m *Member) floorEvent(grant uint64, event func(own uint64) floor.Event, answered func(floor.Effect) bool) error {
-	c, now := m.channel, time.Now()
+// floorEvent has an event of this member's grant, or place, be decided about on the line where it has one, and reports ErrNotHolder where it has none.
+func (m *Member) floorEvent(
+	ctx context.Context, grant uint64, event func(own uint64) floor.Event, answered func(floor.Effect) bool,
+) error {
+	c := m.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -199,24 +214,32 @@ func (m *Member) floorEvent(grant uint64, event func(own uint64) floor.Event, an
 	case c.air == nil:
 		return fmt.Errorf("%w: %s", ErrNoFloor, c.id)
 	}
-	defer c.scheduleLocked(now)
-	for on, f := range c.air.floors {
-		own, ok := c.air.grantOf(line(on), grant)
-		if !ok {
-			continue
-		}
-		effects := f.Apply(now, event(own))
-		c.switchLocked(line(on), effects, now)
-		done := false
+	stale := fmt.Errorf("%w of %s", ErrNotHolder, c.id)
+	on, own, ok := c.air.lineOf(m.self.userID, grant)
+	if !ok {
+		return stale
+	}
+	return c.decideLocked(ctx, on, event(own), func(effects []floor.Effect) ([]floor.Effect, error) {
 		for _, effect := range effects {
-			done = done || answered(effect)
+			if answered(effect) {
+				return effects, nil
+			}
 		}
-		c.tellFloorLocked(line(on), effects)
-		if done {
-			return nil
+		return effects, stale
+	})
+}
+
+// lineOf returns on which line somebody has this grant, or with 0 a grant or a place, and the grant as it is called there.
+func (a *air) lineOf(user string, grant uint64) (on line, own uint64, ok bool) {
+	for i, f := range a.floors {
+		own, ok = a.grantOf(line(i), grant)
+		held, _ := f.Holder()
+		at, _ := f.Position(user)
+		if ok && (f.Has(user) && (own == 0 || own == held.ID) || own == 0 && at > 0) {
+			return line(i), own, true
 		}
 	}
-	return fmt.Errorf("%w of %s", ErrNotHolder, c.id)
+	return 0, 0, false
 }
 
 // Holders returns who has the floor, and who speaks over it.
@@ -235,34 +258,31 @@ func (c *Channel) Holders() []FloorGrant {
 }
 
 // RevokeFloor takes grants back that Holders returned, and returns those that were still held. by is a user id; answer, as RequestFloor's, is
-// called if there were any.
-func (c *Channel) RevokeFloor(by string, grants []FloorGrant, answer func()) (revoked []FloorGrant) {
+// called if there were any. It fails with ErrFloorUnsettled where it is not known whether there were.
+func (c *Channel) RevokeFloor(ctx context.Context, by string, grants []FloorGrant, answer func()) (revoked []FloorGrant, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.air == nil || c.roster.closed {
-		return nil
-	}
-	now := time.Now()
-	defer c.scheduleLocked(now)
-	var effects [lineCount][]floor.Effect
-	for on, f := range c.air.floors {
-		c.applyLocked(now, line(on), floor.Tick{}) // or it would be taken from who is next
-		held, ok := f.Holder()
-		at := slices.IndexFunc(grants, func(g FloorGrant) bool { return g.ID == c.air.id(line(on), held.ID) })
+	for on := range lineCount {
+		if c.air == nil || c.roster.closed {
+			break
+		}
+		held, ok := c.air.floors[on].Holder()
+		at := slices.IndexFunc(grants, func(g FloorGrant) bool { return g.ID == c.air.id(on, held.ID) })
 		if !ok || at < 0 {
 			continue
 		}
-		revoked = append(revoked, grants[at])
-		effects[on] = f.Apply(now, floor.Revoke{By: by})
-		c.switchLocked(line(on), effects[on], now)
+		failed := c.decideLocked(ctx, on, floor.Revoke{By: by, Grant: held.ID}, func(effects []floor.Effect) ([]floor.Effect, error) {
+			if slices.Contains(effects, floor.Effect(floor.Shut{User: held.User})) {
+				if len(revoked) == 0 {
+					answer()
+				}
+				revoked = append(revoked, grants[at])
+			}
+			return effects, nil
+		})
+		err = cmp.Or(err, failed)
 	}
-	if len(revoked) > 0 {
-		answer()
-	}
-	for on := range effects {
-		c.tellFloorLocked(line(on), effects[on])
-	}
-	return revoked
+	return revoked, err
 }
 
 // WithFloor calls do with the member's channel, its grant or place there, and the floor, nil where one does not talk at a time, or the
@@ -314,8 +334,13 @@ func (c *Channel) silenceLocked(p *occupant) {
 		return
 	}
 	now := time.Now()
-	for on := range c.air.floors {
-		c.applyLocked(now, line(on), floor.Leave{User: p.userID})
+	asked := c.air.hangUpOn(p.userID, ErrFloorSilent)
+	for on, f := range c.air.floors {
+		held, _ := f.Holder()
+		at, _ := f.Position(p.userID)
+		if asked || held.User == p.userID || at > 0 {
+			c.applyLocked(now, line(on), floor.Leave{User: p.userID})
+		}
 	}
 	delete(c.air.waits, p.userID)
 }
@@ -328,7 +353,7 @@ func (c *Channel) silenceAudienceLocked() {
 	for _, waits := range []bool{true, false} {
 		for _, p := range c.roster.order {
 			at, _ := c.air.floors[onFloor].Position(p.userID)
-			if !p.talks() && (at > 0) == waits {
+			if p.here() && !p.talks() && (at > 0) == waits { // of the others their nodes say it
 				c.silenceLocked(p)
 			}
 		}
@@ -350,11 +375,16 @@ func (c *Channel) stopWaiting(p *occupant) {
 	}
 }
 
-// applyLocked has a line's floor take note of an event, and carries out what follows.
+// applyLocked has a line's floor take note of an event, and carries out what follows; or has the node do so that decides.
 func (c *Channel) applyLocked(now time.Time, on line, event floor.Event) {
+	if !c.decidesLocked() {
+		c.callLocked(&floorCall{on: on, event: event})
+		return
+	}
 	if effects := c.air.floors[on].Apply(now, event); len(effects) > 0 {
 		c.switchLocked(on, effects, now)
 		c.tellFloorLocked(on, effects)
+		c.sayLocked(now, FloorDecided{Over: on == overFloor, Effects: effects})
 	}
 	c.scheduleLocked(now)
 }
@@ -374,12 +404,24 @@ func (c *Channel) switchLocked(on line, effects []floor.Effect, now time.Time) {
 	}
 }
 
+// openAgainLocked lets the packets of somebody pass who has the floor, and whose voice comes from here on.
+func (c *Channel) openAgainLocked(userID string) {
+	if c.air == nil {
+		return
+	}
+	for on, f := range c.air.floors {
+		if held, ok := f.Holder(); ok && held.User == userID {
+			c.board.open(line(on), userID, time.Now())
+		}
+	}
+}
+
 // noteWaitsLocked notes who begins to wait for a floor, and has it noted how long those did who got one.
 func (c *Channel) noteWaitsLocked(effects []floor.Effect, now time.Time) {
 	for _, effect := range effects {
 		switch e := effect.(type) {
 		case floor.Queued:
-			if _, waits := c.air.waits[e.User]; !waits {
+			if _, waits := c.air.waits[e.User]; !waits && c.isHereLocked(e.User) {
 				c.air.waits[e.User] = now
 			}
 		case floor.Denied:
@@ -390,18 +432,24 @@ func (c *Channel) noteWaitsLocked(effects []floor.Effect, now time.Time) {
 				waited = now.Sub(since)
 				delete(c.air.waits, e.User)
 			}
-			if !e.Again {
+			if !e.Again && c.isHereLocked(e.User) {
 				c.hub.journal.FloorGranted(waited)
 			}
 		}
 	}
 }
 
-// tellFloorLocked tells those concerned what became of a line.
+// isHereLocked reports whether somebody is a member of this node.
+func (c *Channel) isHereLocked(userID string) bool {
+	p := c.roster.members[userID]
+	return p != nil && p.here()
+}
+
+// tellFloorLocked tells those concerned, on this node, what became of a line.
 func (c *Channel) tellFloorLocked(on line, effects []floor.Effect) {
 	over := on == overFloor
 	one := func(user string, event Event) {
-		if c.roster.members[user] != nil { // who has left is told of that
+		if c.isHereLocked(user) { // who has left is told of that
 			c.notifier.Notify([]string{user}, "", event)
 		}
 	}
@@ -414,7 +462,11 @@ func (c *Channel) tellFloorLocked(on line, effects []floor.Effect) {
 		case floor.Idle:
 			c.notifier.Notify(c.roster.userIDs(), "", FloorIdle{ChannelID: c.id, Over: over})
 		case floor.Revoked:
-			one(e.User, FloorRevoked{ChannelID: c.id, FloorGrant: *c.grantLocked(on, e.Grant), Cause: e.Cause, By: e.By, Grace: e.Grace})
+			told := FloorRevoked{ChannelID: c.id, FloorGrant: *c.grantLocked(on, e.Grant), Cause: e.Cause, By: e.By, Grace: e.Grace}
+			if by := c.roster.members[e.By]; by != nil {
+				told.ByName = by.name
+			}
+			one(e.User, told)
 		case floor.Denied:
 			one(e.User, FloorDenied{ChannelID: c.id, Over: over, Cause: e.Cause})
 		case floor.Queued:
@@ -444,6 +496,9 @@ func (c *Channel) grantLocked(on line, g floor.Grant) *FloorGrant {
 func (c *Channel) scheduleLocked(now time.Time) {
 	var next time.Time
 	for _, f := range c.air.floors {
+		if !c.decidesLocked() {
+			break // due is what the arbiter finds so
+		}
 		if due, ok := f.Next(); ok && (next.IsZero() || due.Before(next)) {
 			next = due
 		}
@@ -463,7 +518,7 @@ func (c *Channel) floorDue(a *air) {
 	defer contain(c.hub.journal, "looking after the floor")
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.air != a || c.roster.closed {
+	if c.air != a || c.roster.closed || !c.decidesLocked() {
 		return
 	}
 	a.due = time.Time{}

@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -79,7 +80,7 @@ func (r *racer) round() {
 	r.hush.Store(false)
 	granted := false
 	req := FloorRequest{Priority: uint8(r.random.IntN(4)), Queue: r.random.IntN(3) > 0}
-	err := r.member.RequestFloor(req, func(a FloorAnswer) { granted = a.Grant != nil })
+	err := r.member.RequestFloor(context.Background(), req, func(a FloorAnswer) { granted = a.Grant != nil })
 	if err == nil && !granted && r.random.IntN(2) == 0 {
 		r.wait(func() bool { return r.holds() || !r.waits() })
 	}
@@ -89,7 +90,7 @@ func (r *racer) round() {
 	yes, no := true, false
 	switch r.random.IntN(5) {
 	case 0:
-		_ = r.member.ReleaseFloor(0, func() {})
+		_ = r.member.ReleaseFloor(context.Background(), 0, func() {})
 		r.wait(func() bool { return !r.holds() })
 	case 1:
 		r.member.SetMuted(true, "")
@@ -99,7 +100,7 @@ func (r *racer) round() {
 		defer r.member.SetVoiceState(&no, nil, nil)
 	case 3:
 		// Whoever has it: then this one has it no more either, unless it waits, which the mute ends.
-		r.channel.RevokeFloor("", r.channel.Holders(), func() {})
+		_, _ = r.channel.RevokeFloor(context.Background(), "", r.channel.Holders(), func() {})
 		r.member.SetMuted(true, "")
 		defer r.member.SetMuted(false, "")
 	case 4:

@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,7 +99,7 @@ func TestWhoIsSilencedLosesTheFloor(t *testing.T) {
 				require.IsType(t, FloorTaken{}, toldTo(calls, "cleo")[0])
 				require.Equal(t, FloorQueued{ChannelID: "lobby", FloorPlace: FloorPlace{1, 1, 0}}, toldTo(calls, "cleo")[1])
 				require.Equal(t, "ben", r.channel.Holders()[0].UserID)
-				require.Error(t, r.member["ada"].ReleaseFloor(ada.ID, func() {}))
+				require.Error(t, r.member["ada"].ReleaseFloor(context.Background(), ada.ID, func() {}))
 			})
 		})
 	}
@@ -193,10 +194,10 @@ func TestDeletionEndsAFloor(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Empty(t, r.notifier.take())
-		require.ErrorIs(t, r.member["ada"].RequestFloor(FloorRequest{}, nil), ErrNotInChannel)
-		require.ErrorIs(t, r.member["ada"].PingFloor(ada.ID, nil), ErrNotInChannel)
-		require.ErrorIs(t, r.member["ada"].ReleaseFloor(0, nil), ErrNotInChannel)
-		require.Empty(t, r.channel.RevokeFloor("", []FloorGrant{ada}, nil))
+		require.ErrorIs(t, r.member["ada"].RequestFloor(context.Background(), FloorRequest{}, nil), ErrNotInChannel)
+		require.ErrorIs(t, r.member["ada"].PingFloor(context.Background(), ada.ID, nil), ErrNotInChannel)
+		require.ErrorIs(t, r.member["ada"].ReleaseFloor(context.Background(), 0, nil), ErrNotInChannel)
+		require.Empty(t, r.revoke("", []FloorGrant{ada}, nil))
 	})
 }
 
@@ -207,7 +208,7 @@ func TestNobodyHasBothLines(t *testing.T) {
 		settings.Over = true
 		r := newRadio(t, settings)
 		over := func(user string) error {
-			return r.member[user].RequestFloor(FloorRequest{Over: true}, func(FloorAnswer) {})
+			return r.member[user].RequestFloor(context.Background(), FloorRequest{Over: true}, func(FloorAnswer) {})
 		}
 		r.press("ada", 0)
 		r.press("ben", 0)
@@ -217,13 +218,13 @@ func TestNobodyHasBothLines(t *testing.T) {
 		require.ErrorIs(t, over("ada"), ErrFloorBusy, "is still heard")
 		r.release("ben")
 		require.NoError(t, over("ben"))
-		err := r.member["ben"].RequestFloor(FloorRequest{Queue: true}, nil)
+		err := r.member["ben"].RequestFloor(context.Background(), FloorRequest{Queue: true}, nil)
 		require.ErrorIs(t, err, ErrFloorBusy)
 
 		// In the tail one may wait for the other's place, and so for the floor not.
 		r.release("ben")
 		require.NoError(t, over("cleo"))
-		err = r.member["cleo"].RequestFloor(FloorRequest{Queue: true}, nil)
+		err = r.member["cleo"].RequestFloor(context.Background(), FloorRequest{Queue: true}, nil)
 		require.ErrorIs(t, err, ErrFloorBusy)
 		time.Sleep(floor.DefaultTail)
 		synctest.Wait()
@@ -246,7 +247,7 @@ func TestExclusionsCountOnTheFloor(t *testing.T) {
 		require.Equal(t, heardAlone("ada"), r.heard())
 		dan.hears()
 
-		require.NoError(t, r.member["cleo"].RequestFloor(FloorRequest{Over: true}, func(FloorAnswer) {}))
+		require.NoError(t, r.member["cleo"].RequestFloor(context.Background(), FloorRequest{Over: true}, func(FloorAnswer) {}))
 		r.heard()
 		require.Equal(t, [][]uint32{{3}}, dan.hears())
 		require.True(t, r.member["dan"].Subscribe(nil, []string{"cleo"}, nil))
@@ -265,7 +266,7 @@ func TestWhoComesLate(t *testing.T) {
 		r := newRadio(t, settings)
 		r.press("ada", 3)
 		r.press("ben", 3)
-		require.NoError(t, r.member["cleo"].RequestFloor(FloorRequest{Over: true}, func(FloorAnswer) {}))
+		require.NoError(t, r.member["cleo"].RequestFloor(context.Background(), FloorRequest{Over: true}, func(FloorAnswer) {}))
 		r.notifier.take()
 		for i, want := range [][]string{{}, {"cleo"}, {"ada", "cleo"}, {"ada", "cleo", ""}} {
 			dan := newConn(t, 0, i)

@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -35,7 +36,7 @@ func (r *radio) pass(d time.Duration, holder string, grant uint64) {
 		time.Sleep(step)
 		synctest.Wait()
 		if d -= step; d > 0 && grant != 0 {
-			require.NoError(r.t, r.member[holder].PingFloor(grant, func(time.Duration) {}))
+			require.NoError(r.t, r.member[holder].PingFloor(context.Background(), grant, func(time.Duration) {}))
 		}
 	}
 }
@@ -56,7 +57,7 @@ func TestNobodyTalksForEver(t *testing.T) {
 		}}}, r.notifier.take())
 		require.Equal(t, heardAlone("ada"), r.heard(), "and talks on")
 		var left time.Duration
-		require.NoError(t, r.member["ada"].PingFloor(ada.ID, func(l time.Duration) { left = l }))
+		require.NoError(t, r.member["ada"].PingFloor(context.Background(), ada.ID, func(l time.Duration) { left = l }))
 		require.Equal(t, 5*time.Second, left)
 		r.pass(5*time.Second-1, "ada", ada.ID)
 		require.Equal(t, heardAlone("ada"), r.heard())
@@ -68,7 +69,7 @@ func TestNobodyTalksForEver(t *testing.T) {
 		require.Equal(t, "ben", events[FloorGranted](calls)[0].UserID)
 		require.Equal(t, "ben", events[FloorTaken](calls)[0].UserID)
 		require.Empty(t, events[FloorIdle](calls))
-		require.ErrorIs(t, r.member["ada"].PingFloor(ada.ID, func(time.Duration) {}), ErrNotHolder)
+		require.ErrorIs(t, r.member["ada"].PingFloor(context.Background(), ada.ID, func(time.Duration) {}), ErrNotHolder)
 	})
 }
 
@@ -80,11 +81,11 @@ func TestWhoIsGoneLosesTheFloor(t *testing.T) {
 		require.Equal(t, floor.DefaultPing, ada.Ping)
 		r.press("ben", 0)
 		r.pass(6*time.Second-1, "", 0)
-		require.NoError(t, r.member["ada"].PingFloor(ada.ID, func(time.Duration) {}))
+		require.NoError(t, r.member["ada"].PingFloor(context.Background(), ada.ID, func(time.Duration) {}))
 		r.pass(3*time.Second, "", 0)
-		require.ErrorIs(t, r.member["ben"].PingFloor(ada.ID, func(time.Duration) {}), ErrNotHolder)
-		require.ErrorIs(t, r.member["ada"].PingFloor(ada.ID+uint64(lineCount), func(time.Duration) {}), ErrNotHolder)
-		require.ErrorIs(t, r.member["ada"].PingFloor(ada.ID+1, func(time.Duration) {}), ErrNotHolder, "of the other line")
+		require.ErrorIs(t, r.member["ben"].PingFloor(context.Background(), ada.ID, func(time.Duration) {}), ErrNotHolder)
+		require.ErrorIs(t, r.member["ada"].PingFloor(context.Background(), ada.ID+uint64(lineCount), func(time.Duration) {}), ErrNotHolder)
+		require.ErrorIs(t, r.member["ada"].PingFloor(context.Background(), ada.ID+1, func(time.Duration) {}), ErrNotHolder, "of the other line")
 		r.pass(3*time.Second-1, "", 0)
 		require.Equal(t, heardAlone("ada"), r.heard())
 		r.notifier.take()
@@ -212,7 +213,7 @@ func TestChannelsHaveFloorsOfTheirOwn(t *testing.T) {
 			members[i] = join(t, c, "talker", talkers[i])
 			join(t, c, "ear", ears[i])
 			time.Sleep(10 * time.Millisecond)
-			require.NoError(t, members[i].RequestFloor(FloorRequest{}, func(a FloorAnswer) { ids[a.Grant.ID] = true }))
+			require.NoError(t, members[i].RequestFloor(context.Background(), FloorRequest{}, func(a FloorAnswer) { ids[a.Grant.ID] = true }))
 		}
 		require.Len(t, ids, channels, "no grant is taken for one of another channel")
 		for i := range channels {
@@ -237,7 +238,7 @@ func TestWhatWasDueIsNoAnswer(t *testing.T) {
 		r.press("ada", 0)
 		r.release("ada")
 		r.press("ben", 0)
-		require.NoError(t, r.member["cleo"].RequestFloor(FloorRequest{}, func(a FloorAnswer) {
+		require.NoError(t, r.member["cleo"].RequestFloor(context.Background(), FloorRequest{}, func(a FloorAnswer) {
 			require.Equal(t, 2, a.Place.Position, "until the floor is free")
 		}))
 		r.channel.air.stop()
@@ -250,7 +251,7 @@ func TestWhatWasDueIsNoAnswer(t *testing.T) {
 		former := r.channel.Holders()
 		r.channel.air.stop()
 		time.Sleep(floor.DefaultPing)
-		require.Empty(t, r.channel.RevokeFloor("mod", former, nil))
+		require.Empty(t, r.revoke("mod", former, nil))
 		require.Equal(t, "cleo", r.channel.Holders()[0].UserID)
 	})
 }

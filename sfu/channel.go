@@ -214,6 +214,9 @@ func (c *Channel) admit(userID string) error {
 func (c *Channel) enter(m *Member, req *JoinRequest) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if was := c.roster.members[m.self.userID]; was != nil && !was.here() {
+		c.silenceLocked(was) // it is another session of theirs that had the floor
+	}
 	told, err := c.roster.enter(m.self)
 	if err != nil {
 		return err

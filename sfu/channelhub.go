@@ -18,7 +18,7 @@ import (
 // or anew after a lost connection.
 const abandoned = time.Minute
 
-// HubConfig is what a ChannelHub needs to know. Every field but Floor and the last four must be set.
+// HubConfig is what a ChannelHub needs to know. Every field but Floor and the last five must be set.
 type HubConfig struct {
 	Limits ChannelLimits
 	// NameKeys returns under which keys a channel's name is taken: names that have one in common look the same.
@@ -38,6 +38,8 @@ type HubConfig struct {
 	// Wants is told what this node's members can hear of others in a channel, whenever that changes: how many at once, and whom by name. It is
 	// called as Notifier is. Nil: this node is alone.
 	Wants func(channelID string, slots int, pins []string)
+	// Floors says which node decides about the floors of channels. Nil: this one.
+	Floors Floors
 }
 
 // ChannelLimits bounds what a hub holds.
@@ -63,6 +65,7 @@ type ChannelHub struct {
 	hush     func(node, channelID, userID string)
 	wants    func(channelID string, slots int, pins []string)
 	apart    apart
+	floors   Floors
 
 	mu       sync.RWMutex // guards the maps and names; taken before a Channel's
 	channels map[string]*Channel
@@ -100,7 +103,7 @@ func NewChannelHub(cfg HubConfig) *ChannelHub {
 		spread = nowhere{}
 	}
 	return &ChannelHub{
-		spread: spread, spreads: cfg.Spread != nil, voices: cfg.Voices, hush: cfg.Hush, wants: cfg.Wants,
+		spread: spread, spreads: cfg.Spread != nil, voices: cfg.Voices, hush: cfg.Hush, wants: cfg.Wants, floors: cfg.Floors,
 		answer: cfg.Answer, notifier: careful{cfg.Notifier, cfg.Journal}, journal: cfg.Journal, peers: cfg.Peers,
 		limits: cfg.Limits, floor: cfg.Floor, decider: newDecider(cfg.Journal),
 		channels: make(map[string]*Channel), names: newChannelNames(cfg.NameKeys), owners: make(map[string]int),
@@ -471,7 +474,7 @@ func (h *ChannelHub) deleteLocked(c *Channel, by string, condition func() bool) 
 	}
 	h.changed()
 	h.notifier.tell(told)
-	c.air.stop()
+	c.air.end(ErrChannelNotFound)
 	peers := h.peers.ChannelPeers(c.id)
 	for _, l := range slices.Clone(c.board.legs) {
 		c.unplugLocked(l)

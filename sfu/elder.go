@@ -31,6 +31,7 @@ func (c *Channel) goOnLocked(userID string) {
 	}
 	c.voiceLocked(p)
 	c.succeedLocked(userID, p.leg)
+	c.openAgainLocked(userID)
 }
 
 // succeedLocked makes the leg of the one who is shown of a user, nil for none, the heir of who was heard before. Where one talks at a time there

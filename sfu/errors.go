@@ -33,6 +33,8 @@ var (
 	ErrFloorQueueFull = errors.New("too many wait for the floor")
 	// ErrNotHolder: the grant is not the member's, or no more.
 	ErrNotHolder = errors.New("you do not have the floor")
+	// ErrFloorUnsettled: which node decides about the floor cannot be known, or it does not answer.
+	ErrFloorUnsettled = errors.New("nobody can get the floor now: too few of the servers that are one reach each other, or they are just settling which of them decides")
 
 	ErrBadSDP           = peer.ErrBadSDP
 	ErrUnsupportedMedia = peer.ErrUnsupportedMedia

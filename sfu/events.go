@@ -123,7 +123,9 @@ type FloorRevoked struct {
 	FloorGrant
 	Cause floor.Cause
 	By    string // who did it, a user id, with floor.CauseModerator
-	Grace time.Duration
+	// ByName is how they are called; empty where they are not in the channel.
+	ByName string
+	Grace  time.Duration
 }
 
 // FloorDenied says that a member waits for the floor no more. Told to that member.

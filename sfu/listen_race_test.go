@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"context"
 	"encoding/binary"
 	"math/rand/v2"
 	"runtime"
@@ -95,7 +96,7 @@ func (g *throng) talker(n int, at *Channel, rounds int) {
 			silent("without the floor")
 		}
 		for range 4 {
-			_ = m.RequestFloor(FloorRequest{Priority: uint8(rand.IntN(3))}, func(FloorAnswer) {})
+			_ = m.RequestFloor(context.Background(), FloorRequest{Priority: uint8(rand.IntN(3))}, func(FloorAnswer) {})
 			for range 10 {
 				c.say(20, time.Now())
 				runtime.Gosched()

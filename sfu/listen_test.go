@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -109,7 +110,7 @@ func (b *bands) slot() (slot SlotInfo, calls []told) {
 
 func (b *bands) grant(i int) {
 	b.t.Helper()
-	require.NoError(b.t, b.members[i].RequestFloor(FloorRequest{}, func(FloorAnswer) {}))
+	require.NoError(b.t, b.members[i].RequestFloor(context.Background(), FloorRequest{}, func(FloorAnswer) {}))
 }
 
 // inTime runs a part of a test in a bubble of its own.

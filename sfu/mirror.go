@@ -43,21 +43,6 @@ type Mirror struct {
 	MemberInfo
 }
 
-// Whereabouts are where a channel's members are: how many here, and how many on which other nodes.
-func (c *Channel) Whereabouts() (here int, elsewhere map[string]int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	elsewhere = make(map[string]int)
-	for _, p := range c.roster.order {
-		if p.here() {
-			here++
-		} else {
-			elsewhere[p.node]++
-		}
-	}
-	return here, elsewhere
-}
-
 // Voice is what a talker of another node sounds like here.
 type Voice interface {
 	Source() *forward.Source
@@ -130,6 +115,9 @@ func (c *Channel) spreadAllLocked() {
 
 // followVoiceLocked has what is heard of somebody follow who is, or was, a member elsewhere.
 func (c *Channel) followVoiceLocked(was, is *occupant) {
+	if was != nil && !was.here() && (was != is || !is.talks()) && c.air != nil && c.decidesLocked() {
+		c.silenceLocked(was) // its node may not be there to say so
+	}
 	if was != is {
 		if was != nil && !slices.Contains(c.roster.hidden[was.userID], was) {
 			c.hushLocked(was)

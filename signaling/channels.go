@@ -204,13 +204,6 @@ func (g *Gateway) updateChannel(
 	}
 	was := c.Info()
 	before := was.Settings
-	if after := before; before.Mode != sfu.ModePTT {
-		if edit(&after); after.Mode == sfu.ModePTT {
-			if err := g.others.together(c); err != nil {
-				return sfu.ChannelInfo{}, err
-			}
-		}
-	}
 	info, err := g.channels.Update(c, edit, by.session.userID, func() error { return by.admit(tellAll...) })
 	if err != nil || info.Settings == before {
 		return info, err

@@ -29,6 +29,7 @@ type deed struct {
 	// On is whether to mute, or to let speak.
 	On        bool           `json:"on,omitempty"`
 	ChannelID string         `json:"channel_id,omitempty"`
+	Grant     uint64         `json:"grant,omitempty"`
 	Reason    string         `json:"reason,omitempty"`
 	Lasts     time.Duration  `json:"lasts,omitempty"`
 	from      cluster.NodeID // who asks
@@ -127,6 +128,8 @@ func (g *Gateway) do(ctx context.Context, d deed, found *outcome) error {
 			found.Said.End = g.cfg.Ways(d.from, channelID, s.userID, now)
 		}
 		return nil
+	case protocol.OpFloorClear:
+		return g.clearGrantOf(ctx, d)
 	case protocol.OpHand:
 		return g.letSpeakHere(ctx, d.By, d.UserID, d.On, func(now protocol.VoiceStateEvent) { found.State = &now })
 	default:

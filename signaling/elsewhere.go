@@ -3,15 +3,15 @@ package signaling
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/arbiter"
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 	"github.com/mini-livechat/mini-livechat/signaling/mirror"
 	"github.com/mini-livechat/mini-livechat/signaling/people"
@@ -27,29 +27,12 @@ type Nodes interface {
 // goPatience is how long somebody who talks on another node by now may take to leave one that is about to go.
 const goPatience = 3 * time.Second
 
-// errElsewhere: what is asked is decided on another node.
-var errElsewhere = errors.New("the channel is on another node")
-
-// elsewhereError says on which.
-type elsewhereError struct {
-	what, url string
-}
-
-func (e *elsewhereError) Error() string {
-	text := errElsewhere.Error() + ": " + e.what
-	if e.url != "" {
-		text += "; go to " + e.url
-	}
-	return text
-}
-
-func (e *elsewhereError) Is(target error) bool { return target == errElsewhere }
-
 // others are this gateway's half of what the nodes tell each other. A nil one is of a server that is alone.
 type others struct {
 	gw     *Gateway
 	nodes  Nodes
 	mirror *mirror.Exchange
+	floors *arbiter.Arbiters
 	cancel func() // answers no more
 }
 
@@ -70,15 +53,20 @@ func (o *others) start() error {
 	o.cancel = func() { undo(); mute() }
 	if err = o.mirror.Start(o.nodes); err != nil {
 		o.cancel()
+		return err
 	}
-	return err
+	return o.floors.Start(o.gw.channels)
 }
 
 // RunNodes looks after what other nodes say until ctx is done.
 func (g *Gateway) RunNodes(ctx context.Context) {
-	if g.others != nil {
-		g.others.mirror.Run(ctx)
+	if g.others == nil {
+		return
 	}
+	var both sync.WaitGroup
+	both.Go(func() { g.others.floors.Run(ctx) })
+	g.others.mirror.Run(ctx)
+	both.Wait()
 }
 
 // Feed has a node hear a channel, as sfu.ChannelHub's Feed does.
@@ -93,6 +81,7 @@ func (o *others) close() {
 	if o != nil && o.cancel != nil {
 		o.cancel()
 		o.mirror.Close()
+		o.floors.Close()
 	}
 }
 
@@ -239,50 +228,4 @@ type kickedElsewhere struct {
 	UserID    string        `json:"user_id"`
 	From      people.Origin `json:"from"`
 	ChannelID string        `json:"channel_id"`
-}
-
-// home returns the node on which those have to be who are in a channel where one talks at a time: where its members are already, or, of an empty
-// one, its own of those that let people in. here says that it is this one.
-func (o *others) home(c *sfu.Channel) (home cluster.Node, here bool) {
-	all := o.nodes.Nodes()
-	within, elsewhere := c.Whereabouts()
-	var occupied, open []cluster.Node
-	for i, n := range all {
-		if i == 0 && within > 0 || i > 0 && elsewhere[mirror.Key(n.ID)] > 0 {
-			occupied = append(occupied, n)
-		}
-		if !n.Draining {
-			open = append(open, n)
-		}
-	}
-	for _, nodes := range [][]cluster.Node{occupied, open, all} {
-		if home, ok := cluster.Home(c.ID(), nodes); ok {
-			return home, home.ID == o.nodes.Self()
-		}
-	}
-	return cluster.Node{}, true
-}
-
-// atHome reports why somebody on this node cannot be in a channel: its floor is decided on another.
-func (o *others) atHome(c *sfu.Channel) error {
-	if o == nil || c.Info().Mode != sfu.ModePTT {
-		return nil
-	}
-	home, here := o.home(c)
-	if here {
-		return nil
-	}
-	return &elsewhereError{fmt.Sprintf("who has the floor of %s is decided on %s", c.ID(), home.ID.Name), home.URL}
-}
-
-// together reports why the members of a channel cannot talk by turns from now on: they are on several nodes.
-func (o *others) together(c *sfu.Channel) error {
-	if o == nil {
-		return nil
-	}
-	here, elsewhere := c.Whereabouts()
-	if here > 0 && len(elsewhere) > 0 || len(elsewhere) > 1 {
-		return &elsewhereError{what: fmt.Sprintf("the members of %s are on several nodes, and a floor is decided on one", c.ID())}
-	}
-	return nil
 }

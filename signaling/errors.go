@@ -95,6 +95,7 @@ var errorCodes = []struct {
 	{sfu.ErrFloorSilent, protocol.CodeFloorDenied},
 	{sfu.ErrFloorBusy, protocol.CodeFloorDenied},
 	{sfu.ErrFloorQueueFull, protocol.CodeFloorQueueFull},
+	{sfu.ErrFloorUnsettled, protocol.CodeUnsettled},
 	{sfu.ErrNotHolder, protocol.CodeNotHolder},
 	{sfu.ErrNobodyHolds, protocol.CodeNotHolder},
 	{sfu.ErrBadSDP, protocol.CodeBadSDP},
@@ -126,9 +127,6 @@ func refusalOf(op protocol.Op, err error) protocol.Error {
 	if unkept, ok := errors.AsType[*unkeptError](err); ok {
 		unkept.refusal.Op = op
 		return unkept.refusal
-	}
-	if elsewhere, ok := errors.AsType[*elsewhereError](err); ok {
-		return protocol.Error{Op: op, Code: protocol.CodeElsewhere, Reason: err.Error(), URL: elsewhere.url}
 	}
 	if limited, ok := errors.AsType[*rateLimitError](err); ok {
 		return protocol.Error{

@@ -17,6 +17,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu/bounded"
 	"github.com/mini-livechat/mini-livechat/sfu/floor"
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
+	"github.com/mini-livechat/mini-livechat/signaling/arbiter"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 	"github.com/mini-livechat/mini-livechat/signaling/mirror"
@@ -183,7 +184,8 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 	if cfg.Nodes != nil {
 		g.others = &others{gw: g, nodes: cfg.Nodes}
 		g.others.mirror = mirror.New(cfg.Nodes, g.others, time.Now)
-		hub.Spread = g.others.mirror
+		g.others.floors = arbiter.New(cfg.Nodes, time.Now)
+		hub.Spread, hub.Floors = g.others.mirror, g.others.floors
 	}
 	g.channels = sfu.NewChannelHub(hub)
 	if cfg.Store.Shared() {

@@ -182,9 +182,6 @@ func (g *Gateway) moveHere(ctx context.Context, by auth.Identity, userID string,
 	if err != nil {
 		return err
 	}
-	if err = g.others.atHome(to); err != nil {
-		return err
-	}
 	from := t.member.Channel()
 	event := protocol.ModerationEvent{Action: protocol.ModerationMove, ChannelID: from.ID(), ToChannelID: to.ID()}
 	muted, _ := g.cfg.People.MutedIn(ctx, userID, t.session.origin(), to.ID())

@@ -194,9 +194,6 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 	if wait := s.gw.kicked.wait(s.userID, s.origin(), d.ChannelID, s.since, time.Now()); wait > 0 {
 		return fmt.Errorf("%w: a moderator put you out of %s; you may come back in %d s", errAccessDenied, d.ChannelID, int(wait.Seconds())+1)
 	}
-	if err = s.gw.others.atHome(channel); err != nil {
-		return err
-	}
 	began := time.Now()
 	muted, _ := s.gw.cfg.People.MutedIn(ctx, s.userID, s.origin(), d.ChannelID)
 	s.muted.Store(muted)

@@ -1,7 +1,9 @@
 package signaling
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,7 +34,7 @@ func (s *Session) priorityMost(c *sfu.ChannelInfo) int {
 }
 
 // floorRequest asks for the floor of the channel that the user is in.
-func floorRequest(_ context.Context, s *Session, r *request) error {
+func floorRequest(ctx context.Context, s *Session, r *request) error {
 	var d protocol.FloorRequest
 	if err := r.frame.Bind(&d); err != nil {
 		return err
@@ -51,7 +53,7 @@ func floorRequest(_ context.Context, s *Session, r *request) error {
 		Priority: uint8(min(d.Priority, s.priorityMost(&info))), //nolint:gosec // at most 255
 		Queue:    d.Queue == nil || *d.Queue, Over: d.Over,
 	}
-	return m.RequestFloor(req, func(got sfu.FloorAnswer) {
+	return m.RequestFloor(ctx, req, func(got sfu.FloorAnswer) {
 		if got.Grant != nil {
 			r.ack(protocol.FloorRequested{
 				State: protocol.FloorRequestGranted, Priority: int(got.Grant.Priority), GrantID: got.Grant.ID,
@@ -74,7 +76,7 @@ func (s *Session) inChannel() (*sfu.Member, sfu.ChannelInfo, error) {
 }
 
 // floorRelease gives the floor back, or a place among those who wait.
-func floorRelease(_ context.Context, s *Session, r *request) error {
+func floorRelease(ctx context.Context, s *Session, r *request) error {
 	var d protocol.FloorRef
 	if err := r.frame.Bind(&d); err != nil {
 		return err
@@ -83,11 +85,11 @@ func floorRelease(_ context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	return m.ReleaseFloor(d.GrantID, func() { r.ack(d) })
+	return m.ReleaseFloor(ctx, d.GrantID, func() { r.ack(d) })
 }
 
 // floorPing says that the user still talks.
-func floorPing(_ context.Context, s *Session, r *request) error {
+func floorPing(ctx context.Context, s *Session, r *request) error {
 	var d protocol.FloorRef
 	if err := r.frame.Bind(&d); err != nil {
 		return err
@@ -99,7 +101,7 @@ func floorPing(_ context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	return m.PingFloor(d.GrantID, func(left time.Duration) {
+	return m.PingFloor(ctx, d.GrantID, func(left time.Duration) {
 		pong := protocol.FloorPong{GrantID: d.GrantID}
 		if left > 0 {
 			pong.LeftMS = new(left.Milliseconds())
@@ -133,43 +135,89 @@ func (g *Gateway) ClearFloor(ctx context.Context, by auth.Identity, channelID, r
 	return g.clearFloor(ctx, by, channel, reason, func(string) {})
 }
 
-// clearFloor is ClearFloor, which calls done before anybody is told, with the reason as it is kept.
+// clearFloor is ClearFloor, which calls done before anybody here is told, with the reason as it is kept.
 func (g *Gateway) clearFloor(ctx context.Context, by auth.Identity, channel *sfu.Channel, reason string, done func(reason string)) error {
 	reason, err := cleanReason(reason)
 	if err != nil {
 		return err
 	}
-	var from []sfu.FloorGrant
-	holders := make(map[string]*Session)
-	for _, grant := range channel.Holders() {
-		holder := g.users.Get(grant.UserID)
-		if holder == nil {
-			continue // just gone, and with it the floor
+	cleared := false
+	once := func() {
+		if !cleared {
+			cleared = true
+			done(reason)
 		}
-		if may := mayAct(by, holder.who(), channel); may != nil {
-			err = may
-			continue
-		}
-		from = append(from, grant)
-		holders[grant.UserID] = holder
 	}
-	if len(from) == 0 && err != nil {
+	for _, grant := range channel.Holders() {
+		if failed := g.clearGrant(ctx, by, channel, grant, reason, once); failed != nil && !errors.Is(failed, sfu.ErrNobodyHolds) {
+			err = failed
+		}
+	}
+	switch {
+	case cleared:
+		return nil
+	case err != nil:
+		return err
+	case channel.Info().Mode != sfu.ModePTT:
+		return fmt.Errorf("%w of %s: there all talk at once", sfu.ErrNobodyHolds, channel.ID())
+	}
+	return noHolder(channel)
+}
+
+func noHolder(channel *sfu.Channel) error {
+	return fmt.Errorf("%w of %s, or just another one", sfu.ErrNobodyHolds, channel.ID())
+}
+
+// clearGrant takes a grant back, for a reason that is clean. done is called when it is.
+func (g *Gateway) clearGrant(
+	ctx context.Context, by auth.Identity, channel *sfu.Channel, grant sfu.FloorGrant, reason string, done func(),
+) error {
+	node, elsewhere := g.others.find(grant.UserID)
+	if !elsewhere {
+		return g.clearGrantHere(ctx, by, channel, grant, reason, done)
+	}
+	_, err := g.others.ask(ctx, node, deed{
+		Op: protocol.OpFloorClear, By: by, UserID: grant.UserID, ChannelID: channel.ID(), Grant: grant.ID, Reason: reason,
+	})
+	if err == nil {
+		done()
+	}
+	return err
+}
+
+// clearGrantHere is clearGrant of somebody on this node.
+func (g *Gateway) clearGrantHere(
+	ctx context.Context, by auth.Identity, channel *sfu.Channel, grant sfu.FloorGrant, reason string, done func(),
+) error {
+	holder := g.users.Get(grant.UserID)
+	if holder == nil {
+		return noHolder(channel) // just gone, and with it the floor
+	}
+	if err := mayAct(by, holder.who(), channel); err != nil {
 		return err
 	}
-	revoked := channel.RevokeFloor(by.UserID, from, func() { done(reason) })
+	revoked, err := channel.RevokeFloor(ctx, by.UserID, []sfu.FloorGrant{grant}, done)
 	if len(revoked) == 0 {
-		if channel.Info().Mode != sfu.ModePTT {
-			return fmt.Errorf("%w of %s: there all talk at once", sfu.ErrNobodyHolds, channel.ID())
-		}
-		return fmt.Errorf("%w of %s, or just another one", sfu.ErrNobodyHolds, channel.ID())
+		return cmp.Or(err, noHolder(channel))
 	}
-	for _, grant := range revoked {
-		holder := holders[grant.UserID]
-		g.note(ctx, by, target{who: holder.who(), session: holder}, store.Deed{
-			Action: people.ActionFloor, ChannelID: channel.ID(), Reason: reason,
-		})
-	}
+	g.note(ctx, by, target{who: holder.who(), session: holder}, store.Deed{
+		Action: people.ActionFloor, ChannelID: channel.ID(), Reason: reason,
+	})
 	return nil
+}
+
+// clearGrantOf takes back what somebody of this node's has, as another node asks.
+func (g *Gateway) clearGrantOf(ctx context.Context, d deed) error {
+	channel, err := g.channels.Get(d.ChannelID)
+	if err != nil {
+		return err
+	}
+	for _, grant := range channel.Holders() {
+		if grant.ID == d.Grant && grant.UserID == d.UserID {
+			return g.clearGrantHere(ctx, d.By, channel, grant, d.Reason, func() {})
+		}
+	}
+	return noHolder(channel)
 }
 
 // wireFloor is a channel's floor as the user is told of it, who is a member; nil where people do not talk by turns. It takes no lock.
@@ -219,6 +267,7 @@ func (n *notifier) wireFloorEvent(event sfu.Event) (protocol.Op, any) {
 	case sfu.FloorRevoked:
 		told := protocol.FloorRevoke{ChannelID: e.ChannelID, GrantID: e.ID, Cause: revokedCause(e.Cause), ByID: e.By, Over: e.Over}
 		told.GraceMS = int64((e.Grace + time.Millisecond - 1) / time.Millisecond) // 0 would say that it is over
+		told.ByName = e.ByName
 		if by := n.gw.users.Get(e.By); by != nil {
 			told.ByName = by.name
 		}
@@ -244,6 +293,8 @@ func revokedCause(cause floor.Cause) protocol.FloorCause {
 		return protocol.FloorModerator
 	case floor.CauseSilent:
 		return protocol.FloorSilent
+	case floor.CauseLost:
+		return protocol.FloorLost
 	default:
 		return protocol.FloorForbidden
 	}

@@ -220,4 +220,7 @@ func (r *roll) member(id NodeID) bool {
 }
 
 // quorum reports whether most of those that there should be are there.
-func (r *roll) quorum() bool { return 2*(1+len(r.alive)) > len(r.expected) }
+func (r *roll) quorum() bool { return r.most(1 + len(r.alive)) }
+
+// most reports whether so many are most of those that there should be.
+func (r *roll) most(count int) bool { return 2*count > len(r.expected) }

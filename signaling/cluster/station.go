@@ -161,6 +161,9 @@ func (s *station) Quorum() bool {
 	return s.roll.quorum()
 }
 
+// Most is part of Members.
+func (s *station) Most(count int) bool { return s.roll.most(count) }
+
 // Refused returns who was refused, the oldest first.
 func (s *station) Refused() []Refused {
 	s.mu.Lock()

@@ -14,6 +14,8 @@ const (
 	SubjectModerate = "moderate"
 	// SubjectAdmin asks a node for what an operator wants to see of it.
 	SubjectAdmin = "admin"
+	// SubjectFloor carries whom nodes see, and what is asked for and decided where people talk by turns.
+	SubjectFloor = "floor"
 	// SubjectRelay carries what the ends of a media link tell each other.
 	SubjectRelay = "relay"
 	// SubjectBackup asks for a copy of what a node remembers.

@@ -31,7 +31,6 @@ const (
 	CodeMuted            ErrorCode = 2006
 	CodeOwnsTooMany      ErrorCode = 2007
 	CodeChannelNameTaken ErrorCode = 2008
-	CodeElsewhere        ErrorCode = 2009
 	CodeNegotiating      ErrorCode = 2010
 
 	CodeEmptyMessage     ErrorCode = 3000
@@ -101,8 +100,6 @@ func (c ErrorCode) String() string {
 		return "channel name taken"
 	case CodeOwnsTooMany:
 		return "too many channels of your own"
-	case CodeElsewhere:
-		return "on another node"
 	case CodeNegotiating:
 		return "negotiation in progress"
 	case CodeEmptyMessage:

@@ -135,7 +135,8 @@ const (
 	FloorPreempted FloorCause = "preempted"
 	FloorModerator FloorCause = "moderator"
 	FloorSilent    FloorCause = "no_ping"
-	FloorForbidden FloorCause = "forbidden" // muted, or the channel gives no floor any more
+	FloorLost      FloorCause = "unreachable" // who decides is another node, or cannot be reached
+	FloorForbidden FloorCause = "forbidden"   // muted, or the channel gives no floor any more
 )
 
 // Causes of FLOOR_DENY.

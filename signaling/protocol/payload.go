@@ -500,8 +500,6 @@ type Error struct {
 	Reason string    `json:"reason"`
 	// RetryAfterMS, when set, is how long to wait before trying again, in milliseconds.
 	RetryAfterMS int64 `json:"retry_after_ms,omitempty"`
-	// URL, with CodeElsewhere, is where the page is of the node on which it may be; empty when that is not known.
-	URL string `json:"url,omitempty"`
 }
 
 // Error makes the payload usable as a Go error on the client's side.

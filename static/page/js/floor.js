@@ -247,7 +247,8 @@ export class Floor extends Store {
   #refuse(err) {
     const code = err instanceof RequestError ? err.code : 0;
     /** @type {Map<number, string>} */
-    const causes = new Map([[ErrorCode.FLOOR_DENIED, 'busy'], [ErrorCode.FLOOR_QUEUE_FULL, 'queue_full'], [ErrorCode.RATE_LIMITED, 'often']]);
+    const causes = new Map([[ErrorCode.FLOOR_DENIED, 'busy'], [ErrorCode.FLOOR_QUEUE_FULL, 'queue_full'], [ErrorCode.RATE_LIMITED, 'often'],
+      [ErrorCode.UNSETTLED, 'unsettled']]);
     this.#end('denied', causes.get(code) ?? 'failed');
     this.changed();
   }

@@ -519,6 +519,7 @@ const phrases = {
     timeUp: 'Your time is up',
     preempted: 'Somebody more urgent talks',
     lostSight: 'The server lost sight of you',
+    unreachable: 'The servers do not reach each other: try again in a moment',
     forbidden: 'You may not talk now',
     busy: 'You cannot talk now',
     queueFull: 'Too many wait already',

@@ -412,6 +412,7 @@ const phrases = {
     timeUp: '발언 시간이 끝났어요',
     preempted: '더 급한 사람이 말하고 있어요',
     lostSight: '서버와 연결이 끊겼어요',
+    unreachable: '서버끼리 연결이 끊겼어요. 잠시 후 다시 시도해 주세요',
     forbidden: '지금은 말할 수 없어요',
     busy: '지금은 말할 수 없어요',
     queueFull: '기다리는 사람이 너무 많아요',

@@ -10,6 +10,7 @@ const CUT = {
   too_long: phrases.floor.timeUp,
   preempted: phrases.floor.preempted,
   no_ping: phrases.floor.lostSight,
+  unreachable: phrases.floor.unreachable,
   forbidden: phrases.floor.forbidden,
 };
 
@@ -19,6 +20,7 @@ const DENIED = {
   queue_full: phrases.floor.queueFull,
   often: phrases.floor.often,
   ended: phrases.floor.ended,
+  unsettled: phrases.floor.unreachable,
 };
 
 /**

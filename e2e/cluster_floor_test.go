@@ -1,0 +1,110 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/signaling/cluster"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+)
+
+// startRadio starts nodes with a lobby and a radio, where one talks at a time, and need not hurry.
+func startRadio(t *testing.T, names ...string) *nodes {
+	t.Helper()
+	return startNodes(t, names, func(c *app.Config) {
+		c.Channels = []string{app.DefaultChannel, app.DefaultRadio}
+		c.Floor.Talk, c.Floor.PingTimeout = 5*time.Minute, time.Minute
+	})
+}
+
+// arbiter returns which of the nodes decides about the radio's floor, and which does not.
+func (n *nodes) arbiter() (arbiter, other int) {
+	all := make([]cluster.Node, len(n.all))
+	for i := range all {
+		all[i].ID.Name = n.names[i]
+	}
+	home, _ := cluster.Home("radio", all)
+	for i := range all {
+		if all[i].ID.Name == home.ID.Name {
+			arbiter = i
+		} else {
+			other = i
+		}
+	}
+	return arbiter, other
+}
+
+func (c *raw) untilTaken(userID string) protocol.FloorTaken {
+	c.t.Helper()
+	return until(c, protocol.OpFloorTaken, userID+" has the floor", func(e protocol.FloorTaken) bool { return e.UserID == userID })
+}
+
+func (c *raw) untilIdle() {
+	c.t.Helper()
+	until(c, protocol.OpFloorIdle, "the floor is idle", func(protocol.FloorIdle) bool { return true })
+}
+
+// On whatever node they are, people talk by turns: one floor, one queue, priorities, and moderators.
+func TestClusterFloor(t *testing.T) {
+	verifyNoLeaks(t)
+	n := startRadio(t, "n1", "n2", "n3")
+	root, ben, cy := identifyAs(t, n.all[0], "root", true), identifyAs(t, n.all[1], "ben", false), identifyAs(t, n.all[2], "cy", false)
+	for i, c := range []*raw{root, ben, cy} {
+		c.joinChannel("radio")
+		c.untilCount("radio", i+1)
+	}
+	got := ben.press(protocol.FloorRequest{})
+	require.Equal(t, protocol.FloorRequestGranted, got.State)
+	granted := until(ben, protocol.OpFloorGranted, "ben's grant", func(protocol.FloorGranted) bool { return true })
+	require.Equal(t, got.GrantID, granted.GrantID)
+	require.InDelta(t, 300_000, *granted.LeftMS, 60_000)
+	for _, c := range []*raw{root, cy} {
+		taken := c.untilTaken("ben")
+		require.Equal(t, "ben", taken.Name)
+		require.InDelta(t, granted.Since, taken.Since, 5_000)
+	}
+
+	// One queue, in their order; who comes late finds it so.
+	require.Equal(t, 1, cy.press(protocol.FloorRequest{}).Position)
+	dan := identifyAs(t, n.all[0], "dan", false)
+	joined := dan.joinChannel("radio")
+	require.Equal(t, "ben", joined.Floor.Holder.UserID)
+	require.Equal(t, 1, joined.Floor.Waiting)
+	require.Equal(t, 2, dan.press(protocol.FloorRequest{}).Position)
+	dan.fails(protocol.OpFloorRelease, protocol.FloorRef{GrantID: got.GrantID}, protocol.CodeNotHolder)
+	var pong protocol.FloorPong
+	ben.reply(protocol.OpFloorPing, protocol.FloorRef{GrantID: got.GrantID}, protocol.OpFloorPong, &pong)
+	require.InDelta(t, 300_000, *pong.LeftMS, 60_000)
+	ben.released()
+	next := until(cy, protocol.OpFloorGranted, "cy's turn", func(protocol.FloorGranted) bool { return true })
+	ben.untilTaken("cy")
+	ben.fails(protocol.OpFloorPing, protocol.FloorRef{GrantID: got.GrantID}, protocol.CodeNotHolder)
+	require.Equal(t, 1, until(dan, protocol.OpFloorQueue, "dan moves up", func(protocol.FloorQueuePosInfo) bool { return true }).Position)
+
+	// Priority is for who may, and takes it away.
+	require.Equal(t, 2, ben.press(protocol.FloorRequest{Priority: 99}).Position, "ben may ask with none")
+	require.Equal(t, protocol.FloorRequestGranted, root.press(protocol.FloorRequest{Priority: 7}).State)
+	revoked := until(cy, protocol.OpFloorRevoke, "cy is cut", func(protocol.FloorRevoke) bool { return true })
+	require.Equal(t, protocol.FloorRevoke{ChannelID: "radio", GrantID: next.GrantID, Cause: protocol.FloorPreempted}, revoked)
+	cy.untilTaken("root")
+	root.released()
+	until(dan, protocol.OpFloorGranted, "dan's turn", func(protocol.FloorGranted) bool { return true })
+	root.untilTaken("dan")
+
+	// Muting gives the floor away, and ben is next, whom a moderator on another node cuts.
+	dan.ack(protocol.OpVoiceState, protocol.VoiceState{SelfMute: new(true)}, nil)
+	until(dan, protocol.OpFloorRevoke, "dan is cut", func(e protocol.FloorRevoke) bool { return e.Cause == protocol.FloorForbidden })
+	root.untilTaken("ben")
+	cy.fails(protocol.OpFloorClear, protocol.FloorClear{ChannelID: "radio"}, protocol.CodeAccessDenied)
+	root.ack(protocol.OpFloorClear, protocol.FloorClear{ChannelID: "radio"}, nil)
+	cut := until(ben, protocol.OpFloorRevoke, "ben is cut", func(protocol.FloorRevoke) bool { return true })
+	require.Equal(t, protocol.FloorModerator, cut.Cause)
+	require.Equal(t, "root", cut.ByName)
+	for _, c := range []*raw{root, ben, cy} {
+		c.untilIdle()
+	}
+	root.fails(protocol.OpFloorClear, protocol.FloorClear{ChannelID: "radio"}, protocol.CodeNotHolder)
+}
