@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -122,6 +123,7 @@ func address(path string, query url.Values) string {
 // keepReaders says how many readers there are, and for how long they are kept with what they remember of the file.
 func keepReaders(db *sql.DB) {
 	const idle = 30 * time.Second
+	readers := min(max(runtime.GOMAXPROCS(0), leastReaders), mostReaders)
 	db.SetMaxOpenConns(readers)
 	db.SetMaxIdleConns(readers)
 	db.SetConnMaxIdleTime(idle)

@@ -25,7 +25,7 @@ func (m *memory) resident(b *testing.B) {
 		b.Skip("wants Linux")
 	}
 	cmd := exec.CommandContext(b.Context(), os.Args[0], "-test.run=^TestRoleReader$")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s", residentEnv, m.size, m.path))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s", residentEnv, m.size, m.path), "GOGC=50") // as the server has it
 	said, err := cmd.Output()
 	require.NoError(b, err, "%s", said)
 	var opened, reading, after float64

@@ -20,8 +20,9 @@ const (
 	// pace is how long after the last transaction the next begins at the earliest. Each costs as much as many messages do, so that
 	// where many write they are gathered, and who writes alone does not wait.
 	pace = 2 * time.Millisecond
-	// readers is how many connections read at the same time.
-	readers = 4
+	// mostReaders is how many connections read at the same time at most: one a processor, since each keeps most of a megabyte and questions are
+	// answered out of the system's cache. leastReaders has a short question not wait for a long one.
+	mostReaders, leastReaders = 4, 2
 )
 
 // Store is an open memory. Make one with Open and end it with Close.
