@@ -95,6 +95,7 @@ func (c *Channel) followModeLocked(now time.Time) {
 		c.air = nil
 		c.board.takeTurns(false)
 	}
+	c.attendLocked()
 	if len(c.board.legs) > 0 {
 		c.rouse() // who is heard may be another one
 		c.tellSlotsLocked(c.board.settle(now), nil)

@@ -120,6 +120,7 @@ type Channel struct {
 	air        *air      // nil but where one talks at a time
 	emptySince time.Time // of the monotonic clock; good while the roster is empty
 	note       any       // OnJoined's own
+	attended   bool      // see attendLocked
 }
 
 // Member is somebody in a channel, from Join until Leave. It is a handle: once the
@@ -229,6 +230,7 @@ func (c *Channel) enter(m *Member, req *JoinRequest) error {
 	m.leg.name, m.leg.scanner = m.self.name, m.scanner
 	m.leg.listener.Subscribe(req.Pin, req.Exclude)
 	c.succeedLocked(m.self.userID, m.leg)
+	c.attendLocked()
 	if m.self.talker {
 		m.peer.OnSpeech(c.rouse)
 	}
@@ -278,6 +280,7 @@ func (m *Member) depart(cause LeaveCause) bool {
 	if m.leg != nil {
 		c.unplugLocked(m.leg)
 	}
+	c.attendLocked()
 	c.goOnLocked(m.self.userID)
 	c.silenceLocked(m.self) // when nothing is told of its slots any more
 	defer contain(c.hub.journal, "assigning slots")

@@ -86,7 +86,7 @@ func (s *switchboard) resize(l *leg, slots []peer.Slot) {
 // followScanners notes who is to be told what they hear of other channels, and gives back the slots of those who listen to none any more.
 func (s *switchboard) followScanners() {
 	s.unsaid.Store(false) // before looking: what comes later is looked at again
-	for _, l := range s.legs {
+	for _, l := range s.near {
 		if l.scanner == nil || !l.scanner.untold.Swap(false) {
 			continue
 		}

@@ -195,6 +195,7 @@ func (c *Channel) tap(t *station, slots []peer.Slot, exclude []string) bool {
 	}
 	t.title = c.roster.channel.Name
 	t.leg = c.board.tap(t, slots, exclude)
+	c.attendLocked()
 	c.tellSlotsLocked(c.board.settle(time.Now()), nil)
 	return true
 }
@@ -210,6 +211,7 @@ func (c *Channel) withEar(t *station, do func(*leg)) {
 	defer c.mu.Unlock()
 	if slices.Contains(c.board.ears, t.leg) {
 		do(t.leg)
+		c.attendLocked()
 		c.tellSlotsLocked(c.board.settle(time.Now()), nil)
 	}
 }

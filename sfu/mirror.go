@@ -135,13 +135,41 @@ func (c *Channel) followVoiceLocked(was, is *occupant) {
 	}
 }
 
-// voiceLocked has somebody of another node be heard, if there is something to hear.
+// attendLocked has those of other nodes be heard from when somebody here can hear them on, until nobody can any more: most channels of many nodes have
+// nobody here. Where one talks at a time they always are, since who has the floor is among them.
+func (c *Channel) attendLocked() {
+	attended := len(c.board.near) > 0 || len(c.board.ears) > 0 || c.air != nil
+	if attended == c.attended {
+		return
+	}
+	c.attended = attended
+	if c.roster.elsewhere == 0 && len(c.roster.hidden) == 0 {
+		return
+	}
+	for _, p := range c.roster.order {
+		if attended {
+			c.voiceLocked(p)
+		} else {
+			c.hushLocked(p)
+		}
+	}
+	if attended {
+		return
+	}
+	for _, hidden := range c.roster.hidden {
+		for _, p := range hidden {
+			c.hushLocked(p)
+		}
+	}
+}
+
+// voiceLocked has somebody of another node be heard, if there is something to hear, and somebody to hear it.
 func (c *Channel) voiceLocked(p *occupant) {
 	if p.leg != nil { // was heard in the place of one who has gone
 		c.board.permit(p.leg, p.talks(), false)
 		return
 	}
-	if p.here() || !p.talker || c.hub.voices == nil {
+	if p.here() || !p.talker || !c.attended || c.hub.voices == nil {
 		return
 	}
 	if voice := c.hub.voices(p.node, c.id, p.userID); voice != nil {

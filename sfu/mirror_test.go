@@ -415,3 +415,41 @@ func TestMutedAtBoth(t *testing.T) {
 	before.talk()
 	require.Empty(t, ear.hears()[0])
 }
+
+// Those of other nodes have a voice here while somebody is here who can hear them: as a member, or listening in. Where one talks at a time they always have.
+func TestVoicesOnlyForListeners(t *testing.T) {
+	c, _, _ := newSpreadChannel(t, 10)
+	there := make(map[string]bool)
+	c.hub.voices = func(_, _, userID string) Voice {
+		there[userID] = true
+		return &echo{forward.NewSource(), speaker.NewMeter(time.Now())}
+	}
+	c.hub.hush = func(_, _, userID string) { delete(there, userID) }
+	for _, id := range []string{"bob", "cid"} {
+		c.PutMirror(Mirror{Node: "n1", Rank: 1, MemberInfo: MemberInfo{UserID: id, Name: id, Talker: true}})
+	}
+	require.Empty(t, there, "nobody is here")
+	ada := join(t, c, "ada", newConn(t, 1, 2))
+	require.Len(t, there, 2)
+	c.PutMirror(Mirror{Node: "n1", Rank: 1, MemberInfo: MemberInfo{UserID: "dan", Name: "Dan", Talker: true}})
+	require.Len(t, there, 3)
+	ada.Leave(LeaveLeft)
+	require.Empty(t, there)
+
+	other, err := c.hub.Create(ChannelSpec{ID: "other", Settings: Settings{Name: "Other"}}, time.Now(), func() error { return nil })
+	require.NoError(t, err)
+	o, err := c.hub.Get(other.ID)
+	require.NoError(t, err)
+	ada = join(t, o, "ada", newConn(t, 2, 2))
+	require.NoError(t, ada.Listen(ListenRequest{Channels: []*Channel{c}, Slots: 1}, func(Listening) {}))
+	require.Len(t, there, 3, "she listens in")
+	require.NoError(t, ada.Listen(ListenRequest{}, func(Listening) {}))
+	require.Empty(t, there)
+
+	_, err = c.hub.Update(c, func(s *Settings) { s.Mode = ModePTT }, "", func() error { return nil })
+	require.NoError(t, err)
+	require.Len(t, there, 3)
+	_, err = c.hub.Update(c, func(s *Settings) { s.Mode = ModeConference }, "", func() error { return nil })
+	require.NoError(t, err)
+	require.Empty(t, there)
+}

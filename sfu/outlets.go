@@ -31,7 +31,7 @@ type outlet struct {
 	to        Outlet
 	channelID string
 	listener  *speaker.Listener
-	lines     map[*leg]*forward.Slot // of all who talk here
+	lines     map[*leg]*forward.Slot // of all here who ever were let talk: ready before they do
 	on        []*leg                 // who is carried
 }
 
@@ -94,7 +94,7 @@ func (s *switchboard) feed(channelID string, to Outlet, slots int, pins []string
 		at = len(s.list)
 		o := &outlet{to: to, channelID: channelID, listener: s.room.NewNear(0), lines: make(map[*leg]*forward.Slot)}
 		s.list = append(s.list, o)
-		for _, l := range s.legs {
+		for _, l := range s.near {
 			o.carry(l)
 		}
 		s.room.Measure(now) // who speaks by now is to be known
@@ -106,7 +106,7 @@ func (s *switchboard) feed(channelID string, to Outlet, slots int, pins []string
 	o.listener.Subscribe(pins, nil)
 }
 
-// carry has the outlets have a line for somebody who talks here.
+// carry has the outlets have a line for somebody here who is let talk.
 func (s *switchboard) carry(l *leg) {
 	for _, o := range s.list {
 		o.carry(l)
@@ -114,7 +114,7 @@ func (s *switchboard) carry(l *leg) {
 }
 
 func (o *outlet) carry(l *leg) {
-	if l.talker == nil || l.elsewhere {
+	if l.talker == nil || l.elsewhere || !l.talks || o.lines[l] != nil {
 		return
 	}
 	if slot := o.to.Line(o.channelID, l.userID); slot != nil {
@@ -222,8 +222,8 @@ func (s *switchboard) want() {
 	s.stale = false
 	n := 0
 	var pins []string
-	for _, l := range s.legs {
-		if l.elsewhere || !l.hears || len(l.slots) == 0 {
+	for _, l := range s.near {
+		if !l.hears || len(l.slots) == 0 {
 			continue
 		}
 		n = max(n, len(l.slots))
@@ -246,5 +246,5 @@ func (s *switchboard) want() {
 
 // isHere reports whether somebody is a member of this node, of whom no other has to be asked.
 func (s *switchboard) isHere(userID string) bool {
-	return slices.ContainsFunc(s.legs, func(l *leg) bool { return l.userID == userID && !l.elsewhere })
+	return slices.ContainsFunc(s.near, func(l *leg) bool { return l.userID == userID })
 }

@@ -118,6 +118,25 @@ func TestLoudestAreCarriedToOtherNodes(t *testing.T) {
 	require.Equal(t, 2, c.channel.Relayed())
 }
 
+// TestWhoIsMutedHasNoLine: most of a large channel never talk. Who may has one from then on, and is carried at once.
+func TestWhoIsMutedHasNoLine(t *testing.T) {
+	c := newMeeting(t, nil, "ann", "bob")
+	muted, talks := true, false
+	c.members["bob"].SetVoiceState(&muted, nil, nil)
+	there := newNode(t)
+	require.True(t, c.channel.hub.Feed("lobby", there, 2, nil))
+	require.Len(t, there.lines, 1)
+	require.Equal(t, 1, c.channel.Relayed())
+	c.members["bob"].SetVoiceState(&talks, nil, nil)
+	require.Equal(t, 2, c.channel.Relayed())
+	c.say(time.Second, map[string]speaker.Level{"bob": 30})
+	require.Equal(t, map[string]int{"bob": 50}, there.hears())
+	c.members["bob"].SetVoiceState(&muted, nil, nil)
+	require.Len(t, there.lines, 2, "it stays ready")
+	c.members["bob"].Leave(LeaveLeft)
+	require.Equal(t, []string{"bob"}, there.freed)
+}
+
 // TestPinnedAreCarriedBesideTheLoudest: and nothing of what another node sent.
 func TestPinnedAreCarriedBesideTheLoudest(t *testing.T) {
 	c := newMeeting(t, func(cfg *HubConfig) {

@@ -27,6 +27,7 @@ const (
 type switchboard struct {
 	room    speaker.Room
 	legs    []*leg                   // as they were plugged in
+	near    []*leg                   // those of this node's members, likewise: of a large channel on many nodes few, and only they hear
 	ears    []*leg                   // of those who listen without being in the channel; likewise
 	outlets                          // to other nodes
 	heard   map[*speaker.Talker]*leg // who has a microphone
@@ -74,11 +75,10 @@ func (s *switchboard) plug(userID string, conn Conn, slots []peer.Slot, talks, h
 	l.wire(len(slots))
 	if conn.Talker() {
 		s.enroll(l, s.room.Add(userID, conn.Meter()))
-		s.carry(l)
 	}
 	l.listener = s.room.NewListener(len(l.slots), l.talker)
 	l.untold = s.lines != nil && len(l.slots) > 0
-	s.legs = append(s.legs, l)
+	s.legs, s.near = append(s.legs, l), append(s.near, l)
 	s.permit(l, talks, hears)
 	return l
 }
@@ -112,7 +112,8 @@ func (l *leg) wire(slots int) {
 // unplug takes a leg out; the next settle gives its place to others. A leg that is out
 // already it leaves alone.
 func (s *switchboard) unplug(l *leg) {
-	s.legs = slices.DeleteFunc(s.legs, func(o *leg) bool { return o == l })
+	is := func(o *leg) bool { return o == l }
+	s.legs, s.near = slices.DeleteFunc(s.legs, is), slices.DeleteFunc(s.near, is)
 	if l.talker != nil {
 		s.room.Remove(l.talker)
 		delete(s.heard, l.talker)
@@ -139,6 +140,7 @@ func (s *switchboard) permit(l *leg, talks, hears bool) {
 	l.talks, l.hears = talks, hears
 	l.source.SetMuted(!talks)
 	s.turn(l)
+	s.carry(l)
 	if l.elder != nil {
 		s.permit(l.elder, talks, false)
 	}
@@ -188,7 +190,7 @@ func (s *switchboard) settle(now time.Time) []*leg {
 	if s.unsaid.Load() {
 		s.followScanners()
 	}
-	for _, l := range s.legs {
+	for _, l := range s.near {
 		if s.sel(l, now) || l.untold {
 			l.untold = false
 			outdated = append(outdated, l)
@@ -223,7 +225,7 @@ func (s *switchboard) measure(now time.Time) []*speaker.Talker {
 
 // outdate notes that those who have the talker on a slot know it by another SSRC.
 func (s *switchboard) outdate(talker *speaker.Talker) {
-	for _, l := range s.legs {
+	for _, l := range s.near {
 		for i := range l.slots {
 			l.untold = l.untold || s.on(l, i) == s.heard[talker]
 		}
@@ -277,7 +279,7 @@ type turn struct {
 // packets it takes its scanner says.
 func (s *switchboard) connect(now time.Time) {
 	var turns []turn
-	for _, l := range s.legs {
+	for _, l := range s.near {
 		for i := range l.slots {
 			source := s.source(l, i)
 			if l.connected[i] == source {
@@ -341,7 +343,7 @@ func (s *switchboard) fanOut() {
 		return
 	}
 	fanOuts := make(map[*forward.Source][]*forward.Slot, len(s.moved))
-	for _, legs := range [...][]*leg{s.legs, s.ears} {
+	for _, legs := range [...][]*leg{s.near, s.ears} {
 		for _, l := range legs {
 			for i, source := range l.connected {
 				if _, moved := s.moved[source]; moved {

@@ -271,13 +271,13 @@ func (s *Simulated) arrive(from string, r *road, d delivery) {
 	d.run(n)
 }
 
-// broadcast has something arrive at all others.
-func (s *Simulated) broadcast(n *SimulatedNode, size int, run func(*SimulatedNode)) {
+// broadcast has something arrive at all others that listen to it.
+func (s *Simulated) broadcast(n *SimulatedNode, subject string, size int, run func(*SimulatedNode)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range s.names {
-		if other := s.nodes[name]; other != nil && other != n {
-			n.count(size)
+		if other := s.nodes[name]; other != nil && other != n && (subject == subjectBeats || other.listens(subject)) {
+			n.count(subject, size)
 			s.sendLocked(n.Self().Name, delivery{other.Self(), run})
 		}
 	}

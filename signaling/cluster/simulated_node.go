@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"strings"
 	"sync"
 	"time"
 )
@@ -15,8 +16,8 @@ type SimulatedNode struct {
 	mu     sync.Mutex // guards all below; nothing is taken under it
 	status Status
 	beats  uint64
-	sent   Traffic
-	soon   bool // that tell is due
+	sent   map[string]Traffic // by subject
+	soon   bool               // that tell is due
 }
 
 // tellSoon has the queue emptied when the clock goes on.
@@ -51,10 +52,27 @@ func (n *SimulatedNode) Say(status Status) {
 }
 
 // Sent returns how much the node said, beats and answers too.
-func (n *SimulatedNode) Sent() Traffic {
+func (n *SimulatedNode) Sent() (all Traffic) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.sent
+	for _, t := range n.sent {
+		all.Messages += t.Messages
+		all.Bytes += t.Bytes
+	}
+	return all
+}
+
+// SentOn returns how much of that it said on subjects that begin so; beats are "lc.beats".
+func (n *SimulatedNode) SentOn(prefix string) (all Traffic) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for subject, t := range n.sent {
+		if strings.HasPrefix(subject, prefix) {
+			all.Messages += t.Messages
+			all.Bytes += t.Bytes
+		}
+	}
+	return all
 }
 
 // Nodes is part of Members.
@@ -94,14 +112,16 @@ func (n *SimulatedNode) sayThatItIsThere(now time.Time, leaving bool) {
 		Protocol: Protocol, Name: n.Self().Name, Boot: n.Self().Boot, Number: n.beats, At: now.UnixMilli(), Leaving: leaving, Status: n.status,
 	}
 	n.mu.Unlock()
-	n.net.broadcast(n, len(b.encode()), func(o *SimulatedNode) { o.hear(o.net.Now(), &b) })
+	n.net.broadcast(n, subjectBeats, len(b.encode()), func(o *SimulatedNode) { o.hear(o.net.Now(), &b) })
 }
 
-func (n *SimulatedNode) count(size int) {
+func (n *SimulatedNode) count(subject string, size int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.sent.Messages++
-	n.sent.Bytes += size
+	if n.sent == nil {
+		n.sent = make(map[string]Traffic)
+	}
+	n.sent[subject] = Traffic{n.sent[subject].Messages + 1, n.sent[subject].Bytes + size}
 }
 
 // Publish is part of Bus.
@@ -113,7 +133,7 @@ func (n *SimulatedNode) Publish(subject string, data []byte) error {
 		return ErrClosed
 	}
 	data = bytes.Clone(data)
-	n.net.broadcast(n, len(data), func(o *SimulatedNode) { o.arrive(n.Self(), subject, data) })
+	n.net.broadcast(n, subject, len(data), func(o *SimulatedNode) { o.arrive(n.Self(), subject, data) })
 	return nil
 }
 
@@ -133,12 +153,12 @@ func (n *SimulatedNode) Request(ctx context.Context, to NodeID, subject string, 
 	}
 	back := make(chan outcome, 1)
 	from := n.Self()
-	n.count(len(data))
+	n.count(subject, len(data))
 	data = bytes.Clone(data)
 	n.net.send(from.Name, delivery{to, func(o *SimulatedNode) {
 		go func() {
 			answer, err := o.answered(asking, from, subject, data)
-			o.count(len(answer))
+			o.count(subject, len(answer))
 			o.net.send(to.Name, delivery{from, func(*SimulatedNode) { back <- outcome{answer, carried(err)} }})
 		}()
 	}})

@@ -88,6 +88,13 @@ func (s *station) Subscribe(subject string, receive func(from NodeID, data []byt
 	}, nil
 }
 
+// listens reports whether anything is called for what is published on a subject.
+func (s *station) listens(subject string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.listeners[subject]) > 0
+}
+
 // Answer is part of Bus.
 func (s *station) Answer(
 	subject string, handle func(ctx context.Context, from NodeID, data []byte) ([]byte, error),

@@ -5,7 +5,8 @@ import "fmt"
 // The subjects of what nodes say to each other. On the wire each has "lc.", the version of the cluster protocol and a dot in front,
 // but for the beats, which nodes of all versions understand.
 const (
-	// SubjectMembers carries the changes of a node's own people in channels, numbered; SubjectSnapshot asks for all of them.
+	// SubjectMembers carries the changes of a node's own people in channels, numbered; SubjectSnapshot, a dot and a boot id asks that node for
+	// all of them, or tells it all of another's.
 	SubjectMembers  = "members"
 	SubjectSnapshot = "members.all"
 	// SubjectChat carries what was said to who is here now.

@@ -51,8 +51,8 @@ func New(bus cluster.Bus, node Node, now func() time.Time) *Exchange {
 // Start begins to listen to the others.
 func (x *Exchange) Start(members cluster.Members) error {
 	for subject, receive := range map[string]func(cluster.NodeID, []byte){
-		cluster.SubjectMembers:  x.hear,
-		cluster.SubjectSnapshot: x.snapshot,
+		cluster.SubjectMembers:        x.hear,
+		snapshotSubject(x.bus.Self()): x.snapshot,
 	} {
 		cancel, err := x.bus.Subscribe(subject, receive)
 		if err != nil {
@@ -72,6 +72,10 @@ func (x *Exchange) Close() {
 	}
 	x.cancels = nil
 }
+
+// snapshotSubject is what a start of a node listens to: it is asked there for all, and told there what it asked for. So that costs the two of
+// them something, and no others.
+func snapshotSubject(id cluster.NodeID) string { return cluster.SubjectSnapshot + "." + id.Boot }
 
 // Key names a start of a node to package sfu.
 func Key(id cluster.NodeID) string { return id.Name + "/" + id.Boot }
@@ -217,7 +221,7 @@ func (x *Exchange) ChannelMade(id string) {
 	}
 	for _, p := range x.others {
 		for _, m := range p.channels[id].members {
-			c.PutMirror(m)
+			c.PutMirror(*m)
 		}
 		if speakers := p.channels[id].speakers; len(speakers) > 0 && p.died.IsZero() {
 			c.MirrorSpeakers(p.key, speakers)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 )
 
 // agree is how long the nodes may take until they agree again, once nothing is in their way.
@@ -255,4 +256,22 @@ func TestNonsense(t *testing.T) {
 	a.join("ann", "attic")
 	w.pass(agree)
 	require.Empty(t, w.disagreement())
+}
+
+// Who appears is told all by each of the others, and they tell each other nothing.
+func TestSnapshotsGoToWhoAsks(t *testing.T) {
+	w := newTown(t, "a", "b", "c")
+	for _, name := range []string{"a", "c"} {
+		w.houses[name].come("of-" + name)
+		w.houses[name].join("of-"+name, "attic")
+	}
+	w.pass(time.Second)
+	w.kill("b")
+	w.pass(time.Second)
+	before := w.houses["a"].bus.SentOn(cluster.SubjectSnapshot)
+	b := w.start("b")
+	w.pass(time.Second)
+	require.Len(t, b.members("attic"), 2)
+	after := w.houses["a"].bus.SentOn(cluster.SubjectSnapshot)
+	require.LessOrEqual(t, after.Messages, before.Messages+3, "it asks, again until it is known, and is asked")
 }

@@ -1,7 +1,6 @@
 package mirror
 
 import (
-	"bytes"
 	"encoding/json"
 	"time"
 
@@ -34,7 +33,7 @@ type session struct {
 
 // crowd is who is in a channel on a node, and who speaks there.
 type crowd struct {
-	members  map[string]sfu.Mirror
+	members  map[string]*sfu.Mirror
 	speakers []sfu.SpeakerInfo
 }
 
@@ -64,7 +63,7 @@ func (x *Exchange) changed(c cluster.Change) {
 // askLocked asks a node for all.
 func (x *Exchange) askLocked(p *other, now time.Time) {
 	p.asked = now
-	_ = x.bus.Publish(cluster.SubjectSnapshot, encode(snapshot{Ask: p.key})) // asked again soon
+	_ = x.bus.Publish(snapshotSubject(p.id), encode(snapshot{Ask: true})) // asked again soon
 }
 
 // hear takes a change.
@@ -125,17 +124,18 @@ func (x *Exchange) sessionLocked(p *other, i *item) {
 func (x *Exchange) putLocked(p *other, i *item) {
 	m := sfu.Mirror{Node: p.key, Rank: i.Rank, MemberInfo: i.Member.info(i.User)}
 	c := p.channels[i.Channel]
-	if was, ok := c.members[i.User]; ok && was == m {
+	if was := c.members[i.User]; was != nil && *was == m {
 		return
 	}
 	if c.members == nil {
-		c.members = make(map[string]sfu.Mirror)
+		c.members = make(map[string]*sfu.Mirror)
 	}
-	c.members[i.User] = m
+	c.members[i.User] = &m
 	p.channels[i.Channel] = c
 	if channel := x.node.Channel(i.Channel); channel != nil {
-		m.By = i.By
-		channel.PutMirror(m)
+		told := m
+		told.By = i.By
+		channel.PutMirror(told)
 	}
 }
 
@@ -168,19 +168,14 @@ func (x *Exchange) speakLocked(p *other, channelID string, speakers []sfu.Speake
 	}
 }
 
-// snapshot takes a part of all that a node has to say, whoever asked for it, or answers a node that asks.
+// snapshot takes a part of all that a node has to say, or answers a node that asks.
 func (x *Exchange) snapshot(from cluster.NodeID, data []byte) {
-	if x.knows(from) && !bytes.HasPrefix(data, []byte(`{"ask"`)) {
-		return // without reading what may be long
-	}
 	var s snapshot
 	if json.Unmarshal(data, &s) != nil {
 		return
 	}
-	if s.Ask != "" {
-		if s.Ask == Key(x.bus.Self()) {
-			x.own.snapshot()
-		}
+	if s.Ask {
+		x.own.snapshot(from)
 		return
 	}
 	x.mu.Lock()
@@ -201,14 +196,6 @@ func (x *Exchange) snapshot(from cluster.NodeID, data []byte) {
 	}
 	x.replaceLocked(p, p.parts)
 	p.last, p.synced, p.parts, p.came = s.N, true, nil, 0
-}
-
-// knows reports whether nothing is to be learnt from what a node says of all.
-func (x *Exchange) knows(id cluster.NodeID) bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	p := x.others[id]
-	return p == nil || p.synced
 }
 
 // replaceLocked has all that is known of a node be this.

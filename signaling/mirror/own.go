@@ -112,8 +112,8 @@ func (o *own) speak(channelID string, speakers []sfu.SpeakerInfo) {
 // partItems is how many items a part of a snapshot has: with names and ids as long as they may be it is still a message.
 const partItems = 200
 
-// snapshot says all. What is said later comes later.
-func (o *own) snapshot() {
+// snapshot tells a node all. What is said later comes later.
+func (o *own) snapshot(asker cluster.NodeID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var items []item
@@ -132,7 +132,7 @@ func (o *own) snapshot() {
 	for part := range parts {
 		from, to := part*partItems, min((part+1)*partItems, len(items))
 		s := snapshot{N: o.n, Part: part, Of: parts, Items: items[from:to]}
-		if o.bus.Publish(cluster.SubjectSnapshot, encode(s)) != nil {
+		if o.bus.Publish(snapshotSubject(asker), encode(s)) != nil {
 			return // it is asked for again
 		}
 	}

@@ -73,10 +73,10 @@ type talker struct {
 	Level uint8  `json:"l"`
 }
 
-// snapshot is a part of all that a node has to say, which is true after its change N; or it asks another for that.
+// snapshot is a part of all that a node has to say, which is true after its change N; or it asks for that.
 type snapshot struct {
-	// Ask is the start of a node that is asked; then there is nothing else. It stands first.
-	Ask   string `json:"ask,omitempty"`
+	// Ask: there is nothing else.
+	Ask   bool   `json:"ask,omitempty"`
 	N     uint64 `json:"n"`
 	Part  int    `json:"part"` // from 0
 	Of    int    `json:"of"`
