@@ -220,6 +220,10 @@ crash: ## kill a process that writes to the memory, two hundred times: what was 
 cluster: ## kill nodes of three that write to their log, one at a time and a hundred times: nothing acknowledged is gone or twice; KILLS=10 for fewer; takes half an hour
 	LIVECHAT_KILLS='$(or $(KILLS),100)' $(GO) test -v -count=1 -timeout 60m -run '^Test(KilledNodes|LogOnThreeNodes)$$' ./signaling/cluster
 
+.PHONY: scale
+scale: ## 50 nodes and 100,000 people, simulated: what they tell each other, who is carried where, and what limits first; SCALE=10x5000x250x1000 for other nodes x people x channels x in one of them
+	LIVECHAT_SCALE='$(or $(SCALE),1)' $(GO) test -v -count=1 -timeout 30m -run '^TestScale$$' ./signaling/mirror | grep -vE '^=== '
+
 # RNNoise for the page, as this npm package has it. Its files are in the repository, so that nothing is downloaded for a build.
 RNNOISE := @sapphi-red/web-noise-suppressor@0.4.1
 

@@ -1,0 +1,130 @@
+package mirror
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/mini-livechat/mini-livechat/signaling/cluster"
+)
+
+// What a node is taken to have, to say what runs out first; what a packet of voice takes of it is what livechat bench measures, and what it
+// weighs is Opus at 32 kbit/s with the headers of SRTP, UDP and IP.
+const (
+	nodeCores       = 4
+	nodeMemory      = 8 << 30
+	nodeBits        = 1e9
+	linesOfALink    = 16_000
+	packetTime      = 5.5e-6
+	packetBytes     = 80 + 12 + 16 + 28
+	redundantBytes  = 85
+	packetsASecond  = 50
+	bytesOfAMessage = 60 // of NATS, TLS and TCP around each, estimated
+)
+
+// said is what the nodes said to each other, once for each that it was said to.
+type said struct{ changes, snapshots, links, beats cluster.Traffic }
+
+func (l *land) sent() (all said) {
+	for _, s := range l.sites {
+		if s != nil {
+			all.beats = plus(all.beats, s.bus.SentOn("lc.beats"))
+			all.links = plus(all.links, s.bus.SentOn(cluster.SubjectRelay))
+			all.changes = plus(all.changes, s.bus.SentOn(cluster.SubjectMembers))
+			all.snapshots = plus(all.snapshots, s.bus.SentOn(cluster.SubjectSnapshot))
+		}
+	}
+	all.changes = minus(all.changes, all.snapshots) // whose subject begins likewise
+	return all
+}
+
+func plus(a, b cluster.Traffic) cluster.Traffic {
+	return cluster.Traffic{Messages: a.Messages + b.Messages, Bytes: a.Bytes + b.Bytes}
+}
+
+func minus(a, b cluster.Traffic) cluster.Traffic {
+	return cluster.Traffic{Messages: a.Messages - b.Messages, Bytes: a.Bytes - b.Bytes}
+}
+
+func (s said) minus(o said) said {
+	return said{minus(s.changes, o.changes), minus(s.snapshots, o.snapshots), minus(s.links, o.links), minus(s.beats, o.beats)}
+}
+
+// load is what voice there is, at some moments: streams that carry speech, to people and to other nodes, all nodes together.
+type load struct{ looks, people, relayed int }
+
+func (m *load) add(l *land) {
+	m.looks++
+	for _, c := range l.talks {
+		if c.who == nil || c.who.member == nil {
+			continue
+		}
+		m.people += len(l.in[c.channel]) - 1
+		for node, n := range l.on[c.channel] {
+			if n > 0 && node != c.who.node {
+				m.relayed++
+			}
+		}
+	}
+}
+
+// report says what was counted of a steady time.
+func (l *land) report(say func(string, ...any), sent said, took time.Duration, media *load) {
+	nodes, seconds := float64(l.nodes), l.steady.Seconds()
+	each := func(n int) float64 { return float64(n) / nodes / seconds }
+	say("a second and node, of %.0f s in which people stay for %s, mute or unmute themselves every %s, and talk in every %dth channel, %s at a time:",
+		seconds, stay, toggle, talkative, turnTime)
+	all := cluster.Traffic{}
+	for _, row := range []struct {
+		name string
+		t    cluster.Traffic
+	}{{"changes of members and speakers", sent.changes}, {"what links tell each other", sent.links}, {"beats", sent.beats}, {"snapshots", sent.snapshots}} {
+		say("  %-32s %8.0f messages %10.1f KB sent, as many received", row.name, each(row.t.Messages), each(row.t.Bytes)/1e3)
+		all = plus(all, row.t)
+	}
+	say("  %-32s %8.0f messages %10.1f KB", "together", each(all.Messages), each(all.Bytes)/1e3)
+
+	relayed, mostRelayed, mostOfOne, lines, mostLines := 0, 0, 0, 0, 0
+	for _, s := range l.sites {
+		f := s.hub.Figures()
+		relayed, mostRelayed, mostOfOne = relayed+f.Relayed, max(mostRelayed, f.Relayed), max(mostOfOne, f.RelayedMost)
+		n, most := s.lineCount()
+		lines, mostLines = lines+n, max(mostLines, most)
+	}
+	say("streams to other nodes: %.0f of each node on average, %d at most; of one channel at most %d, of %d that it may; lines that are kept ready: %.0f of each node, to one other at most %d",
+		float64(relayed)/nodes, mostRelayed, mostOfOne, hearable*(l.nodes-1), float64(lines)/nodes, mostLines)
+	looks := max(float64(media.looks), 1)
+	toPeople, toNodes := float64(media.people)/looks/nodes*packetsASecond, float64(media.relayed)/looks/nodes*packetsASecond
+	say("voice, of those who talk: %.0f packets a second of each node to its people, %.0f to other nodes, as many from them", toPeople, toNodes)
+	cores := took.Seconds() / seconds / nodes
+	runtime.GC()
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	memory := float64(mem.HeapAlloc) / nodes
+	say("processor: %.4f of a core for each node, the simulation with it; memory: %.1f MB of each node", cores, memory/1e6)
+
+	bits := 8 * (each(all.Bytes) + bytesOfAMessage*each(all.Messages) + toPeople*packetBytes + toNodes*(packetBytes+redundantBytes))
+	limits := []struct {
+		what string
+		part float64
+	}{
+		{fmt.Sprintf("what is told (%d cores)", nodeCores), cores / nodeCores},
+		{fmt.Sprintf("voice (%d cores, %.1f µs a packet)", nodeCores, packetTime*1e6), (toPeople + 2*toNodes) * packetTime / nodeCores},
+		{fmt.Sprintf("memory (%d GB)", nodeMemory>>30), memory / nodeMemory},
+		{"network, one way (1 Gbit/s)", bits / nodeBits},
+		{fmt.Sprintf("lines of a link (%d)", linesOfALink), float64(mostLines) / linesOfALink},
+	}
+	slices.SortFunc(limits, func(a, b struct {
+		what string
+		part float64
+	},
+	) int {
+		return cmp.Compare(b.part, a.part)
+	})
+	say("what limits first:")
+	for _, one := range limits {
+		say("  %-36s %6.2f %%", one.what, one.part*100)
+	}
+}
