@@ -43,14 +43,14 @@ func (t *Talker) SetMuted(muted bool) { t.muted = muted }
 // PassTo says that heir is the same person, at the place to which they go. Who is heard is either of them, but to themselves neither.
 func (t *Talker) PassTo(heir *Talker) { t.heir = heir }
 
-// measure reads the meter.
+// measure reads the meter. That of one who is muted, as most are where there are many, is not looked at.
 func (t *Talker) measure(now time.Time) {
-	r := t.meter.Read(now)
-	t.speaking = r.Speaking && !t.muted
-	t.loud, t.spoke, t.onset = r.Loudness, r.Spoke, r.Onset
 	if t.muted {
-		t.loud = 0
+		t.speaking, t.loud = false, 0
+		return
 	}
+	r := t.meter.Read(now)
+	t.speaking, t.loud, t.spoke, t.onset = r.Speaking, r.Loudness, r.Spoke, r.Onset
 }
 
 // compare orders talkers, the loudest first; equally loud ones as they came.
