@@ -35,9 +35,15 @@ type administered struct {
 func steer(t *testing.T, configure ...func(*app.Config)) *administered {
 	t.Helper()
 	verifyNoLeaks(t)
-	a := &administered{t: t, called: make(map[string]bool), server: startServer(t, append(configure, func(c *app.Config) {
+	return describedAdmin(t, startServer(t, append(configure, func(c *app.Config) {
 		c.Data, c.Secret, c.AllowGuests, c.Channels = shortDir(t), testSecret, new(true), []string{"lobby", "ops", "radio:ptt"}
-	})...)}
+	})...))
+}
+
+// describedAdmin administers a server that runs.
+func describedAdmin(t *testing.T, s *server) *administered {
+	t.Helper()
+	a := &administered{t: t, called: make(map[string]bool), server: s}
 	a.token = mint(t, testSecret, auth.Identity{UserID: "root", Name: "Root", Role: auth.RoleAdmin})
 	text := a.raw(http.MethodGet, "/api/admin/openapi.json", "", http.StatusOK)
 	description, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))

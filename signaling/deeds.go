@@ -52,6 +52,14 @@ type refusedError struct{ refusal protocol.Error }
 
 func (e *refusedError) Error() string { return e.refusal.Reason }
 
+// Refusal is what who asked is told.
+func (e *refusedError) Refusal() protocol.Error { return e.refusal }
+
+// silentError is said of a node that does not answer, though it should be there.
+func silentError(node cluster.NodeID) error {
+	return &refusedError{protocol.Error{Code: protocol.CodeUnsettled, Reason: "node " + node.Name + " does not answer; see what has become of it, and try again"}}
+}
+
 // Is has what is done and not kept be told from what is not done.
 type unkeptError struct{ refusedError }
 
@@ -71,7 +79,8 @@ func (o *others) ask(ctx context.Context, node cluster.NodeID, d deed) (outcome,
 	case errors.Is(err, cluster.ErrGone):
 		return found, fmt.Errorf("%w: %q is not here", people.ErrUnknown, d.UserID)
 	case err != nil:
-		return found, fmt.Errorf("node %s: %w", node.Name, err)
+		o.gw.log.Warn("another node does not answer", zap.String("node", node.Name), zap.Stringer("op", d.Op), zap.Error(err))
+		return found, silentError(node)
 	}
 	if err = json.Unmarshal(answer, &found); err != nil {
 		return found, fmt.Errorf("node %s: %w", node.Name, err)

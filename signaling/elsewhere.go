@@ -132,6 +132,14 @@ func (o *others) find(userID string) (node cluster.NodeID, ok bool) {
 	return o.mirror.Find(userID)
 }
 
+// name is this node's; empty where it is alone.
+func (o *others) name() string {
+	if o == nil {
+		return ""
+	}
+	return o.nodes.Self().Name
+}
+
 // where returns where somebody is who is not here, or was until their node went.
 func (o *others) where(userID string) (at mirror.Place, ok bool) {
 	if o == nil || o.gw.users.Get(userID) != nil {

@@ -106,6 +106,8 @@ type Config struct {
 	Voices  func(node, channelID, userID string) sfu.Voice
 	Hush    func(node, channelID, userID string)
 	Wants   func(channelID string, slots int, pins []string)
+	// Links are those of this node to others, as an operator is shown them. Nil: there are none.
+	Links func() []protocol.AdminLink
 	// Ways says what is known of the way of somebody's voice to or from another node. Nil: nothing.
 	Ways func(node cluster.NodeID, channelID, userID string, now time.Time) why.End
 }

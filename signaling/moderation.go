@@ -325,7 +325,9 @@ func (g *Gateway) banHere(
 	if t.session == nil {
 		t.who, err = g.cfg.People.Whom(ctx, idOrName)
 		if t.session = g.users.Get(t.who.UserID); errors.Is(err, people.ErrUnknown) { // a guest who is here has a name too
-			t.session, err = g.whoIs(idOrName)
+			if t.session, _, err = g.somebody(idOrName); err == nil && t.session == nil { // they came to another node meanwhile
+				err = fmt.Errorf("%w: %q is not here", people.ErrUnknown, idOrName)
+			}
 		}
 		if err != nil {
 			return "", err

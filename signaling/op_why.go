@@ -187,7 +187,7 @@ func (g *Gateway) said(ctx context.Context, userID string, now time.Time) spoken
 		return spoken{}
 	}
 	found, err := g.others.ask(ctx, at.Node, deed{Op: protocol.OpWhy, UserID: userID})
-	if _, refused := errors.AsType[*refusedError](err); refused { // they have just gone
+	if refused, ok := errors.AsType[*refusedError](err); ok && refused.refusal.Code == protocol.CodeUserNotFound { // they have just gone
 		return spoken{}
 	}
 	if err != nil || found.Said == nil {

@@ -1,10 +1,18 @@
 package signaling
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 	"github.com/mini-livechat/mini-livechat/signaling/people"
@@ -13,8 +21,12 @@ import (
 
 // What an operator wants to see of people on another node is asked of that node.
 
-// inquiryPatience is how long another node may take to answer, which may ask somebody's client.
-const inquiryPatience = playbackPatience + askPatience
+const (
+	// inquiryPatience is how long another node may take to answer, which may ask somebody's client.
+	inquiryPatience = playbackPatience + askPatience
+	// lookPatience is how long all others may take who only have to look.
+	lookPatience = 2 * time.Second
+)
 
 // question is what an operator wants to see. Of and And are user ids or names.
 type question struct {
@@ -23,8 +35,14 @@ type question struct {
 	And   string `json:"and,omitempty"`
 }
 
-// aboutWhy is why And is not heard by Of, as a WhyReport.
-const aboutWhy = "why"
+// What may be asked about.
+const (
+	aboutWhy      = "why"      // why And is not heard by Of, as a WhyReport
+	aboutSessions = "sessions" // protocol.AdminSessions
+	aboutSession  = "session"  // of the user Of, protocol.AdminSession
+	aboutPeers    = "peers"    // in the channel Of, or all, protocol.AdminPeers
+	aboutLinks    = "links"    // []protocol.AdminLink
+)
 
 // answered is what a node says to a question.
 type answered struct {
@@ -42,8 +60,12 @@ func (o *others) inquire(ctx context.Context, node cluster.NodeID, q question, i
 	ctx, cancel := context.WithTimeout(ctx, inquiryPatience)
 	defer cancel()
 	raw, err := o.nodes.Request(ctx, node, cluster.SubjectAdmin, data)
+	if err == nil {
+		raw, err = unpacked(raw)
+	}
 	if err != nil {
-		return fmt.Errorf("node %s does not answer: %w", node.Name, err)
+		o.gw.log.Warn("another node does not answer", zap.String("node", node.Name), zap.String("about", q.About), zap.Error(err))
+		return silentError(node)
 	}
 	var said answered
 	if err = json.Unmarshal(raw, &said); err != nil {
@@ -72,7 +94,62 @@ func (o *others) inform(ctx context.Context, _ cluster.NodeID, data []byte) ([]b
 			said.Refusal = &refusal
 		}
 	})
-	return json.Marshal(said)
+	text, err := json.Marshal(said)
+	if err != nil {
+		return nil, err
+	}
+	return packed(text), nil
+}
+
+// packed makes an answer small: ten thousand people are said in a message.
+func packed(text []byte) []byte {
+	var small bytes.Buffer
+	w := gzip.NewWriter(&small)
+	_, _ = w.Write(text) // to memory
+	_ = w.Close()
+	return small.Bytes()
+}
+
+func unpacked(small []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(small))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// inquireAll asks all other nodes, and says which did not answer.
+func inquireAll[T any](ctx context.Context, o *others, q question) (answers map[cluster.NodeID]T, missing []string) {
+	answers = make(map[cluster.NodeID]T)
+	if o == nil {
+		return answers, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	for _, n := range o.nodes.Nodes()[1:] {
+		asking.Go(func() {
+			var answer T
+			err := o.inquire(ctx, n.ID, q, &answer)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				missing = append(missing, n.ID.Name)
+				return
+			}
+			answers[n.ID] = answer
+		})
+	}
+	asking.Wait()
+	slices.Sort(missing)
+	return answers, missing
+}
+
+// LinksOf are the links of the other nodes, as those say; of one that does not answer there are none.
+func (g *Gateway) LinksOf(ctx context.Context) map[cluster.NodeID][]protocol.AdminLink {
+	links, _ := inquireAll[[]protocol.AdminLink](ctx, g.others, question{About: aboutLinks})
+	return links
 }
 
 // look finds what a question is about.
@@ -83,9 +160,38 @@ func (g *Gateway) look(ctx context.Context, q question) (any, error) {
 			return nil, fmt.Errorf("%w: %q is not here", people.ErrUnknown, q.Of)
 		}
 		return g.Why(ctx, q.Of, q.And)
+	case aboutSessions:
+		return g.sessionsHere(), nil
+	case aboutSession:
+		s := g.users.Get(q.Of)
+		if s == nil {
+			return nil, fmt.Errorf("%w: %q is not here", people.ErrUnknown, q.Of)
+		}
+		return s.adminWithPeer(), nil
+	case aboutPeers:
+		return g.peersHere(q.Of), nil
+	case aboutLinks:
+		if g.cfg.Links == nil {
+			return []protocol.AdminLink{}, nil
+		}
+		return g.cfg.Links(), nil
 	default:
 		return nil, fmt.Errorf("%w: nothing is known about %q", people.ErrBadRequest, q.About)
 	}
+}
+
+// tracedThere says where what somebody says is to be seen: on their node alone.
+func (o *others) tracedThere(at place) error {
+	url := ""
+	for _, n := range o.nodes.Nodes() {
+		if n.ID == at.Node {
+			url = n.URL
+		}
+	}
+	return &refusedError{protocol.Error{
+		Code:   protocol.CodeUserNotFound,
+		Reason: fmt.Sprintf("%s is on node %s, and only that one sees what they say: look on there, with --server=%s", at.Name, at.Node.Name, url),
+	}}
 }
 
 // place is where somebody on another node is.

@@ -67,8 +67,13 @@ type traced struct {
 
 // Trace calls show with each frame from now on that the filter lets through, until ctx is done or show fails. A frame that comes while
 // too many wait is lost, and the next line says how many were. A line with nothing in it comes at once, and each traceTick. The error is
-// show's, ErrTooManyTraces, or nil.
+// show's, ErrTooManyTraces, nil, or, of a user on another node, where to look on.
 func (g *Gateway) Trace(ctx context.Context, filter TraceFilter, show func(protocol.AdminTraceLine) error) error {
+	if filter.User != "" {
+		if s, at, err := g.somebody(filter.User); err == nil && s == nil {
+			return g.others.tracedThere(at)
+		}
+	}
 	t := &trace{filter: filter, frames: make(chan traced, traceLines)}
 	if !g.traces.add(t) {
 		return ErrTooManyTraces

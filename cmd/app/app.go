@@ -244,7 +244,7 @@ func (a *App) openGateway(authority *auth.Authority) error {
 		cfg.Relay = a.relay
 	}
 	if a.links != nil {
-		cfg.Voices, cfg.Hush, cfg.Wants, cfg.Ways = a.links.voice, a.links.relay.Hush, a.links.relay.Want, a.links.way
+		cfg.Voices, cfg.Hush, cfg.Wants, cfg.Ways, cfg.Links = a.links.voice, a.links.relay.Hush, a.links.relay.Want, a.links.way, a.links.admin
 	}
 	if a.gateway, err = signaling.NewGateway(cfg, authority, sfu.AnswerWith(a.media), a.log); err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
-	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
@@ -297,37 +295,6 @@ func (a *App) alone() error {
 		return errors.New("this node has no connection to NATS, and sees no other node")
 	}
 	return fmt.Errorf("this node does not see most of the nodes, and waits for %s", strings.Join(awaited, ", "))
-}
-
-// adminNodes are the nodes as an operator sees them; of a server that is alone it is the only one.
-func (a *App) adminNodes() protocol.AdminNodes {
-	if a.nodes == nil {
-		return protocol.AdminNodes{Quorum: true, Nodes: []protocol.AdminNode{{
-			Name: cluster.HostName(), Self: true, State: cluster.StateHere, URL: a.URL(), People: a.gateway.People(), Load: a.load.now(),
-			Draining: a.gateway.Draining(), Since: new(a.started.UTC()),
-		}}}
-	}
-	reports := a.nodes.Reports()
-	all := protocol.AdminNodes{Quorum: a.nodes.Quorum(), Nodes: make([]protocol.AdminNode, len(reports))}
-	for i := range reports {
-		r := &reports[i]
-		node := protocol.AdminNode{
-			Name: r.ID.Name, Boot: r.ID.Boot, Self: i == 0, State: r.State, Why: r.Why, URL: r.URL, People: r.People, Load: r.Load,
-			Position: r.Position, Draining: r.Draining, RTTMS: float64(r.RoundTrip) / float64(time.Millisecond), ClockMS: r.Clock.Milliseconds(),
-		}
-		for _, addr := range r.Media {
-			node.Media = append(node.Media, addr.String())
-		}
-		switch {
-		case i == 0:
-			node.Since = new(a.started.UTC())
-		case !r.Since.IsZero():
-			node.Since = new(r.Since.UTC())
-		}
-		all.Nodes[i] = node
-	}
-	slices.SortStableFunc(all.Nodes[1:], func(x, y protocol.AdminNode) int { return strings.Compare(x.Name, y.Name) })
-	return all
 }
 
 // aboutNodes adds figures of the other nodes; of a server that is alone there are none.

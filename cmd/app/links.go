@@ -15,6 +15,7 @@ import (
 	between "github.com/mini-livechat/mini-livechat/sfu/relay"
 	"github.com/mini-livechat/mini-livechat/signaling"
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/why"
 )
 
@@ -168,6 +169,23 @@ func (l *links) close() {
 func (l *links) voice(node, channelID, userID string) sfu.Voice {
 	return l.relay.Voice(node, channelID, userID)
 }
+
+// admin are the links as an operator is shown them.
+func (l *links) admin() []protocol.AdminLink {
+	stats := l.relay.Links()
+	all := make([]protocol.AdminLink, len(stats))
+	for i := range stats {
+		s := &stats[i]
+		all[i] = protocol.AdminLink{
+			Node: s.Node.Name, Up: s.Up, Since: s.Since.UTC(), RTTMS: milliseconds(s.RTT), LossIn: max(s.LossIn, 0), LossOut: s.LossOut,
+			JitterInMS: milliseconds(s.JitterIn), JitterOutMS: milliseconds(s.JitterOut), TalkersIn: s.LinesIn, TalkersOut: s.LinesOut,
+			PacketsIn: s.PacketsIn, PacketsOut: s.PacketsOut, Resent: s.Resent, Refused: int64(refusedOn(s)),
+		}
+	}
+	return all
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // way is what is known of the way of somebody's voice to or from another node.
 func (l *links) way(node cluster.NodeID, channelID, userID string, now time.Time) why.End {

@@ -111,12 +111,17 @@ func (c *adminStatusCommand) Run() error {
 		if s.Draining {
 			state = "drains: nobody is let in"
 		}
+		people := fmt.Sprintf("%d here, %d of them connected", s.Sessions, s.Connected)
+		if s.Node != "" {
+			people += fmt.Sprintf(", and %d on other nodes", s.SessionsElsewhere)
+		}
 		rows := [][]string{
 			{"server", s.Server},
+			{"node", orDash(s.Node)},
 			{"page", s.URL},
 			{"state", state},
 			{"runs since", fmt.Sprintf("%s, for %s", moment(s.StartedAt), since(s.StartedAt))},
-			{"people", fmt.Sprintf("%d here, %d of them connected", s.Sessions, s.Connected)},
+			{"people", people},
 			{"channels", fmt.Sprintf("%d, with %s, of whom %d speak", s.Channels, count(int64(s.Members), "member"), s.Speaking)},
 			{"memory", fmt.Sprintf("%s, %s", size(int64(s.MemoryBytes)), count(int64(s.Goroutines), "goroutine"))}, //nolint:gosec // it fits
 			{"metrics", orDash(s.Metrics)},
@@ -182,14 +187,14 @@ func (c *adminChannelCommand) Run() error {
 		if err := table(rows); err != nil || len(one.Members) == 0 {
 			return err
 		}
-		rows = [][]string{{}, {"NAME", "ROLE", "STATE", "RTT", "LOSS IN", "LOSS OUT", "ID"}}
+		rows = [][]string{{}, {"NAME", "ROLE", "NODE", "STATE", "RTT", "LOSS IN", "LOSS OUT", "ID"}}
 		for i := range one.Members {
 			m := &one.Members[i]
 			role := m.Role
 			if role == "" {
 				role = "member"
 			}
-			rows = append(rows, []string{m.Name, role, memberState(m), delay(m.Peer.RTTMS), percent(m.Peer.LossIn), percent(m.Peer.LossOut), m.UserID})
+			rows = append(rows, []string{m.Name, role, orDash(m.Peer.Node), memberState(m), delay(m.Peer.RTTMS), percent(m.Peer.LossIn), percent(m.Peer.LossOut), m.UserID})
 		}
 		return table(rows)
 	})
@@ -213,6 +218,7 @@ func memberState(m *protocol.AdminMember) string {
 		{m.Sound.Trouble() != "", "sound " + string(m.Sound)},
 		{m.Connection == protocol.ConnectionUnstable, "not connected"},
 		{m.Media == protocol.MediaLost, "media lost"},
+		{m.Media == protocol.MediaApart, "not heard at this node"},
 		{!m.Peer.Connected, "media connecting"},
 	} {
 		if one.holds {
@@ -236,10 +242,11 @@ func (c *adminUsersCommand) Run() error {
 			_, _ = fmt.Fprintln(os.Stderr, "Nobody is here.")
 			return nil
 		}
-		rows := [][]string{{"NAME", "ROLE", "CHANNEL", "FROM", "FOR", "STATE", "ID"}}
+		sayMissing(all.Missing)
+		rows := [][]string{{"NAME", "ROLE", "CHANNEL", "NODE", "FROM", "FOR", "STATE", "ID"}}
 		for i := range all.Sessions {
 			s := &all.Sessions[i]
-			rows = append(rows, []string{s.Name, s.Role, orDash(s.ChannelID), orDash(s.Network), since(s.Since), sessionState(s), s.UserID})
+			rows = append(rows, []string{s.Name, s.Role, orDash(s.ChannelID), orDash(s.Node), orDash(s.Network), since(s.Since), sessionState(s), s.UserID})
 		}
 		return table(rows)
 	})
@@ -276,6 +283,7 @@ func (c *adminUserCommand) Run() error {
 			{"id", s.UserID},
 			{"role", s.Role},
 			{"session", s.SessionID},
+			{"node", orDash(s.Node)},
 			{"client", orDash(s.Client)},
 			{"from", orDash(s.Network)},
 			{"here since", fmt.Sprintf("%s, for %s", moment(s.Since), since(s.Since))},
@@ -320,7 +328,8 @@ func (c *adminPeersCommand) Run() error {
 			_, _ = fmt.Fprintln(os.Stderr, "Nobody is in a channel.")
 			return nil
 		}
-		rows := [][]string{{"CHANNEL", "NAME", "ID", "ADDRESS", "QUIET", "RTT", "LOSS IN", "LOSS OUT", "JITTER IN", "JITTER OUT", "PACKETS IN", "PACKETS OUT"}}
+		sayMissing(all.Missing)
+		rows := [][]string{{"CHANNEL", "NAME", "ID", "NODE", "ADDRESS", "QUIET", "RTT", "LOSS IN", "LOSS OUT", "JITTER IN", "JITTER OUT", "PACKETS IN", "PACKETS OUT"}}
 		for i := range all.Peers {
 			p := &all.Peers[i]
 			address := orDash(p.Address)
@@ -328,12 +337,19 @@ func (c *adminPeersCommand) Run() error {
 				address += " (no DTLS)"
 			}
 			rows = append(rows, []string{
-				p.ChannelID, p.Name, p.UserID, address, (time.Duration(p.QuietMS) * time.Millisecond).String(), delay(p.RTTMS), percent(p.LossIn), percent(p.LossOut),
+				p.ChannelID, p.Name, p.UserID, orDash(p.Node), address, (time.Duration(p.QuietMS) * time.Millisecond).String(), delay(p.RTTMS), percent(p.LossIn), percent(p.LossOut),
 				delay(p.JitterInMS), delay(p.JitterOutMS), fmt.Sprint(p.PacketsIn), fmt.Sprint(p.PacketsOut),
 			})
 		}
 		return table(rows)
 	})
+}
+
+// sayMissing says which nodes did not say who is there.
+func sayMissing(nodes []string) {
+	if len(nodes) > 0 {
+		_, _ = fmt.Fprintf(os.Stderr, "Not all is here: no answer came from %s.\n", strings.Join(nodes, ", "))
+	}
 }
 
 type adminWhyCommand struct {
@@ -357,7 +373,7 @@ func (c *adminWhyCommand) Run() error {
 		if err := table(rows); err != nil {
 			return err
 		}
-		where := map[string]string{"them": w.Talker.Name, "you": w.Listener.Name, "channel": "the channel"}[w.Found.Side]
+		where := map[string]string{"them": w.Talker.Name, "you": w.Listener.Name, "channel": "the channel", "server": "between the nodes"}[w.Found.Side]
 		rows = [][]string{
 			{},
 			{"who listens", namedOr(w.Listener.Name, w.Listener.UserID)},

@@ -24,7 +24,7 @@ func (c *adminNodesCommand) Run() error {
 			row := []string{n.Name, nodeState(n), "-", "-", "-", "-", "-", orDash(n.URL)}
 			if n.State == "here" {
 				row = []string{
-					n.Name, nodeState(n), strconv.Itoa(n.People), percent(n.Load), strconv.FormatUint(n.Position, 10), delay(n.RTTMS), "-", orDash(n.URL),
+					n.Name, nodeState(n), strconv.Itoa(n.People), percent(n.Load), logState(n), delay(n.RTTMS), "-", orDash(n.URL),
 				}
 			}
 			if n.Since != nil {
@@ -33,6 +33,9 @@ func (c *adminNodesCommand) Run() error {
 			rows = append(rows, row)
 		}
 		if err := table(rows); err != nil {
+			return err
+		}
+		if err := linksTable(all); err != nil {
 			return err
 		}
 		for i := range all.Nodes {
@@ -45,6 +48,40 @@ func (c *adminNodesCommand) Run() error {
 		}
 		return nil
 	})
+}
+
+// linksTable shows by which ways voice goes from each node to each other.
+func linksTable(all *protocol.AdminNodes) error {
+	rows := [][]string{{}, {"VOICE AT", "OF", "LINK", "RTT", "LOSS IN", "LOSS OUT", "JITTER IN", "TALKERS IN", "TALKERS OUT"}}
+	for i := range all.Nodes {
+		n := &all.Nodes[i]
+		if n.Silent {
+			rows = append(rows, []string{n.Name, "-", "did not say", "-", "-", "-", "-", "-", "-"})
+		}
+		for j := range n.Links {
+			l := &n.Links[j]
+			state := "up"
+			if !l.Up {
+				state = "LOST"
+			}
+			rows = append(rows, []string{
+				n.Name, l.Node, state + " for " + since(l.Since), delay(l.RTTMS), percent(l.LossIn), percent(l.LossOut), delay(l.JitterInMS),
+				strconv.Itoa(l.TalkersIn), strconv.Itoa(l.TalkersOut),
+			})
+		}
+	}
+	if len(rows) == 2 { // it is alone
+		return nil
+	}
+	return table(rows)
+}
+
+// logState is how far a node has applied what all remember.
+func logState(n *protocol.AdminNode) string {
+	if n.Behind > 0 {
+		return fmt.Sprintf("%d, %d behind", n.Position, n.Behind)
+	}
+	return strconv.FormatUint(n.Position, 10)
 }
 
 // nodeState is what there is to say of a node.

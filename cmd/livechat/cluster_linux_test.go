@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
@@ -92,7 +93,7 @@ func TestThreeNodesAsProcesses(t *testing.T) {
 		end  func() error
 	}
 	start := func(name string) *node {
-		cmd := livechat(t, nil, "--http=127.0.0.1:0", "--udp=0", "--metrics=", "--no-turn", "--allow-guests", "--data="+filepath.Join(dir, name),
+		cmd := livechat(t, nil, "--http=127.0.0.1:0", "--udp=0", "--metrics=127.0.0.1:0", "--no-turn", "--allow-guests", "--data="+filepath.Join(dir, name),
 			"--secret="+testSecret, "--node-name="+name, "--cluster-peers="+strings.Join(peers, ","), "--cluster-secret-file="+secret)
 		url, log := started(t, cmd)
 		return &node{
@@ -110,11 +111,14 @@ func TestThreeNodesAsProcesses(t *testing.T) {
 		require.NoError(t, err)
 		return resp.StatusCode, string(text)
 	}
-	states := func(name string) string {
+	nodes := func(name string) (all protocol.AdminNodes) {
 		stdout, stderr, code := output(t, livechat(t, nil, "admin", "nodes", "--json", "--data="+filepath.Join(dir, name)))
 		require.Zero(t, code, stderr)
-		var all protocol.AdminNodes
 		require.NoError(t, json.Unmarshal([]byte(stdout), &all))
+		return all
+	}
+	states := func(name string) string {
+		all := nodes(name)
 		said := fmt.Sprint(all.Quorum)
 		for i := range all.Nodes {
 			said += " " + all.Nodes[i].Name + " " + all.Nodes[i].State
@@ -137,6 +141,31 @@ func TestThreeNodesAsProcesses(t *testing.T) {
 	become("n3", "true n3 here n1 here n2 here")
 	status, text := ready(n1)
 	require.Equal(t, http.StatusOK, status, text)
+	// Voice goes from each to each other, as each says itself, and none is behind.
+	require.Eventually(t, func() bool {
+		all := nodes("n2")
+		sound := 0
+		for i := range all.Nodes {
+			for j := range all.Nodes[i].Links {
+				if l := &all.Nodes[i].Links[j]; l.Up && l.RTTMS > 0 && all.Nodes[i].Behind == 0 {
+					sound++
+				}
+			}
+		}
+		return sound == 6
+	}, patience, 50*time.Millisecond, "links")
+	var how protocol.AdminStatus
+	stdout, _, _ := output(t, livechat(t, nil, "admin", "status", "--json", "--data="+filepath.Join(dir, "n3")))
+	require.NoError(t, json.Unmarshal([]byte(stdout), &how))
+	require.Equal(t, "n3", how.Node)
+	figures := fetch(t, how.Metrics)
+	problems, err := promlint.New(strings.NewReader(figures)).Lint()
+	require.NoError(t, err)
+	require.Empty(t, problems)
+	for _, name := range ofSeveralNodes() {
+		require.Regexp(t, "(?m)^"+name+"({.*})? 1$", figures)
+	}
+	require.Equal(t, 2, strings.Count(figures, "\nlivechat_link_up{"))
 	n2.kill()
 	become("n1", "true n1 here n2 awaited n3 here")
 	require.Contains(t, n1.log.String(), "a node is gone")
@@ -152,6 +181,7 @@ func TestThreeNodesAsProcesses(t *testing.T) {
 	table, _, code := output(t, livechat(t, nil, "admin", "nodes", "--data="+filepath.Join(dir, "n1")))
 	require.Zero(t, code)
 	require.Contains(t, table, n2.url)
+	require.Contains(t, table, "VOICE AT")
 	for _, n := range []*node{n3, n2, n1} {
 		require.NoError(t, n.end(), n.log.String())
 	}

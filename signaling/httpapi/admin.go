@@ -126,7 +126,11 @@ type badRequestError struct {
 
 func (a *Admin) explain(err error) (int, protocol.ErrorCode) {
 	bad, isBad := errors.AsType[*badRequestError](err)
+	refused, isRefused := errors.AsType[refusing](err)
 	switch {
+	case isRefused:
+		code := refused.Refusal().Code
+		return refusalStatus(code), code
 	case isBad:
 		return bad.status, protocol.CodeInvalidPayload
 	case errors.Is(err, people.ErrUnknown):
@@ -158,6 +162,29 @@ func (a *Admin) explain(err error) (int, protocol.ErrorCode) {
 		return http.StatusServiceUnavailable, code
 	default:
 		return http.StatusInternalServerError, protocol.CodeInternal
+	}
+}
+
+// refusing is what another node refused, or could not be asked for.
+type refusing interface {
+	error
+	Refusal() protocol.Error
+}
+
+func refusalStatus(code protocol.ErrorCode) int {
+	switch code {
+	case protocol.CodeUserNotFound, protocol.CodeChannelNotFound:
+		return http.StatusNotFound
+	case protocol.CodeAccessDenied:
+		return http.StatusForbidden
+	case protocol.CodeNotInChannel, protocol.CodeAlreadyInChannel, protocol.CodeChannelFull, protocol.CodeNotHolder:
+		return http.StatusConflict
+	case protocol.CodeInvalidPayload:
+		return http.StatusBadRequest
+	case protocol.CodeUnsettled, protocol.CodeStorage:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
 	}
 }
 

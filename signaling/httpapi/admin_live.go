@@ -21,11 +21,11 @@ import (
 type Live struct {
 	Status   func() protocol.AdminStatus
 	Channels func() protocol.AdminChannels
-	Channel  func(id string) (protocol.AdminChannel, error)
-	Sessions func() protocol.AdminSessions
-	Session  func(idOrName string) (protocol.AdminSession, error)
-	Peers    func() protocol.AdminPeers
-	Nodes    func() protocol.AdminNodes
+	Channel  func(ctx context.Context, id string) (protocol.AdminChannel, error)
+	Sessions func(ctx context.Context) protocol.AdminSessions
+	Session  func(ctx context.Context, idOrName string) (protocol.AdminSession, error)
+	Peers    func(ctx context.Context) protocol.AdminPeers
+	Nodes    func(ctx context.Context) protocol.AdminNodes
 	// WhoIs returns the id and name of somebody who is here, by either.
 	WhoIs      func(idOrName string) (protocol.AdminDone, error)
 	Kick       func(ctx context.Context, by auth.Identity, userID, reason string) error
@@ -52,15 +52,19 @@ func (a *Admin) liveRoutes() []route {
 	live := []route{
 		{"GET /api/admin/status", func(*http.Request, http.ResponseWriter) (any, error) { return a.Live.Status(), nil }},
 		{"GET /api/admin/channels", func(*http.Request, http.ResponseWriter) (any, error) { return a.Live.Channels(), nil }},
-		{"GET /api/admin/channels/{id}", func(r *http.Request, _ http.ResponseWriter) (any, error) { return a.Live.Channel(r.PathValue("id")) }},
+		{"GET /api/admin/channels/{id}", func(r *http.Request, _ http.ResponseWriter) (any, error) {
+			return a.Live.Channel(r.Context(), r.PathValue("id"))
+		}},
 		{"POST /api/admin/channels/{id}/floor/revoke", a.clearFloor},
-		{"GET /api/admin/sessions", func(*http.Request, http.ResponseWriter) (any, error) { return a.Live.Sessions(), nil }},
-		{"GET /api/admin/sessions/{id}", func(r *http.Request, _ http.ResponseWriter) (any, error) { return a.Live.Session(r.PathValue("id")) }},
+		{"GET /api/admin/sessions", func(r *http.Request, _ http.ResponseWriter) (any, error) { return a.Live.Sessions(r.Context()), nil }},
+		{"GET /api/admin/sessions/{id}", func(r *http.Request, _ http.ResponseWriter) (any, error) {
+			return a.Live.Session(r.Context(), r.PathValue("id"))
+		}},
 		{"POST /api/admin/sessions/{id}/kick", a.kick},
 		{"POST /api/admin/sessions/{id}/mute", a.mute},
 		{"POST /api/admin/sessions/{id}/move", a.move},
-		{"GET /api/admin/peers", func(*http.Request, http.ResponseWriter) (any, error) { return a.Live.Peers(), nil }},
-		{"GET /api/admin/nodes", func(*http.Request, http.ResponseWriter) (any, error) { return a.Live.Nodes(), nil }},
+		{"GET /api/admin/peers", func(r *http.Request, _ http.ResponseWriter) (any, error) { return a.Live.Peers(r.Context()), nil }},
+		{"GET /api/admin/nodes", func(r *http.Request, _ http.ResponseWriter) (any, error) { return a.Live.Nodes(r.Context()), nil }},
 		{"GET /api/admin/why", a.why},
 		{"POST /api/admin/drain", a.drain},
 		{"GET /api/admin/log-level", a.logLevel},
@@ -236,7 +240,12 @@ func (a *Admin) trace(w http.ResponseWriter, r *http.Request) {
 	})
 	if err != nil && !begun {
 		w.Header().Set("Cache-Control", "no-store")
-		refuse(w, a.Log, http.StatusServiceUnavailable, protocol.CodeRateLimited, err.Error())
+		status, code := http.StatusServiceUnavailable, protocol.CodeRateLimited
+		if refused, ok := errors.AsType[refusing](err); ok {
+			code = refused.Refusal().Code
+			status = refusalStatus(code)
+		}
+		refuse(w, a.Log, status, code, err.Error())
 	}
 }
 

@@ -9,6 +9,9 @@ type (
 		Server    string    `json:"server"`
 		URL       string    `json:"url"`
 		StartedAt time.Time `json:"started_at"`
+		// Node is which of several nodes this is; empty: it is alone. What is counted below is of this one, but for SessionsElsewhere.
+		Node              string `json:"node,omitempty"`
+		SessionsElsewhere int    `json:"sessions_elsewhere,omitempty"`
 		// Draining: nobody is let in. Trouble is what does not work, in words.
 		Draining bool     `json:"draining"`
 		Trouble  []string `json:"trouble"`
@@ -55,13 +58,15 @@ type (
 		SpeaksNow bool      `json:"speaks_now"`
 		Peer      AdminPeer `json:"peer"`
 	}
-	// AdminSessions are the people who are here, in the order of their names.
+	// AdminSessions are the people who are here, in the order of their names, on all nodes but those in Missing, which did not answer.
 	AdminSessions struct {
 		Sessions []AdminSession `json:"sessions"`
+		Missing  []string       `json:"missing,omitempty"`
 	}
 	// AdminSession is somebody who is here.
 	AdminSession struct {
 		SessionID string `json:"session_id"`
+		Node      string `json:"node,omitempty"`
 		UserID    string `json:"user_id"`
 		Name      string `json:"name"`
 		Role      string `json:"role"`
@@ -82,8 +87,9 @@ type (
 		Quorum bool        `json:"quorum"`
 		Nodes  []AdminNode `json:"nodes"`
 	}
-	// AdminNode is a node as the one that was asked knows it. State is here, awaited (it should be there and is not) or refused, for which Why has the
-	// reason. Load is of its cores, 0 to 1; Position is how far it has applied what all remember; Since is when this node first saw it, or last refused it;
+	// AdminNode is a node as the one that was asked knows it, with what it says of its links. State is here, awaited (it should be there and is not) or refused, for which Why has the
+	// reason. Load is of its cores, 0 to 1; Position is how far it has applied what all remember, and
+	// Behind how far that is behind; Since is when this node first saw it, or last refused it;
 	// ClockMS is how far its clock is ahead.
 	AdminNode struct {
 		Name     string     `json:"name"`
@@ -96,20 +102,44 @@ type (
 		People   int        `json:"people"`
 		Load     float64    `json:"load"`
 		Position uint64     `json:"position"`
+		Behind   uint64     `json:"behind,omitempty"`
 		Draining bool       `json:"draining,omitempty"`
 		Since    *time.Time `json:"since,omitempty"`
 		RTTMS    float64    `json:"rtt_ms,omitempty"`
 		ClockMS  int64      `json:"clock_ms,omitempty"`
+		// Links are those by which voice goes to and from the others. Silent: it did not say.
+		Links  []AdminLink `json:"links,omitempty"`
+		Silent bool        `json:"silent,omitempty"`
 	}
-	// AdminPeers are all media connections of members.
+	// AdminLink is a node's link to another one, named by Node. Up: each end hears the other; Since is since when that, or the contrary, is so. In is
+	// from the other node, Out to it; TalkersIn and TalkersOut are those for whom there is a stream.
+	AdminLink struct {
+		Node        string    `json:"node"`
+		Up          bool      `json:"up"`
+		Since       time.Time `json:"since"`
+		RTTMS       float64   `json:"rtt_ms"`
+		LossIn      float64   `json:"loss_in"`
+		LossOut     float64   `json:"loss_out"`
+		JitterInMS  float64   `json:"jitter_in_ms"`
+		JitterOutMS float64   `json:"jitter_out_ms"`
+		TalkersIn   int       `json:"talkers_in"`
+		TalkersOut  int       `json:"talkers_out"`
+		PacketsIn   int64     `json:"packets_in"`
+		PacketsOut  int64     `json:"packets_out"`
+		Resent      int64     `json:"resent"`
+		Refused     int64     `json:"refused"`
+	}
+	// AdminPeers are all media connections of members, on all nodes but those in Missing, which did not answer.
 	AdminPeers struct {
-		Peers []AdminPeer `json:"peers"`
+		Peers   []AdminPeer `json:"peers"`
+		Missing []string    `json:"missing,omitempty"`
 	}
 	// AdminPeer is a media connection, and what the reports of both sides say of its network.
 	AdminPeer struct {
 		UserID    string `json:"user_id"`
 		Name      string `json:"name"`
 		ChannelID string `json:"channel_id"`
+		Node      string `json:"node,omitempty"`
 		// Address is that of the ICE-selected pair; empty before there is one.
 		Address string `json:"address,omitempty"`
 		// Connected: DTLS is done. QuietMS is for how long nothing came.
