@@ -422,25 +422,30 @@ func TestResumeTakesTheConnectionOver(t *testing.T) {
 	}
 	all.Wait()
 	require.Equal(t, protocol.CloseReplaced, next.closed())
-	var alive, ended atomic.Int32
+	var alive, ended, endedResumed, everResumed atomic.Int32
 	for _, c := range conns {
 		all.Go(func() {
-			resumed := false
+			resumed := int32(0)
 			for {
 				_, data, err := c.conn.ReadMessage()
 				if err != nil {
+					endedResumed.Add(resumed)
 					ended.Add(1)
-					if resumed && !websocket.IsCloseError(err, int(protocol.CloseReplaced)) {
+					if resumed > 0 && !websocket.IsCloseError(err, int(protocol.CloseReplaced)) {
 						alive.Add(1)
 					}
 					return
 				}
-				frame, err := protocol.Decode(data)
-				resumed = resumed || err == nil && frame.Op == protocol.OpResumed
+				if frame, err := protocol.Decode(data); err == nil && frame.Op == protocol.OpResumed && resumed == 0 {
+					resumed = 1
+					everResumed.Add(1)
+				}
 			}
 		})
 	}
-	eventually(t, "all but one have ended", func() bool { return int(ended.Load()) >= len(conns)-1 })
+	eventually(t, "all but one have ended, and that one is told that it has resumed", func() bool {
+		return int(ended.Load()) >= len(conns)-1 && everResumed.Load() > endedResumed.Load()
+	})
 	for _, c := range conns {
 		_ = c.conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond)) // in which the last one may end, too
 	}
@@ -490,8 +495,8 @@ func TestUnstableIsTold(t *testing.T) {
 	bob, _ := identify(t, s, "Bob")
 	ada.joinChannel("lobby")
 	bob.joinChannel("lobby")
-	ada.cut()
 	lost := time.Now()
+	ada.cut()
 	var event protocol.ChannelEvent
 	bob.event(protocol.OpChannelEvent, &event)
 	require.Equal(t, protocol.ChannelEventConnection, event.Event)

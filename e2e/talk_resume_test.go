@@ -58,13 +58,16 @@ func TestTalkOutlivesItsWebSocket(t *testing.T) {
 	session := ada.Ready().SessionID
 
 	// Bo says numbers, ada says letters; the connection of ada breaks again and again meanwhile.
-	const messages = 60
+	const messages, each = 60, 12
 	var talking sync.WaitGroup
 	talking.Go(func() {
 		for i := range messages {
 			_, err := bo.SendMessage(soon(t), "lobby", fmt.Sprint(i))
 			if err != nil {
 				t.Error(err)
+			}
+			if i%each == each-1 {
+				shears.cut()
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
@@ -77,26 +80,7 @@ func TestTalkOutlivesItsWebSocket(t *testing.T) {
 			}
 		}
 	})
-	stop := make(chan struct{})
-	var cutting sync.WaitGroup
-	cuts := 0
-	cutting.Go(func() {
-		tick := time.NewTicker(150 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-tick.C:
-				shears.cut()
-				cuts++
-			}
-		}
-	})
 	talking.Wait()
-	close(stop)
-	cutting.Wait()
-	require.Greater(t, cuts, 3)
 
 	inOrder := func(p *person) {
 		t.Helper()
@@ -116,7 +100,7 @@ func TestTalkOutlivesItsWebSocket(t *testing.T) {
 	ada.hears(bo)
 	bo.hears(ada)
 	t.Logf("%d cuts; longest silence: %v at the one whose connection broke, %v at the other",
-		cuts, ada.longestSilence(bo), bo.longestSilence(ada))
+		messages/each, ada.longestSilence(bo), bo.longestSilence(ada))
 	ada.check(bo)
 	bo.check(ada)
 	require.True(t, slices.Equal(ids(bo, ada), bo.memberIDs()), "nobody has left")

@@ -101,15 +101,15 @@ func TestThreeNodesAsProcesses(t *testing.T) {
 			end: func() error { _ = cmd.Process.Signal(syscall.SIGTERM); return cmd.Wait() },
 		}
 	}
-	ready := func(n *node) (int, string) {
+	ready := func(n *node) (status int, text string) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.url+"/readyz", nil)
 		require.NoError(t, err)
 		resp, err := http.DefaultClient.Do(req)
 		require.NoError(t, err)
 		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
+		body, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)
-		return resp.StatusCode, string(text)
+		return resp.StatusCode, string(body)
 	}
 	nodes := func(name string) (all protocol.AdminNodes) {
 		stdout, stderr, code := output(t, livechat(t, nil, "admin", "nodes", "--json", "--data="+filepath.Join(dir, name)))
@@ -139,8 +139,10 @@ func TestThreeNodesAsProcesses(t *testing.T) {
 	starting.Wait()
 	become("n1", "true n1 here n2 here n3 here")
 	become("n3", "true n3 here n1 here n2 here")
-	status, text := ready(n1)
-	require.Equal(t, http.StatusOK, status, text)
+	require.Eventually(t, func() bool {
+		status, _ := ready(n1)
+		return status == http.StatusOK
+	}, patience, 50*time.Millisecond, "n1 should be ready")
 	// Voice goes from each to each other, as each says itself, and none is behind.
 	require.Eventually(t, func() bool {
 		all := nodes("n2")
@@ -168,10 +170,10 @@ func TestThreeNodesAsProcesses(t *testing.T) {
 	require.Equal(t, 2, strings.Count(figures, "\nlivechat_link_up{"))
 	n2.kill()
 	become("n1", "true n1 here n2 awaited n3 here")
-	require.Contains(t, n1.log.String(), "a node is gone")
+	require.Eventually(t, func() bool { return strings.Contains(n1.log.String(), "a node is gone") }, patience, 10*time.Millisecond)
 	n3.kill()
 	become("n1", "false n1 here n2 awaited n3 awaited")
-	status, text = ready(n1)
+	status, text := ready(n1)
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, text, "waits for n2, n3")
 	starting.Go(func() { n3 = start("n3") })
