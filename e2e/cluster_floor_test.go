@@ -22,13 +22,13 @@ func startRadio(t *testing.T, names ...string) *nodes {
 
 // arbiter returns which of the nodes decides about the radio's floor, and which does not.
 func (n *nodes) arbiter() (arbiter, other int) {
-	all := make([]cluster.Node, len(n.all))
+	all := make([]cluster.NodeID, len(n.all))
 	for i := range all {
-		all[i].ID.Name = n.names[i]
+		all[i].Name = n.names[i]
 	}
 	home, _ := cluster.Home("radio", all)
 	for i := range all {
-		if all[i].ID.Name == home.ID.Name {
+		if all[i].Name == home.Name {
 			arbiter = i
 		} else {
 			other = i

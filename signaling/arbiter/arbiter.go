@@ -155,19 +155,16 @@ func (a *Arbiters) hear(from cluster.NodeID, data []byte) {
 	}
 }
 
-// see notes whom another node sees. One of which that was not known may not know it of this one.
+// see notes whom another node sees, for the next Tick, which is early enough: nobody has the floor of a new arbiter for longer, and of fifty nodes
+// each says this fifty times when they begin. One of which it was not known may not know it of this one.
 func (a *Arbiters) see(from cluster.NodeID, sees []cluster.NodeID) {
 	slices.SortFunc(sees, compare)
 	a.mu.Lock()
-	before, known := a.told[from]
-	a.told[from] = sees
-	if !known {
+	defer a.mu.Unlock()
+	if _, known := a.told[from]; !known {
 		a.said = time.Time{}
 	}
-	a.mu.Unlock()
-	if !slices.Equal(before, sees) {
-		a.Tick()
-	}
+	a.told[from] = sees
 }
 
 // Self implements sfu.Floors.

@@ -80,12 +80,8 @@ func (v *view) find(channelID string) found {
 }
 
 func homeOf(channelID string, ids []cluster.NodeID) cluster.NodeID {
-	nodes := make([]cluster.Node, len(ids))
-	for i, id := range ids {
-		nodes[i].ID = id
-	}
-	home, _ := cluster.Home(channelID, nodes)
-	return home.ID
+	home, _ := cluster.Home(channelID, ids)
+	return home
 }
 
 func compare(a, b cluster.NodeID) int {
