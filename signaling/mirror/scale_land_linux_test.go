@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
@@ -27,6 +28,8 @@ const (
 	// turnTime is how long somebody talks until another does, after turnPause, on average.
 	turnTime  = 3 * time.Second
 	turnPause = 500 * time.Millisecond
+	// In one of so many small channels one talks at a time, by a button.
+	turnwise = 10
 	// muted: so many of a hundred are muted in a small channel, and all but onStage in the large one.
 	mutedSmall = 50
 	onStage    = 40
@@ -63,8 +66,9 @@ type land struct {
 	random  *rand.Rand
 	running sync.WaitGroup
 
-	mu    sync.Mutex
-	voice [][]farawayOn // by user
+	mu              sync.Mutex
+	voice           [][]farawayOn // by user
+	granted, denied int           // how often one who pressed the button had the floor, and had not
 }
 
 type farawayOn struct {
@@ -88,7 +92,11 @@ type conversation struct {
 	channel int
 	who     *soul // nil: nobody
 	until   time.Time
+	grant   atomic.Uint64 // where one talks at a time, 0: has not the floor yet
 }
+
+// byTurns reports whether one talks at a time in a channel.
+func byTurns(channel int) bool { return channel > 0 && channel%turnwise == 4 }
 
 func channelName(i int) string { return "channel-" + strconv.Itoa(i) }
 
@@ -117,7 +125,7 @@ func newLand(s scale) *land {
 		if i >= s.crowd {
 			p.channel = 1 + i%(s.channels-1)
 		}
-		p.muted = i%100 < mutedSmall
+		p.muted = i%100 < mutedSmall && !byTurns(p.channel)
 		if p.channel == 0 {
 			p.muted = i >= onStage
 		}
@@ -219,6 +227,9 @@ func (l *land) somebody() *soul {
 
 // mute has somebody mute themselves, or the contrary; on the stage of the large channel one comes when another goes.
 func (l *land) mute(p *soul) {
+	if byTurns(p.channel) {
+		return
+	}
 	p.muted = !p.muted
 	p.member.SetVoiceState(&p.muted, nil, nil)
 }
@@ -256,15 +267,26 @@ func (l *land) live(long time.Duration, joins int, moving bool, each func()) {
 
 // talk has a conversation go on.
 func (l *land) talk(c *conversation, now time.Time) {
+	turns := byTurns(c.channel)
 	if now.After(c.until) {
 		if c.who != nil {
+			if m := c.who.member; turns && m != nil {
+				c.grant.Store(0)
+				l.running.Go(func() { _ = m.ReleaseFloor(context.Background(), 0, func() {}) }) // who was denied it has none to give back
+			}
 			c.who, c.until = nil, now.Add(l.about(turnPause))
 			return
 		}
 		c.who, c.until = l.next(c.channel), now.Add(l.about(turnTime))
+		if turns && c.who != nil {
+			l.press(c, c.who.member)
+		}
 	}
 	if c.who == nil || c.who.member == nil || c.who.muted {
 		c.who = nil
+		return
+	}
+	if turns && c.grant.Load() == 0 {
 		return
 	}
 	level := speaker.Level(c.who.base + l.random.IntN(12)) //nolint:gosec // small
@@ -281,6 +303,26 @@ func (l *land) talk(c *conversation, now time.Time) {
 			(*began)()
 		}
 	}
+}
+
+// press has somebody ask for the floor.
+func (l *land) press(c *conversation, m *sfu.Member) {
+	l.running.Go(func() {
+		var grant uint64
+		err := m.RequestFloor(context.Background(), sfu.FloorRequest{}, func(a sfu.FloorAnswer) {
+			if a.Grant != nil {
+				grant = a.Grant.ID
+			}
+		})
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if err != nil || grant == 0 { // another has it, or it is not known yet who decides
+			l.denied++
+			return
+		}
+		c.grant.Store(grant)
+		l.granted++
+	})
 }
 
 // next is who talks next in a channel; nil: all are muted.

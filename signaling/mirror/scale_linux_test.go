@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"syscall"
 	"testing"
@@ -19,7 +20,8 @@ func TestScale(t *testing.T) {
 	s := scale{nodes: 5, people: 300, channels: 20, crowd: 60, joins: 300, steady: 2 * time.Second}
 	full := os.Getenv("LIVECHAT_SCALE")
 	if full != "" {
-		s = scale{nodes: 50, people: 100_000, channels: 5000, crowd: 20_000, joins: 5000, steady: 20 * time.Second}
+		s = scale{nodes: 50, people: 100_000, channels: 5000, crowd: 20_000, joins: 5000, steady: 10 * time.Second}
+		defer debug.SetGCPercent(debug.SetGCPercent(25)) // memory is what there is least of
 		if full != "1" {
 			_, err := fmt.Sscanf(full, "%dx%dx%dx%d", &s.nodes, &s.people, &s.channels, &s.crowd)
 			require.NoError(t, err, "LIVECHAT_SCALE is NODESxPEOPLExCHANNELSxCROWD")
@@ -53,10 +55,13 @@ func simulate(t *testing.T, s scale, tell bool) {
 	defer stop()
 	defer l.close()
 
+	talks := l.talks
+	l.talks = nil                        // nobody talks before all are there
 	l.live(2*time.Second, 0, false, nil) // the nodes see each other
 	began := cpu()
 	l.live(time.Duration(float64(s.people)/float64(s.joins)*1.1*float64(time.Second)), s.joins, false, nil)
 	say("everybody came, %d a second: %.1f ms of processor for each, all nodes together", s.joins, float64((cpu()-began).Microseconds())/1000/float64(s.people))
+	l.talks = talks
 	l.live(3*time.Second, 0, true, nil)
 
 	before, began := l.sent(), cpu()

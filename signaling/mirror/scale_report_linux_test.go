@@ -25,13 +25,14 @@ const (
 )
 
 // said is what the nodes said to each other, once for each that it was said to.
-type said struct{ changes, snapshots, links, beats cluster.Traffic }
+type said struct{ changes, snapshots, links, floors, beats cluster.Traffic }
 
 func (l *land) sent() (all said) {
 	for _, s := range l.sites {
 		if s != nil {
 			all.beats = plus(all.beats, s.bus.SentOn("lc.beats"))
 			all.links = plus(all.links, s.bus.SentOn(cluster.SubjectRelay))
+			all.floors = plus(all.floors, s.bus.SentOn(cluster.SubjectFloor))
 			all.changes = plus(all.changes, s.bus.SentOn(cluster.SubjectMembers))
 			all.snapshots = plus(all.snapshots, s.bus.SentOn(cluster.SubjectSnapshot))
 		}
@@ -49,7 +50,7 @@ func minus(a, b cluster.Traffic) cluster.Traffic {
 }
 
 func (s said) minus(o said) said {
-	return said{minus(s.changes, o.changes), minus(s.snapshots, o.snapshots), minus(s.links, o.links), minus(s.beats, o.beats)}
+	return said{minus(s.changes, o.changes), minus(s.snapshots, o.snapshots), minus(s.links, o.links), minus(s.floors, o.floors), minus(s.beats, o.beats)}
 }
 
 // load is what voice there is, at some moments: streams that carry speech, to people and to other nodes, all nodes together.
@@ -70,6 +71,13 @@ func (m *load) add(l *land) {
 	}
 }
 
+// reportFloors says how often somebody had the floor.
+func (l *land) reportFloors(say func(string, ...any)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	say("the floor, in every %dth channel: asked for and had %d times, and %d times not, since somebody had just given it back", turnwise, l.granted, l.denied)
+}
+
 // report says what was counted of a steady time.
 func (l *land) report(say func(string, ...any), sent said, took time.Duration, media *load) {
 	nodes, seconds := float64(l.nodes), l.steady.Seconds()
@@ -80,12 +88,13 @@ func (l *land) report(say func(string, ...any), sent said, took time.Duration, m
 	for _, row := range []struct {
 		name string
 		t    cluster.Traffic
-	}{{"changes of members and speakers", sent.changes}, {"what links tell each other", sent.links}, {"beats", sent.beats}, {"snapshots", sent.snapshots}} {
+	}{{"changes of members and speakers", sent.changes}, {"what links tell each other", sent.links}, {"floors", sent.floors}, {"beats", sent.beats}, {"snapshots", sent.snapshots}} {
 		say("  %-32s %8.0f messages %10.1f KB sent, as many received", row.name, each(row.t.Messages), each(row.t.Bytes)/1e3)
 		all = plus(all, row.t)
 	}
 	say("  %-32s %8.0f messages %10.1f KB", "together", each(all.Messages), each(all.Bytes)/1e3)
 
+	l.reportFloors(say)
 	relayed, mostRelayed, mostOfOne, lines, mostLines := 0, 0, 0, 0, 0
 	for _, s := range l.sites {
 		f := s.hub.Figures()

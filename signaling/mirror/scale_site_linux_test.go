@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/netip"
 	"strconv"
 	"sync"
@@ -10,9 +11,11 @@ import (
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/sfu/floor"
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/peer"
 	"github.com/mini-livechat/mini-livechat/sfu/speaker"
+	"github.com/mini-livechat/mini-livechat/signaling/arbiter"
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 )
 
@@ -24,6 +27,7 @@ type site struct {
 	bus  *cluster.SimulatedNode
 	x    *Exchange
 	hub  *sfu.ChannelHub
+	arb  *arbiter.Arbiters
 	stop context.CancelFunc
 	sink *forward.Slot // where all goes
 
@@ -72,15 +76,19 @@ func (l *land) open(name string) *site {
 	for i := range hearable {
 		s.slots = append(s.slots, peer.Slot{Slot: s.sink, MID: strconv.Itoa(i)})
 	}
-	s.x = New(s.bus, s, time.Now)
+	s.x, s.arb = New(s.bus, s, time.Now), arbiter.New(s.bus, time.Now)
 	s.hub = sfu.NewChannelHub(sfu.HubConfig{
 		Limits:   sfu.ChannelLimits{Capacity: l.people + 1, Channels: l.channels + 1},
 		NameKeys: func(name string) []string { return []string{name} },
 		Answer:   s.answer, Peers: sfu.NewMediaPeerHub(quiet{}), Notifier: s, Journal: quiet{}, Spread: s.x,
-		Voices: s.voice, Hush: s.hush, Wants: s.wants,
+		Voices: s.voice, Hush: s.hush, Wants: s.wants, Floor: floor.Defaults(), Floors: s.arb,
 	})
 	for i := range l.channels {
-		if err := s.hub.Restore(sfu.ChannelSpec{ID: channelName(i), Settings: sfu.Settings{Name: channelName(i)}}, time.Now(), false); err != nil {
+		settings := sfu.Settings{Name: channelName(i), Floor: sfu.FloorByDefault()}
+		if byTurns(i) {
+			settings.Mode = sfu.ModePTT
+		}
+		if err := s.hub.Restore(sfu.ChannelSpec{ID: channelName(i), Settings: settings}, time.Now(), false); err != nil {
 			panic(err)
 		}
 	}
@@ -89,13 +97,14 @@ func (l *land) open(name string) *site {
 		panic(err)
 	}
 	s.bus.Changed(s.changed)
-	if err := s.x.Start(s.bus); err != nil {
+	if err := errors.Join(s.x.Start(s.bus), s.arb.Start(s.hub)); err != nil {
 		panic(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	l.running.Go(func() { s.hub.RunDecisions(ctx) })
 	l.running.Go(func() { s.x.Run(ctx) })
+	l.running.Go(func() { s.arb.Run(ctx) })
 	l.running.Go(func() { s.tell(ctx) })
 	return s
 }
