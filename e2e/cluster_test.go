@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"slices"
 	"testing"
@@ -44,7 +45,10 @@ func startNodes(t *testing.T, names []string, configure ...func(*app.Config)) *n
 		}}, configure...)...))
 		here := n.all[len(n.all)-1]
 		node.Say(cluster.Status{URL: here.URL, Media: []netip.AddrPort{here.media}})
-		eventually(t, "the node sees those before it", func() bool { return len(node.Nodes()) == len(n.all) })
+		eventually(t, "the node sees those before it, and lets people in", func() bool {
+			status, _ := state(t, here, http.MethodGet, "/readyz")
+			return len(node.Nodes()) == len(n.all) && status == http.StatusOK
+		})
 	}
 	return n
 }

@@ -32,7 +32,15 @@ func (g *Gateway) shut() error {
 	if g.Draining() {
 		return errDraining
 	}
-	return g.cfg.Store.Behind()
+	return g.Behind()
+}
+
+// Behind says what this node does not know yet of the others, or nil: what they keep, as who is banned, or who is with them. Nobody is let in so long.
+func (g *Gateway) Behind() error {
+	if err := g.cfg.Store.Behind(); err != nil {
+		return err
+	}
+	return g.others.behind(time.Now())
 }
 
 // Drain begins the end, before Shutdown. From now on every IDENTIFY and RESUME is refused with

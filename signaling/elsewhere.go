@@ -3,9 +3,11 @@ package signaling
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -16,6 +18,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/mirror"
 	"github.com/mini-livechat/mini-livechat/signaling/people"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
 // Nodes are all nodes of the server, and how they speak to each other.
@@ -34,6 +37,9 @@ type others struct {
 	mirror *mirror.Exchange
 	floors *arbiter.Arbiters
 	cancel func() // answers no more
+	began  time.Time
+	// known: all nodes have said who is with them, since this one began.
+	known atomic.Bool
 }
 
 // start has the gateway be one of several nodes, once its channels are there.
@@ -50,12 +56,27 @@ func (o *others) start() error {
 		undo()
 		return err
 	}
-	o.cancel = func() { undo(); mute() }
+	o.cancel, o.began = func() { undo(); mute() }, time.Now()
 	if err = o.mirror.Start(o.nodes); err != nil {
 		o.cancel()
 		return err
 	}
 	return o.floors.Start(o.gw.channels)
+}
+
+// getToKnow is how long a node that begins waits for all others to say who is with them.
+const getToKnow = 5 * time.Second
+
+// behind says that this node has just begun and does not know yet who is on the others, or nil. One that sees too few of them does not wait.
+func (o *others) behind(now time.Time) error {
+	if o == nil || o.known.Load() || !o.nodes.Quorum() {
+		return nil
+	}
+	if o.mirror.Knows() || now.Sub(o.began) > getToKnow {
+		o.known.Store(true)
+		return nil
+	}
+	return fmt.Errorf("%w: it is not known who is on them", store.ErrBehind)
 }
 
 // RunNodes looks after what other nodes say until ctx is done.

@@ -221,8 +221,12 @@ func (a *App) nodeStatus() cluster.Status {
 	if !a.opened.Load() {
 		return cluster.Status{}
 	}
+	url := ""
+	if a.gateway.Behind() == nil { // else nobody is let in yet
+		url = a.nodeURL()
+	}
 	return cluster.Status{
-		URL: a.nodeURL(), Media: a.MediaForNodes(), People: a.gateway.People(), Load: a.load.now(), Position: a.memory.Position(), Draining: a.gateway.Draining(),
+		URL: url, Media: a.MediaForNodes(), People: a.gateway.People(), Load: a.load.now(), Position: a.memory.Position(), Draining: a.gateway.Draining(),
 	}
 }
 

@@ -53,7 +53,7 @@ func (a *App) closed() error {
 	if err := a.trouble.Trouble(); err != nil {
 		return err
 	}
-	return a.memory.Behind()
+	return a.gateway.Behind()
 }
 
 // tends reports whether it is this node that forgets what is too old: the first by name of those that are there.

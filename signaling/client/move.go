@@ -34,28 +34,37 @@ func (c *Client) move(from *link, d *protocol.Reconnect) {
 	if err != nil || c.moving != nil || c.opts.NoReconnect {
 		return // the node will close the link, and then it is sought by itself
 	}
-	to := make(chan *arrival, 1)
-	c.moving = to
+	arrived := make(chan *arrival, 1)
+	c.moving = arrived
 	ticket, token := c.ticket, c.token
 	c.ticket = ""
+	to := []string{gateway}
+	for _, other := range route(c.UserID(), c.gateway, c.nodes, false) {
+		if other != gateway && other != c.gateway {
+			to = append(to, other)
+		}
+	}
 	wait := time.Duration(min(max(d.AfterMS, 0), maxPause.Milliseconds())) * time.Millisecond
 	c.wg.Go(func() {
 		ctx, cancel := c.untilDone()
 		defer cancel()
 		if !sleep(ctx, wait) {
-			to <- nil
+			arrived <- nil
 			return
 		}
 		ctx, cancel = context.WithTimeout(ctx, moveTimeout)
 		defer cancel()
-		there, err := c.arrive(ctx, gateway, token, ticket)
-		if err != nil {
+		var there *arrival
+		for _, gateway := range to {
+			if there, err = c.arrive(ctx, gateway, token, ticket); there != nil {
+				break
+			}
 			c.log.Info("not moved to another node", "gateway", gateway, "error", err)
 		}
 		if there != nil {
 			c.leave(from, there)
 		}
-		to <- there
+		arrived <- there
 	})
 }
 

@@ -193,6 +193,18 @@ func (x *Exchange) Where(userID string) (at Place, ok bool) {
 	return at, ok
 }
 
+// Knows reports whether all nodes that live have said who is with them.
+func (x *Exchange) Knows() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range x.others {
+		if p.died.IsZero() && !p.synced {
+			return false
+		}
+	}
+	return true
+}
+
 // Named returns the ids of those on other nodes that live whose name match accepts, each once and in order.
 func (x *Exchange) Named(match func(name string) bool) (userIDs []string) {
 	x.mu.Lock()

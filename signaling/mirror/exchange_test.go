@@ -275,3 +275,22 @@ func TestSnapshotsGoToWhoAsks(t *testing.T) {
 	after := w.houses["a"].bus.SentOn(cluster.SubjectSnapshot)
 	require.LessOrEqual(t, after.Messages, before.Messages+3, "it asks, again until it is known, and is asked")
 }
+
+// What a node says first is believed without asking for the rest, and before it nobody knows that there is none.
+func TestFirstChangeNeedsNoSnapshot(t *testing.T) {
+	w := newTown(t, "n1", "n2")
+	w.kill("n2")
+	n1 := w.houses["n1"]
+	w.pass(2 * Grace)
+	require.True(t, n1.x.Knows())
+	from := cluster.NodeID{Name: "n3", Boot: "b1"}
+	n1.x.changed(cluster.Change{Node: cluster.Node{ID: from}, Alive: true})
+	require.False(t, n1.x.Knows())
+	n1.x.hear(from, encode(message{N: 2, Item: &item{Kind: kindSession, User: "later", Rank: 1}}))
+	require.False(t, n1.x.Knows(), "something came before that")
+	n1.x.hear(from, encode(message{N: 1, Item: &item{Kind: kindSession, User: "ada", Rank: 1}}))
+	require.True(t, n1.x.Knows())
+	at, ok := n1.x.Find("ada")
+	require.True(t, ok)
+	require.Equal(t, from, at)
+}

@@ -80,6 +80,9 @@ func (x *Exchange) hear(from cluster.NodeID, data []byte) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	p := x.others[from]
+	if p != nil && !p.synced && (m.Item == nil && m.N == 0 || m.Item != nil && m.N == 1) { // the node has said nothing before
+		p.last, p.synced, p.parts, p.came = 0, true, nil, 0
+	}
 	if p == nil || !p.synced {
 		return
 	}
