@@ -79,8 +79,9 @@ type office struct {
 	since time.Time // when it became that
 	holds bool      // it is this node, and decides
 	known bool      // it is another, whose floors these are copies of
-	// kept was the arbiter before, and what it decided holds until the next one does; empty: nobody has the floor till then.
+	// kept was the arbiter before, and what it decided holds until the next one does, or till then; empty: nobody has the floor meanwhile.
 	kept string
+	till time.Time
 	// terms counts how often this node was the arbiter; term and number are of the last decision of whoever is.
 	terms, term, number uint64
 	asked, said         time.Time // when all was last asked for, and said
@@ -231,8 +232,11 @@ func (c *Channel) followArbiterLocked(now time.Time) {
 	if node != o.node {
 		c.passOnLocked(now, node)
 	}
-	if o.kept != "" && (now.Sub(o.since) >= floorKept || !c.hub.floors.Lives(o.kept)) {
+	if o.kept != "" && (!now.Before(o.till) || !c.hub.floors.Lives(o.kept)) {
 		c.dropLocked(now)
+	}
+	if o.kept == c.hub.floors.Self() { // again, since one that has just come may hear nothing yet
+		c.repeatLocked(now, FloorDecided{Heir: node})
 	}
 	switch here := node == c.hub.floors.Self(); {
 	case node == "":
@@ -263,17 +267,13 @@ func (c *Channel) passOnLocked(now time.Time, node string) {
 	was := o.node
 	if o.holds {
 		was = c.hub.floors.Self()
-		if node != "" {
-			o.number++
-			c.repeatLocked(now, FloorDecided{Heir: node})
-		}
 	}
 	lives := was != "" && c.hub.floors.Lives(was)
 	switch {
 	case node == "" || !lives:
 		c.dropLocked(now)
 	case o.holds || o.known:
-		o.kept = was
+		o.kept, o.till = was, now.Add(floorKept)
 	}
 	o.node, o.since, o.holds, o.known, o.asked = node, now, false, false, now
 	o.term, o.number = 0, 0
@@ -372,8 +372,10 @@ func (c *Channel) HearFloor(from string, m FloorMessage) {
 		}
 	case m.Decided == nil:
 	case m.Decided.Heir == c.hub.floors.Self():
-		o.will, o.willAt = m.Decided, now
-		c.followArbiterLocked(now)
+		if !o.holds {
+			o.will, o.willAt = m.Decided, now
+			c.followArbiterLocked(now)
+		}
 	case from == o.node && m.Decided.Heir == "":
 		c.obeyLocked(now, m.Decided)
 	}
