@@ -45,9 +45,12 @@ func startNodes(t *testing.T, names []string, configure ...func(*app.Config)) *n
 		}}, configure...)...))
 		here := n.all[len(n.all)-1]
 		node.Say(cluster.Status{URL: here.URL, Media: []netip.AddrPort{here.media}})
-		eventually(t, "the node sees those before it, and lets people in", func() bool {
-			status, _ := state(t, here, http.MethodGet, "/readyz")
-			return len(node.Nodes()) == len(n.all) && status == http.StatusOK
+		eventually(t, "the node sees those before it", func() bool { return len(node.Nodes()) == len(n.all) })
+	}
+	for _, one := range n.all {
+		eventually(t, "the node lets people in", func() bool {
+			status, _ := state(t, one, http.MethodGet, "/readyz")
+			return status == http.StatusOK
 		})
 	}
 	return n
