@@ -124,5 +124,3 @@ func (v *vitals) answer(json.RawMessage) (any, error) {
 	v.since = time.Now()
 	return signs, nil
 }
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

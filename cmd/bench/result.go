@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // Value is a figure that may be missing, which JSON writes as null.
@@ -284,3 +285,5 @@ func per(v, by Value) Value {
 	}
 	return v / by
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
