@@ -108,3 +108,58 @@ func TestClusterFloor(t *testing.T) {
 	}
 	root.fails(protocol.OpFloorClear, protocol.FloorClear{ChannelID: "radio"}, protocol.CodeNotHolder)
 }
+
+// A network comes apart while somebody on the side of one node has the floor: there nobody has it any more, and on the other side others get it.
+// When it is healed all agree.
+func TestClusterFloorPartition(t *testing.T) {
+	verifyNoLeaks(t)
+	n := startRadio(t, "n1", "n2", "n3")
+	arbiter, alone := n.arbiter()
+	third := 3 - arbiter - alone
+	people := make([]*raw, 3)
+	for i := range people {
+		people[i] = identifyAs(t, n.all[i], n.names[i], false)
+		people[i].joinChannel("radio")
+		people[i].untilCount("radio", i+1)
+	}
+	got := people[alone].press(protocol.FloorRequest{})
+	require.Equal(t, protocol.FloorRequestGranted, got.State)
+	until(people[alone], protocol.OpFloorGranted, "who is to be alone has the floor", func(e protocol.FloorGranted) bool { return e.GrantID == got.GrantID })
+	people[arbiter].untilTaken(n.names[alone])
+	people[third].untilTaken(n.names[alone])
+
+	// A session that goes on finds the floor as it was.
+	people[alone].cut()
+	next, resumed, _ := people[alone].resume(n.all[alone])
+	people[alone] = next
+	require.Equal(t, got.GrantID, resumed.Floor.Grant.GrantID)
+	require.Equal(t, n.names[alone], resumed.Floor.Holder.UserID)
+
+	n.net.Part([]string{n.names[alone]}, []string{n.names[arbiter], n.names[third]})
+	cut := until(people[alone], protocol.OpFloorRevoke, "who is alone is cut", func(protocol.FloorRevoke) bool { return true })
+	require.Equal(t, protocol.FloorRevoke{ChannelID: "radio", GrantID: got.GrantID, Cause: protocol.FloorLost}, cut)
+	people[alone].untilIdle()
+	why := people[alone].fails(protocol.OpFloorRequest, protocol.FloorRequest{}, protocol.CodeUnsettled)
+	require.Contains(t, why, "too few of the servers")
+	people[third].untilIdle()
+	asked := people[third].press(protocol.FloorRequest{}) // waits for the pause to end, or has its end told
+	if asked.State == protocol.FloorRequestQueued {
+		until(people[third], protocol.OpFloorGranted, "the third has the floor", func(protocol.FloorGranted) bool { return true })
+	}
+	people[arbiter].untilTaken(n.names[third])
+
+	n.net.Heal()
+	people[alone].untilTaken(n.names[third])
+	require.Equal(t, 1, people[alone].press(protocol.FloorRequest{}).Position)
+	people[third].released()
+	until(people[alone], protocol.OpFloorGranted, "who was alone has the floor", func(protocol.FloorGranted) bool { return true })
+	people[arbiter].untilTaken(n.names[alone])
+
+	// The arbiter dies: the floor is nobody's, and all can talk again.
+	n.net.Kill(n.names[arbiter])
+	died := time.Now()
+	until(people[alone], protocol.OpFloorRevoke, "the holder is told", func(e protocol.FloorRevoke) bool { return e.Cause == protocol.FloorLost })
+	require.Equal(t, protocol.FloorRequestGranted, people[third].press(protocol.FloorRequest{}).State)
+	t.Log("talking again after", time.Since(died))
+	people[alone].untilTaken(n.names[third])
+}

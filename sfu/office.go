@@ -75,10 +75,11 @@ type FloorDecided struct {
 
 // office is who decides about the floors of a channel. The zero value is of a node that is alone, and decides.
 type office struct {
-	node  string    // the arbiter
-	since time.Time // when it became that
-	holds bool      // it is this node, and decides
-	known bool      // it is another, whose floors these are copies of
+	node    string    // the arbiter
+	elected bool      // it is this node, and most see it so
+	since   time.Time // when that began
+	holds   bool      // it decides
+	known   bool      // it is another node, whose floors these are copies of
 	// kept was the arbiter before, and what it decided holds until the next one does, or till then; empty: nobody has the floor meanwhile.
 	kept string
 	till time.Time
@@ -165,14 +166,26 @@ func (c *Channel) tickFirstLocked(now time.Time, on line, event floor.Event) {
 	}
 }
 
-// callLocked asks the arbiter, if all is known of what it decided so far. Else it is asked when that is so.
+// callLocked asks the arbiter, if all is known of what it decided so far. Else that is asked for first.
 func (c *Channel) callLocked(call *floorCall) {
 	o := &c.air.office
-	if o.known {
-		c.hub.floors.Send(FloorMessage{ChannelID: c.id, Asked: &FloorAsked{
-			To: o.node, Call: call.id, Over: call.on == overFloor, Event: call.event,
-		}})
+	if !o.known {
+		c.askAllLocked(time.Now())
+		return
 	}
+	c.hub.floors.Send(FloorMessage{ChannelID: c.id, Asked: &FloorAsked{
+		To: o.node, Call: call.id, Over: call.on == overFloor, Event: call.event,
+	}})
+}
+
+// askAllLocked asks the arbiter how its floors are, where somebody waits for that: it says by itself who has one.
+func (c *Channel) askAllLocked(now time.Time) {
+	o := &c.air.office
+	if o.known || len(o.calls) == 0 || o.node == c.hub.floors.Self() || now.Sub(o.asked) < floorAskAgain {
+		return
+	}
+	o.asked = now
+	c.hub.floors.Send(FloorMessage{ChannelID: c.id, Asked: &FloorAsked{To: o.node}})
 }
 
 // sayLocked tells other nodes what was decided here.
@@ -240,25 +253,33 @@ func (c *Channel) followArbiterLocked(now time.Time) {
 	}
 	switch here := node == c.hub.floors.Self(); {
 	case node == "":
-	case !here && !o.known && now.Sub(o.asked) >= floorAskAgain:
-		o.asked = now
-		c.hub.floors.Send(FloorMessage{ChannelID: c.id, Asked: &FloorAsked{To: node}})
 	case !here:
-	case o.holds && !elected: // what others think of it may differ by now
-		c.dropLocked(now)
-		o.holds, o.since = false, now
-		c.scheduleLocked(now)
+		c.askAllLocked(now)
+	case !elected:
+		c.dropOfficeLocked(now)
+	case !o.elected: // until now others may have decided by what most saw then
+		o.elected, o.since = true, now
 	case o.holds:
 		c.missLocked(now)
 		if o.said.IsZero() || !c.restLocked() && now.Sub(o.said) >= floorSayAgain {
 			c.repeatLocked(now, FloorDecided{})
 		}
-	case elected && o.will != nil && now.Sub(o.willAt) < floorKept:
+	case o.will != nil && now.Sub(o.willAt) < floorKept:
 		c.becomeLocked(now, o.will.First, o.will.Lines)
 		c.presideLocked(now)
-	case elected && now.Sub(o.since) >= FloorPause:
+	case now.Sub(o.since) >= FloorPause:
 		c.presideLocked(now)
 	}
+}
+
+// dropOfficeLocked has this node decide no more, because most others think that it does not.
+func (c *Channel) dropOfficeLocked(now time.Time) {
+	o := &c.air.office
+	if o.holds {
+		c.dropLocked(now)
+	}
+	o.holds, o.elected = false, false
+	c.scheduleLocked(now)
 }
 
 // passOnLocked has another node be the arbiter than was. What the last one decided holds on while that lives, until the next one is heard.
@@ -275,7 +296,7 @@ func (c *Channel) passOnLocked(now time.Time, node string) {
 	case o.holds || o.known:
 		o.kept, o.till = was, now.Add(floorKept)
 	}
-	o.node, o.since, o.holds, o.known, o.asked = node, now, false, false, now
+	o.node, o.elected, o.holds, o.known, o.asked = node, false, false, false, time.Time{}
 	o.term, o.number = 0, 0
 	if node == "" {
 		c.air.hangUp(ErrFloorUnsettled)
@@ -294,7 +315,26 @@ func (c *Channel) presideLocked(now time.Time) {
 	for _, call := range calls {
 		call.done <- c.judgeLocked(now, call.on, call.event, call.answered)
 	}
+	c.sweepLocked(now)
 	c.scheduleLocked(now)
+}
+
+// sweepLocked takes floor and place from those of this node who cannot be heard: whoever decides may not have heard that.
+func (c *Channel) sweepLocked(now time.Time) {
+	silent := func(user string) bool {
+		p := c.roster.members[user]
+		return p != nil && p.here() && !p.talks()
+	}
+	for on, f := range c.air.floors {
+		for _, w := range f.State().Waiting {
+			if silent(w.User) {
+				c.applyLocked(now, line(on), floor.Leave{User: w.User})
+			}
+		}
+		if held, ok := f.Holder(); ok && silent(held.User) {
+			c.applyLocked(now, line(on), floor.Leave{User: held.User})
+		}
+	}
 }
 
 // dropLocked has nobody have the floor any more, nor wait for it, because who decides is another node by now.
@@ -376,8 +416,11 @@ func (c *Channel) HearFloor(from string, m FloorMessage) {
 			o.will, o.willAt = m.Decided, now
 			c.followArbiterLocked(now)
 		}
-	case from == o.node && m.Decided.Heir == "":
+	case from != o.node:
+	case m.Decided.Heir == "":
 		c.obeyLocked(now, m.Decided)
+	case o.known: // which this node is yet to see
+		o.known, o.kept, o.till = false, from, now.Add(floorKept)
 	}
 }
 
@@ -413,6 +456,7 @@ func (c *Channel) obeyLocked(now time.Time, d *FloorDecided) {
 	for _, call := range o.calls { // again: it may not have been heard
 		c.callLocked(call)
 	}
+	c.sweepLocked(now)
 }
 
 // carryOutLocked carries out a decision of which everything before is known.

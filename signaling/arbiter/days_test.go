@@ -14,7 +14,7 @@ import (
 // Whatever happens on five nodes, with delays, partitions and deaths: nobody hears two at once, and when all see each other again they agree
 // within 2 s, and everybody gets the floor.
 func TestNobodyHearsTwo(t *testing.T) {
-	for seed := range 6 {
+	for seed := range 4 {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(2, uint64(seed)))
@@ -23,14 +23,14 @@ func TestNobodyHearsTwo(t *testing.T) {
 				late := rand.New(rand.NewPCG(3, uint64(seed))) // asked while the network's lock is held
 				w.net.Delay(func(string, string) time.Duration { return time.Duration(late.IntN(40)) * time.Millisecond })
 				granted := 0
-				for range 3 {
+				for range 2 {
 					for range 120 {
 						w.something(random, names, &granted)
 						w.pass(time.Duration(random.IntN(80)) * time.Millisecond)
 					}
 					w.settle(names)
 				}
-				require.Greater(t, granted, 10, "hardly anybody got the floor")
+				require.Greater(t, granted, 5, "hardly anybody got the floor")
 			}, names...)
 		})
 	}
