@@ -167,12 +167,3 @@ func (m *measurement) between(seconds Value) *Between {
 	}
 	return b
 }
-
-// compare puts a cluster beside the server that is alone, measured in the same run.
-func (r *Result) compare(one *Result) {
-	r.Between.RatioOne = per(r.Server.CPUPerPacket, one.Server.CPUPerPacket)
-	for i := range r.Between.Nodes {
-		n := &r.Between.Nodes[i]
-		n.RatioOne = per(n.CPUPerPacket, one.Server.CPUPerPacket)
-	}
-}

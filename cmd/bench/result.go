@@ -286,4 +286,13 @@ func per(v, by Value) Value {
 	return v / by
 }
 
+// compare puts a cluster beside the server that is alone, measured in the same run.
+func (r *Result) compare(one *Result) {
+	r.Between.RatioOne = per(r.Server.CPUPerPacket, one.Server.CPUPerPacket)
+	for i := range r.Between.Nodes {
+		n := &r.Between.Nodes[i]
+		n.RatioOne = per(n.CPUPerPacket, one.Server.CPUPerPacket)
+	}
+}
+
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
