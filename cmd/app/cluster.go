@@ -308,6 +308,9 @@ func (f *figures) aboutNodes() {
 	}
 	f.gauge("nodes", "Nodes of this server that are there, this one too.", func(l *look) int { return len(l.app.nodes.Nodes()) })
 	f.gauge("quorum", "1 while most of the nodes are there.", func(l *look) int { return oneIf(l.app.nodes.Quorum()) })
+	f.gauge("log_trouble", "1 while this node does not keep its part of what all nodes remember, such as when its disk is full.", func(l *look) int {
+		return oneIf(l.app.keepsNoLog() != nil)
+	})
 	f.counter("node_beats_lost_total", "Signs of life of other nodes that did not come.", func(l *look) int64 { return l.app.nodes.BeatsLost() })
 	f.node("node_round_trip_seconds", "How long a message to another node takes, there and back.", func(r *cluster.Report) float64 { return r.RoundTrip.Seconds() })
 	f.node("node_clock_seconds", "How far another node's clock is ahead of this one's.", func(r *cluster.Report) float64 { return r.Clock.Seconds() })

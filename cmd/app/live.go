@@ -57,7 +57,7 @@ func (a *App) status() protocol.AdminStatus {
 	if addr := a.MetricsAddr(); addr != "" {
 		status.Metrics = "http://" + addr + MetricsPath
 	}
-	for _, trouble := range []error{cmp.Or(a.trouble.Trouble(), a.descriptors.Trouble()), a.alone(), a.apart(), a.memory.Trouble()} {
+	for _, trouble := range []error{cmp.Or(a.trouble.Trouble(), a.descriptors.Trouble()), a.alone(), a.apart(), a.keepsNoLog(), a.memory.Trouble()} {
 		if trouble != nil {
 			status.Trouble = append(status.Trouble, trouble.Error())
 		}

@@ -90,3 +90,11 @@ func (a *App) apart() error {
 	}
 	return errors.New("no voice comes from " + strings.Join(names, ", ") + ", though all else does: let the media port (UDP) pass between the nodes")
 }
+
+// keepsNoLog says that this node does not keep its part of what all remember; nil: it does.
+func (a *App) keepsNoLog() error {
+	if a.nodes == nil {
+		return nil
+	}
+	return a.nodes.Trouble() //nolint:wrapcheck // says it all
+}

@@ -78,6 +78,8 @@ func TestThreeNodesAsProcesses(t *testing.T) {
 	dir := t.TempDir()
 	secret := filepath.Join(dir, "cluster.secret")
 	require.NoError(t, os.WriteFile(secret, []byte(testSecret+", of the cluster\n"), 0o600))
+	other := filepath.Join(dir, "other.secret")
+	require.NoError(t, os.WriteFile(other, []byte(testSecret+", of another\n"), 0o600))
 	pid := os.Getpid()
 	// An address of loopback that no other program takes, so that the ports need not be looked for.
 	host := net.IPv4(127, byte(128+pid>>16&63), byte(pid>>8), byte(1+pid%254)).String()
@@ -165,7 +167,7 @@ func TestThreeNodesAsProcesses(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, problems)
 	for _, name := range ofSeveralNodes() {
-		require.Regexp(t, "(?m)^"+name+"({.*})? 1$", figures)
+		require.Regexp(t, "(?m)^"+name+"({.*})? [01]$", figures)
 	}
 	require.Equal(t, 2, strings.Count(figures, "\nlivechat_link_up{"))
 	n2.kill()
@@ -176,10 +178,30 @@ func TestThreeNodesAsProcesses(t *testing.T) {
 	status, text := ready(n1)
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, text, "waits for n2, n3")
+	// Who does not fit is told why, as is who runs the others; these go on.
+	for says, change := range map[string][]string{
+		"another cluster secret":           {"--node-name=n3", "--cluster-secret-file=" + other},
+		"its tokens would not be accepted": {"--node-name=n3", "--secret=" + testSecret + ", another one"},
+		"give each its own --node-name":    {"--node-name=n1", "--cluster-listen=" + net.JoinHostPort(host, "6224")},
+	} {
+		said := new(syncBuffer)
+		stranger := livechat(t, nil, append([]string{
+			"--http=127.0.0.1:0", "--udp=0", "--metrics=", "--no-turn", "--allow-guests", "--data=" + filepath.Join(dir, "stranger"),
+			"--secret=" + testSecret, "--cluster-peers=" + strings.Join(peers, ","), "--cluster-secret-file=" + secret,
+		}, change...)...)
+		stranger.Stderr = said
+		require.NoError(t, stranger.Start())
+		t.Cleanup(func() { _ = stranger.Process.Kill() })
+		require.Eventually(t, func() bool { return strings.Contains(said.String(), says) && strings.Contains(n1.log.String(), says) },
+			patience, 50*time.Millisecond, "both should say %q; the stranger says %s", says, said)
+		require.NoError(t, stranger.Process.Kill())
+		_ = stranger.Wait()
+		require.NotContains(t, said.String(), testSecret)
+	}
 	starting.Go(func() { n3 = start("n3") })
 	n2 = start("n2")
 	starting.Wait()
-	become("n1", "true n1 here n2 here n3 here")
+	become("n1", "true n1 here n1 refused n2 here n3 here")
 	table, _, code := output(t, livechat(t, nil, "admin", "nodes", "--data="+filepath.Join(dir, "n1")))
 	require.Zero(t, code)
 	require.Contains(t, table, n2.url)

@@ -46,10 +46,11 @@ type Cluster struct {
 	over   context.Context //nolint:containedctx // of all the node's goroutines; stop ends it
 	run    sync.WaitGroup
 
-	server *server.Server // nil: NATS runs elsewhere
-	routes *routes        // nil: the same
-	conn   *nats.Conn
-	stream jetstream.JetStream // where the durable log is kept
+	server  *server.Server // nil: NATS runs elsewhere
+	keeping keeping
+	routes  *routes // nil: the same
+	conn    *nats.Conn
+	stream  jetstream.JetStream // where the durable log is kept
 	// arrived is what came, of all subjects in order.
 	arrived   chan *nats.Msg
 	answering chan struct{} // a token for each request that is worked on
@@ -308,6 +309,7 @@ func (c *Cluster) watch() {
 	ticker := time.NewTicker(routesEvery)
 	defer ticker.Stop()
 	measured := time.Time{}
+	c.keeping.looked = time.Now()
 	for {
 		select {
 		case <-c.over.Done():
@@ -321,6 +323,7 @@ func (c *Cluster) watch() {
 				c.cut(name, "the way to it is closed")
 			}
 		}
+		c.lookAfterLog(now)
 		if now.Sub(measured) >= roundTripEvery {
 			measured = now
 			c.run.Go(c.measure)

@@ -35,6 +35,7 @@ type town struct {
 	t     *testing.T
 	peers []Peer
 	dir   string
+	disks map[string]string // by name, of nodes that have one of their own for all
 
 	mu   sync.Mutex
 	logs map[string]*observer.ObservedLogs
@@ -59,9 +60,13 @@ func (tw *town) config(name string) Config {
 	tw.mu.Lock()
 	tw.logs[name] = logs
 	tw.mu.Unlock()
+	dir := filepath.Join(tw.dir, name)
+	if disk := tw.disks[name]; disk != "" {
+		dir = filepath.Join(disk, "log")
+	}
 	return Config{
 		Name: name, Secret: bytes.Repeat([]byte("s"), MinSecretBytes), Keys: func([]byte) []string { return []string{"k1"} },
-		Peers: tw.peers, Dir: filepath.Join(tw.dir, name), Status: func() Status { return Status{URL: "https://" + name} },
+		Peers: tw.peers, Dir: dir, Status: func() Status { return Status{URL: "https://" + name} },
 		Log: zap.New(core),
 	}
 }

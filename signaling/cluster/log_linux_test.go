@@ -85,7 +85,12 @@ func (tw *town) keepAs(ctx context.Context, cfg Config) (*keeper, error) {
 	return &k, nil
 }
 
-func (tw *town) database(name string) string { return filepath.Join(tw.dir, name+".db") }
+func (tw *town) database(name string) string {
+	if dir := tw.disks[name]; dir != "" {
+		return filepath.Join(dir, "livechat.db")
+	}
+	return filepath.Join(tw.dir, name+".db")
+}
 
 // keepAll starts nodes at the same time.
 func (tw *town) keepAll(names ...string) []*keeper {

@@ -1,0 +1,57 @@
+package cluster
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// A node whose disk is full says so, and harms no other. When there is room again it has all that was written meanwhile, and is as good as before.
+func TestFullDiskOfOneNode(t *testing.T) {
+	tw := found(t, "n1", "n2", "n3")
+	disk := t.TempDir()
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=32m"); err != nil {
+		t.Skipf("a file system of its own needs root: %v", err)
+	}
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(disk, unix.MNT_DETACH)) })
+	tw.disks = map[string]string{"n3": disk}
+	all := tw.keepAll("n1", "n2", "n3")
+	want := []string{"before"}
+	all[2].write(t, done("before"))
+
+	full, err := os.Create(filepath.Join(disk, "full"))
+	require.NoError(t, err)
+	for err == nil {
+		_, err = full.Write(make([]byte, 4096))
+	}
+	require.ErrorIs(t, err, unix.ENOSPC)
+	require.NoError(t, full.Close())
+	for i := 0; all[2].Trouble() == nil; i++ {
+		require.Less(t, i, 10_000)
+		want = append(want, fmt.Sprintf("full %04d", i))
+		all[i%2].write(t, done(want[len(want)-1]))
+	}
+	require.ErrorContains(t, all[2].Trouble(), "disk is full")
+	_, err = all[2].store.Append(t.Context(), noon, done("by the full one"))
+	require.ErrorContains(t, err, "full", "it says why it remembers nothing")
+	require.NoError(t, all[0].Trouble())
+	require.NoError(t, all[0].store.Trouble())
+	tw.see(all[0].Cluster, "n2", "n3")
+
+	require.NoError(t, os.Remove(full.Name()))
+	require.Eventually(t, func() bool {
+		return all[2].Trouble() == nil && all[2].store.Trouble() == nil && len(deeds(t, all[2].store)) == len(want)
+	}, patience, 10*time.Millisecond, "it keeps, and has, all again")
+	require.Equal(t, want, deeds(t, all[2].store))
+	all[0].close(t) // so that nothing is settled without it
+	all[2].write(t, done("with another one gone"))
+	require.Eventually(t, func() bool { return len(deeds(t, all[1].store)) == len(want)+1 }, patience, 10*time.Millisecond)
+	for _, k := range all[1:] {
+		k.close(t)
+	}
+}
