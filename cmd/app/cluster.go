@@ -30,7 +30,9 @@ type Cluster struct {
 	// URL is where people reach this node's page. Empty: as it sees itself.
 	URL string `name:"node-url" group:"cluster" placeholder:"URL" help:"Where people reach this node's own page, when another one dies. Without it: --domain, or the address of --http."`
 	// NATS are the URLs of a NATS that exists. Empty: one runs in each node.
-	NATS []string `name:"nats" group:"cluster" placeholder:"URL" help:"A NATS server, with JetStream, that carries what the nodes say, such as tls://nats.example.org; --cluster-peers are only names then. Without it, one runs in each node."`
+	NATS []string `name:"nats" group:"cluster" placeholder:"URL" help:"A NATS server, with JetStream, that carries what the nodes say, such as tls://nats.example.org, with USER:PASSWORD@ or TOKEN@ before the host if it wants to know them; --cluster-peers are only names then. Without it, one runs in each node."`
+	// NATSCA is a file of who signs the certificate of NATS. Empty: whom the system knows.
+	NATSCA string `name:"nats-ca" group:"cluster" placeholder:"FILE" help:"Who signs the certificate of that NATS (PEM), when that is nobody whom the system knows."`
 	// NATSCredentials is a file by which NATS knows this server. Empty: none.
 	NATSCredentials string `name:"nats-credentials" group:"cluster" placeholder:"FILE" help:"The .creds file by which that NATS knows this server."`
 }
@@ -53,6 +55,7 @@ func (c Cluster) check(v *mistakes) {
 			{"cluster-listen", c.Listen},
 			{"node-name", c.Name},
 			{"node-url", c.URL},
+			{"nats-ca", c.NATSCA},
 			{"nats-credentials", c.NATSCredentials},
 		} {
 			if one.value != "" {
@@ -81,10 +84,20 @@ func (c Cluster) check(v *mistakes) {
 	}
 	for _, s := range c.NATS {
 		if err := cluster.CheckNATS(s); err != nil {
-			v.bad("nats", s, "%s", err)
+			v.bad("nats", cluster.ShowNATS(s), "%s", err)
+		}
+	}
+	for _, file := range []struct{ key, value string }{{"nats-ca", c.NATSCA}, {"nats-credentials", c.NATSCredentials}} {
+		if file.value == "" || len(c.NATS) == 0 {
+			continue
+		}
+		if _, err := os.ReadFile(file.value); err != nil {
+			v.bad(file.key, file.value, "%s", err)
 		}
 	}
 	switch {
+	case len(c.NATS) == 0 && c.NATSCA != "":
+		v.bad("nats-ca", c.NATSCA, "needs --nats, the server that it is for")
 	case len(c.NATS) == 0 && c.NATSCredentials != "":
 		v.bad("nats-credentials", c.NATSCredentials, "needs --nats, the server that it is for")
 	case len(c.NATS) > 0 && c.Listen != "":
@@ -145,7 +158,7 @@ func (a *App) openNodes(authority *auth.Authority) error {
 	}
 	nodes, err := cluster.Open(cluster.Config{
 		Name: self.Name, Secret: secrets[0], Keys: authority.Marks, Peers: peers, Listen: c.Listen, Dir: filepath.Join(a.cfg.Data, logDir),
-		NATS: c.NATS, Credentials: c.NATSCredentials, Status: a.nodeStatus, Log: a.log,
+		NATS: c.NATS, Credentials: c.NATSCredentials, CA: c.NATSCA, Status: a.nodeStatus, Log: a.log,
 	})
 	if taken, ok := errors.AsType[*cluster.ListenError](err); ok {
 		return &ListenError{"cluster-listen", taken.Address, taken.Err}

@@ -142,7 +142,9 @@ func TestMonitoringAsksForWhatThereIs(t *testing.T) {
 }
 
 // ofSeveralNodes are figures that a server has which is not alone; TestThreeNodesAsProcesses sees them.
-func ofSeveralNodes() []string { return []string{"livechat_quorum", "livechat_link_up", "livechat_log_trouble"} }
+func ofSeveralNodes() []string {
+	return []string{"livechat_quorum", "livechat_link_up", "livechat_log_trouble"}
+}
 
 // onlyForTheCurious are figures that neither dashboard nor rules need.
 func onlyForTheCurious(name string) bool {

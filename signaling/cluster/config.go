@@ -38,6 +38,8 @@ type Config struct {
 	// NATS are the URLs of a NATS that exists. Empty: one runs inside. Credentials is a file by which it knows this server; empty: none.
 	NATS        []string
 	Credentials string
+	// CA is a file of who signs its certificate; empty: whom the system knows.
+	CA string
 	// Status is asked for each beat.
 	Status func() Status
 	Log    *zap.Logger

@@ -142,6 +142,8 @@ func (l *Log) join(ctx context.Context) (*store.Share, error) {
 		return l.begin(ctx, own)
 	case err != nil && own.Cluster != "":
 		return &store.Share{Cluster: own.Cluster}, nil // it can be read meanwhile
+	case err != nil && l.c.hasNoJetStream(err):
+		return nil, &joinLaterError{"for NATS to have JetStream, for this server's account too, and most of its servers: " + err.Error()}
 	case err != nil:
 		return nil, &joinLaterError{"for most of the nodes to be there"}
 	}

@@ -116,20 +116,19 @@ func (l *Log) Follow(ctx context.Context, from uint64, apply func(index uint64, 
 func (l *Log) create(ctx context.Context, cluster string, seq uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*logPatience)
 	defer cancel()
-	_, err := l.c.stream.CreateStream(ctx, jetstream.StreamConfig{
+	return l.c.createStream(ctx, jetstream.StreamConfig{
 		Name: logStream, Subjects: []string{logSubject}, Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy,
 		Discard: jetstream.DiscardNew, Replicas: l.replicas(), Duplicates: knownTwice,
 		Metadata: map[string]string{metaCluster: cluster, metaSeq: fmt.Sprint(seq)},
 	})
-	return err
 }
 
-// replicas is on how many nodes the log is. A NATS that runs elsewhere decides by itself how many it can.
+// replicas is on how many nodes the log is, or on how many servers of a NATS that runs elsewhere, if that has so many.
 func (l *Log) replicas() int {
-	if n := len(l.c.cfg.Peers); n > 0 {
+	if n := len(l.c.cfg.Peers); n > 0 && len(l.c.cfg.NATS) == 0 {
 		return min(maxReplicas, n)
 	}
-	return 1
+	return maxReplicas
 }
 
 // Trim has the log forget what all nodes have applied that are there, but for what those may need that are away. One node does so.

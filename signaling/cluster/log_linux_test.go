@@ -37,12 +37,7 @@ func (k *keeper) close(t *testing.T) {
 	require.NoError(t, k.Close())
 }
 
-// keep starts a node of a town with a database in a directory of its own, and returns when it has joined.
-func (tw *town) keep(ctx context.Context, name string) (*keeper, error) {
-	return tw.keepAs(ctx, tw.config(name))
-}
-
-// keepQuietly is keep for a process of its own.
+// keepQuietly is keepAs for a process of its own, which has no log.
 func (tw *town) keepQuietly(ctx context.Context, name string) (*keeper, error) {
 	return tw.keepAs(ctx, Config{
 		Name: name, Secret: bytes.Repeat([]byte("s"), MinSecretBytes), Keys: func([]byte) []string { return []string{"k1"} },
@@ -95,6 +90,12 @@ func (tw *town) database(name string) string {
 // keepAll starts nodes at the same time.
 func (tw *town) keepAll(names ...string) []*keeper {
 	tw.t.Helper()
+	return tw.keepWith(func(*Config) {}, names...)
+}
+
+// keepWith is keepAll with another configuration.
+func (tw *town) keepWith(change func(*Config), names ...string) []*keeper {
+	tw.t.Helper()
 	ctx, cancel := context.WithTimeout(tw.t.Context(), 4*patience)
 	defer cancel()
 	all := make([]*keeper, len(names))
@@ -102,7 +103,9 @@ func (tw *town) keepAll(names ...string) []*keeper {
 	for i, name := range names {
 		starting.Go(func() {
 			var err error
-			if all[i], err = tw.keep(ctx, name); err != nil {
+			cfg := tw.config(name)
+			change(&cfg)
+			if all[i], err = tw.keepAs(ctx, cfg); err != nil {
 				tw.t.Error(name, err)
 			}
 		})
