@@ -233,6 +233,7 @@ func TestClusterPartition(t *testing.T) {
 	ada.joinChannel("lobby")
 	ben.joinChannel("lobby")
 	ada.untilCount("lobby", 2)
+	ben.untilCount("lobby", 2) // whoever was never there does not leave
 	n.net.Part([]string{"n1"}, []string{"n2"})
 	ada.untilLeave("ben", protocol.LeaveGone)
 	ben.untilLeave("ada", protocol.LeaveGone)
