@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/cmd/app"
 	"github.com/mini-livechat/mini-livechat/sfu/porttest"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
 // clusterRole has TestRoleClusterNode run: which node it is, as JSON.
@@ -29,8 +31,9 @@ const clusterRole = "LIVECHAT_CLUSTER_NODE"
 
 // clusterNode is one node of a server of several, each of which is a process.
 type clusterNode struct {
-	Name, Secret, Data, HTTP string
-	Peers, Channels          []string
+	Name, Secret, Data, HTTP, UDP string
+	Peers, Channels               []string
+	By                            []string // a command that runs it; none
 }
 
 // TestRoleClusterNode is no test of its own: it plays a node of a server in a process that is killed, or stopped by SIGTERM.
@@ -42,7 +45,7 @@ func TestRoleClusterNode(t *testing.T) {
 	var node clusterNode
 	require.NoError(t, json.Unmarshal([]byte(said), &node))
 	cfg := app.Default()
-	cfg.Channels, cfg.HTTP, cfg.UDP, cfg.Metrics, cfg.Data = node.Channels, node.HTTP, "127.0.0.1:0", "", node.Data
+	cfg.Channels, cfg.HTTP, cfg.UDP, cfg.Metrics, cfg.Data = node.Channels, node.HTTP, node.UDP, "", node.Data
 	cfg.TURNUDP, cfg.TURNTCP = "", ""
 	cfg.Secret, cfg.AllowGuests = testSecret, new(true)
 	cfg.Cluster.Name, cfg.Cluster.SecretFile, cfg.Cluster.Peers = node.Name, node.Secret, node.Peers
@@ -83,7 +86,7 @@ func startCluster(t *testing.T, channels ...string) []*nodeProcess {
 	for i := range nodes {
 		name := fmt.Sprint("n", i+1)
 		node := clusterNode{
-			Name: name, Secret: secret, Data: filepath.Join(dir, name), HTTP: porttest.Addr(t), Peers: peers, Channels: channels,
+			Name: name, Secret: secret, Data: filepath.Join(dir, name), HTTP: porttest.Addr(t), UDP: "127.0.0.1:0", Peers: peers, Channels: channels,
 		}
 		starting.Go(func() error {
 			nodes[i] = node.start(t)
@@ -91,14 +94,26 @@ func startCluster(t *testing.T, channels ...string) []*nodeProcess {
 		})
 	}
 	require.NoError(t, starting.Wait())
+	together(t, []string{nodes[0].URL, nodes[1].URL, nodes[2].URL})
 	return nodes
+}
+
+// together waits until each of the nodes knows where people reach the others, so that whoever comes is told.
+func together(t *testing.T, urls []string) {
+	t.Helper()
+	for _, url := range urls {
+		eventually(t, "the nodes know of each other", func() bool {
+			nodes := nodesAt(t, &server{URL: url})
+			return len(nodes) == len(urls) && !slices.ContainsFunc(nodes, func(n protocol.AdminNode) bool { return n.URL == "" })
+		})
+	}
 }
 
 func (n clusterNode) start(t *testing.T) *nodeProcess {
 	t.Helper()
 	text, err := json.Marshal(n)
 	require.NoError(t, err)
-	process := startChild(t, "TestRoleClusterNode", clusterRole+"="+string(text))
+	process := startChildBy(t, n.By, "TestRoleClusterNode", clusterRole+"="+string(text))
 	return &nodeProcess{child: process, server: &server{URL: process.said}, node: n}
 }
 
@@ -107,6 +122,22 @@ func (n *nodeProcess) terminate(t *testing.T) {
 	t.Helper()
 	require.NoError(t, n.signal(syscall.SIGTERM))
 	require.NoError(t, n.wait())
+}
+
+// nodesAt are the nodes as one of them sees them, that one first.
+func nodesAt(t *testing.T, s *server) []protocol.AdminNode {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/api/admin/nodes", http.NoBody)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+mint(t, testSecret, auth.Identity{UserID: "root", Role: auth.RoleAdmin}))
+	request.Close = true
+	answer, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+	var all protocol.AdminNodes
+	require.NoError(t, json.NewDecoder(answer.Body).Decode(&all))
+	return all.Nodes
 }
 
 // drain empties the node, or lets people in again, as livechat admin drain does.

@@ -138,9 +138,12 @@ func (l *listener) leaves() []protocol.Member {
 	return l.left
 }
 
-// begin has what is heard be counted from now on.
+// begin has what is heard, and who leaves, be counted from now on.
 func (l *listener) begin() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.ears = nil
+	l.mu.Unlock()
+	l.noting.Lock()
+	l.left = nil
+	l.noting.Unlock()
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -66,8 +67,15 @@ func startVictim(t *testing.T, s *server, name string) *child {
 // startChild starts a role and waits until it is in. It is killed at the end of the test.
 func startChild(t *testing.T, role, environment string) *child {
 	t.Helper()
+	return startChildBy(t, nil, role, environment)
+}
+
+// startChildBy is startChild by a command that runs another one.
+func startChildBy(t *testing.T, by []string, role, environment string) *child {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+role+"$", "-test.count=1")
+	args := append(slices.Clone(by), os.Args[0], "-test.run=^"+role+"$", "-test.count=1")
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), environment)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
