@@ -17,6 +17,10 @@ const (
 	TickEvery = 250 * time.Millisecond
 	// askAgain is when all is asked for again that did not come.
 	askAgain = 500 * time.Millisecond
+	// Which number was the last is said again every askAgain for as long as headsAfter after a change, and every restingHead when there is none:
+	// each message wakes a dozen goroutines of NATS's on each node.
+	headsAfter  = 2 * time.Second
+	restingHead = 5 * time.Second
 )
 
 // Node is what an Exchange needs of its own node. None of it may block, nor call back.
@@ -39,8 +43,9 @@ type Exchange struct {
 
 	mu     sync.Mutex // guards the fields below; taken before a Channel's
 	others map[cluster.NodeID]*other
-	// latest is when it was last said which number was the last.
-	latest time.Time
+	// headed is when it was last said which number was the last, latest which that was as of the last Tick, and moved when it last was another.
+	headed, moved time.Time
+	latest        uint64
 }
 
 // New returns an exchange over a bus, which begins with Start.
@@ -107,8 +112,15 @@ func (x *Exchange) Tick(now time.Time) {
 			x.askLocked(p, now)
 		}
 	}
-	if now.Sub(x.latest) >= askAgain {
-		x.latest = now
+	if n := x.own.number(); n != x.latest {
+		x.latest, x.moved = n, now
+	}
+	every := restingHead
+	if now.Sub(x.moved) < headsAfter {
+		every = askAgain
+	}
+	if now.Sub(x.headed) >= every {
+		x.headed = now
 		x.own.head()
 	}
 }

@@ -34,6 +34,13 @@ func (o *own) sayLocked(i item) {
 	_ = o.bus.Publish(cluster.SubjectMembers, encode(message{N: o.n, Item: &i}))
 }
 
+// number is that of the last change.
+func (o *own) number() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.n
+}
+
 // head says which number was the last, so that one that was lost is missed.
 func (o *own) head() {
 	o.mu.Lock()
