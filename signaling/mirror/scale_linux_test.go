@@ -14,14 +14,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// scaleMemory is from how many bytes on memory is looked for more often.
+const scaleMemory = 10 << 30
+
 // TestScale has people come, go, talk and fall silent on the nodes of a large cluster, in a time of its own, and a node die and come back. It counts what
 // the nodes tell each other. Small always, so that it stays true; as large as it is meant with LIVECHAT_SCALE, as make scale sets it, and then it says what it counted.
 func TestScale(t *testing.T) {
 	s := scale{nodes: 5, people: 300, channels: 20, crowd: 60, joins: 300, steady: 2 * time.Second}
 	full := os.Getenv("LIVECHAT_SCALE")
 	if full != "" {
-		s = scale{nodes: 50, people: 100_000, channels: 5000, crowd: 20_000, joins: 5000, steady: 10 * time.Second}
-		defer debug.SetGCPercent(debug.SetGCPercent(25)) // memory is what there is least of
+		s = scale{nodes: 50, people: 100_000, channels: 5000, crowd: 20_000, joins: 5000, steady: 6 * time.Second}
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(scaleMemory))
 		if full != "1" {
 			_, err := fmt.Sscanf(full, "%dx%dx%dx%d", &s.nodes, &s.people, &s.channels, &s.crowd)
 			require.NoError(t, err, "LIVECHAT_SCALE is NODESxPEOPLExCHANNELSxCROWD")
