@@ -27,10 +27,7 @@ func TestFailoverHundred(t *testing.T) {
 	if times, _ := strconv.Atoi(os.Getenv(failovers)); times == 0 {
 		t.Skip("see make failover")
 	}
-	for name, empty := range map[string]func(*testing.T, *nodeProcess){
-		"SIGTERM":              func(t *testing.T, n *nodeProcess) { t.Helper(); n.terminate(t) },
-		"livechat admin drain": func(t *testing.T, n *nodeProcess) { t.Helper(); n.drain(t, true) },
-	} {
+	for name, empty := range emptyings() {
 		t.Run(name, func(t *testing.T) {
 			const rooms, each = 25, 4
 			channels := make([]string, rooms)
@@ -82,6 +79,44 @@ func TestFailoverHundred(t *testing.T) {
 			}
 			t.Logf("emptied within %v", took.Round(time.Millisecond))
 			below(t, "silent while moved to another node, a packet's 60 ms included", silent, drainSilence)
+		})
+	}
+}
+
+// emptyings are the ways to empty a node.
+func emptyings() map[string]func(*testing.T, *nodeProcess) {
+	return map[string]func(*testing.T, *nodeProcess){
+		"SIGTERM":              func(t *testing.T, n *nodeProcess) { t.Helper(); n.terminate(t) },
+		"livechat admin drain": func(t *testing.T, n *nodeProcess) { t.Helper(); n.drain(t, true) },
+	}
+}
+
+// TestFailoverPage empties the node of somebody in a browser: the page has its voice go over another node before it lets go of this one. With make
+// failover.
+func TestFailoverPage(t *testing.T) {
+	if times, _ := strconv.Atoi(os.Getenv(failovers)); times == 0 {
+		t.Skip("see make failover")
+	}
+	for name, empty := range emptyings() {
+		t.Run(name, func(t *testing.T) {
+			nodes := startCluster(t, "lobby")
+			ear := listen(arrive(t, nodes[2].server, "ear").join("lobby", slots(2), listenOnly))
+			ada := startBrowser(t, "Ada", toneAda)
+			ada.signIn(nodes[0].server)
+			ada.join("lobby")
+			eventually(t, "Ada is heard", func() bool { return ear.heardCount() > 5*plenty })
+			session := ada.session()
+			ear.begin()
+			ear.lastSilence()
+			empty(t, nodes[0])
+			ada.until("another session", "!['', '"+session+"'].includes(livechat.session.client.ready?.session_id ?? '')")
+			ada.joined()
+			before := ear.heardCount()
+			eventually(t, "Ada is heard from the other node", func() bool { return ear.heardCount() > before+5*plenty })
+			silent := ear.lastSilence()
+			require.Empty(t, ear.leaves(), "told of who left")
+			t.Logf("somebody in a browser was silent for %v while moved to another node, a packet's 20 ms included; wanted: below %v", silent.Round(time.Millisecond), drainSilence)
+			require.Less(t, silent, drainSilence)
 		})
 	}
 }

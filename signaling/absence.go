@@ -48,6 +48,16 @@ func (s *Session) detach(c *Conn) {
 	s.mu.Unlock()
 }
 
+// awayFor is how long the session has been without a connection; 0: it has one.
+func (s *Session) awayFor(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil || s.absence.since.IsZero() {
+		return 0
+	}
+	return max(now.Sub(s.absence.since), 1)
+}
+
 // stillAway shows the others that the session has lost its connection, and ends it when the
 // resume window is over.
 func (s *Session) stillAway(since time.Time, window time.Duration) {

@@ -18,6 +18,8 @@ const (
 	// movePace is how much time there is for each session to go to another node. Nobody waits for it, since all hear each other meanwhile; so
 	// there is more of it, and the other nodes stay as quick as they are for those who are there.
 	movePace = 15 * time.Millisecond
+	// arriveWithin is how long somebody may take from closing the connection here until there is a session at another node.
+	arriveWithin = time.Second
 	// drainPoll is how often Drain looks whether everything was written.
 	drainPoll = 10 * time.Millisecond
 	// drainedAgainAfter is when a join that was refused is worth another try: few drains last longer.
@@ -61,7 +63,7 @@ func (g *Gateway) Drain(ctx context.Context, most time.Duration) (told, unread i
 	left := func(s *Session) bool { return s.out.settled() }
 	if others := g.Refuges(); len(others) > 0 {
 		sessions = g.sendAway(ctx, sessions, others, moveSpread(ctx, len(sessions), most))
-		left = func(s *Session) bool { return s.over() || s.attached() == nil }
+		left = func(s *Session) bool { return s.over() || s.movedAway(time.Now()) }
 	} else {
 		sessions = slices.DeleteFunc(sessions, func(s *Session) bool { return !s.reconnect(rand.N(spread+1), "") }) //nolint:gosec // spreads load
 	}
@@ -99,6 +101,15 @@ func (g *Gateway) sendAway(ctx context.Context, sessions []*Session, others []st
 		}
 	}
 	return told
+}
+
+// movedAway reports whether the client has gone to another node, if it ever does: its connection is closed, and its voice goes over the other node too.
+func (s *Session) movedAway(now time.Time) bool {
+	away := s.awayFor(now)
+	if m := s.member.Load(); m == nil || !m.Active() {
+		return away > 0
+	}
+	return away > arriveWithin && !s.superseded.Load()
 }
 
 // Undrain lets people in again, after a Drain that was not followed by the end.

@@ -213,6 +213,7 @@ func (o *others) Superseded(userID string, rank uint64) {
 	switch {
 	case s == nil || s.rank != rank:
 	case o.gw.Draining():
+		s.superseded.Store(true)
 		time.AfterFunc(goPatience, func() { s.end(protocol.CloseReplaced) })
 	default:
 		s.end(protocol.CloseReplaced)

@@ -56,6 +56,8 @@ type Session struct {
 	came     whereabouts
 	// brought is the channel to which a moderator moved the user at that node, and that they may enter for that; nil: none.
 	brought atomic.Pointer[string]
+	// superseded: the user has a session at another node, and goes from here by themselves.
+	superseded atomic.Bool
 	// plays says that the client answers how it plays somebody; asks are such questions that it was asked.
 	plays bool
 	asks  asks

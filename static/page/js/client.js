@@ -58,6 +58,8 @@ export class Client extends EventTarget {
   #token = '';
   /** What the server has, as it said last. @type {string[]} */
   #features = [];
+  /** One is going to another node, while all that is here goes on. */
+  #moves = false;
   /** @type {Connection | null} */
   #connection = null;
   /** By which the session is resumed: the newest; '' when it cannot be. */
@@ -98,6 +100,11 @@ export class Client extends EventTarget {
   /** The server's name and version as HELLO gave it. */
   get server() {
     return this.#connection?.hello?.server ?? '';
+  }
+
+  /** Whether a session that has just ended did so because one goes on at another node, so that its voice may go on until there is another one. */
+  get moves() {
+    return this.#moves;
   }
 
   /** Round trip of the last heartbeat in milliseconds, or null before the first. */
@@ -336,6 +343,7 @@ export class Client extends EventTarget {
    */
   #move(from, url) {
     if (this.#connection === from) {
+      this.#moves = true;
       this.#awaySince = performance.now();
       this.#route = route(this.#userId, this.#url, this.#nodes, false);
       this.#route.unshift(gatewayAt(url));
@@ -476,6 +484,7 @@ export class Client extends EventTarget {
   /** @param {Connection} connection on which the session stands now */
   #stand(connection) {
     connection.stand();
+    this.#moves = false;
     this.#openedIn = connection.openedIn;
     this.#route = [];
     this.state = { name: 'ready' };

@@ -15,6 +15,8 @@ import { candidatesOf, untriedOf } from './untried.js';
 
 /** How long finding a path to the server, or another one, may take, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 20_000;
+/** How long a connection is kept that another one is to follow, in milliseconds: the server ends it then. */
+const HAND_OVER_MS = 4_000;
 
 /**
  * - `idle`: no connection;
@@ -64,6 +66,8 @@ export class Media extends EventTarget {
   /** @type {RTCRtpSender | null} */
   #sender = null;
   #connectTimer = 0;
+  /** What carries voice until the next connection does. @type {{pc: RTCPeerConnection, slots: MediaSlot[], timer: number} | null} */
+  #former = null;
 
   /**
    * @param {HTMLElement} host where the audio elements live
@@ -101,7 +105,7 @@ export class Media extends EventTarget {
    * @returns {Promise<string>} the SDP offer
    */
   async offer(slotCount, iceServers, talks) {
-    this.close();
+    this.#end();
     const pc = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
     this.#pc = pc;
     this.everConnected = false;
@@ -223,19 +227,53 @@ export class Media extends EventTarget {
 
   /** Ends the connection. The microphone stays open for the next one. */
   close() {
+    this.#endFormer();
+    this.#end();
+  }
+
+  /** Ends the connection as far as anybody sees, but has it carry voice until the next one does. */
+  handOver() {
+    if (this.#pc && this.state === 'connected') {
+      this.#endFormer();
+      this.#pc.onconnectionstatechange = null;
+      this.#former = { pc: this.#pc, slots: this.slots, timer: setTimeout(() => this.#endFormer(), HAND_OVER_MS) };
+      this.#pc = null;
+      this.slots = [];
+    }
+    this.#end();
+  }
+
+  #endFormer() {
+    if (this.#former) {
+      const { pc, slots, timer } = this.#former;
+      this.#former = null;
+      clearTimeout(timer);
+      this.#release(pc, slots);
+    }
+  }
+
+  #end() {
     this.#stopWaiting();
     this.meter.stop();
     if (this.#pc) {
-      this.#pc.onconnectionstatechange = null;
-      this.#pc.close();
-      this.#pc = null;
+      this.#release(this.#pc, this.slots);
     }
+    this.#pc = null;
     this.#sender = null;
-    for (const slot of this.slots) {
-      this.playback.remove(slot.audio);
-    }
     this.slots = [];
     this.#setState('idle');
+  }
+
+  /**
+   * @param {RTCPeerConnection} pc
+   * @param {MediaSlot[]} slots its lines
+   */
+  #release(pc, slots) {
+    pc.onconnectionstatechange = null;
+    pc.close();
+    for (const slot of slots) {
+      this.playback.remove(slot.audio);
+    }
   }
 
   /** @param {Set<string>} speaking user ids of who speaks, so that they must be heard */
@@ -288,6 +326,7 @@ export class Media extends EventTarget {
     }
     if (state === 'connected' || state === 'failed') {
       this.#stopWaiting();
+      this.#endFormer();
     }
     this.everConnected ||= state === 'connected';
     this.#setState(state);

@@ -401,10 +401,17 @@ export class Stay extends Store {
     this.path.expect(!this.voice.deaf && this.media.slots.some((slot) => speaking?.has(slot.userId ?? '') ?? false));
   }
 
-  /** Closes the voice connection; the room stays on the screen until it is known why. */
-  hangUp() {
+  /**
+   * Closes the voice connection; the room stays on the screen until it is known why.
+   * @param {boolean} [handsOver] voice goes on until the next connection carries it
+   */
+  hangUp(handsOver = false) {
     this.retry.cancel();
-    this.media.close();
+    if (handsOver) {
+      this.media.handOver();
+    } else {
+      this.media.close();
+    }
     this.listening.leave();
     if (this.room) {
       this.room.live = false;

@@ -65,7 +65,7 @@ export class Told {
 
   /** The session is over. */
   #onLost() {
-    this.#stay.hangUp();
+    this.#stay.hangUp(this.#client.moves);
     this.#stay.changed();
   }
 
