@@ -71,14 +71,15 @@ type App struct {
 	metrics    *metrics
 	metricsWeb *web
 	// control is how commands reach the server; nil: there is no data directory.
-	control    *http.Server
-	controlled sync.WaitGroup
-	started    time.Time
-	nodes      *cluster.Cluster // the server's other nodes; nil: it is alone
-	nodeLog    *cluster.Log     // what they all write to; nil: the same
-	opened     atomic.Bool      // whether there is anything to say to them
-	load       load
-	level      atomic.Pointer[zap.AtomicLevel] // of the log; nil: it cannot be changed
+	control     *http.Server
+	controlled  sync.WaitGroup
+	started     time.Time
+	nodes       *cluster.Cluster // the server's other nodes; nil: it is alone
+	nodeLog     *cluster.Log     // what they all write to; nil: the same
+	opened      atomic.Bool      // whether there is anything to say to them
+	load        load
+	whereabouts lately[whereabouts]             // of this node
+	level       atomic.Pointer[zap.AtomicLevel] // of the log; nil: it cannot be changed
 }
 
 // New validates cfg and opens the server's sockets; clients are served from Run on. An

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -234,13 +236,40 @@ func (a *App) nodeStatus() cluster.Status {
 	if !a.opened.Load() {
 		return cluster.Status{}
 	}
+	at := a.whereabouts.now(time.Now(), func() whereabouts { return whereabouts{a.nodeURL(), a.MediaForNodes()} })
 	url := ""
 	if a.gateway.Behind() == nil { // else nobody is let in yet
-		url = a.nodeURL()
+		url = at.url
 	}
 	return cluster.Status{
-		URL: url, Media: a.MediaForNodes(), People: a.gateway.People(), Load: a.load.now(), Position: a.memory.Position(), Draining: a.gateway.Draining(),
+		URL: url, Media: at.media, People: a.gateway.People(), Load: a.load.now(), Position: a.memory.Position(), Draining: a.gateway.Draining(),
 	}
+}
+
+// whereabouts are where people reach this node's page, and other nodes its media port.
+type whereabouts struct {
+	url   string
+	media []netip.AddrPort
+}
+
+// lookAgain is how often it is looked where this node is: the system is asked for that, and no other node looks more often.
+const lookAgain = relink
+
+// lately is what was last found to be so. The zero value is nothing.
+type lately[T any] struct {
+	mu    sync.Mutex // guards the fields below
+	at    time.Time
+	found T
+}
+
+// now returns what is so, as find has found lately.
+func (l *lately[T]) now(now time.Time, find func() T) T {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.at.IsZero() || now.Sub(l.at) >= lookAgain {
+		l.at, l.found = now, find()
+	}
+	return l.found
 }
 
 // nodeURL is where people reach this node's own page.

@@ -40,6 +40,9 @@ type Cluster struct {
 	*station
 	cfg    Config
 	secret secret
+	// proof and marks are made of the secret: what shows it, and by what keys of tokens are compared.
+	proof  string
+	marks  []byte
 	log    *zap.Logger
 	sender *sender
 	stop   context.CancelFunc
@@ -79,6 +82,7 @@ func Open(cfg Config) (*Cluster, error) {
 		arrived: make(chan *nats.Msg, maxArrived), answering: make(chan struct{}, maxAnswering), toTell: make(chan struct{}, 1),
 		subscribed: make(map[string]*subscribed),
 	}
+	c.proof, c.marks = c.secret.proof(), c.secret.key("token keys", proofBytes)
 	c.over, c.stop = context.WithCancel(context.Background())
 	c.station = newStation(NodeID{cfg.Name, hex.EncodeToString(boot)}, c.identity, namesOf(cfg.Peers))
 	c.wake = func() {
@@ -126,7 +130,7 @@ func (c *Cluster) connect() (err error) {
 
 // identity is what this node shows of what all must have in common.
 func (c *Cluster) identity() Identity {
-	return Identity{cmp.Or(c.cfg.protocol, Protocol), c.secret.proof(), c.cfg.Keys(c.secret.key("token keys", proofBytes))}
+	return Identity{cmp.Or(c.cfg.protocol, Protocol), c.proof, c.cfg.Keys(c.marks)}
 }
 
 // Key returns key material that only nodes of this cluster can make, for a purpose that names everything it depends on.
