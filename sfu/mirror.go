@@ -319,12 +319,8 @@ func (r *roster) replace(shown, next *occupant) []news {
 	r.unhide(next)
 	r.members[next.userID] = next
 	r.order[slices.Index(r.order, shown)] = next
-	if !next.here() {
-		r.elsewhere++
-	}
-	if !shown.here() {
-		r.elsewhere--
-	}
+	r.count(next)
+	r.uncount(shown)
 	return r.tellOther(shown.info(), next.info(), "")
 }
 

@@ -15,6 +15,7 @@ type roster struct {
 	closed  bool                 // the channel is deleted, and nobody is in it any more
 	members map[string]*occupant // by user id
 	order   []*occupant          // as they came
+	own     []*occupant          // those of them who are here: of a large channel on many nodes few
 	mirrors                      // those of other nodes' members that are not in members
 }
 
@@ -83,11 +84,9 @@ func (r *roster) infos() []MemberInfo {
 
 // userIDs are those of this node's members: who is to be told of something.
 func (r *roster) userIDs() []string {
-	ids := make([]string, 0, len(r.order)-r.elsewhere)
-	for _, p := range r.order {
-		if p.here() {
-			ids = append(ids, p.userID)
-		}
+	ids := make([]string, len(r.own))
+	for i, p := range r.own {
+		ids[i] = p.userID
 	}
 	return ids
 }
@@ -129,8 +128,23 @@ func (r *roster) enter(p *occupant) ([]news, error) {
 func (r *roster) add(p *occupant) {
 	r.members[p.userID] = p
 	r.order = append(r.order, p)
-	if !p.here() {
+	r.count(p)
+}
+
+// count notes that one more is in order, and uncount that one is no more.
+func (r *roster) count(p *occupant) {
+	if p.here() {
+		r.own = append(r.own, p)
+	} else {
 		r.elsewhere++
+	}
+}
+
+func (r *roster) uncount(p *occupant) {
+	if p.here() {
+		r.own = slices.DeleteFunc(r.own, func(o *occupant) bool { return o == p })
+	} else {
+		r.elsewhere--
 	}
 }
 
@@ -138,9 +152,7 @@ func (r *roster) add(p *occupant) {
 func (r *roster) remove(p *occupant) {
 	delete(r.members, p.userID)
 	r.order = slices.DeleteFunc(r.order, func(o *occupant) bool { return o == p })
-	if !p.here() {
-		r.elsewhere--
-	}
+	r.uncount(p)
 }
 
 // leave takes p out. Who did not ask for it is told too. It fails with ErrNotInChannel.
@@ -260,7 +272,7 @@ func (r *roster) close(by string) ([]news, error) {
 		return nil, fmt.Errorf("%w: %s", ErrChannelNotFound, r.channel.ID)
 	}
 	r.closed = true
-	r.order, r.mirrors = nil, mirrors{}
+	r.order, r.own, r.mirrors = nil, nil, mirrors{}
 	clear(r.members)
 	return []news{{everyone: true, except: by, event: ChannelDeleted{
 		ChannelID: r.channel.ID, OwnerID: r.channel.OwnerID, Access: r.channel.Access,

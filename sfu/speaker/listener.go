@@ -39,6 +39,9 @@ type Listener struct {
 
 	// complete is the version of the room of which all who may be heard have a slot.
 	complete uint64
+	// taken is how often the room had lost a talker, and one, as of when all slots were taken with nobody pinned or excluded: while nobody speaks
+	// who comes since changes nothing. 0: that is not so.
+	taken uint64
 }
 
 type slot struct {
@@ -71,7 +74,7 @@ func (l *Listener) Subscribe(pins, exclude []string) {
 			l.exclude[id] = struct{}{}
 		}
 	}
-	l.complete = 0
+	l.complete, l.taken = 0, 0
 }
 
 // Subscriptions returns whom the listener pins, in their order, and excludes, in none.
@@ -83,7 +86,7 @@ func (l *Listener) Subscriptions() (pins, exclude []string) {
 func (l *Listener) Resize(n int) {
 	slots := make([]slot, n)
 	copy(slots, l.slots)
-	l.slots, l.complete = slots, 0
+	l.slots, l.complete, l.taken = slots, 0, 0
 }
 
 // Len returns how many slots there are.
@@ -96,9 +99,10 @@ func (l *Listener) Slot(i int) *Talker { return l.slots[i].talker }
 // whether any changed hands. What it costs grows with the number of slots, pins and
 // exclusions, but not with the room.
 func (l *Listener) Select(now time.Time) (changed bool) {
-	if l.complete != 0 && l.complete == l.room.version {
+	if l.complete != 0 && l.complete == l.room.version || l.taken == l.room.lost+1 && len(l.room.ranked) == 0 {
 		return false
 	}
+	l.taken = 0
 	l.room.stamp++
 	for i := range l.slots {
 		s := &l.slots[i]
@@ -117,6 +121,9 @@ func (l *Listener) Select(now time.Time) (changed bool) {
 	if l.audible() <= len(l.slots) {
 		l.complete = l.room.version
 		return changed
+	}
+	if len(l.pins) == 0 && len(l.exclude) == 0 && l.free() < 0 {
+		l.taken = l.room.lost + 1
 	}
 	return l.challenge(now) || changed
 }

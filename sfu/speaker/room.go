@@ -74,8 +74,9 @@ type Room struct {
 	away    int // how many of them are so
 	// ranked has the talkers who speak, the loudest first, as of the last Measure.
 	ranked []*Talker
-	// version changes with talkers.
+	// version changes with talkers, and lost is how many were removed.
 	version uint64
+	lost    uint64
 	stamp   uint64
 }
 
@@ -121,6 +122,7 @@ func (r *Room) Remove(t *Talker) {
 	is := func(o *Talker) bool { return o == t }
 	r.talkers = slices.DeleteFunc(r.talkers, is)
 	r.ranked = slices.DeleteFunc(r.ranked, is)
+	r.lost++
 	r.version++
 }
 

@@ -62,7 +62,10 @@ func simulate(t *testing.T, s scale, tell bool) {
 	l.talks = nil                        // nobody talks before all are there
 	l.live(2*time.Second, 0, false, nil) // the nodes see each other
 	began := cpu()
-	l.live(time.Duration(float64(s.people)/float64(s.joins)*1.1*float64(time.Second)), s.joins, false, nil)
+	for came := 1; came <= 10; came++ {
+		l.live(time.Duration(float64(s.people)/float64(s.joins)*0.11*float64(time.Second)), s.joins, false, nil)
+		say("  %d have come", len(l.souls)-len(l.out))
+	}
 	say("everybody came, %d a second: %.1f ms of processor for each, all nodes together", s.joins, float64((cpu()-began).Microseconds())/1000/float64(s.people))
 	l.talks = talks
 	l.live(3*time.Second, 0, true, nil)
