@@ -228,17 +228,21 @@ func TestClusterIsOneCommunity(t *testing.T) {
 // On two sides of a partition all go on, and they find together again.
 func TestClusterPartition(t *testing.T) {
 	verifyNoLeaks(t)
-	n := startNodes(t, []string{"n1", "n2"})
+	n := startNodes(t, []string{"n1", "n2"}, func(c *app.Config) { c.Channels = []string{"lobby", "den"} })
 	ada, ben := identifyAs(t, n.all[0], "ada", false), identifyAs(t, n.all[1], "ben", false)
 	ada.joinChannel("lobby")
 	ben.joinChannel("lobby")
 	ada.untilCount("lobby", 2)
 	ben.untilCount("lobby", 2) // whoever was never there does not leave
+	cy := arrive(t, n.all[0], "cy").join("den", slots(1))
 	n.net.Part([]string{"n1"}, []string{"n2"})
+	told(cy, "too few nodes are seen", func(a *protocol.Alive) bool { return *a.Alone })
+	require.True(t, identifyAs(t, n.all[1], "dee", false).ready.Alone)
 	ada.untilLeave("ben", protocol.LeaveGone)
 	ben.untilLeave("ada", protocol.LeaveGone)
 	ada.ack(protocol.OpVoiceState, protocol.VoiceState{SelfMute: new(true)}, nil)
 	n.net.Heal()
+	told(cy, "enough nodes are seen again", func(a *protocol.Alive) bool { return !*a.Alone })
 	ben.untilJoin("ada", func(m *protocol.Member) bool { return m.SelfMute })
 	ada.untilJoin("ben", anyhow)
 }

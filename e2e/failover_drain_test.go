@@ -128,6 +128,7 @@ type listener struct {
 	noting sync.Mutex
 	left   []protocol.Member // guarded by noting
 	missed bool              // guarded by noting
+	alone  bool              // the node said so; guarded by noting
 }
 
 func listen(p *person) *listener {
@@ -150,6 +151,8 @@ func (l *listener) note(event client.Event) {
 		}
 	case *client.Missed:
 		l.missed = true
+	case *protocol.Alive:
+		l.alone = d.Alone != nil && *d.Alone
 	}
 }
 
@@ -171,6 +174,12 @@ func (l *listener) leaves() []protocol.Member {
 	defer l.noting.Unlock()
 	require.False(l.t, l.missed, "some events were not read in time")
 	return l.left
+}
+
+func (l *listener) isAlone() bool {
+	l.noting.Lock()
+	defer l.noting.Unlock()
+	return l.alone
 }
 
 // begin has what is heard, and who leaves, be counted from now on.

@@ -210,7 +210,7 @@ func anyEngine(t *testing.T) *client.Engine {
 }
 
 // TestFailoverPartition has the router lose for ten seconds what goes between one node and the two others, while two people on each talk: those on
-// one node hear each other all the while, the lone node writes nothing down, and when it is over all know and hear each other, and nobody is told that anybody left. With make failover.
+// one node hear each other all the while, the lone node writes nothing down and tells its people, and when it is over all know and hear each other, and nobody is told that anybody left. With make failover.
 func TestFailoverPartition(t *testing.T) {
 	times, _ := strconv.Atoi(os.Getenv(failovers))
 	if times == 0 {
@@ -261,6 +261,7 @@ func TestRolePartition(t *testing.T) {
 		for i := 0; i < len(all); i += 2 {
 			within = append(within, all[i].longestSilence(all[i+1].person), all[i+1].longestSilence(all[i].person))
 			require.Len(t, all[i].call.Members(), map[bool]int{true: 2, false: 4}[i == 4], "on this side")
+			require.Equal(t, i == 4, all[i].isAlone(), "the lone node tells its people")
 		}
 		most.Wait()
 		for _, p := range all {
@@ -284,6 +285,7 @@ func TestRolePartition(t *testing.T) {
 		for i, p := range all {
 			require.Empty(t, p.leaves(), "told of who left, when it was over")
 			require.Equal(t, sessions[i], p.Ready().SessionID, "nobody has gone anywhere")
+			require.False(t, p.isAlone())
 		}
 	}
 	slices.Sort(agreed)

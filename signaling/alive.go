@@ -31,6 +31,7 @@ func (g *Gateway) Refuges() []string {
 // life is what a session's client was told for the case that this node dies. The zero value is nothing.
 type life struct {
 	nodes  []string
+	alone  bool
 	at     whereabouts
 	issued time.Time // of the ticket; zero: it has none
 }
@@ -90,7 +91,10 @@ func (s *Session) tellMoved(c *Conn) {
 func (s *Session) tellMovedLocked(c *Conn, now time.Time) bool {
 	var alive protocol.Alive
 	next := s.renew(&alive.Nodes, &alive.Rejoin, now)
-	if alive.Nodes == nil && alive.Rejoin == nil {
+	if next.alone != s.life.alone {
+		alive.Alone = &next.alone
+	}
+	if alive.Nodes == nil && alive.Rejoin == nil && alive.Alone == nil {
 		return false
 	}
 	body, err := protocol.EncodeBody(protocol.OpAlive, alive)
@@ -107,6 +111,7 @@ func (s *Session) tellMovedLocked(c *Conn, now time.Time) bool {
 // turn, or has the session to itself.
 func (s *Session) renew(nodes *[]string, rejoin **protocol.Rejoin, now time.Time) life {
 	next := s.life
+	next.alone = s.gw.others.alone()
 	if others := s.gw.Refuges(); s.life.nodes == nil || !slices.Equal(others, s.life.nodes) {
 		next.nodes = append([]string{}, others...)
 		*nodes = next.nodes
@@ -126,5 +131,6 @@ func (s *Session) renew(nodes *[]string, rejoin **protocol.Rejoin, now time.Time
 func (s *Session) readyNodes(ready *protocol.Ready, now time.Time) {
 	if s.gw.Several() {
 		s.life = s.renew(&ready.Nodes, &ready.Rejoin, now)
+		ready.Alone = s.life.alone
 	}
 }

@@ -131,6 +131,9 @@ func (o *others) first() bool {
 // counts reports whether a session is still the user's one, and no newer one, on whatever node, took its place.
 func (o *others) counts(s *Session) bool { return o == nil || o.mirror.Counts(s.userID, s.rank) }
 
+// alone reports whether this node sees too few of the others for anything to be decided.
+func (o *others) alone() bool { return o != nil && !o.nodes.Quorum() }
+
 // urls are those of the pages of the other nodes that take people, sorted; none of a server that is alone.
 func (o *others) urls() (urls []string) {
 	if o == nil {

@@ -255,8 +255,9 @@ func (c *Client) handle(f protocol.Frame) error {
 	case *protocol.PlaybackWanted:
 		c.tellPlayback(d)
 	case *protocol.Alive:
-		c.learn(d.Nodes, d.Rejoin)
-		return nil
+		if c.learn(d.Nodes, d.Rejoin); d.Alone == nil {
+			return nil
+		}
 	default:
 	}
 	c.mu.Lock()

@@ -21,6 +21,8 @@ type Alive struct {
 	Nodes []string `json:"nodes,omitzero"`
 	// Rejoin takes the place of the one before.
 	Rejoin *Rejoin `json:"rejoin,omitempty"`
+	// Alone: the node sees too few of the others, so that nothing is kept and nobody gets a floor.
+	Alone *bool `json:"alone,omitempty"`
 }
 
 // Rejoined is in READY what the ticket of IDENTIFY said: where one was, and how. All but ChannelID is so in the new session already.

@@ -237,6 +237,8 @@ type Ready struct {
 	Nodes    []string  `json:"nodes,omitzero"`
 	Rejoin   *Rejoin   `json:"rejoin,omitempty"`
 	Rejoined *Rejoined `json:"rejoined,omitempty"`
+	// Alone is as in Alive.
+	Alone bool `json:"alone,omitempty"`
 }
 
 // ICEServer is W3C WebRTC's RTCIceServer.

@@ -58,6 +58,8 @@ export class Client extends EventTarget {
   #token = '';
   /** What the server has, as it said last. @type {string[]} */
   #features = [];
+  /** The node sees too few of the others, so that nothing is kept and nobody gets a floor. */
+  alone = false;
   /** One is going to another node, while all that is here goes on. */
   #moves = false;
   /** @type {Connection | null} */
@@ -426,10 +428,14 @@ export class Client extends EventTarget {
     connection.send(Op.IDENTIFY, { token: this.#token, v: VERSION, client: 'web/1', device: this.#device, features: this.#can, rejoin });
   }
 
-  /** @param {{nodes?: string[], rejoin?: {ticket: string}}} d what is to be known for the case that the node dies; what is absent stays */
-  #learn({ nodes, rejoin }) {
+  /** @param {{nodes?: string[], rejoin?: {ticket: string}, alone?: boolean}} d what is to be known of the nodes; what is absent stays */
+  #learn({ nodes, rejoin, alone }) {
     this.#nodes = nodes ?? this.#nodes;
     this.#ticket = rejoin?.ticket ?? this.#ticket;
+    if (alone !== undefined && alone !== this.alone) {
+      this.alone = alone;
+      this.dispatchEvent(new CustomEvent('state'));
+    }
   }
 
   /**
@@ -458,7 +464,7 @@ export class Client extends EventTarget {
     this.ready = ready;
     this.#url = connection.url;
     this.#userId = ready.user_id;
-    this.#learn({ nodes: [], ...ready });
+    this.#learn({ nodes: [], alone: false, ...ready });
     this.#resumeToken = ready.resume_token ?? '';
     this.#stand(connection);
     this.dispatchEvent(new CustomEvent('ready', { detail: ready }));

@@ -350,6 +350,7 @@ export function charCount(text) {
  * @property {ReadMark[]} [unread] all channels of which something is unread; absent where READ has to be asked
  * @property {Limits} limits
  * @property {string[]} [nodes] the pages of the other nodes
+ * @property {boolean} [alone] the node sees too few of the others, so that nothing is kept
  * @property {{ticket: string}} [rejoin] by which one goes on there
  */
 

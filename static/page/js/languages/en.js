@@ -638,6 +638,7 @@ const phrases = {
     walled: 'Voice does not come through: an extension or a setting keeps this browser’s WebRTC off the network. Allow it for this page.',
     apart: 'Voice does not come through: this browser has no address from which it could reach those that the server names.',
     pathBlocked: 'This page gets through but voice does not: a firewall may be in the way.',
+    alone: 'This part of the server is cut off from most of it. You talk on with those who are here; messages can be sent when it is together again.',
     /**
      * @param {string} name
      * @param {number} others

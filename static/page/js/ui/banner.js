@@ -68,6 +68,17 @@ function callNotice({ call }, check) {
     // It is tried again by itself.
     return { text: call.untried ? phrases.banner[call.untried] : phrases.banner.pathBlocked, label: phrases.banner.findOut, run: check };
   }
+  return null;
+}
+
+/**
+ * @param {import('../session.js').Session} session
+ * @returns {Notice | null} what is wrong between the machines that are the server
+ */
+function nodesNotice({ client, call }) {
+  if (client.ready && client.alone) {
+    return { text: phrases.banner.alone };
+  }
   const apart = call.here && call.room ? [...call.room.members.values()].filter((member) => member.media === 'apart') : [];
   if (apart.length > 0) {
     return { text: phrases.banner.otherNode(apart[0].name, apart.length - 1) };
@@ -100,7 +111,7 @@ export function mountBanner(session, check) {
   close.addEventListener('click', () => shown?.close?.());
 
   function render() {
-    shown = connectionNotice(session) ?? callNotice(session, check) ?? insecure;
+    shown = connectionNotice(session) ?? callNotice(session, check) ?? nodesNotice(session) ?? insecure;
     banner.hidden = shown === null;
     banner.classList.toggle('banner--calm', shown?.calm === true);
     setText(byId('banner-text'), shown?.text ?? '');
