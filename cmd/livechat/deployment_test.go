@@ -1,14 +1,19 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 )
 
 // read returns a file of the repository.
@@ -44,6 +49,112 @@ func TestDeploymentInREADME(t *testing.T) {
 		require.Equal(t, []string{"voice.example.org"}, cfg.Domain)
 		require.False(t, strings.HasPrefix(cfg.HTTP, "127."), "it is reached from elsewhere")
 	}
+}
+
+// secretFile is one that may be used, and of whoever runs the test.
+func secretFile(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(path, []byte(testSecret+"\n"), 0o600))
+	return path
+}
+
+// What README.md says about several nodes is understood: on each of the machines, which differ in their names.
+func TestClusterInREADME(t *testing.T) {
+	t.Parallel()
+	readme := strings.ReplaceAll(read(t, "..", "..", "README.md"), "\\\n", "")
+	secret := secretFile(t)
+	found := 0
+	for _, command := range regexp.MustCompile(`(?m)^ *livechat (.*--cluster-peers=.*?)&?$`).FindAllStringSubmatch(readme, -1) {
+		for i, name := range []string{"n1", "n2", "n3"} {
+			line := strings.ReplaceAll(command[1], "$i", strconv.Itoa(i+1))
+			args := append(strings.Fields(line), "--node-name="+name, "--secret-file="+secret, "--cluster-secret-file="+secret)
+			cfg := parsed(t, "", nil, args...)
+			require.NoError(t, cfg.Validate(), "%s", line)
+			require.Len(t, cfg.Cluster.Peers, 3)
+			found++
+		}
+	}
+	require.Equal(t, 9, found, "three ways, each on three nodes")
+}
+
+// composed is what the compose file says of a service.
+type composed struct {
+	Hostname    string
+	User        string
+	Secrets     []string
+	Environment map[string]string
+	Ports       []string
+	Volumes     []string
+	Stop        string `yaml:"stop_grace_period"`
+}
+
+// Compose understands its file, if it is here, and the server all that each node is told there, with the image's own settings.
+func TestCompose(t *testing.T) {
+	t.Parallel()
+	text := read(t, "..", "..", "compose.yaml")
+	variables := map[string]string{}
+	filled := regexp.MustCompile(`\$\{(\w+):-([^}]*)\}`).ReplaceAllStringFunc(text, func(s string) string {
+		name, value, _ := strings.Cut(strings.Trim(s, "${}"), ":-")
+		variables[name] = value
+		return value
+	})
+	require.NotContains(t, filled, "$", "each variable has a default")
+	readme := read(t, "..", "..", "README.md")
+	require.Contains(t, readme, "LIVECHAT_USER=$(id -u):$(id -g) docker compose up")
+	require.Contains(t, variables, "LIVECHAT_USER")
+	var file struct {
+		Services map[string]composed
+		Secrets  map[string]struct{ File string }
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(filled), &file))
+	require.Len(t, file.Services, 3)
+	for name, secret := range file.Secrets {
+		require.Contains(t, readme, "openssl rand -base64 32 > "+strings.TrimPrefix(secret.File, "./")+"\n", name)
+	}
+	taken := map[string]bool{}
+	for name, node := range file.Services {
+		require.Equal(t, name, node.Hostname)
+		env := map[string]string{"LIVECHAT_HTTP": ":8080", "LIVECHAT_DATA": "/data"} // as the image has it
+		maps.Copy(env, node.Environment)
+		for _, key := range []string{"LIVECHAT_CLUSTER_SECRET_FILE", "LIVECHAT_SECRET_FILE"} {
+			require.Contains(t, node.Secrets, strings.TrimPrefix(env[key], "/run/secrets/"))
+			require.Contains(t, file.Secrets, strings.TrimPrefix(env[key], "/run/secrets/"))
+			env[key] = secretFile(t)
+		}
+		cfg := parsed(t, "", env, "--node-name="+node.Hostname)
+		require.NoError(t, cfg.Validate(), name)
+		require.ElementsMatch(t, slices.Collect(maps.Keys(file.Services)), cfg.Cluster.Peers)
+		require.False(t, cfg.TURN)
+		grace, err := time.ParseDuration(node.Stop)
+		require.NoError(t, err)
+		require.Greater(t, grace, cfg.Drain)
+		require.Equal(t, []string{"./nodes/" + name + ":/data"}, node.Volumes)
+		require.Contains(t, readme, "nodes/"+name)
+		// Voice is reached by the port that the server says, and the page where the node says that it is.
+		require.Contains(t, node.Ports, strings.TrimPrefix(cfg.UDP, ":")+":"+strings.TrimPrefix(cfg.UDP, ":")+"/udp")
+		_, port, ok := strings.Cut(strings.TrimPrefix(cfg.Cluster.URL, "http://"), ":")
+		require.True(t, ok)
+		require.Contains(t, node.Ports, port+cfg.HTTP)
+		for _, p := range node.Ports {
+			require.False(t, taken[p], p)
+			taken[p] = true
+		}
+		environ := make([]string, 0, len(node.Environment))
+		for key, value := range node.Environment {
+			environ = append(environ, key+"="+value)
+		}
+		parser, err := newParser(defaults(), nothingSet)
+		require.NoError(t, err)
+		require.Empty(t, unknownVariables(parser.Model, environ))
+	}
+	docker, err := exec.LookPath("docker")
+	if err != nil || exec.CommandContext(t.Context(), docker, "compose", "version").Run() != nil {
+		t.Log("there is no docker compose here to read it")
+		return
+	}
+	said, err := exec.CommandContext(t.Context(), docker, "compose", "-f", filepath.Join("..", "..", "compose.yaml"), "config", "-q").CombinedOutput()
+	require.NoError(t, err, "%s", said)
 }
 
 // systemd understands every line of the unit.
