@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -187,7 +188,7 @@ func (c *adminChannelCommand) Run() error {
 		if err := table(rows); err != nil || len(one.Members) == 0 {
 			return err
 		}
-		rows = [][]string{{}, {"NAME", "ROLE", "NODE", "STATE", "RTT", "LOSS IN", "LOSS OUT", "ID"}}
+		rows = [][]string{{}, {"NAME", "ROLE", nodeHead, "STATE", "RTT", "LOSS IN", "LOSS OUT", "ID"}}
 		for i := range one.Members {
 			m := &one.Members[i]
 			role := m.Role
@@ -196,7 +197,7 @@ func (c *adminChannelCommand) Run() error {
 			}
 			rows = append(rows, []string{m.Name, role, orDash(m.Peer.Node), memberState(m), delay(m.Peer.RTTMS), percent(m.Peer.LossIn), percent(m.Peer.LossOut), m.UserID})
 		}
-		return table(rows)
+		return table(byNode(rows))
 	})
 }
 
@@ -243,12 +244,12 @@ func (c *adminUsersCommand) Run() error {
 			return nil
 		}
 		sayMissing(all.Missing)
-		rows := [][]string{{"NAME", "ROLE", "CHANNEL", "NODE", "FROM", "FOR", "STATE", "ID"}}
+		rows := [][]string{{"NAME", "ROLE", "CHANNEL", nodeHead, "FROM", "FOR", "STATE", "ID"}}
 		for i := range all.Sessions {
 			s := &all.Sessions[i]
 			rows = append(rows, []string{s.Name, s.Role, orDash(s.ChannelID), orDash(s.Node), orDash(s.Network), since(s.Since), sessionState(s), s.UserID})
 		}
-		return table(rows)
+		return table(byNode(rows))
 	})
 }
 
@@ -329,7 +330,7 @@ func (c *adminPeersCommand) Run() error {
 			return nil
 		}
 		sayMissing(all.Missing)
-		rows := [][]string{{"CHANNEL", "NAME", "ID", "NODE", "ADDRESS", "QUIET", "RTT", "LOSS IN", "LOSS OUT", "JITTER IN", "JITTER OUT", "PACKETS IN", "PACKETS OUT"}}
+		rows := [][]string{{"CHANNEL", "NAME", "ID", nodeHead, "ADDRESS", "QUIET", "RTT", "LOSS IN", "LOSS OUT", "JITTER IN", "JITTER OUT", "PACKETS IN", "PACKETS OUT"}}
 		for i := range all.Peers {
 			p := &all.Peers[i]
 			address := orDash(p.Address)
@@ -341,8 +342,26 @@ func (c *adminPeersCommand) Run() error {
 				delay(p.JitterInMS), delay(p.JitterOutMS), fmt.Sprint(p.PacketsIn), fmt.Sprint(p.PacketsOut),
 			})
 		}
-		return table(rows)
+		return table(byNode(rows))
 	})
+}
+
+// nodeHead is above the nodes that people are on.
+const nodeHead = "NODE"
+
+// byNode leaves the column of nodes out where none is said, as by a server that is alone. Rows before the one with the heads are as they are.
+func byNode(rows [][]string) [][]string {
+	head := slices.IndexFunc(rows, func(row []string) bool { return slices.Contains(row, nodeHead) })
+	at := slices.Index(rows[head], nodeHead)
+	for _, row := range rows[head+1:] {
+		if row[at] != orDash("") {
+			return rows
+		}
+	}
+	for i := range rows[head:] {
+		rows[head+i] = slices.Delete(rows[head+i], at, at+1)
+	}
+	return rows
 }
 
 // sayMissing says which nodes did not say who is there.
