@@ -8,6 +8,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/sfu/floor"
+	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 )
 
 // three is a town of three nodes with one person on each, who is called as the node is.
@@ -232,5 +233,26 @@ func TestHandOver(t *testing.T) {
 		w.pass(500 * time.Millisecond)
 		require.NoError(t, released.err)
 		require.Equal(t, cy.id, ben.last, "who waited waits no more")
+	})
+}
+
+// A node that is about to go decides nothing any more, and hands over while it is still there.
+func TestDraining(t *testing.T) {
+	three(t, func(t *testing.T, w *town, ada, ben, cy *person) {
+		t.Helper()
+		ben.talks()
+		ben.takes()
+		before := w.arbiter()
+		ada.house.bus.Say(cluster.Status{Draining: true})
+		for range 60 {
+			w.pass(50 * time.Millisecond)
+			require.Equal(t, ben.id, cy.last, "there was no break")
+			require.Equal(t, ben.id, ada.last)
+		}
+		require.NotEqual(t, before, w.arbiter())
+		require.Empty(t, ben.takes())
+		w.kill(before)
+		w.pass(50 * time.Millisecond)
+		require.Equal(t, ben.id, cy.last)
 	})
 }

@@ -22,6 +22,7 @@ type asked struct {
 	To    string `json:"to"`
 	Call  uint64 `json:"id,omitempty"`
 	Over  bool   `json:"over,omitempty"`
+	Term  uint64 `json:"t,omitempty"`
 	Event *event `json:"e,omitempty"`
 }
 
@@ -87,7 +88,7 @@ type effect struct {
 func messageOf(m sfu.FloorMessage, now time.Time) message {
 	told := message{Channel: m.ChannelID}
 	if a := m.Asked; a != nil {
-		told.Asked = &asked{a.To, a.Call, a.Over, eventOf(a.Event)}
+		told.Asked = &asked{a.To, a.Call, a.Over, a.Term, eventOf(a.Event)}
 	}
 	if d := m.Decided; d != nil {
 		told.Decided = &decided{Term: d.Term, Number: d.Number, First: d.First, Over: d.Over, Node: d.Node, Call: d.Call, Heir: d.Heir}
@@ -105,7 +106,7 @@ func messageOf(m sfu.FloorMessage, now time.Time) message {
 func (m *message) floor(channelID string, now time.Time) sfu.FloorMessage {
 	heard := sfu.FloorMessage{ChannelID: channelID}
 	if a := m.Asked; a != nil {
-		heard.Asked = &sfu.FloorAsked{To: a.To, Call: a.Call, Over: a.Over, Event: a.Event.floor()}
+		heard.Asked = &sfu.FloorAsked{To: a.To, Call: a.Call, Over: a.Over, Term: a.Term, Event: a.Event.floor()}
 		if a.Event != nil && heard.Asked.Event == nil {
 			heard.Asked = nil
 		}

@@ -99,7 +99,7 @@ func (f *Floor) State() FloorState {
 // ctx ends first, the place among those who wait is given back.
 //
 // The error is the context's, the call's when it has ended, a *protocol.Error of who may not have it (CodeFloorDenied, CodeFloorQueueFull,
-// CodeAccessDenied), a *FloorError for one who waited in vain, ErrRemoved when a moderator has moved the client meanwhile, or
+// CodeAccessDenied, CodeUnsettled), a *FloorError for one who waited in vain, ErrRemoved when a moderator has moved the client meanwhile, or
 // ErrFloorAsked.
 func (f *Floor) Acquire(ctx context.Context, req FloorRequest) (*Grant, error) {
 	for {
