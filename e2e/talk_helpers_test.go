@@ -241,11 +241,19 @@ func (p *person) hears(others ...*person) {
 	p.t.Helper()
 	for _, other := range others {
 		before := p.heardFrom(other)
-		eventually(p.t, p.UserID()+" hears "+other.UserID(), func() bool {
+		require.Eventually(p.t, func() bool {
 			return p.heardFrom(other) >= before+plenty
-		})
+		}, patience, 10*time.Millisecond, "%s hears %s: %v", p.UserID(), other.UserID(), later(func() string {
+			return fmt.Sprintf("%d frames since %d, of %d said; the calls of both: %v, %v; the sessions: %v, %v",
+				p.heardFrom(other)-before, before, other.said.Load(), p.call.Err(), other.call.Err(), p.Err(), other.Err())
+		}))
 	}
 }
+
+// later are words that are found when they are wanted.
+type later func() string
+
+func (l later) String() string { return l() }
 
 // longestSilence is the longest time between two packets of somebody since joining.
 func (p *person) longestSilence(other *person) time.Duration {
