@@ -237,7 +237,7 @@ func TestClusterPartition(t *testing.T) {
 	cy := arrive(t, n.all[0], "cy").join("den", slots(1))
 	n.net.Part([]string{"n1"}, []string{"n2"})
 	told(cy, "too few nodes are seen", func(a *protocol.Alive) bool { return *a.Alone })
-	require.True(t, identifyAs(t, n.all[1], "dee", false).ready.Alone)
+	eventually(t, "who comes is told so as well", func() bool { return identifyAs(t, n.all[1], "dee", false).ready.Alone })
 	ada.untilLeave("ben", protocol.LeaveGone)
 	ben.untilLeave("ada", protocol.LeaveGone)
 	ada.ack(protocol.OpVoiceState, protocol.VoiceState{SelfMute: new(true)}, nil)

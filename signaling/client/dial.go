@@ -88,6 +88,9 @@ func Dial(ctx context.Context, rawURL string, opts Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial: %w", withCause(ctx, err))
 	}
+	if opts.NoReconnect { // it goes to no other node, so there is no hurry
+		l.alive = 2 * l.heartbeatInterval()
+	}
 	c.link = l
 	c.online.Store(true)
 	c.wg.Add(1)

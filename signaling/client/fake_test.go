@@ -79,6 +79,7 @@ type fakeConn struct {
 
 	t         testing.TB
 	heartbeat int64
+	features  []string // that HELLO names
 	mu        sync.Mutex
 	s         uint64
 	beats     []uint64
@@ -118,7 +119,7 @@ func (c *fakeConn) bye(code protocol.CloseCode) {
 }
 
 func (c *fakeConn) hello() {
-	c.reply(protocol.OpHello, "", protocol.Hello{HeartbeatInterval: c.heartbeat, V: []int{1}, Server: "fake"})
+	c.reply(protocol.OpHello, "", protocol.Hello{HeartbeatInterval: c.heartbeat, V: []int{1}, Server: "fake", Features: c.features})
 }
 
 func (c *fakeConn) next() (protocol.Frame, bool) {

@@ -26,6 +26,16 @@ func TestRoute(t *testing.T) {
 	require.Equal(t, []string{own}, route("ada", own, nil, false), "there is no other")
 }
 
+// Who has other nodes to go to does not wait long for a sign of life; who does not go to them is not ended by a moment's silence.
+func TestOnlyWhoGoesElsewhereIsInAHurry(t *testing.T) {
+	srv := newFake(t, func(c *fakeConn) {
+		c.features = []string{protocol.FeatureNodes}
+		c.each(func(protocol.Frame) {})
+	})
+	require.Equal(t, aliveLimit, srv.dial(Options{Token: "ada"}).link.alive)
+	require.Greater(t, srv.dial(Options{Token: "bo", NoReconnect: true}).link.alive, aliveLimit)
+}
+
 func TestMayLive(t *testing.T) {
 	require.True(t, mayLive(errUnanswered))
 	require.True(t, mayLive(errors.New("connection reset by peer")))
