@@ -276,7 +276,7 @@ func (m *Member) depart(cause LeaveCause) bool {
 		c.emptySince, c.note = time.Now(), nil
 	}
 	c.notifier.tell(told)
-	c.hub.spread.MemberLeft(c.id, m.self.userID, cause)
+	c.hub.spread.MemberLeft(c.id, m.self.userID, cause, c.roster.members[m.self.userID] != nil)
 	if m.leg != nil {
 		c.unplugLocked(m.leg)
 	}

@@ -461,7 +461,7 @@ func (h *ChannelHub) deleteLocked(c *Channel, by string, condition func() bool) 
 		return nil, false
 	}
 	for _, userID := range own {
-		h.spread.MemberLeft(c.id, userID, LeaveGone)
+		h.spread.MemberLeft(c.id, userID, LeaveGone, false)
 	}
 	for _, p := range mirrored {
 		c.hushLocked(p)

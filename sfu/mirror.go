@@ -16,10 +16,10 @@ import (
 // Notifier is, and must neither block nor call back.
 type Spread interface {
 	// MemberEntered: a member is in the channel now; MemberChanged: others see it otherwise, which by, a user id, need not be told; MemberLeft: it
-	// is out.
+	// is out, and goes on at another node or not.
 	MemberEntered(channelID string, m MemberInfo)
 	MemberChanged(channelID string, m MemberInfo, by string)
-	MemberLeft(channelID, userID string, cause LeaveCause)
+	MemberLeft(channelID, userID string, cause LeaveCause, goesOn bool)
 	// Speaking: these of them speak now, the loudest first, at most 32. speakers is not changed later.
 	Speaking(channelID string, speakers []SpeakerInfo)
 }
@@ -27,10 +27,10 @@ type Spread interface {
 // nowhere is the Spread of a node that is alone.
 type nowhere struct{}
 
-func (nowhere) MemberEntered(string, MemberInfo)         {}
-func (nowhere) MemberChanged(string, MemberInfo, string) {}
-func (nowhere) MemberLeft(string, string, LeaveCause)    {}
-func (nowhere) Speaking(string, []SpeakerInfo)           {}
+func (nowhere) MemberEntered(string, MemberInfo)            {}
+func (nowhere) MemberChanged(string, MemberInfo, string)    {}
+func (nowhere) MemberLeft(string, string, LeaveCause, bool) {}
+func (nowhere) Speaking(string, []SpeakerInfo)              {}
 
 // Mirror is a member of another node as that node says it.
 type Mirror struct {

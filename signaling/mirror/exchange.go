@@ -15,6 +15,9 @@ const (
 	Grace = 3 * time.Second
 	// TickEvery is how often Tick is to be called.
 	TickEvery = 250 * time.Millisecond
+	// partWithin is how long somebody is still there who left a node for another one from which nothing of them has come yet: what two nodes say has
+	// no order.
+	partWithin = time.Second
 	// askAgain is when all is asked for again that did not come.
 	askAgain = 500 * time.Millisecond
 	// Which number was the last is said again every askAgain for as long as headsAfter after a change, and every restingHead when there is none:
@@ -111,6 +114,7 @@ func (x *Exchange) Tick(now time.Time) {
 		case p.died.IsZero() && !p.synced && now.Sub(p.asked) >= askAgain:
 			x.askLocked(p, now)
 		}
+		x.partLocked(p, now)
 	}
 	if n := x.own.number(); n != x.latest {
 		x.latest, x.moved = n, now
@@ -262,8 +266,8 @@ func (x *Exchange) MemberChanged(channelID string, m sfu.MemberInfo, by string) 
 }
 
 // MemberLeft implements sfu.Spread.
-func (x *Exchange) MemberLeft(channelID, userID string, cause sfu.LeaveCause) {
-	x.own.drop(channelID, userID, cause)
+func (x *Exchange) MemberLeft(channelID, userID string, cause sfu.LeaveCause, goesOn bool) {
+	x.own.drop(channelID, userID, cause, goesOn)
 }
 
 // Speaking implements sfu.Spread.

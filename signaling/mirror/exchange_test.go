@@ -294,3 +294,32 @@ func TestFirstChangeNeedsNoSnapshot(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, from, at)
 }
+
+// What two nodes say has no order: one who left a node for another one is there until that one says so, or it is clear that it does not.
+func TestLeavesForAnotherNode(t *testing.T) {
+	w := newTown(t, "n1", "n2", "n3")
+	n1 := w.houses["n1"]
+	from, to := w.houses["n2"].bus.Self(), w.houses["n3"].bus.Self()
+	say := func(node cluster.NodeID, i *item) {
+		n1.x.mu.Lock()
+		defer n1.x.mu.Unlock()
+		n1.x.applyLocked(n1.x.others[node], i)
+	}
+	for _, comes := range []bool{true, false} {
+		say(from, &item{Kind: kindMember, Channel: "attic", User: "ada", Rank: 1, Member: &member{Name: "Ada"}})
+		n1.events = nil
+		say(from, &item{Kind: kindLeft, Channel: "attic", User: "ada", Cause: int(sfu.LeaveGone), GoesOn: true})
+		w.pass(partWithin / 2)
+		require.Empty(t, n1.events)
+		if comes {
+			say(to, &item{Kind: kindMember, Channel: "attic", User: "ada", Rank: 2, Member: &member{Name: "Ada"}})
+		}
+		w.pass(partWithin)
+		if comes {
+			require.Empty(t, n1.events)
+			say(to, &item{Kind: kindLeft, Channel: "attic", User: "ada", Cause: int(sfu.LeaveGone)})
+		}
+		require.Len(t, n1.events, 1, "out")
+		require.Empty(t, n1.hub.List()[0].MemberCount+n1.hub.List()[1].MemberCount)
+	}
+}

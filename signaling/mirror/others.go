@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
@@ -24,6 +25,14 @@ type other struct {
 
 	sessions map[string]session
 	channels map[string]crowd
+	parting  []parting
+}
+
+// parting is somebody who has left a node for another one, and is not known to be there yet.
+type parting struct {
+	channel, user string
+	cause         sfu.LeaveCause
+	at            time.Time
 }
 
 type session struct {
@@ -109,6 +118,10 @@ func (x *Exchange) applyLocked(p *other, i *item) {
 			x.putLocked(p, i)
 		}
 	case kindLeft:
+		if one := (parting{i.Channel, i.User, sfu.LeaveCause(i.Cause), x.now()}); i.GoesOn && !x.elsewhereLocked(p, &one) {
+			p.parting = append(p.parting, one)
+			return
+		}
 		x.dropLocked(p, i.Channel, i.User, sfu.LeaveCause(i.Cause))
 	case kindSpeak:
 		x.speakLocked(p, i.Channel, speakersOf(i.Speakers))
@@ -126,6 +139,7 @@ func (x *Exchange) sessionLocked(p *other, i *item) {
 
 func (x *Exchange) putLocked(p *other, i *item) {
 	m := sfu.Mirror{Node: p.key, Rank: i.Rank, MemberInfo: i.Member.info(i.User)}
+	p.parting = slices.DeleteFunc(p.parting, func(one parting) bool { return one.channel == i.Channel && one.user == i.User })
 	c := p.channels[i.Channel]
 	if was := c.members[i.User]; was != nil && *was == m {
 		return
@@ -140,6 +154,29 @@ func (x *Exchange) putLocked(p *other, i *item) {
 		told.By = i.By
 		channel.PutMirror(told)
 	}
+}
+
+// elsewhereLocked reports whether somebody who leaves a node is in the channel at another one, as far as is known.
+func (x *Exchange) elsewhereLocked(p *other, leaves *parting) bool {
+	for _, o := range x.others {
+		if o != p && o.channels[leaves.channel].members[leaves.user] != nil {
+			return true
+		}
+	}
+	return x.own.has(leaves.channel, leaves.user)
+}
+
+// partLocked has those leave a node who have come to another one by now, or do not come.
+func (x *Exchange) partLocked(p *other, now time.Time) {
+	waits := p.parting[:0]
+	for _, one := range p.parting {
+		if x.elsewhereLocked(p, &one) || now.Sub(one.at) >= partWithin {
+			x.dropLocked(p, one.channel, one.user, one.cause)
+		} else {
+			waits = append(waits, one)
+		}
+	}
+	p.parting = waits
 }
 
 func (x *Exchange) dropLocked(p *other, channelID, userID string, cause sfu.LeaveCause) {
@@ -217,6 +254,9 @@ func (x *Exchange) replaceLocked(p *other, items []item) {
 	}
 	for i := range items { // before others go, so that who moved is somewhere
 		x.applyLocked(p, &items[i])
+	}
+	for _, one := range p.parting {
+		there[place{one.channel, one.user}] = struct{}{}
 	}
 	for id, c := range p.channels {
 		for userID := range c.members {

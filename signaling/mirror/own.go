@@ -41,6 +41,14 @@ func (o *own) number() uint64 {
 	return o.n
 }
 
+// has reports whether somebody is in a channel here.
+func (o *own) has(channelID, userID string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, in := o.channels[channelID].members[userID]
+	return in
+}
+
 // head says which number was the last, so that one that was lost is missed.
 func (o *own) head() {
 	o.mu.Lock()
@@ -95,7 +103,7 @@ func (o *own) put(channelID string, m sfu.MemberInfo, by string) {
 	o.sayLocked(i)
 }
 
-func (o *own) drop(channelID, userID string, cause sfu.LeaveCause) {
+func (o *own) drop(channelID, userID string, cause sfu.LeaveCause, goesOn bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	c := o.channels[channelID]
@@ -103,7 +111,7 @@ func (o *own) drop(channelID, userID string, cause sfu.LeaveCause) {
 	if len(c.members) == 0 {
 		delete(o.channels, channelID)
 	}
-	o.sayLocked(item{Kind: kindLeft, Channel: channelID, User: userID, Cause: int(cause)})
+	o.sayLocked(item{Kind: kindLeft, Channel: channelID, User: userID, Cause: int(cause), GoesOn: goesOn})
 }
 
 func (o *own) speak(channelID string, speakers []sfu.SpeakerInfo) {

@@ -35,6 +35,7 @@ type item struct {
 	Name     string   `json:"name,omitempty"`
 	Rank     uint64   `json:"r,omitempty"`
 	Cause    int      `json:"why,omitempty"`
+	GoesOn   bool     `json:"on,omitempty"` // at another node
 	By       string   `json:"by,omitempty"`
 	Member   *member  `json:"m,omitempty"`
 	Speakers []talker `json:"s,omitempty"`
