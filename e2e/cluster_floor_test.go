@@ -67,6 +67,11 @@ func TestClusterFloor(t *testing.T) {
 		require.InDelta(t, granted.Since, taken.Since, 5_000)
 	}
 
+	// Why somebody is not heard is found wherever they are.
+	var found protocol.WhyFound
+	cy.ack(protocol.OpWhy, protocol.Why{UserID: "root"}, &found)
+	require.Equal(t, "floor_other", found.Cause)
+
 	// One queue, in their order; who comes late finds it so.
 	require.Equal(t, 1, cy.press(protocol.FloorRequest{}).Position)
 	dan := identifyAs(t, n.all[0], "dan", false)

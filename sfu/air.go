@@ -29,6 +29,8 @@ func newAir(onFloor, overFloor floor.Config) *air {
 		floors: [lineCount]*floor.Floor{floor.New(onFloor), floor.New(overFloor)},
 		first:  uint64(rand.Uint32()), //nolint:gosec // no secret
 		waits:  make(map[string]time.Time),
+		// An answer to a call of before the turns began anew is none to one of after.
+		office: office{lastCall: uint64(rand.Uint32())}, //nolint:gosec // no secret
 	}
 }
 
