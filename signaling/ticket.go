@@ -18,7 +18,7 @@ import (
 const (
 	// ticketTTL is how long a rejoin ticket is good for: longer than the death of a node and the way to another one take.
 	ticketTTL = 2 * time.Minute
-	// ticketLeeway is how far the clocks of two nodes may be apart.
+	// ticketLeeway is how far the clocks of two nodes may be apart, beside what is known of them.
 	ticketLeeway = 30 * time.Second
 	// ticketPurpose keeps a ticket's seal from being good for anything else, and what is sealed otherwise from being a ticket.
 	ticketPurpose = "rejoin"
@@ -91,18 +91,18 @@ func (g *Gateway) redeem(ctx context.Context, text, userID string, now time.Time
 	switch {
 	case t.UserID != userID:
 		return nil, fmt.Errorf("%w: it is another user's than the token", errRejoin)
-	case now.After(time.UnixMilli(t.Expires).Add(ticketLeeway)):
+	case now.After(time.UnixMilli(t.Expires).Add(ticketLeeway + g.auth.Apart())):
 		return nil, fmt.Errorf("%w: it has expired", errRejoin)
-	case now.Before(time.UnixMilli(t.Issued).Add(-ticketLeeway)):
+	case now.Before(time.UnixMilli(t.Issued).Add(-ticketLeeway - g.auth.Apart())):
 		return nil, fmt.Errorf("%w: it was made in the future: the clocks of two nodes differ", errRejoin)
 	}
-	judged, err := g.judgedSince(ctx, userID, time.UnixMilli(t.Issued))
+	judged, err := g.judgedSince(ctx, userID, time.UnixMilli(t.Issued).Add(-g.auth.Apart())) // perhaps before, but never not since
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", errRejoin, err)
 	case judged:
 		return nil, fmt.Errorf("%w: a moderator has acted on you since", errRejoin)
-	case !g.tickets.use(t.ID, time.UnixMilli(t.Expires).Add(ticketLeeway), now):
+	case !g.tickets.use(t.ID, time.UnixMilli(t.Expires).Add(ticketLeeway + g.auth.Apart()), now):
 		return nil, fmt.Errorf("%w: it was used", errRejoin)
 	}
 	return t, nil

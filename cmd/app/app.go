@@ -78,6 +78,7 @@ type App struct {
 	nodeLog     *cluster.Log     // what they all write to; nil: the same
 	opened      atomic.Bool      // whether there is anything to say to them
 	load        load
+	authority   *auth.Authority                 // nil: it is alone
 	whereabouts lately[whereabouts]             // of this node
 	level       atomic.Pointer[zap.AtomicLevel] // of the log; nil: it cannot be changed
 }

@@ -169,6 +169,7 @@ func (a *App) openNodes(authority *auth.Authority) error {
 		return err //nolint:wrapcheck // says it all
 	}
 	a.nodes, a.cfg.Nodes = nodes, nodes
+	a.authority = authority
 	nodes.Changed(a.sayChange)
 	return nil
 }
@@ -310,6 +311,9 @@ func (a *App) runNodes(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
+		if worst := clocksApart(a.nodes.Reports()); worst > a.authority.Apart() {
+			a.authority.Tolerate(worst) // for good: the people of a node whose clock is off come here when it dies
+		}
 		alone := a.alone()
 		switch {
 		case alone == nil && !said.IsZero():
@@ -320,6 +324,17 @@ func (a *App) runNodes(ctx context.Context) {
 			a.log.Warn(alone.Error())
 		}
 	}
+}
+
+// mostApart bounds what is tolerated of another node's clock.
+const mostApart = 24 * time.Hour
+
+// clocksApart is how far the clock of another node is off, by this one's.
+func clocksApart(all []cluster.Report) (worst time.Duration) {
+	for i := range all {
+		worst = max(worst, all[i].Clock.Abs())
+	}
+	return min(worst, mostApart)
 }
 
 // alone says that too few of the nodes are there, and which are not; nil: most are.

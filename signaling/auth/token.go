@@ -53,8 +53,16 @@ const algorithm = "HS256"
 // Authority mints and verifies tokens. All it has are its secrets, which [Authority.Use] exchanges; safe for use by any number of
 // goroutines.
 type Authority struct {
-	keys atomic.Pointer[keyring]
+	keys  atomic.Pointer[keyring]
+	apart atomic.Int64 // as Tolerate was told, a time.Duration
 }
+
+// Tolerate says that clocks are apart by so much, of machines that mint tokens for each other: a token is good that says it was made, or begins,
+// that much later than now. It ends when it says all the same.
+func (a *Authority) Tolerate(apart time.Duration) { a.apart.Store(int64(max(apart, 0))) }
+
+// Apart is what Tolerate was told.
+func (a *Authority) Apart() time.Duration { return time.Duration(a.apart.Load()) }
 
 // New returns the authority with these secrets, of which it keeps a copy: the first signs, all verify. The error wraps
 // ErrSecrets.
@@ -146,7 +154,7 @@ func (a *Authority) Verify(token string, now time.Time) (Identity, error) {
 		jwt.WithIssuer(Issuer),
 		jwt.WithExpirationRequired(),
 		jwt.WithIssuedAt(),
-		jwt.WithLeeway(Leeway),
+		jwt.WithLeeway(Leeway + a.Apart()),
 		jwt.WithTimeFunc(func() time.Time { return now }),
 	)
 	var c claims

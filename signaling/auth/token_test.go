@@ -278,6 +278,22 @@ func forgeRaw(header, claims string) string {
 	return header + "." + claims + "." + base64.RawURLEncoding.EncodeToString(sig)
 }
 
+// Of machines whose clocks are known to be apart, tokens are good from when they say, and no longer.
+func TestVerifyToleratesClocksThatAreApart(t *testing.T) {
+	t.Parallel()
+	a := authority(t, secret)
+	ahead := testNow().Add(time.Hour)
+	token, err := a.Mint(auth.Identity{UserID: "ada"}, ahead, time.Minute)
+	require.NoError(t, err)
+	_, err = a.Verify(token, testNow())
+	require.ErrorIs(t, err, auth.ErrInvalidToken)
+	a.Tolerate(time.Hour)
+	_, err = a.Verify(token, testNow())
+	require.NoError(t, err)
+	_, err = a.Verify(token, ahead.Add(time.Minute))
+	require.ErrorIs(t, err, auth.ErrInvalidToken, "its end is its end")
+}
+
 func TestVerifyForgivesClocks(t *testing.T) {
 	t.Parallel()
 	a := authority(t, secret)

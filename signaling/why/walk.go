@@ -182,7 +182,7 @@ func between(f *Facts) (Cause, string) {
 		return NodeNotAsked, fmt.Sprintf("%s does not know that anybody here listens to %s", b.Node, f.Talker.Channel)
 	case asks && !young && !b.There.Line:
 		return NodeNotAsked, fmt.Sprintf("%s has no stream for them", b.Node)
-	case b.Here.Loss >= heavyLoss:
+	case b.Here.Loss >= heavyLoss && !mended(f):
 		return NodeLinkLossy, fmt.Sprintf("%.0f %% of what comes from %s is lost", 100*b.Here.Loss, b.Node)
 	case sent && !came && !young:
 		return NodeLinkLost, fmt.Sprintf("%s sends their voice, and nothing of it comes", b.Node)
