@@ -102,7 +102,7 @@ func (g *Gateway) redeem(ctx context.Context, text, userID string, now time.Time
 		return nil, fmt.Errorf("%w: %w", errRejoin, err)
 	case judged:
 		return nil, fmt.Errorf("%w: a moderator has acted on you since", errRejoin)
-	case !g.tickets.use(t.ID, time.UnixMilli(t.Expires).Add(ticketLeeway + g.auth.Apart()), now):
+	case !g.tickets.use(t.ID, time.UnixMilli(t.Expires).Add(ticketLeeway+g.auth.Apart()), now):
 		return nil, fmt.Errorf("%w: it was used", errRejoin)
 	}
 	return t, nil

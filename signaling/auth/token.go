@@ -154,7 +154,7 @@ func (a *Authority) Verify(token string, now time.Time) (Identity, error) {
 		jwt.WithIssuer(Issuer),
 		jwt.WithExpirationRequired(),
 		jwt.WithIssuedAt(),
-		jwt.WithLeeway(Leeway + a.Apart()),
+		jwt.WithLeeway(Leeway+a.Apart()),
 		jwt.WithTimeFunc(func() time.Time { return now }),
 	)
 	var c claims

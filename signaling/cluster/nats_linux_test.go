@@ -22,6 +22,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu/porttest"
 )
 
 // foreign is a NATS server that is run for something else too, with TLS.
@@ -150,9 +152,7 @@ func TestForeignNATSRefuses(t *testing.T) {
 	garbage := filepath.Join(t.TempDir(), "garbage.creds")
 	require.NoError(t, os.WriteFile(garbage, []byte("nothing"), 0o600))
 	bare := startForeign(t, func(o *server.Options) { o.TLSConfig = nil })
-	closed, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
-	require.NoError(t, err)
-	require.NoError(t, closed.Close())
+	closed := porttest.Addr(t)
 	by := func(f *foreign, credentials string) func(*Config) {
 		return func(c *Config) {
 			f.by("")(c)
@@ -169,7 +169,7 @@ func TestForeignNATSRefuses(t *testing.T) {
 		"garbage credentials":   {by(operated, garbage), []string{"NATS at", garbage}},
 		"an unknown authority":  {func(c *Config) { by(operated, credentials)(c); c.CA = "" }, []string{"nobody who is known here", "--nats-ca"}},
 		"no TLS":                {func(c *Config) { bare.by("")(c) }, []string{"has no TLS"}},
-		"nobody there":          {func(c *Config) { c.NATS = []string{"tls://u:hunter2hunter2@" + closed.Addr().String()} }, []string{"cannot be reached", closed.Addr().String()}},
+		"nobody there":          {func(c *Config) { c.NATS = []string{"tls://u:hunter2hunter2@" + closed} }, []string{"cannot be reached", closed}},
 	} {
 		cfg := found(t).config("a")
 		one.change(&cfg)
