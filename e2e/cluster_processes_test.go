@@ -78,7 +78,7 @@ func startCluster(t *testing.T, channels ...string) []*nodeProcess {
 	secret := filepath.Join(dir, "secret")
 	require.NoError(t, os.WriteFile(secret, []byte(strings.Repeat("c", 40)+"\n"), 0o600))
 	nodes := make([]*nodeProcess, 3)
-	var peers []string
+	peers := make([]string, 0, len(nodes))
 	for i := range nodes {
 		peers = append(peers, fmt.Sprintf("n%d=127.0.0.1:%s", i+1, porttest.Free(t)))
 	}

@@ -56,9 +56,9 @@ func startPair(t *testing.T) *pairOfNodes {
 	return p
 }
 
-// at has a node be reached there, for voice.
-func (p *pairOfNodes) at(i int, media netip.AddrPort) {
-	p.said[i].Say(cluster.Status{URL: p.all[i].URL, Media: []netip.AddrPort{media}})
+// at has the second node be reached there, for voice.
+func (p *pairOfNodes) at(media netip.AddrPort) {
+	p.said[1].Say(cluster.Status{URL: p.all[1].URL, Media: []netip.AddrPort{media}})
 }
 
 // Each of these faults between two nodes is made for real, and named, to who does not hear and to the operator.
@@ -95,7 +95,7 @@ func TestClusterWhy(t *testing.T) {
 	// The media ports do not reach each other, though all else does: people are told, and voice inside each node goes on.
 	cy := arrive(t, p.all[1], "cy").join("lobby")
 	cy.hears(tom)
-	p.at(1, netip.MustParseAddrPort("127.0.0.1:9"))
+	p.at(netip.MustParseAddrPort("127.0.0.1:9"))
 	n1.finds(lis, tom.UserID(), "node_link_lost", "server")
 	require.Equal(t, "node_link_lost", operator(p.all[1], "lis", "tom").Found.Cause)
 	lis.toldMedia(tom, protocol.MediaApart)
@@ -103,7 +103,7 @@ func TestClusterWhy(t *testing.T) {
 	require.Equal(t, protocol.MediaApart, arrive(t, p.all[0], "late").join("lobby").mediaOf(tom), "who comes later is told as well")
 	cy.hears(tom)
 	require.Equal(t, protocol.MediaOK, cy.mediaOf(tom))
-	p.at(1, p.all[1].media)
+	p.at(p.all[1].media)
 	lis.toldMedia(tom, protocol.MediaOK)
 	tom.toldMedia(lis, protocol.MediaOK)
 	lis.hears(tom)
@@ -124,14 +124,14 @@ func TestBrowserOtherNodeApart(t *testing.T) {
 	ada.join("lobby")
 	ada.see(".person", "Tom")
 	eventually(t, "Tom hears Ada", func() bool { return tom.heardCount() > plenty })
-	p.at(1, netip.MustParseAddrPort("127.0.0.1:9"))
+	p.at(netip.MustParseAddrPort("127.0.0.1:9"))
 	ada.see("#banner-text", "you do not hear Tom, nor does that person hear you")
 	ada.see(".person", "Not heard just now")
 	ada.poll("Tom, who talks on, is not shown to speak, for the page would think that its own voice is interrupted", func() bool {
 		return evaluate[bool](ada, "!livechat.session.call.room.speaking.has('"+tom.UserID()+"') && !document.body.innerText.includes('Voice is interrupted')")
 	})
 	ada.picture("apart")
-	p.at(1, p.all[1].media)
+	p.at(p.all[1].media)
 	ada.poll("the banner goes", func() bool { return evaluate[bool](ada, "document.getElementById('banner').hidden") })
 	heard := tom.heardCount()
 	eventually(t, "Tom hears Ada again", func() bool { return tom.heardCount() > heard+plenty })

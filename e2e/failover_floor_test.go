@@ -44,7 +44,7 @@ func TestFailoverFloor(t *testing.T) {
 	if times == 0 {
 		t.Skip("see make failover")
 	}
-	var gaps, grants []time.Duration
+	gaps, grants := make([]time.Duration, 0, times), make([]time.Duration, 0, 10*times)
 	for round := range times {
 		nodes := startCluster(t, "radio:ptt")
 		arbiter := arbiterOf(nodes)

@@ -148,10 +148,10 @@ func TestRoleUnreachable(t *testing.T) {
 	comes := func(o *client.Options) { comesBack(o); o.Engine, o.EventBuffer = engine, 1<<16 }
 	lost := &server{URL: there.URLs[0]}
 	ear := listen(arrive(t, &server{URL: there.URLs[1]}, "ear", comes).join("lobby", slots(each), listenOnly))
-	var gaps []time.Duration
+	gaps := make([]time.Duration, 0, each*there.Rounds)
 	left := 0
 	for round := range there.Rounds {
-		var people []*person
+		people := make([]*person, 0, each)
 		for i := range each {
 			people = append(people, arrive(t, lost, fmt.Sprint("person ", round, i), comes).join("lobby", slots(each)).talkEvery(longFrame))
 		}
@@ -228,8 +228,8 @@ func TestRolePartition(t *testing.T) {
 	together(t, there.URLs)
 	engine := anyEngine(t)
 	comes := func(o *client.Options) { comesBack(o); o.Engine, o.EventBuffer = engine, 1<<16 }
-	var all []*listener
-	for i := range 2 * len(there.URLs) {
+	all := make([]*listener, 0, 2*len(there.URLs))
+	for i := range cap(all) {
 		p := arrive(t, &server{URL: there.URLs[i/2]}, fmt.Sprint("person ", i), comes).join("lobby", slots(5)).talkEvery(longFrame)
 		all = append(all, listen(p))
 	}
@@ -238,7 +238,8 @@ func TestRolePartition(t *testing.T) {
 		p.hearsAll(othersOf(all, i))
 		sessions[i] = p.Ready().SessionID
 	}
-	var agreed, written, within, wrote []time.Duration
+	var within, wrote []time.Duration
+	agreed, written := make([]time.Duration, 0, there.Rounds), make([]time.Duration, 0, there.Rounds)
 	for range there.Rounds {
 		for _, p := range all {
 			p.begin()

@@ -128,7 +128,8 @@ func (w *writer) write(ctx context.Context, channelID string) {
 	for n := 0; ctx.Err() == nil && w.failed == nil; n++ {
 		content := fmt.Sprint(w.UserID(), " ", n)
 		began := time.Now()
-		if w.failed = w.post(protocol.MessageCreate{ChannelID: channelID, Content: content, Nonce: content}); w.failed == nil {
+		w.failed = w.post(protocol.MessageCreate{ChannelID: channelID, Content: content, Nonce: content}) //nolint:contextcheck // what was begun is ended
+		if w.failed == nil {
 			w.acknowledged = append(w.acknowledged, content)
 			w.longest = max(w.longest, time.Since(began))
 		}
@@ -171,12 +172,11 @@ func history(t *testing.T, p *person, channelID string) (all []string) {
 			continue
 		}
 		require.NoError(t, err)
-		contents := make([]string, len(page.Messages))
-		for i, m := range page.Messages {
-			contents[i] = m.Content
+		for _, m := range slices.Backward(page.Messages) {
+			all = append(all, m.Content)
 		}
-		all = append(contents, all...)
 		if !page.More {
+			slices.Reverse(all)
 			return all
 		}
 		ask.Before = page.Messages[0].MessageID

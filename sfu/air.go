@@ -121,7 +121,7 @@ func (m *Member) RequestFloor(ctx context.Context, req FloorRequest, answer func
 			return effects, c.roster.notIn()
 		}
 		for i, effect := range effects {
-			others := append(effects[:i:i], effects[i+1:]...)
+			others := slices.Concat(effects[:i], effects[i+1:])
 			switch e := effect.(type) {
 			case floor.Granted:
 				if e.User == m.self.userID {
@@ -223,12 +223,10 @@ func (m *Member) floorEvent(
 		return stale
 	}
 	return c.decideLocked(ctx, on, event(own), func(effects []floor.Effect) ([]floor.Effect, error) {
-		for _, effect := range effects {
-			if answered(effect) {
-				return effects, nil
-			}
+		if !slices.ContainsFunc(effects, answered) {
+			return effects, stale
 		}
-		return effects, stale
+		return effects, nil
 	})
 }
 

@@ -210,7 +210,7 @@ func (c *Channel) passOnLocked(now time.Time, node string) {
 // presideLocked has this node decide from now on.
 func (c *Channel) presideLocked(now time.Time) {
 	o := &c.air.office
-	o.seen = max(o.seen+1, uint64(now.UnixMilli())) //nolint:gosec // no clock is before 1970
+	o.seen = max(o.seen+1, uint64(now.UnixMilli()))
 	o.holds, o.kept, o.will, o.term, o.number = true, "", nil, o.seen, 0
 	c.repeatLocked(now, FloorDecided{})
 	calls := o.calls

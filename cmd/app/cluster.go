@@ -84,6 +84,11 @@ func (c Cluster) check(v *mistakes) {
 	if c.URL != "" && (canonicalOrigin(c.URL) == "" || len(c.URL) > maxNodeURL) {
 		v.bad("node-url", c.URL, "must be where the page is, such as https://n1.example.org")
 	}
+	c.checkNATS(v)
+}
+
+// checkNATS notes what is wrong with the NATS that exists.
+func (c Cluster) checkNATS(v *mistakes) {
 	for _, s := range c.NATS {
 		if err := cluster.CheckNATS(s); err != nil {
 			v.bad("nats", cluster.ShowNATS(s), "%s", err)

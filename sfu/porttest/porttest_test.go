@@ -17,7 +17,7 @@ func TestFree(t *testing.T) {
 		require.False(t, seen[port], "%s comes twice", port)
 		seen[port] = true
 	}
-	taken, err := net.Listen("tcp4", Addr(t))
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", Addr(t))
 	require.NoError(t, err)
 	defer taken.Close()
 	for range each {

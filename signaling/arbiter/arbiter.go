@@ -116,8 +116,9 @@ func (a *Arbiters) look(now time.Time) {
 // viewLocked is who is there, and whom they take for those that may decide.
 func (a *Arbiters) viewLocked() *view {
 	v := &view{self: a.nodes.Self(), quorum: a.nodes.Quorum(), most: a.nodes.Most, lives: make(map[string]struct{})}
-	var all []cluster.NodeID
-	for _, n := range a.nodes.Nodes() {
+	nodes := a.nodes.Nodes()
+	all := make([]cluster.NodeID, 0, len(nodes))
+	for _, n := range nodes {
 		v.lives[n.ID.String()] = struct{}{}
 		all = append(all, n.ID)
 		if !n.Draining {

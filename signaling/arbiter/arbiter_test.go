@@ -15,6 +15,7 @@ import (
 func three(t *testing.T, story func(t *testing.T, w *town, arbiter, ben, cy *person)) {
 	t.Helper()
 	inTown(t, func(t *testing.T, w *town) {
+		t.Helper()
 		w.shared = true
 		for _, name := range []string{"a", "b", "c"} {
 			w.come(name, "on "+name)

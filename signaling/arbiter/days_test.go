@@ -20,6 +20,7 @@ func TestNobodyHearsTwo(t *testing.T) {
 			random := rand.New(rand.NewPCG(2, uint64(seed)))
 			names := []string{"a", "b", "c", "d", "e"}
 			inTown(t, func(t *testing.T, w *town) {
+				t.Helper()
 				late := rand.New(rand.NewPCG(3, uint64(seed))) // asked while the network's lock is held
 				w.net.Delay(func(string, string) time.Duration { return time.Duration(late.IntN(40)) * time.Millisecond })
 				granted := 0

@@ -169,7 +169,7 @@ func inTown(t *testing.T, story func(t *testing.T, w *town), names ...string) {
 	})
 }
 
-func (w *town) start(name string) *house {
+func (w *town) start(name string) {
 	h := &house{town: w, name: name, bus: w.net.Start(name), voices: make(map[string]*voice), told: make(map[string][]sfu.Event)}
 	h.mirror = mirror.New(h.bus, h, w.net.Now)
 	h.arbiters = New(h.bus, w.net.Now)
@@ -177,8 +177,8 @@ func (w *town) start(name string) *house {
 		Limits:   sfu.ChannelLimits{Capacity: 1000, Channels: 10},
 		NameKeys: func(name string) []string { return []string{name} },
 		Answer: func(ctx context.Context, _ string, _ []netip.AddrPort) (sfu.Conn, error) {
-			return ctx.Value(connKey{}).(sfu.Conn), nil
-		}, //nolint:errcheck,forcetypeassert // ours
+			return ctx.Value(connKey{}).(sfu.Conn), nil //nolint:forcetypeassert // ours
+		},
 		Peers: sfu.NewMediaPeerHub(quiet{}), Notifier: h, Journal: quiet{}, Spread: h.mirror, Floors: h.arbiters, Floor: floor.Defaults(),
 		Voices: h.voice, Hush: h.hush,
 	})
@@ -193,7 +193,6 @@ func (w *town) start(name string) *house {
 		require.True(w.t, h.hub.Feed("radio", &link{h, other.name}, 2, nil))
 	}
 	w.houses[name] = h
-	return h
 }
 
 // close ends what waits.

@@ -71,8 +71,8 @@ func (f *foreign) by(who string) func(*Config) {
 // withOperator has users be known by what an operator has signed, and returns the file of one who may use JetStream.
 func withOperator(t *testing.T) (change func(*server.Options), credentials string) {
 	t.Helper()
-	pair := func(make func() (nkeys.KeyPair, error)) (nkeys.KeyPair, string) {
-		keys, err := make()
+	pair := func(create func() (nkeys.KeyPair, error)) (nkeys.KeyPair, string) {
+		keys, err := create()
 		require.NoError(t, err)
 		public, err := keys.PublicKey()
 		require.NoError(t, err)
@@ -88,7 +88,7 @@ func withOperator(t *testing.T) (change func(*server.Options), credentials strin
 	for id, keys := range map[string]nkeys.KeyPair{accountID: accountKeys, systemID: systemKeys} {
 		account := jwt.NewAccountClaims(id)
 		if keys == accountKeys {
-			account.Limits.JetStreamLimits.DiskStorage = -1
+			account.Limits.DiskStorage = -1
 		}
 		signed, err := account.Encode(operatorKeys)
 		require.NoError(t, err)

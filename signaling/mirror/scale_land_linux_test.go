@@ -189,7 +189,7 @@ func (l *land) enter(p *soul, node int) {
 		panic(err)
 	}
 	p.member = m
-	p.mic = m.Peer().Conn.(*microphone) //nolint:errcheck,forcetypeassert // it is ours
+	p.mic = m.Peer().Conn.(*microphone) //nolint:forcetypeassert // it is ours
 	l.in[p.channel] = append(l.in[p.channel], p)
 	l.on[p.channel][node]++
 }
@@ -289,7 +289,7 @@ func (l *land) talk(c *conversation, now time.Time) {
 	if turns && c.grant.Load() == 0 {
 		return
 	}
-	level := speaker.Level(c.who.base + l.random.IntN(12)) //nolint:gosec // small
+	level := speaker.Level(c.who.base + l.random.IntN(12))
 	if !l.meters[c.who.number].Observe(level, now) {
 		return
 	}

@@ -48,7 +48,7 @@ func simulate(t *testing.T, s scale, tell bool) {
 	t.Helper()
 	say := func(format string, args ...any) {
 		if tell {
-			fmt.Printf(format+"\n", args...)
+			_, _ = fmt.Fprintf(os.Stdout, format+"\n", args...)
 		}
 	}
 	say("%d nodes, %d people, %d channels, %d of the people in one", s.nodes, s.people, s.channels, s.crowd)
