@@ -20,10 +20,10 @@ const scaleMemory = 10 << 30
 // TestScale has people come, go, talk and fall silent on the nodes of a large cluster, in a time of its own, and a node die and come back. It counts what
 // the nodes tell each other. Small always, so that it stays true; as large as it is meant with LIVECHAT_SCALE, as make scale sets it, and then it says what it counted.
 func TestScale(t *testing.T) {
-	s := scale{nodes: 5, people: 300, channels: 20, crowd: 60, joins: 300, steady: 2 * time.Second}
+	s := scale{nodes: 5, ears: 4, people: 300, channels: 20, crowd: 60, joins: 300, steady: 2 * time.Second}
 	full := os.Getenv("LIVECHAT_SCALE")
 	if full != "" {
-		s = scale{nodes: 50, people: 100_000, channels: 5000, crowd: 20_000, joins: 5000, steady: 6 * time.Second}
+		s = scale{nodes: 50, ears: 5, people: 100_000, channels: 5000, crowd: 20_000, joins: 5000, steady: 6 * time.Second}
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(scaleMemory))
 		defer debug.SetGCPercent(debug.SetGCPercent(-1)) // before that it would be half of the work
 		if full != "1" {
@@ -100,7 +100,7 @@ func simulate(t *testing.T, s scale, tell bool) {
 
 	before = l.sent()
 	back := time.Now()
-	l.sites[0] = l.open("n0")
+	l.sites[0] = l.open("n0", true)
 	took := l.agrees(t, "after a return", say).Sub(back)
 	sent := l.sent().minus(before)
 	say("it came back with nobody, and knew all after %.2f s; it was told %.1f MB of snapshots", took.Seconds(), float64(sent.snapshots.Bytes)/1e6)

@@ -107,21 +107,21 @@ func (l *land) report(say func(string, ...any), sent said, took time.Duration, m
 	looks := max(float64(media.looks), 1)
 	toPeople, toNodes := float64(media.people)/looks/nodes*packetsASecond, float64(media.relayed)/looks/nodes*packetsASecond
 	say("voice, of those who talk: %.0f packets a second of each node to its people, %.0f to other nodes, as many from them", toPeople, toNodes)
-	cores := took.Seconds() / seconds / nodes
+	cores := took.Seconds() / seconds / float64(l.ears)
 	runtime.GC()
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
-	memory := float64(mem.HeapAlloc) / nodes
-	say("processor: %.4f of a core for each node, the simulation with it; memory: %.1f MB of each node", cores, memory/1e6)
+	memory := float64(mem.HeapAlloc) / float64(l.ears)
+	say("%d of the nodes take in what the others say; were all that the simulation takes theirs, each took %.3f of a core, %.0f MB", l.ears, cores, memory/1e6)
 
 	bits := 8 * (each(all.Bytes) + bytesOfAMessage*each(all.Messages) + toPeople*packetBytes + toNodes*(packetBytes+redundantBytes))
 	limits := []struct {
 		what string
 		part float64
 	}{
-		{fmt.Sprintf("what is told (%d cores)", nodeCores), cores / nodeCores},
+		{fmt.Sprintf("what is told (%d cores), at most", nodeCores), cores / nodeCores},
 		{fmt.Sprintf("voice (%d cores, %.1f µs a packet)", nodeCores, packetTime*1e6), (toPeople + 2*toNodes) * packetTime / nodeCores},
-		{fmt.Sprintf("memory (%d GB)", nodeMemory>>30), memory / nodeMemory},
+		{fmt.Sprintf("memory (%d GB), at most", nodeMemory>>30), memory / nodeMemory},
 		{"network, one way (1 Gbit/s)", bits / nodeBits},
 		{fmt.Sprintf("lines of a link (%d)", linesOfALink), float64(mostLines) / linesOfALink},
 	}

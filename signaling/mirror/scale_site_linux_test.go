@@ -70,7 +70,8 @@ type wanted struct {
 // nonce is as long as a real one.
 const nonce = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-func (l *land) open(name string) *site {
+// open starts a node, which has ears or none.
+func (l *land) open(name string, ears bool) *site {
 	s := &site{land: l, name: name, bus: l.net.Start(name), wake: make(chan struct{}, 1), ways: make(map[cluster.NodeID]*way), want: make(map[string]wanted)}
 	s.sink, _ = forward.NewSlot(forward.RandomSlotConfig(1, 111, 0), nowhere{})
 	for i := range hearable {
@@ -97,7 +98,7 @@ func (l *land) open(name string) *site {
 		panic(err)
 	}
 	s.bus.Changed(s.changed)
-	if err := errors.Join(s.x.Start(s.bus), s.arb.Start(s.hub)); err != nil {
+	if err := errors.Join(s.begin(ears), s.arb.Start(s.hub)); err != nil {
 		panic(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -107,6 +108,16 @@ func (l *land) open(name string) *site {
 	l.running.Go(func() { s.arb.Run(ctx) })
 	l.running.Go(func() { s.tell(ctx) })
 	return s
+}
+
+// begin has the exchange begin. Without ears it is asked by the others, and hears nothing.
+func (s *site) begin(ears bool) error {
+	if ears {
+		return s.x.Start(s.bus)
+	}
+	_, err := s.bus.Subscribe(cluster.SubjectMembers, func(cluster.NodeID, []byte) {})
+	_, failed := s.bus.Subscribe(snapshotSubject(s.bus.Self()), s.x.snapshot)
+	return errors.Join(err, failed)
 }
 
 func linkTo(id cluster.NodeID) string { return cluster.SubjectRelay + "." + id.Boot }
