@@ -83,7 +83,7 @@ func newTowns(t *testing.T, rounds int) (n *network, there towns) {
 			name := fmt.Sprint("n", i)
 			peers = append(peers, name+"="+at+"2:6222")
 			nodes = append(nodes, clusterNode{
-				Name: name, Secret: secret, Data: filepath.Join(n.dir, name), HTTP: at + "2:80", UDP: at + "2:10000", Channels: []string{"lobby"},
+				Name: name, Secret: secret, Data: filepath.Join(n.dir, name), HTTP: at + "2:80", UDP: at + "2:10000", Channels: []string{"lobby", "radio:ptt"},
 				By: []string{"ip", "netns", "exec", ns},
 			})
 			there.URLs = append(there.URLs, "http://"+at+"2")
