@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -98,6 +100,42 @@ func TestClusterDecidesOnce(t *testing.T) {
 	of(protocol.ChannelEventUpdate, func(c *protocol.ChannelInfo) bool { return c.Topic == topic })
 	root.ack(protocol.OpChannelDelete, protocol.ChannelRef{ChannelID: "studio"}, nil)
 	of(protocol.ChannelEventDelete, func(*protocol.ChannelInfo) bool { return true })
+
+	// Of two who call a channel alike at the same moment one is told so, and all have the other's.
+	for i := range 5 {
+		name := fmt.Sprint("Twice ", i)
+		won := 0
+		ids := make(map[*raw]string)
+		for _, c := range []*raw{root, ben} {
+			ids[c] = c.request(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: fmt.Sprint("of-", c.ready.UserID, i), ChannelName: name})
+		}
+		for c, id := range ids {
+			frame := c.read()
+			for frame.ID != id {
+				frame = c.read()
+			}
+			var refused protocol.Error
+			if frame.Op == protocol.OpAck {
+				won++
+				continue
+			}
+			require.NoError(t, frame.Bind(&refused))
+			require.Equal(t, protocol.CodeChannelNameTaken, refused.Code, refused.Reason)
+		}
+		require.Equal(t, 1, won)
+		eventually(t, "all have one of that name, and the same", func() bool {
+			called := func(c *raw) (ids []string) {
+				for _, info := range listed(c) {
+					if info.ChannelName == name {
+						ids = append(ids, info.ChannelID)
+					}
+				}
+				return ids
+			}
+			at := called(root)
+			return len(at) == 1 && slices.Equal(at, called(ben))
+		})
+	}
 
 	// Without most of the others nothing is decided, and who asks is told so, with when to ask again.
 	log.cut(true)

@@ -14,6 +14,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/admission"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
+	"github.com/mini-livechat/mini-livechat/signaling/names"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
@@ -185,7 +186,7 @@ func (g *Gateway) createChannel(ctx context.Context, by *Conn, spec sfu.ChannelS
 	if err != nil || !g.remembers(spec.OwnerID) {
 		return info, err
 	}
-	if err = g.keep(ctx, now, store.ChannelMade{Channel: g.channelOf(info)}); err != nil {
+	if err = g.keep(ctx, now, store.ChannelMade{Channel: g.channelOf(info), NameKeys: names.Keys(info.Name)}); err != nil {
 		if c, gone := g.channels.Get(spec.ID); gone == nil {
 			g.channels.Delete(c, spec.OwnerID)
 		}
@@ -209,7 +210,7 @@ func (g *Gateway) updateChannel(
 		return info, err
 	}
 	if g.remembers(c.OwnerID()) {
-		if err = g.keep(ctx, now, store.ChannelChanged{Channel: g.channelOf(info)}); err != nil {
+		if err = g.keep(ctx, now, store.ChannelChanged{Channel: g.channelOf(info), NameKeys: names.Keys(info.Name)}); err != nil {
 			_, _ = g.channels.Revert(c, before) // it may have been deleted meanwhile
 			return info, err
 		}
@@ -247,7 +248,7 @@ func (g *Gateway) disown(userID, alias string) {
 	defer g.administering.Unlock()
 	for _, info := range g.channels.Reown(userID, alias) {
 		// The memory knows, unless the channel was changed and kept just before this.
-		if err := g.keep(context.Background(), time.Now(), store.ChannelChanged{Channel: g.channelOf(info)}); err != nil {
+		if err := g.keep(context.Background(), time.Now(), store.ChannelChanged{Channel: g.channelOf(info), NameKeys: names.Keys(info.Name)}); err != nil {
 			g.log.Error("whose a channel is cannot be kept", zap.String("channel", info.ID), zap.Error(err))
 		}
 	}
@@ -286,6 +287,8 @@ func (g *Gateway) keep(ctx context.Context, now time.Time, fact store.Fact) erro
 // asChannels is what the store says of a channel of which another decided something just before.
 func asChannels(err error) error {
 	switch {
+	case errors.Is(err, store.ErrChannelNameTaken):
+		err = fmt.Errorf("%w: another channel's looks the same", sfu.ErrNameTaken)
 	case errors.Is(err, store.ErrExists):
 		err = fmt.Errorf("%w: %w", sfu.ErrChannelExists, err)
 	case errors.Is(err, store.ErrNotFound):

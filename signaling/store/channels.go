@@ -53,11 +53,37 @@ func (ChannelSaved) Kind() string { return "channel_saved" }
 func (f ChannelSaved) apply(w *writing) error {
 	_, err := f.save(w, "INSERT INTO channels (id, "+channelFields+`, created_at) VALUES (?14, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
 		ON CONFLICT (id) DO UPDATE SET (`+channelFields+") = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")
-	return err
+	if err != nil {
+		return err
+	}
+	return w.nameChannel(f.ID, nil)
 }
 
-// ChannelMade is the fact that there is a channel that was not there before. ErrExists.
-type ChannelMade struct{ Channel }
+// nameChannel has a channel's name be taken under these keys, in the place of the one that it had: ErrChannelNameTaken. Those of a channel of the
+// configuration are none, since it is on each server from the start.
+func (w *writing) nameChannel(id string, keys []string) error {
+	if _, err := w.exec("DELETE FROM channel_keys WHERE channel_id = ?", id); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		n, err := w.exec("INSERT INTO channel_keys (key, channel_id) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET key = key WHERE channel_id = excluded.channel_id", key, id)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("%w: %s", ErrChannelNameTaken, id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ChannelMade is the fact that there is a channel that was not there before. ErrExists, or ErrChannelNameTaken.
+type ChannelMade struct {
+	Channel
+
+	// NameKeys are those under which the name is taken.
+	NameKeys []string `json:"name_keys,omitempty"`
+}
 
 // Kind implements Fact.
 func (ChannelMade) Kind() string { return "channel_made" }
@@ -68,11 +94,19 @@ func (f ChannelMade) apply(w *writing) error {
 	if err == nil && n == 0 {
 		err = fmt.Errorf("%w: channel %s", ErrExists, f.ID)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return w.nameChannel(f.ID, f.NameKeys)
 }
 
-// ChannelChanged is the fact that a channel is otherwise. ErrNotFound: it is gone.
-type ChannelChanged struct{ Channel }
+// ChannelChanged is the fact that a channel is otherwise. ErrNotFound: it is gone; or ErrChannelNameTaken.
+type ChannelChanged struct {
+	Channel
+
+	// NameKeys are those under which the name is taken.
+	NameKeys []string `json:"name_keys,omitempty"`
+}
 
 // Kind implements Fact.
 func (ChannelChanged) Kind() string { return "channel_changed" }
@@ -82,7 +116,10 @@ func (f ChannelChanged) apply(w *writing) error {
 	if err == nil && n == 0 {
 		err = fmt.Errorf("%w: channel %s", ErrNotFound, f.ID)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return w.nameChannel(f.ID, f.NameKeys)
 }
 
 // channelFields are what changes of a channel.
@@ -119,7 +156,7 @@ func (f ChannelDeleted) apply(w *writing) error {
 	if err := w.mustChange("channel "+f.ChannelID, "DELETE FROM channels WHERE id = ?", f.ChannelID); err != nil {
 		return err
 	}
-	for _, query := range []string{"DELETE FROM admissions WHERE channel_id = ?", "DELETE FROM invites WHERE channel_id = ?", "DELETE FROM mutes WHERE channel_id = ?"} {
+	for _, query := range []string{"DELETE FROM channel_keys WHERE channel_id = ?", "DELETE FROM admissions WHERE channel_id = ?", "DELETE FROM invites WHERE channel_id = ?", "DELETE FROM mutes WHERE channel_id = ?"} {
 		if _, err := w.exec(query, f.ChannelID); err != nil {
 			return err
 		}

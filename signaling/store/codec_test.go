@@ -67,8 +67,8 @@ func someFact(dice *rand.Rand, n int) Fact {
 	seqs := []int64{int64(dice.IntN(n + 1)), int64(dice.IntN(n + 1)), int64(dice.IntN(n + 1))}
 	all := []func() Fact{
 		func() Fact { return ChannelSaved{c} },
-		func() Fact { return ChannelMade{c} },
-		func() Fact { return ChannelChanged{c} },
+		func() Fact { return ChannelMade{Channel: c, NameKeys: []string{c.Name}} },
+		func() Fact { return ChannelChanged{Channel: c} },
 		func() Fact { return MessagePosted{Message: said, Nonce: one("nonce-", 20)} },
 		func() Fact { return MessagePosted{Message: said} },
 		func() Fact { return MessagePosted{Message: said} },

@@ -31,6 +31,8 @@ var (
 	// ErrUnsettled is an ErrTrouble: most of the servers that are one cannot be reached, or not in time. What was asked for has not happened,
 	// but may yet.
 	ErrUnsettled error = unsettled{}
+	// ErrChannelNameTaken is an ErrExists: another channel's name looks the same.
+	ErrChannelNameTaken = fmt.Errorf("%w: a channel whose name looks the same", ErrExists)
 	// ErrBehind: the store does not know yet what the others know.
 	ErrBehind = errors.New("this server is catching up with the others")
 	// ErrTrimmed: what comes next is not in the log any more.

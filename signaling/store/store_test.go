@@ -279,3 +279,24 @@ func TestCut(t *testing.T) {
 		require.Equal(t, want, cut(text), text)
 	}
 }
+
+// A name is one channel's, whoever was quicker, until it is called otherwise or gone.
+func TestChannelNamesAreOneChannels(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), FileName))
+	channel := func(id string) Channel { return Channel{ID: id, Name: id, CreatedAt: noon} }
+	add(t, s, ChannelMade{channel("den"), []string{"den", "DEN"}})
+	refused := func(f Fact) {
+		t.Helper()
+		_, err := s.Append(t.Context(), noon, f)
+		require.ErrorIs(t, err, ErrChannelNameTaken)
+	}
+	refused(ChannelMade{channel("den2"), []string{"other", "DEN"}})
+	_, err := s.Channel(t.Context(), "den2")
+	require.ErrorIs(t, err, ErrNotFound)
+	add(t, s, ChannelMade{channel("attic"), []string{"attic", "other"}})
+	refused(ChannelChanged{channel("attic"), []string{"den"}})
+	add(t, s, ChannelChanged{channel("attic"), []string{"attic", "loft"}}, ChannelChanged{channel("den"), []string{"den", "other"}})
+	refused(ChannelMade{channel("loft"), []string{"loft"}})
+	add(t, s, ChannelDeleted{"attic"}, ChannelMade{channel("loft"), []string{"loft"}})
+}

@@ -32,6 +32,13 @@ CREATE TABLE channels (
 	seq        INTEGER NOT NULL  -- of the fact that changed it last
 ) STRICT, WITHOUT ROWID;
 
+-- Under which keys the names of channels are taken that people made or named.
+CREATE TABLE channel_keys (
+	key        TEXT PRIMARY KEY,
+	channel_id TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX channel_keys_of_channel ON channel_keys (channel_id);
+
 -- A message that was deleted stays as an empty place, so that what refers to it finds it gone and not strange. Those of a channel
 -- lie beside each other, since they are read together.
 CREATE TABLE messages (
