@@ -64,7 +64,11 @@ func (t *serverTarget) settled(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c, err := t.dial(ctx, url, token)
+		var c *client.Client
+		err = whenAllowed(ctx, func() (err error) {
+			c, err = t.dial(ctx, url, token)
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ const (
 	patience = 30 * time.Second
 	// retries bounds how often something is tried that is refused for coming too often, and
 	// retryPause is how long to wait at least.
-	retries    = 100
+	retries    = 400
 	retryPause = 50 * time.Millisecond
 )
 
@@ -153,7 +153,11 @@ func (t *serverTarget) createChannels(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if t.control, err = t.dial(ctx, t.url, token); err != nil {
+	err = whenAllowed(ctx, func() (err error) {
+		t.control, err = t.dial(ctx, t.url, token)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	if slots := t.control.Ready().Limits.Slots; slots < t.plan.slots {
@@ -171,12 +175,12 @@ func (t *serverTarget) createChannels(ctx context.Context) error {
 	return nil
 }
 
-// whenAllowed does something that may be refused for coming too often, until it is not.
+// whenAllowed does something that may be refused for coming too often, or by a node that does not know yet what the others know, until it is not.
 func whenAllowed(ctx context.Context, do func() error) error {
 	for range retries {
 		err := do()
 		limited, ok := errors.AsType[*protocol.Error](err)
-		if !ok || limited.Code != protocol.CodeRateLimited {
+		if !ok || limited.Code != protocol.CodeRateLimited && limited.Code != protocol.CodeDraining && limited.Code != protocol.CodeUnsettled {
 			return err
 		}
 		if err := wait(ctx, time.Duration(limited.RetryAfterMS)*time.Millisecond+retryPause); err != nil {
@@ -186,7 +190,7 @@ func whenAllowed(ctx context.Context, do func() error) error {
 	return errBusy
 }
 
-var errBusy = errors.New("the server goes on refusing because of its rate limits")
+var errBusy = errors.New("the server goes on refusing because of its rate limits, or knows too little of the other nodes")
 
 func (t *serverTarget) channel(room int) string { return fmt.Sprintf("%s-%d", t.prefix, room) }
 
