@@ -218,7 +218,7 @@ crash: ## kill a process that writes to the memory, two hundred times: what was 
 
 .PHONY: cluster
 cluster: ## kill nodes of three that write to their log, one at a time and a hundred times: nothing acknowledged is gone or twice; KILLS=10 for fewer; takes half an hour
-	LIVECHAT_KILLS='$(or $(KILLS),100)' $(GO) test -v -count=1 -timeout 60m -run '^Test(KilledNodes|LogOnThreeNodes)$$' ./signaling/cluster
+	LIVECHAT_KILLS='$(or $(KILLS),100)' $(GO) test -v -count=1 -timeout 60m -run '^Test(KilledNodes|LogOnThreeNodes|FullDiskOfOneNode)$$' ./signaling/cluster
 
 .PHONY: scale
 scale: ## 50 nodes and 100,000 people, simulated: what they tell each other, who is carried where, and what limits first; SCALE=10x5000x250x1000 for other nodes x people x channels x in one of them
