@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -126,6 +127,16 @@ func (c Cluster) self() (cluster.Peer, error) {
 		return cluster.Peer{Name: name}, cluster.CheckName(name) //nolint:wrapcheck // says it all
 	}
 	return cluster.Self(peers, c.Name) //nolint:wrapcheck // says it all
+}
+
+// first reports whether this node is the first by name of those that there are to be, if that is known.
+func (c Cluster) first() (first, known bool) {
+	peers, err := cluster.ParsePeers(c.Peers)
+	self, none := c.self()
+	if err != nil || none != nil || len(peers) == 0 {
+		return false, false
+	}
+	return !slices.ContainsFunc(peers, func(p cluster.Peer) bool { return p.Name < self.Name }), true
 }
 
 // checkCluster is what a cluster wants of the other settings.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"runtime"
 	"testing"
 
@@ -24,4 +25,17 @@ func TestAloneRunsNoNATS(t *testing.T) {
 	require.Contains(t, string(stacks), "sfu/wire", "it does run")
 	require.NotContains(t, string(stacks), "nats-io")
 	require.NotContains(t, string(stacks), "signaling/cluster")
+}
+
+// Of several nodes that begin together one invites the first admin.
+func TestOneNodeInvitesFirst(t *testing.T) {
+	first := func(name string, peers ...string) string {
+		first, known := Cluster{Name: name, Peers: peers}.first()
+		return fmt.Sprint(first, " ", known)
+	}
+	three := []string{"n2=h:2", "n1=h:1", "n3=h:3"}
+	require.Equal(t, "true true", first("n1", three...))
+	require.Equal(t, "false true", first("n2", three...))
+	require.Equal(t, "false true", first("n3", three...))
+	require.Equal(t, "false false", first("n1"))
 }

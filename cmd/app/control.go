@@ -141,8 +141,12 @@ func (a *App) admin() *httpapi.Admin {
 	}
 }
 
-// FirstInvite returns the link of an invite for the first admin, as long as nobody is known and nobody was invited; else "".
+// FirstInvite returns the link of an invite for the first admin, as long as nobody is known and nobody was invited; else "". Of several nodes that begin
+// together one makes it, the first by name.
 func (a *App) FirstInvite(ctx context.Context) (link string, err error) {
+	if first, known := a.cfg.Cluster.first(); known && !first || !known && !a.tends() {
+		return "", nil
+	}
 	secret, err := a.people.FirstInvite(ctx, time.Now())
 	if err != nil || secret == "" {
 		return "", err
