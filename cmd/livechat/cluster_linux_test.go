@@ -206,10 +206,10 @@ func TestThreeNodesAsProcesses(t *testing.T) {
 	n2 = start("n2")
 	starting.Wait()
 	become("n1", "true n1 here n1 refused n2 here n3 here")
-	table, _, code := output(t, livechat(t, nil, "admin", "nodes", "--data="+filepath.Join(dir, "n1")))
-	require.Zero(t, code)
-	require.Contains(t, table, n2.url)
-	require.Contains(t, table, "VOICE AT")
+	require.Eventually(t, func() bool { // a node says where people reach it when it takes them
+		table, _, code := output(t, livechat(t, nil, "admin", "nodes", "--data="+filepath.Join(dir, "n1")))
+		return code == 0 && strings.Contains(table, n2.url) && strings.Contains(table, "VOICE AT")
+	}, patience, 50*time.Millisecond, "where people reach n2")
 	for _, n := range []*node{n3, n2, n1} {
 		require.NoError(t, n.end(), n.log.String())
 	}
