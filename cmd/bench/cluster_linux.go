@@ -64,11 +64,7 @@ func (t *serverTarget) settled(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var c *client.Client
-		err = whenAllowed(ctx, func() (err error) {
-			c, err = t.dial(ctx, url, token)
-			return err
-		})
+		c, err := t.firstDial(ctx, url, token)
 		if err != nil {
 			return err
 		}

@@ -153,11 +153,7 @@ func (t *serverTarget) createChannels(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = whenAllowed(ctx, func() (err error) {
-		t.control, err = t.dial(ctx, t.url, token)
-		return err
-	})
-	if err != nil {
+	if t.control, err = t.firstDial(ctx, t.url, token); err != nil {
 		return err
 	}
 	if slots := t.control.Ready().Limits.Slots; slots < t.plan.slots {
@@ -211,6 +207,19 @@ func (t *serverTarget) token(ctx context.Context, i int) (string, error) {
 		return err
 	})
 	return guest.Token, err
+}
+
+// firstDial is dial, again and again while a node of a cluster lets nobody in, since it does not know yet who is on the others.
+func (t *serverTarget) firstDial(ctx context.Context, url, token string) (*client.Client, error) {
+	for {
+		c, err := t.dial(ctx, url, token)
+		if err == nil || t.plan.nodes == 1 {
+			return c, err
+		}
+		if wait(ctx, retryPause) != nil {
+			return nil, err
+		}
+	}
 }
 
 func (t *serverTarget) dial(ctx context.Context, url, token string) (*client.Client, error) {
