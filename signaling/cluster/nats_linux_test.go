@@ -145,6 +145,7 @@ func TestForeignNATS(t *testing.T) {
 
 // What is wrong with a NATS, or with what it is told, is said in words that have no password in them.
 func TestForeignNATSRefuses(t *testing.T) {
+	tw := found(t) // before the servers, which end before it looks for what is left
 	passwords := startForeign(t, byPassword)
 	signed, credentials := withOperator(t)
 	operated := startForeign(t, signed)
@@ -171,7 +172,7 @@ func TestForeignNATSRefuses(t *testing.T) {
 		"no TLS":                {func(c *Config) { bare.by("")(c) }, []string{"has no TLS"}},
 		"nobody there":          {func(c *Config) { c.NATS = []string{"tls://u:hunter2hunter2@" + closed} }, []string{"cannot be reached", closed}},
 	} {
-		cfg := found(t).config("a")
+		cfg := tw.config("a")
 		one.change(&cfg)
 		_, err := Open(cfg)
 		for _, says := range one.says {
@@ -183,8 +184,8 @@ func TestForeignNATSRefuses(t *testing.T) {
 
 // A NATS without JetStream keeps nothing: a node waits for that, and says so.
 func TestForeignNATSKeepsNothing(t *testing.T) {
-	f := startForeign(t, func(o *server.Options) { byPassword(o); o.JetStream = false })
 	tw := found(t, "a", "b")
+	f := startForeign(t, func(o *server.Options) { byPassword(o); o.JetStream = false })
 	cfg := tw.config("a")
 	f.by("livechat:hunter2hunter2@")(&cfg)
 	ctx, cancel := context.WithCancel(t.Context())
