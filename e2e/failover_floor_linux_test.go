@@ -34,15 +34,15 @@ func TestRoleFloorPartition(t *testing.T) {
 	together(t, there.URLs)
 	engine := anyEngine(t)
 	comes := func(o *client.Options) { comesBack(o); o.Engine, o.EventBuffer = engine, 1<<16 }
-	var all []*person
-	for i := range 2 * len(there.URLs) {
+	all := make([]*person, 0, 2*len(there.URLs))
+	for i := range cap(all) {
 		all = append(all, arrive(t, &server{URL: there.URLs[i/2]}, fmt.Sprint("person ", i), comes).join("radio", slots(2)).talkEvery(longFrame))
 	}
 	for _, p := range all {
 		eventually(t, "everybody is there", func() bool { return len(p.call.Members()) == len(all) })
 	}
 	alone, beside, other := all[4], all[5], all[0]
-	var again, agreed []time.Duration
+	again, agreed := make([]time.Duration, 0, there.Rounds), make([]time.Duration, 0, there.Rounds)
 	for range there.Rounds {
 		require.NoError(t, other.presses().Release(t.Context()))
 		grant := alone.presses()

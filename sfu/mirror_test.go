@@ -164,7 +164,9 @@ func (s *spreadings) MemberEntered(c string, m MemberInfo) { s.say("%s enters %s
 func (s *spreadings) MemberChanged(_ string, m MemberInfo, _ string) {
 	s.say("%s mute %v", m.UserID, m.SelfMute)
 }
+
 func (s *spreadings) MemberLeft(_, id string, cause LeaveCause, _ bool) { s.say("%s %s", id, cause) }
+
 func (s *spreadings) Speaking(_ string, speakers []SpeakerInfo) {
 	ids := make([]string, 0, len(speakers))
 	for _, one := range speakers {

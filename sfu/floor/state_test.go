@@ -61,7 +61,8 @@ func TestBetween(t *testing.T) {
 		"idle": New(usual()).State(), "a talks": run(t, usual(), aTalks...).State(), "b waits": run(t, usual(), bWaits...).State(),
 		"c waits": run(t, usual(), cWaits...).State(), "a is heard": run(t, usual(), aReleases...).State(),
 		"b talks": run(t, usual(), append(bWaits[:2:2], step{
-			time.Second, Revoke{By: "m"},
+			time.Second,
+			Revoke{By: "m"},
 			"shut a; revoked a#1 moderator by m; open b; granted b#2 p3; taken b#2 p3",
 		})...).State(),
 	}

@@ -27,10 +27,17 @@ func TestWire(t *testing.T) {
 		}
 		d.Lines[1] = floor.State{Phase: floor.PhasePausing, Ends: now.Add(time.Second), LastID: 1}
 		d.Effects = []floor.Effect{
-			floor.Open{User: "ada"}, floor.Shut{User: "ada"}, floor.Granted{Grant: grant(now), Again: true}, floor.Taken{Grant: endless(now)},
-			floor.Idle{}, floor.Revoked{Grant: grant(now), Cause: floor.CauseModerator, By: "mod", Grace: time.Second},
-			floor.Denied{User: "cy", Cause: floor.CauseBusy}, floor.Queued{User: "cy", Position: 1, Size: 2, Priority: 3}, floor.Released{User: "ada"},
-			floor.Pong{User: "ada", ID: 3, Left: time.Second}, floor.Stale{User: "ben"},
+			floor.Open{User: "ada"},
+			floor.Shut{User: "ada"},
+			floor.Granted{Grant: grant(now), Again: true},
+			floor.Taken{Grant: endless(now)},
+			floor.Idle{},
+			floor.Revoked{Grant: grant(now), Cause: floor.CauseModerator, By: "mod", Grace: time.Second},
+			floor.Denied{User: "cy", Cause: floor.CauseBusy},
+			floor.Queued{User: "cy", Position: 1, Size: 2, Priority: 3},
+			floor.Released{User: "ada"},
+			floor.Pong{User: "ada", ID: 3, Left: time.Second},
+			floor.Stale{User: "ben"},
 		}
 		return sfu.FloorMessage{ChannelID: "radio", Decided: d}
 	}
@@ -41,8 +48,12 @@ func TestWire(t *testing.T) {
 	}
 	require.Equal(t, decided(there), through(decided(here)))
 	for _, event := range []floor.Event{
-		floor.Request{User: "ada", Priority: 255, Queue: true}, floor.Release{User: "ada", Grant: 3}, floor.Ping{User: "ada", Grant: 3},
-		floor.Leave{User: "ada"}, floor.Revoke{By: "mod", Grant: 3}, nil,
+		floor.Request{User: "ada", Priority: 255, Queue: true},
+		floor.Release{User: "ada", Grant: 3},
+		floor.Ping{User: "ada", Grant: 3},
+		floor.Leave{User: "ada"},
+		floor.Revoke{By: "mod", Grant: 3},
+		nil,
 	} {
 		asked := sfu.FloorMessage{ChannelID: "radio", Asked: &sfu.FloorAsked{To: "n/1", Call: 2, Over: true, Term: 9, Event: event}}
 		require.Equal(t, asked, through(asked))
