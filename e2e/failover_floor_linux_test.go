@@ -3,9 +3,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
@@ -18,12 +16,7 @@ import (
 // TestFailoverFloorPartition has the network lose, for ten seconds, all between the node of who has the floor and the two others, while everybody sends:
 // they lose the floor before anybody else gets it, who is with them gets none, and when it is over all hear the same one. With make failover, as root.
 func TestFailoverFloorPartition(t *testing.T) {
-	times, _ := strconv.Atoi(os.Getenv(failovers))
-	if times == 0 {
-		t.Skip("see make failover")
-	}
-	n, there := newTowns(t, min(times, 3))
-	n.play(n.client, "TestRoleFloorPartition", there).hearOut()
+	inTowns(t, 3, "TestRoleFloorPartition")
 }
 
 // TestRoleFloorPartition is no test of its own: it plays the people of TestFailoverFloorPartition.
@@ -31,9 +24,7 @@ func TestRoleFloorPartition(t *testing.T) {
 	var there towns
 	task(t, &there)
 	const lone = 3 // n3
-	together(t, there.URLs)
-	engine := anyEngine(t)
-	comes := func(o *client.Options) { comesBack(o); o.Engine, o.EventBuffer = engine, 1<<16 }
+	comes := there.come(t)
 	all := make([]*person, 0, 2*len(there.URLs))
 	for i := range cap(all) {
 		all = append(all, arrive(t, &server{URL: there.URLs[i/2]}, fmt.Sprint("person ", i), comes).join("radio", slots(2)).talkEvery(longFrame))

@@ -127,15 +127,29 @@ func (w *towns) between(t *testing.T, lose bool, a, b int) {
 	}
 }
 
-// TestFailoverUnreachable has the router lose all that goes to and from a node, on which five people talk: they are heard again from another one
-// within four seconds. With make failover.
-func TestFailoverUnreachable(t *testing.T) {
+// inTowns has a role played by the people of three nodes and their network, as often as make failover says and so often at most.
+func inTowns(t *testing.T, most int, role string) {
+	t.Helper()
 	times, _ := strconv.Atoi(os.Getenv(failovers))
 	if times == 0 {
 		t.Skip("see make failover")
 	}
-	n, there := newTowns(t, min(times, 5))
-	n.play(n.client, "TestRoleUnreachable", there).hearOut()
+	n, there := newTowns(t, min(times, most))
+	n.play(n.client, role, there).hearOut()
+}
+
+// come waits until the nodes know each other, and returns how people come to them.
+func (w towns) come(t *testing.T) func(*client.Options) {
+	t.Helper()
+	together(t, w.URLs)
+	engine := anyEngine(t)
+	return func(o *client.Options) { comesBack(o); o.Engine, o.EventBuffer = engine, 1<<16 }
+}
+
+// TestFailoverUnreachable has the router lose all that goes to and from a node, on which five people talk: they are heard again from another one
+// within four seconds. With make failover.
+func TestFailoverUnreachable(t *testing.T) {
+	inTowns(t, 5, "TestRoleUnreachable")
 }
 
 // TestRoleUnreachable is no test of its own: it plays the people of TestFailoverUnreachable.
@@ -143,9 +157,7 @@ func TestRoleUnreachable(t *testing.T) {
 	var there towns
 	task(t, &there)
 	const each = 5
-	together(t, there.URLs)
-	engine := anyEngine(t)
-	comes := func(o *client.Options) { comesBack(o); o.Engine, o.EventBuffer = engine, 1<<16 }
+	comes := there.come(t)
 	lost := &server{URL: there.URLs[0]}
 	ear := listen(arrive(t, &server{URL: there.URLs[1]}, "ear", comes).join("lobby", slots(each), listenOnly))
 	gaps := make([]time.Duration, 0, each*there.Rounds)
@@ -212,12 +224,7 @@ func anyEngine(t *testing.T) *client.Engine {
 // TestFailoverPartition has the router lose for ten seconds what goes between one node and the two others, while two people on each talk: those on
 // one node hear each other all the while, the lone node writes nothing down and tells its people, and when it is over all know and hear each other, and nobody is told that anybody left. With make failover.
 func TestFailoverPartition(t *testing.T) {
-	times, _ := strconv.Atoi(os.Getenv(failovers))
-	if times == 0 {
-		t.Skip("see make failover")
-	}
-	n, there := newTowns(t, min(times, 3))
-	n.play(n.client, "TestRolePartition", there).hearOut()
+	inTowns(t, 3, "TestRolePartition")
 }
 
 // TestRolePartition is no test of its own: it plays the people of TestFailoverPartition.
@@ -225,9 +232,7 @@ func TestRolePartition(t *testing.T) {
 	var there towns
 	task(t, &there)
 	const lone = 3 // n3
-	together(t, there.URLs)
-	engine := anyEngine(t)
-	comes := func(o *client.Options) { comesBack(o); o.Engine, o.EventBuffer = engine, 1<<16 }
+	comes := there.come(t)
 	all := make([]*listener, 0, 2*len(there.URLs))
 	for i := range cap(all) {
 		p := arrive(t, &server{URL: there.URLs[i/2]}, fmt.Sprint("person ", i), comes).join("lobby", slots(5)).talkEvery(longFrame)

@@ -121,7 +121,6 @@ func (m *Member) RequestFloor(ctx context.Context, req FloorRequest, answer func
 			return effects, c.roster.notIn()
 		}
 		for i, effect := range effects {
-			others := slices.Concat(effects[:i], effects[i+1:])
 			switch e := effect.(type) {
 			case floor.Granted:
 				if e.User == m.self.userID {
@@ -131,11 +130,11 @@ func (m *Member) RequestFloor(ctx context.Context, req FloorRequest, answer func
 			case floor.Queued:
 				if e.User == m.self.userID {
 					answer(FloorAnswer{Place: &FloorPlace{e.Position, e.Size, e.Priority}})
-					return others, nil // it was just told
+					return slices.Concat(effects[:i], effects[i+1:]), nil // it was just told
 				}
 			case floor.Denied:
 				if e.User == m.self.userID {
-					return others, denied(e.Cause)
+					return slices.Concat(effects[:i], effects[i+1:]), denied(e.Cause)
 				}
 			}
 		}
