@@ -367,6 +367,9 @@ func (c *Channel) stopWaiting(p *occupant) {
 	if c.air == nil || !c.roster.has(p) {
 		return
 	}
+	if next := c.roster.best(p.userID); next != nil && next.keepsFloor {
+		return // and hears of it there
+	}
 	now := time.Now()
 	for on, f := range c.air.floors {
 		if at, _ := f.Position(p.userID); at > 0 {

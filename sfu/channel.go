@@ -72,6 +72,8 @@ type MemberInfo struct {
 	// Unstable: the member's connection for everything but media is lost. MediaLost: nothing
 	// comes of its media any more. Apart: of the voice of its node nothing comes to this one.
 	Unstable, MediaLost, Apart bool
+	// KeepsFloor: the member came from another node and goes on with the floor, or the place, that it has there. Only nodes are told.
+	KeepsFloor bool
 }
 
 // Devices says how a member's microphone and loudspeaker are doing, in the words of whoever asks
@@ -96,6 +98,7 @@ type Snapshot struct {
 	Members []MemberInfo // in the order they joined
 	Slots   []SlotInfo   // of the member who joins
 	Floor   *FloorState  // nil but where Mode is ModePTT
+	Mine    FloorAnswer  // what the member who joins has kept
 	Answer  string       // SDP, to the member's offer
 	// Note is for what OnJoined likes to find again when the next one joins. It is cleared when
 	// the channel is empty.
@@ -149,6 +152,8 @@ type JoinRequest struct {
 	Pin, Exclude []string
 	// ListenOnly: the offer may have no microphone.
 	ListenOnly bool
+	// KeepsFloor: the member goes on here with the floor, or the place, that it has at another node; else it has neither any more.
+	KeepsFloor bool
 	// OnJoined is called with the channel as the member finds it, before anything that
 	// happens later is told to anybody. Like Notifier, it must neither block nor call back.
 	OnJoined func(Snapshot)
@@ -171,7 +176,7 @@ func (c *Channel) Join(ctx context.Context, req JoinRequest) (*Member, error) {
 	}
 	m := &Member{channel: c, self: &occupant{
 		userID: req.UserID, name: req.Name, talker: conn.Talker(), selfMute: req.SelfMute, selfDeaf: req.SelfDeaf,
-		Standing: req.Standing, allowed: req.Allowed, devices: req.Devices,
+		Standing: req.Standing, allowed: req.Allowed, devices: req.Devices, keepsFloor: req.KeepsFloor,
 	}, scanner: &scanner{userID: req.UserID, name: req.Name, journal: c.hub.journal}}
 	m.peer = &MediaPeer{Conn: conn, UserID: req.UserID, ChannelID: c.id, member: m}
 	entered := false
@@ -215,7 +220,7 @@ func (c *Channel) admit(userID string) error {
 func (c *Channel) enter(m *Member, req *JoinRequest) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if was := c.roster.members[m.self.userID]; was != nil && !was.here() {
+	if was := c.roster.members[m.self.userID]; was != nil && !was.here() && !req.KeepsFloor {
 		c.silenceLocked(was) // it is another session of theirs that had the floor
 	}
 	told, err := c.roster.enter(m.self)
@@ -229,17 +234,24 @@ func (c *Channel) enter(m *Member, req *JoinRequest) error {
 	m.leg = c.board.plug(m.self.userID, m.peer.Conn, slots, m.self.talks(), m.self.hears())
 	m.leg.name, m.leg.scanner = m.self.name, m.scanner
 	m.leg.listener.Subscribe(req.Pin, req.Exclude)
-	c.succeedLocked(m.self.userID, m.leg)
+	c.succeedLocked(m.self, m.leg)
+	if req.KeepsFloor {
+		c.openAgainLocked(m.self.userID)
+	}
 	c.attendLocked()
 	if m.self.talker {
 		m.peer.OnSpeech(c.rouse)
 	}
 	outdated := c.board.settle(time.Now())
 	if req.OnJoined != nil {
+		var mine FloorAnswer
+		if req.KeepsFloor {
+			mine, _ = m.floorLocked()
+		}
 		req.OnJoined(Snapshot{
 			Member:  m,
 			Channel: c.roster.info(), Members: c.roster.infos(), Slots: c.board.describe(m.leg), Answer: m.peer.Answer(),
-			Floor: c.floorStateLocked(), Note: &c.note,
+			Floor: c.floorStateLocked(), Mine: mine, Note: &c.note,
 		})
 	}
 	c.notifier.tell(told)
@@ -282,7 +294,9 @@ func (m *Member) depart(cause LeaveCause) bool {
 	}
 	c.attendLocked()
 	c.goOnLocked(m.self.userID)
-	c.silenceLocked(m.self) // when nothing is told of its slots any more
+	if !c.goesOnLocked(m.self.userID) {
+		c.silenceLocked(m.self) // when nothing is told of its slots any more
+	}
 	defer contain(c.hub.journal, "assigning slots")
 	c.tellSlotsLocked(c.board.settle(time.Now()), nil)
 	return true

@@ -11,6 +11,7 @@ func (s *switchboard) inherit(heir, elder *leg) {
 	heir.elder, elder.heir = elder, heir
 	elder.talker.PassTo(heir.talker)
 	s.permit(elder, heir.talks, false)
+	s.turn(heir)
 }
 
 // disinherit has a leg be neither heir nor elder.
@@ -30,22 +31,32 @@ func (c *Channel) goOnLocked(userID string) {
 		return
 	}
 	c.voiceLocked(p)
-	c.succeedLocked(userID, p.leg)
+	c.succeedLocked(p, p.leg)
 	c.openAgainLocked(userID)
 }
 
-// succeedLocked makes the leg of the one who is shown of a user, nil for none, the heir of who was heard before. Where one talks at a time there
-// are no heirs: who has the floor is one of them.
-func (c *Channel) succeedLocked(userID string, heir *leg) {
-	for _, p := range c.roster.hidden[userID] {
+// succeedLocked makes the leg of the one who is shown of a user, nil for none, the heir of who was heard before. Where one talks at a time only those
+// have heirs who keep the floor.
+func (c *Channel) succeedLocked(shown *occupant, heir *leg) {
+	for _, p := range c.roster.hidden[shown.userID] {
 		switch {
 		case p.leg == nil:
-		case heir == nil, heir.talker == nil, heir.elder != nil && heir.elder != p.leg, c.board.lines != nil:
+		case heir == nil, heir.talker == nil, heir.elder != nil && heir.elder != p.leg, c.board.lines != nil && !shown.keepsFloor:
 			c.hushLocked(p)
 		case heir.elder == nil:
 			c.board.inherit(heir, p.leg)
 		}
 	}
+}
+
+// goesOnLocked reports whether somebody who is out goes on with the floor at another node.
+func (c *Channel) goesOnLocked(userID string) bool {
+	p := c.roster.members[userID]
+	if p == nil || !p.keepsFloor || !p.talks() || c.air == nil {
+		return false
+	}
+	delete(c.air.waits, userID)
+	return true
 }
 
 // retireLocked hushes those whose heirs spoke at the last measure, and reports whether there were any.

@@ -25,10 +25,10 @@ type lines struct {
 	open [lineCount]bool
 }
 
-// permits reports whether it is a leg's turn.
+// permits reports whether it is a leg's turn, or that of whose heir it is: what it says first is to be heard when it gets the line.
 func (n *lines) permits(l *leg) bool {
 	for i, has := range n.has {
-		if has == l && n.open[i] {
+		if (has == l || has != nil && has == l.elder) && n.open[i] {
 			return true
 		}
 	}
@@ -56,11 +56,11 @@ func (l *leg) wants(from *leg) *leg {
 	return from
 }
 
-// forget takes out a leg that is unplugged, and reports whether it had slots.
-func (n *lines) forget(l *leg) (had bool) {
+// pass has a leg that is unplugged be replaced by its heir, if there is one, and reports whether it had slots.
+func (n *lines) pass(l, heir *leg) (had bool) {
 	for i, has := range n.has {
 		if has == l {
-			n.has[i], n.open[i], had = nil, false, true
+			n.has[i], n.open[i], had = heir, n.open[i] && heir != nil, true
 		}
 	}
 	return had
@@ -84,7 +84,7 @@ func (s *switchboard) takeTurns(take bool) {
 
 // open lets the packets of somebody pass on a line, on which nobody else's do, once the listeners' slots are connected.
 func (s *switchboard) open(on line, userID string, now time.Time) {
-	at := slices.IndexFunc(s.legs, func(l *leg) bool { return l.userID == userID })
+	at := slices.IndexFunc(s.legs, func(l *leg) bool { return l.userID == userID && l.elder == nil })
 	if at < 0 {
 		return
 	}
@@ -98,6 +98,9 @@ func (s *switchboard) open(on line, userID string, now time.Time) {
 	s.connect(now)
 	s.inform(now)
 	s.turn(l)
+	if l.heir != nil {
+		s.turn(l.heir)
+	}
 }
 
 // shut holds back the packets of whoever is on a line. When it returns, none passes any more.
@@ -112,6 +115,9 @@ func (s *switchboard) shut(on line) {
 		s.retell()
 	}
 	s.turn(l)
+	if l.heir != nil {
+		s.turn(l.heir)
+	}
 }
 
 // retell notes that everybody's slots are other than was told.

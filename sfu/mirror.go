@@ -115,7 +115,7 @@ func (c *Channel) spreadAllLocked() {
 
 // followVoiceLocked has what is heard of somebody follow who is, or was, a member elsewhere.
 func (c *Channel) followVoiceLocked(was, is *occupant) {
-	if was != nil && !was.here() && (was != is || !is.talks()) && c.air != nil && c.decidesLocked() {
+	if was != nil && !was.here() && (is == nil || !is.talks() || was != is && !is.keepsFloor) && c.air != nil && c.decidesLocked() {
 		c.silenceLocked(was) // its node may not be there to say so
 	}
 	if was != is {
@@ -328,7 +328,7 @@ func (r *roster) replace(shown, next *occupant) []news {
 func (p *occupant) reflect(m MemberInfo) {
 	p.name, p.talker, p.selfMute, p.selfDeaf = m.Name, m.Talker, m.SelfMute, m.SelfDeaf
 	p.Muted, p.Role, p.suppressed, p.handAt = m.Muted, m.Role, m.Suppressed, m.HandAt
-	p.devices, p.unstable, p.mediaLost, p.apart = m.Devices, m.Unstable, m.MediaLost, m.Apart
+	p.devices, p.unstable, p.mediaLost, p.apart, p.keepsFloor = m.Devices, m.Unstable, m.MediaLost, m.Apart, m.KeepsFloor
 }
 
 // tellOther tells this node's members, without except, what is otherwise of a member. One of another name, or that has a microphone now, or none any
@@ -345,7 +345,7 @@ func (r *roster) tellOther(before, after MemberInfo, except string) []news {
 	if before.MediaLost != after.MediaLost || before.Apart != after.Apart {
 		told = append(told, r.tell(except, MediaStateChanged{ChannelID: r.channel.ID, Member: after})...)
 	}
-	before.Unstable, before.MediaLost, before.Apart = after.Unstable, after.MediaLost, after.Apart
+	before.Unstable, before.MediaLost, before.Apart, before.KeepsFloor = after.Unstable, after.MediaLost, after.Apart, after.KeepsFloor
 	if before != after {
 		told = append(told, r.tell(except, VoiceStateChanged{ChannelID: r.channel.ID, Member: after})...)
 	}

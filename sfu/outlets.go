@@ -177,6 +177,9 @@ func (s *switchboard) settleOutlets(now time.Time) (misconnected bool) {
 func (s *switchboard) chosen(o *outlet, legs []*leg) []*leg {
 	if s.lines != nil {
 		for _, l := range s.lines.has {
+			if l != nil && o.lines[l] == nil {
+				l = l.heir // is heard here soon, and there
+			}
 			if l != nil && o.lines[l] != nil && !slices.Contains(legs, l) {
 				legs = append(legs, l)
 			}

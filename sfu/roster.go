@@ -34,6 +34,7 @@ type occupant struct {
 	devices    Devices
 	unstable   bool // the connection for everything but media is lost
 	mediaLost  bool // nothing comes of the media
+	keepsFloor bool // came from another node with floor and place
 }
 
 // news is something to be told.
@@ -59,7 +60,7 @@ func (p *occupant) info() MemberInfo {
 	return MemberInfo{
 		UserID: p.userID, Name: p.name, Talker: p.talker, SelfMute: p.selfMute || p.selfDeaf, SelfDeaf: p.selfDeaf,
 		Muted: p.Muted, Suppressed: p.suppressed, HandAt: p.handAt, Role: p.Role,
-		Devices: p.devices, Unstable: p.unstable, MediaLost: p.mediaLost, Apart: p.apart,
+		Devices: p.devices, Unstable: p.unstable, MediaLost: p.mediaLost, Apart: p.apart, KeepsFloor: p.keepsFloor,
 	}
 }
 

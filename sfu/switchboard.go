@@ -122,8 +122,9 @@ func (s *switchboard) unplug(l *leg) {
 		s.touch(source)
 	}
 	s.drop(l)
+	heir := l.heir
 	s.disinherit(l)
-	if s.lines != nil && s.lines.forget(l) {
+	if s.lines != nil && s.lines.pass(l, heir) {
 		s.retell()
 	}
 	// The bookkeeping is done before the media is touched, where it may matter most.
@@ -308,8 +309,8 @@ func (s *switchboard) connect(now time.Time) {
 	// A source must offer its packets before a slot takes them, or one of them is lost.
 	s.fanOut()
 	for _, t := range turns {
-		// What was said before it was one's turn is nobody's.
-		if since, ok := t.from.beginning(now); ok && s.lines == nil {
+		// What was said before it was one's turn is nobody's: the gate was shut, and nothing of it was kept.
+		if since, ok := t.from.beginning(now); ok {
 			t.slot.Promote(t.from.source, since)
 		} else {
 			t.slot.Assign(t.from.source)

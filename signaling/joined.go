@@ -46,7 +46,7 @@ func (r *request) joined(found sfu.Snapshot) {
 		body, err = protocol.EncodeJoined(protocol.Joined{
 			ChannelID: found.Channel.ID, ChannelName: found.Channel.Name,
 			Mode: protocol.Mode(found.Channel.Mode), SDPAnswer: found.Answer, Slots: wireSlots(found.Slots),
-			Floor: r.conn.session.wireFloor(&found.Channel, found.Floor, sfu.FloorAnswer{}),
+			Floor: r.conn.session.wireFloor(&found.Channel, found.Floor, found.Mine),
 		}, members)
 	}
 	if err != nil {

@@ -202,6 +202,7 @@ func channelJoin(ctx context.Context, s *Session, r *request) error {
 		MediaAddrs: s.mediaAddrs(),
 		UserID:     s.userID, Name: s.name, Offer: d.SDPOffer, SelfMute: s.selfMute, SelfDeaf: s.selfDeaf, Devices: s.devices,
 		Allowed: s.came.Allowed && s.came.ChannelID == d.ChannelID, Pin: s.pin, Exclude: s.exclude, ListenOnly: s.may(mayPublish, channel) != nil,
+		KeepsFloor: d.KeepFloor,
 		OnJoined: func(found sfu.Snapshot) {
 			s.member.Store(found.Member) // a moderator may act on them as soon as others know of them
 			r.joined(found)

@@ -88,6 +88,8 @@ func (w *town) something(random *rand.Rand, names []string, granted *int) {
 		w.come(name, userID)
 	case what < 18:
 		p.leave()
+	case what < 22 && h != p.house:
+		p.moves(name, time.Duration(random.IntN(200))*time.Millisecond, func() {})
 	case what < 25:
 		p.member.SetVoiceState(new(random.IntN(2) == 0), nil, nil)
 	case what < 55:

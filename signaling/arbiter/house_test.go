@@ -39,7 +39,7 @@ func (h *house) voice(node, _, userID string) sfu.Voice {
 	defer h.mu.Unlock()
 	key := node + " " + userID
 	if h.voices[key] == nil {
-		h.voices[key] = &voice{forward.NewSource(), speaker.NewMeter(time.Now())}
+		h.voices[key] = &voice{source: forward.NewSource(), meter: speaker.NewMeter(time.Now())}
 	}
 	return h.voices[key]
 }
@@ -184,7 +184,7 @@ func (p *person) Talker() bool               { return true }
 func (p *person) Source() *forward.Source    { return p.source }
 func (p *person) Slots() []peer.Slot         { return p.slots }
 func (p *person) Meter() *speaker.Meter      { return p.meter }
-func (p *person) OnSpeech(func())            {}
+func (p *person) OnSpeech(began func())      { p.speaks = began }
 func (p *person) SSRC() (uint32, bool)       { return p.ssrc, true }
 func (p *person) LastSeen() time.Time        { return time.Now() }
 func (p *person) Ask()                       {}

@@ -27,12 +27,17 @@ import (
 // frame is how often everybody sends a packet, whether they have the floor or not.
 const frame = 20 * time.Millisecond
 
+// loud is how loudly all speak.
+const loud = speaker.Level(20)
+
 // town is several nodes of a simulated cluster, each with real channels and real gates. Its clock is a bubble's, and goes only while pass does.
 type town struct {
 	t      *testing.T
 	net    *cluster.Simulated
 	houses map[string]*house // those that live, by name
 	people map[string]*person
+	// who is whose voice, by SSRC.
+	who map[uint32]string
 	// deaf are nodes whose media do not reach each other, as "a b".
 	deaf map[string]bool
 	// heard is whom each hears in a frame; shared says that nobody may hear another than anybody else does.
@@ -51,6 +56,7 @@ type house struct {
 	arbiters *Arbiters
 	bus      *cluster.SimulatedNode
 	nextTick time.Time
+	stop     func() // decides who speaks no more
 
 	mu     sync.Mutex // guards the fields below
 	voices map[string]*voice
@@ -65,12 +71,14 @@ type person struct {
 	seq    uint16
 	source *forward.Source
 	meter  *speaker.Meter
+	speaks func()
 	slots  []peer.Slot
 	ears   []*ear
 	member *sfu.Member
 	rank   uint64
 	conn   uint64
 	last   string // whom they heard in the last frame
+	kept   sfu.FloorAnswer
 }
 
 // ear is a slot's other end: whom it heard in this frame, by SSRC.
@@ -94,11 +102,12 @@ func csrc(header []byte) uint32 {
 type voice struct {
 	source *forward.Source
 	meter  *speaker.Meter
+	speaks func()
 }
 
 func (v *voice) Source() *forward.Source { return v.source }
 func (v *voice) Meter() *speaker.Meter   { return v.meter }
-func (v *voice) OnSpeech(func())         {}
+func (v *voice) OnSpeech(began func())   { v.speaks = began }
 func (v *voice) SSRC() (uint32, bool)    { return 0, false }
 
 // link is an sfu.Outlet from a node to another.
@@ -140,6 +149,9 @@ func (w *wire) WriteRTP(_ forward.Batch, header, payload []byte) error {
 		return err
 	}
 	p.SSRC, p.Payload = csrc(header), slices.Clone(payload)
+	if v.meter.Observe(loud, time.Now()) {
+		v.speaks()
+	}
 	if fanout, ok := v.source.Prepare(&p, time.Now()); ok {
 		fanout.Send(nil, p.Payload)
 	}
@@ -154,6 +166,7 @@ func inTown(t *testing.T, story func(t *testing.T, w *town), names ...string) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &town{
 			t: t, net: cluster.NewSimulated(names...), houses: make(map[string]*house), people: make(map[string]*person), deaf: make(map[string]bool),
+			who: make(map[uint32]string),
 		}
 		defer func() {
 			for _, h := range w.houses {
@@ -182,6 +195,13 @@ func (w *town) start(name string) {
 		Peers: sfu.NewMediaPeerHub(quiet{}), Notifier: h, Journal: quiet{}, Spread: h.mirror, Floors: h.arbiters, Floor: floor.Defaults(),
 		Voices: h.voice, Hush: h.hush,
 	})
+	ctx, cancel := context.WithCancel(context.Background())
+	decided := make(chan struct{})
+	go func() {
+		defer close(decided)
+		h.hub.RunDecisions(ctx)
+	}()
+	h.stop = func() { cancel(); <-decided }
 	_, err := h.hub.Create(sfu.ChannelSpec{ID: "radio", Settings: sfu.Settings{Name: "radio", Mode: sfu.ModePTT, Floor: sfu.FloorSettings{
 		Talk: -1, Pause: -1, Queue: -1, Over: true,
 	}}}, time.Now(), func() error { return nil })
@@ -199,6 +219,7 @@ func (w *town) start(name string) {
 func (h *house) close() {
 	c, err := h.hub.Get("radio")
 	require.NoError(h.town.t, err)
+	h.stop()
 	h.hub.Delete(c, "")
 	h.arbiters.Close()
 	h.mirror.Close()
@@ -221,6 +242,34 @@ type connKey struct{}
 
 // come has somebody be in the radio, on a node.
 func (w *town) come(name, userID string) *person {
+	p := w.enter(name, userID, false)
+	w.people[userID] = p
+	return p
+}
+
+// moves has somebody go to another node: they are on both, and talk first by the one, then by the other, until they are out of the one.
+func (p *person) moves(name string, both time.Duration, each func()) *person {
+	w := p.house.town
+	next := w.enter(name, p.id, true)
+	pass := func() {
+		for range both / frame {
+			w.pass(frame)
+			each()
+		}
+	}
+	pass()
+	for _, e := range next.ears {
+		clear(e.ssrcs)
+	}
+	w.people[p.id] = next
+	pass()
+	p.member.Leave(sfu.LeaveHungUp)
+	p.house.mirror.End(p.id, p.rank)
+	return next
+}
+
+// enter has somebody be a member on a node.
+func (w *town) enter(name, userID string, keeps bool) *person {
 	h := w.houses[name]
 	p := &person{
 		house: h, id: userID, ssrc: lastSSRC.Add(1), source: forward.NewSource(), meter: speaker.NewMeter(time.Now()), conn: uint64(lastConn.Add(1)),
@@ -233,10 +282,12 @@ func (w *town) come(name, userID string) *person {
 		p.slots, p.ears = append(p.slots, peer.Slot{Slot: slot, MID: fmt.Sprint(i)}), append(p.ears, e)
 	}
 	p.rank = h.mirror.Begin(userID, userID)
-	m, err := h.radio().Join(context.WithValue(context.Background(), connKey{}, p), sfu.JoinRequest{UserID: userID, Name: userID})
+	w.who[p.ssrc] = userID
+	m, err := h.radio().Join(context.WithValue(context.Background(), connKey{}, p), sfu.JoinRequest{
+		UserID: userID, Name: userID, KeepsFloor: keeps, OnJoined: func(found sfu.Snapshot) { p.kept = found.Mine },
+	})
 	require.NoError(w.t, err)
 	p.member = m
-	w.people[userID] = p
 	return p
 }
 
@@ -269,11 +320,12 @@ func (w *town) pass(d time.Duration) {
 
 // talk has everybody send a packet, and judges who is heard.
 func (w *town) talk() {
-	initial := make(map[uint32]string)
 	for _, id := range slices.Sorted(maps.Keys(w.people)) {
 		p := w.people[id]
-		initial[p.ssrc] = id
 		p.seq++
+		if p.meter.Observe(loud, time.Now()) {
+			p.speaks()
+		}
 		packet := &rtp.Packet{SSRC: p.ssrc, SequenceNumber: p.seq, Timestamp: uint32(p.seq) * 960, PayloadType: 111, Payload: []byte{1}}
 		if fanout, ok := p.source.Prepare(packet, time.Now()); ok {
 			fanout.Send(nil, packet.Payload)
@@ -282,13 +334,15 @@ func (w *town) talk() {
 	all := make(map[string]bool)
 	for _, p := range w.people {
 		for i, e := range p.ears {
-			if len(e.ssrcs) > 1 {
-				w.fail("%s hears %d at once on slot %d", p.id, len(e.ssrcs), i)
+			on := make(map[string]bool)
+			for ssrc := range e.ssrcs {
+				on[w.who[ssrc]] = true
+			}
+			if len(on) > 1 {
+				w.fail("%s hears %v at once on slot %d", p.id, slices.Sorted(maps.Keys(on)), i)
 			}
 			if i == 0 {
-				for ssrc := range e.ssrcs {
-					all[initial[ssrc]] = true
-				}
+				maps.Copy(all, on)
 			}
 		}
 	}
@@ -298,7 +352,7 @@ func (w *town) talk() {
 	for _, p := range w.people {
 		p.last = ""
 		for ssrc := range p.ears[0].ssrcs {
-			p.last = initial[ssrc]
+			p.last = w.who[ssrc]
 		}
 		for _, e := range p.ears {
 			clear(e.ssrcs)

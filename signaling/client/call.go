@@ -150,13 +150,17 @@ func (c *Call) end(err error) {
 }
 
 // install takes the ACK of CHANNEL_JOIN. It runs on the reading goroutine, so that every
-// event after the ACK finds the state it refers to.
-func (c *Call) install(joined protocol.Joined) {
+// event after the ACK finds the state it refers to. kept is what was had of the floor when a move asked for it; nil: nothing.
+func (c *Call) install(joined protocol.Joined, kept *floorKept) {
 	c.mu.Lock()
 	c.info, c.members = joined, joined.ActiveMembers
 	c.mu.Unlock()
 	c.assign(joined.Slots)
-	c.floor.begin(joined.Floor)
+	if kept != nil {
+		c.floor.goOn(joined.Floor, kept)
+	} else {
+		c.floor.begin(joined.Floor)
+	}
 	c.joined.Store(true)
 	c.present.Store(true)
 }
@@ -194,7 +198,7 @@ func (c *Call) apply(payload any) {
 		if ev.Joined != nil {
 			c.floor.lose(fmt.Errorf("%w: %s", ErrRemoved, protocol.LeaveMoved), false)
 			c.in.Store(&ev.Joined.ChannelID)
-			c.install(*ev.Joined)
+			c.install(*ev.Joined, nil)
 		}
 	case *protocol.Speakers:
 		if ev.ChannelID == c.ChannelID() {

@@ -307,6 +307,13 @@ func (f *Floor) grantedLocked(ev *protocol.FloorGranted) {
 func (f *Floor) begin(told *protocol.Floor) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	told = f.beginLocked(told)
+	if f.grant != nil && (told.Grant == nil || told.Grant.GrantID != f.grant.id) {
+		f.grant.endLocked(fmt.Errorf("%w: a grant ended without a word", ErrProtocol))
+	}
+}
+
+func (f *Floor) beginLocked(told *protocol.Floor) *protocol.Floor {
 	f.state = FloorState{Turns: told != nil}
 	close(f.member)
 	f.member = make(chan struct{})
@@ -314,8 +321,45 @@ func (f *Floor) begin(told *protocol.Floor) {
 		told = &protocol.Floor{}
 	}
 	f.state.Holder, f.state.Over, f.state.Position, f.state.Size = told.Holder, told.Over, told.Position, told.Size
-	if f.grant != nil && (told.Grant == nil || told.Grant.GrantID != f.grant.id) {
-		f.grant.endLocked(fmt.Errorf("%w: a grant ended without a word", ErrProtocol))
+	return told
+}
+
+// floorKept is what is had of the floor, and waited for, when another node is asked to let it be kept.
+type floorKept struct {
+	grant   *Grant
+	waiting []*floorWaiter
+}
+
+func (f *Floor) keep() *floorKept {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	kept := &floorKept{grant: f.grant}
+	for _, w := range f.waiting {
+		if w.answered {
+			kept.waiting = append(kept.waiting, w)
+		}
+	}
+	return kept
+}
+
+// goOn takes what another node says of the floor to one who has become a member there. What was told since by the one before, that one tells too.
+func (f *Floor) goOn(told *protocol.Floor, kept *floorKept) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	told = f.beginLocked(told)
+	switch lost := told.Grant == nil && told.Position == 0; {
+	case told.Grant != nil:
+		f.grantedLocked(told.Grant)
+	case lost && f.grant != nil && f.grant == kept.grant && !f.over: // or it has not heard of it yet
+		grant := f.grant
+		f.pinging.Go(func() { grant.pingOnce() })
+	case lost:
+		for _, w := range kept.waiting {
+			if i := slices.Index(f.waiting, w); i >= 0 {
+				f.waiting = slices.Delete(f.waiting, i, i+1)
+				w.outcome <- floorOutcome{err: ErrSessionLost, again: true}
+			}
+		}
 	}
 }
 

@@ -107,7 +107,6 @@ func (g *Grant) endLocked(err error) {
 
 // ping says every so often that one still talks, until the grant has ended. While there is no connection one ping waits for the next.
 func (g *Grant) ping(every time.Duration) {
-	c := g.floor.call.client
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
@@ -116,15 +115,27 @@ func (g *Grant) ping(every time.Duration) {
 			return
 		case <-ticker.C:
 		}
-		id, p, err := c.post(protocol.OpFloorPing, protocol.FloorRef{GrantID: g.id}, nil)
-		if err != nil {
-			return // the client has ended, and with it the grant
-		}
-		select {
-		case <-g.done:
-			c.forget(id)
+		if !g.pingOnce() {
 			return
-		case <-p.done: // what is wrong with it is told otherwise
 		}
 	}
+}
+
+// pingOnce reports false when the grant, or the client, has ended.
+func (g *Grant) pingOnce() bool {
+	c := g.floor.call.client
+	id, p, err := c.post(protocol.OpFloorPing, protocol.FloorRef{GrantID: g.id}, nil)
+	if err != nil {
+		return false
+	}
+	select {
+	case <-g.done:
+		c.forget(id)
+		return false
+	case err = <-p.done:
+	}
+	if refused, ok := errors.AsType[*protocol.Error](err); ok && refused.Code == protocol.CodeNotHolder { // mostly it is told before
+		g.end(&FloorError{Cause: protocol.FloorLost})
+	}
+	return true
 }

@@ -145,7 +145,7 @@ func (c *Call) negotiate(ctx context.Context, m *media) error {
 			bindErr := bindReply(f, &joined)
 			if bindErr == nil {
 				again := c.joined.Load()
-				c.install(joined)
+				c.install(joined, nil)
 				if again {
 					c.client.events.put(Event{Payload: &Rejoined{}})
 				}

@@ -318,6 +318,11 @@ func (c *Call) follow(m *media) error {
 // lose has the call join again. It does not wait.
 func (c *Call) lose(err error) {
 	c.floor.lose(err, true)
+	c.wake(err)
+}
+
+// wake has who looks after the media know that it carries the call no more.
+func (c *Call) wake(err error) {
 	select {
 	case c.lost <- err:
 	default:

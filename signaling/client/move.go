@@ -23,6 +23,7 @@ type arrival struct {
 	// media is connected, and joined what the node says of the channel; nil: the call is to be joined anew.
 	media  *media
 	joined protocol.Joined
+	kept   *floorKept
 	// early are the frames that came meanwhile.
 	early []protocol.Frame
 }
@@ -130,7 +131,10 @@ func (a *arrival) join(ctx context.Context) error {
 	if err = restoreState(a.link, voice, subscribed); err != nil {
 		return err
 	}
-	request, err := protocol.EncodeRequest(protocol.OpChannelJoin, moveID, protocol.ChannelJoin{ChannelID: call.ChannelID(), SDPOffer: offer})
+	a.kept = call.floor.keep()
+	request, err := protocol.EncodeRequest(protocol.OpChannelJoin, moveID, protocol.ChannelJoin{
+		ChannelID: call.ChannelID(), SDPOffer: offer, KeepFloor: true,
+	})
 	if err == nil {
 		err = a.link.write(request)
 	}
@@ -209,7 +213,7 @@ func (c *Client) settle(there *arrival) error {
 	}
 	moved := there.media != nil
 	if moved {
-		there.call.moveTo(there.media, there.joined)
+		there.call.moveTo(there)
 	}
 	if err := c.begin(there.link, moved); err != nil {
 		return err
@@ -220,12 +224,12 @@ func (c *Client) settle(there *arrival) error {
 	return nil
 }
 
-// moveTo has m carry the call, which is connected, and joined what the channel is like there.
-func (c *Call) moveTo(m *media, joined protocol.Joined) {
-	c.media.Store(m)
-	c.next.Store(m)
-	c.lose(errMoved) // wakes who looks after the one before
-	c.install(joined)
+// moveTo has the call be carried by the media of an arrival, which is connected.
+func (c *Call) moveTo(there *arrival) {
+	c.media.Store(there.media)
+	c.next.Store(there.media)
+	c.wake(errMoved) // who looks after the one before
+	c.install(there.joined, there.kept)
 	if c.Err() != nil { // it may have ended before, and nobody looks any more
 		c.dropNext()
 	}

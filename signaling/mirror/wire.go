@@ -67,6 +67,7 @@ type member struct {
 	Role       string `json:"role,omitempty"`
 	Mic        string `json:"mic,omitempty"`
 	Sound      string `json:"sound,omitempty"`
+	KeepsFloor bool   `json:"floor,omitempty"`
 }
 
 type talker struct {
@@ -88,6 +89,7 @@ func wireMember(m sfu.MemberInfo) *member {
 	wire := &member{
 		Name: m.Name, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf, Muted: m.Muted, Suppressed: m.Suppressed, Talker: m.Talker,
 		Unstable: m.Unstable, MediaLost: m.MediaLost, Role: m.Role, Mic: m.Devices.Mic, Sound: m.Devices.Sound,
+		KeepsFloor: m.KeepsFloor,
 	}
 	if !m.HandAt.IsZero() {
 		wire.HandAt = m.HandAt.UnixMilli()
@@ -99,6 +101,7 @@ func (m *member) info(userID string) sfu.MemberInfo {
 	info := sfu.MemberInfo{
 		UserID: userID, Name: m.Name, SelfMute: m.SelfMute, SelfDeaf: m.SelfDeaf, Muted: m.Muted, Suppressed: m.Suppressed,
 		Talker: m.Talker, Unstable: m.Unstable, MediaLost: m.MediaLost, Role: m.Role, Devices: sfu.Devices{Mic: m.Mic, Sound: m.Sound},
+		KeepsFloor: m.KeepsFloor,
 	}
 	if m.HandAt != 0 {
 		info.HandAt = time.UnixMilli(m.HandAt).UTC() // times that say the same must be equal

@@ -90,6 +90,8 @@ type ChannelSettings struct {
 type ChannelJoin struct {
 	ChannelID string `json:"channel_id"`
 	SDPOffer  string `json:"sdp_offer"`
+	// KeepFloor: one comes from another node, where the connection lasts until one is here, and goes on with the floor or the place that one has.
+	KeepFloor bool `json:"keep_floor,omitempty"`
 }
 
 // ChannelRef is the d of CHANNEL_LEAVE, CHANNEL_DELETE and CHANNEL_INFO, and the data

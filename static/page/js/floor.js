@@ -6,7 +6,7 @@
  * @module
  */
 
-import { ErrorCode, Op, RequestError } from './protocol.js';
+import { ConnectionLostError, ErrorCode, Op, RequestError } from './protocol.js';
 import { Store } from './store.js';
 
 /** How often the server hears that one still talks, at least, in milliseconds. */
@@ -59,6 +59,8 @@ export class Floor extends Store {
   /** Counts presses, so that an answer to one that is over is known. */
   #press = 0;
   #pings = 0;
+  /** How one asked. @type {Wish} */
+  #wish = {};
 
   /** @param {import('./client.js').Client} client */
   constructor(client) {
@@ -100,6 +102,36 @@ export class Floor extends Store {
     this.changed();
   }
 
+  /** Whether one has it, or waits. */
+  get wanted() {
+    return this.standing === 'granted' || this.standing === 'queued' || this.standing === 'asking';
+  }
+
+  /**
+   * One is in the channel at another node, which was asked to let what one has of the floor be kept.
+   * @param {import('./protocol.js').Floor | undefined} floor
+   * @param {string} myId
+   */
+  goOn(floor, myId) {
+    if (!floor || !this.there) {
+      this.begin(floor);
+      return;
+    }
+    const { wanted, standing } = this;
+    if (floor.grant && wanted) {
+      this.#granted(floor.grant);
+    } else if (floor.position && wanted) {
+      this.#queue(floor.position, floor.size ?? 0);
+    } else if (floor.grant || floor.position) { // one has let go meanwhile
+      this.#client.request(Op.FLOOR_RELEASE).catch(() => {});
+    } else if (standing === 'granted') {
+      this.#end('cut', 'unreachable');
+    } else if (wanted) {
+      this.request(this.#wish, Promise.resolve());
+    }
+    this.resume(floor, myId);
+  }
+
   /** How long one may still talk, in seconds, rounded up; null for as long as one likes. */
   get leftS() {
     return this.until === null ? null : Math.max(Math.ceil((this.until - performance.now()) / 1000), 0);
@@ -111,6 +143,7 @@ export class Floor extends Store {
    */
   async request(wish, told) {
     const press = ++this.#press;
+    this.#wish = wish;
     this.#drop('asking');
     this.changed();
     try {
@@ -128,7 +161,8 @@ export class Floor extends Store {
       }
       this.changed();
     } catch (err) {
-      if (press === this.#press) {
+      const back = err instanceof ConnectionLostError && this.#client.ready !== null; // and one is told how it stands
+      if (press === this.#press && !back) {
         this.#refuse(/** @type {Error} */ (err));
       }
     }
@@ -137,10 +171,10 @@ export class Floor extends Store {
   /** Gives it back, or one's place, or takes a request back that has no answer yet. */
   release() {
     this.#press++;
-    const { standing, grant } = this;
+    const { wanted, grant } = this;
     this.#drop('');
     this.changed();
-    if (standing === 'granted' || standing === 'queued' || standing === 'asking') {
+    if (wanted) {
       // Refused where it was taken meanwhile: then there is nothing to give back.
       this.#client.request(Op.FLOOR_RELEASE, grant ? { grant_id: grant.grant_id } : {}).catch(() => {});
     }

@@ -124,7 +124,7 @@ export class Push extends Store {
 
   #follow() {
     const { hold, breakIn, by } = this;
-    const { floor, here, media, voice } = this.#call;
+    const { floor, here, media, moves, voice } = this.#call;
     hold.key = this.#choices.get('talkKey');
     const toggles = this.#choices.get('talkToggles');
     for (const held of [hold, breakIn]) {
@@ -135,8 +135,9 @@ export class Push extends Store {
     }
     hold.tailMs = by === 'talk' ? TAIL_MS : 0;
     const reached = this.#client.state.name === 'ready' && media.state === 'connected';
-    hold.enabled = this.offered && here !== null && reached;
-    breakIn.enabled = hold.enabled && by === 'floor';
+    const may = this.offered && here !== null && reached;
+    hold.enabled = may || (moves && hold.pressed); // who talks, talks on
+    breakIn.enabled = (may || (moves && breakIn.pressed)) && by === 'floor';
     if (by === 'floor') {
       const heard = floor.standing === 'asking' || floor.standing === 'granted' || this.#tail !== 0;
       voice.setQuiet(!heard);

@@ -53,6 +53,8 @@ export class Stay extends Store {
   #client;
   #chats;
   #settling = false;
+  /** Voice goes on as it was until it goes over another node. */
+  #handsOver = false;
   /** Leave and come back, although one is where one wants to be. */
   #again = false;
 
@@ -106,6 +108,11 @@ export class Stay extends Store {
     const returns = this.room !== null && this.room.channelId === this.wanted && !this.room.live;
     const gone = this.media.state === 'failed' && this.media.everConnected;
     return (returns && !this.microphone.asking) || gone || this.path.broken;
+  }
+
+  /** Whether one goes to another node, and is heard meanwhile. */
+  get moves() {
+    return this.#handsOver || (this.#client.moves && this.room !== null);
   }
 
   /** Oneself as one of the channel's members, or null. */
@@ -235,6 +242,7 @@ export class Stay extends Store {
 
   /** Takes the channel off the screen. */
   quit() {
+    this.#handsOver = false;
     this.room?.chat.leave();
     this.room = null;
     this.floor.begin(undefined);
@@ -274,7 +282,9 @@ export class Stay extends Store {
     try {
       const offer = await this.media.offer(ready.limits.slots, ready.ice_servers, !this.talk.listenOnly);
       await Promise.all([this.voice.tell(), this.hearing.tell()]);
-      const joined = await this.#client.request(Op.CHANNEL_JOIN, { channel_id: channelId, sdp_offer: offer });
+      const joined = await this.#client.request(Op.CHANNEL_JOIN, {
+        channel_id: channelId, sdp_offer: offer, keep_floor: (this.#handsOver && this.floor.wanted) || undefined,
+      });
       // Before anything else is awaited: the next event is about this room already.
       this.arrive(joined);
       await this.media.accept(joined.sdp_answer);
@@ -292,7 +302,11 @@ export class Stay extends Store {
     const chat = this.#chats.of(channelId);
     chat.note(deed ? 'deed' : this.room?.channelId === channelId ? 'back' : 'here', joined.channel_name, deed);
     this.room = new Room(joined, chat);
-    this.floor.begin(joined.floor);
+    if (this.#handsOver) {
+      this.floor.goOn(joined.floor, this.myId);
+    } else {
+      this.floor.begin(joined.floor);
+    }
     this.hold();
     chat.arrive();
     chat.load();
@@ -315,6 +329,7 @@ export class Stay extends Store {
    */
   #enterFailed(channelId, err) {
     this.media.close();
+    this.#handsOver = false;
     if (err instanceof ConnectionLostError) {
       return;
     }
@@ -376,6 +391,7 @@ export class Stay extends Store {
   }
 
   #onMediaState() {
+    this.#handsOver &&= this.media.state === 'idle' || this.media.state === 'connecting';
     if (this.media.state === 'connected') {
       this.retry.succeeded();
       this.pathBlocked = false;
@@ -407,6 +423,7 @@ export class Stay extends Store {
    */
   hangUp(handsOver = false) {
     this.retry.cancel();
+    this.#handsOver = handsOver;
     if (handsOver) {
       this.media.handOver();
     } else {
