@@ -62,7 +62,7 @@ func TestFailoverFloorMoves(t *testing.T) {
 		require.NoError(t, grant.Err())
 		require.NoError(t, talker.Request(soon(t), protocol.OpFloorPing, protocol.FloorRef{GrantID: grant.ID()}, nil))
 		eventually(t, "one waits still", place)
-		nodes[at].drain(t, false)
+		takesPeople(t, nodes, at)
 	}
 	require.NoError(t, grant.Release(soon(t)))
 	require.NotNil(t, <-turn)
@@ -101,7 +101,7 @@ func TestFailoverPageFloor(t *testing.T) {
 		nodes[at].drain(t, true)
 		ada.until("another session", "!['', '"+session+"'].includes(livechat.session.client.ready?.session_id ?? '')")
 		ada.joined()
-		nodes[at].drain(t, false)
+		takesPeople(t, nodes, at)
 		there := evaluate[string](ada, "String(livechat.session.client.ready.nodes)")
 		at = slices.IndexFunc(nodes, func(n *nodeProcess) bool { return n != nodes[at] && !strings.Contains(there, n.URL) })
 	}
@@ -137,4 +137,15 @@ func TestFailoverPageFloor(t *testing.T) {
 	cues("granted,taken,queued,granted")
 	before = ear.heardCount()
 	eventually(t, "Ada is heard in her turn", func() bool { return ear.heardCount() > before+plenty })
+}
+
+// takesPeople has a node take people again, and waits until all know.
+func takesPeople(t *testing.T, nodes []*nodeProcess, at int) {
+	t.Helper()
+	nodes[at].drain(t, false)
+	for _, node := range nodes {
+		eventually(t, "the nodes know of it", func() bool {
+			return !slices.ContainsFunc(nodesAt(t, node.server), func(n protocol.AdminNode) bool { return n.Draining })
+		})
+	}
 }
