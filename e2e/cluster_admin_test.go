@@ -36,6 +36,21 @@ func TestClusterAdministration(t *testing.T) {
 	}
 	require.Equal(t, "n1", does[protocol.AdminStatus](a, "GET", "/api/admin/status", nil).Node)
 
+	// Who listens in is known on all nodes, and on none any more.
+	listeners := func(want ...protocol.Listener) {
+		t.Helper()
+		eventually(t, "the other node knows who listens in", func() bool {
+			var den protocol.ChannelDetail
+			require.NoError(t, ada.Request(soon(t), protocol.OpChannelInfo, protocol.ChannelRef{ChannelID: "den"}, &den))
+			return slices.Equal(want, den.Listeners)
+		})
+		require.Equal(t, want, does[protocol.AdminChannel](a, "GET", "/api/admin/channels/den", nil).Listeners)
+	}
+	ben.listens(protocol.Listen{Channels: []string{"den"}, Slots: 1})
+	listeners(protocol.Listener{UserID: ben.UserID(), Name: "Ben"})
+	ben.listens(protocol.Listen{})
+	listeners()
+
 	// By name, wherever they are.
 	does[protocol.AdminDone](a, "POST", "/api/admin/sessions/ben/mute", protocol.AdminMute{Mute: new(true)})
 	require.True(t, does[protocol.AdminSession](a, "GET", "/api/admin/sessions/ben", nil).Muted)

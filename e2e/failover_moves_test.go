@@ -21,12 +21,14 @@ import (
 // failover more often, and with a bar.
 func TestFailoverFloorMoves(t *testing.T) {
 	times, _ := strconv.Atoi(os.Getenv(failovers))
-	nodes := startCluster(t, "radio:ptt")
+	nodes := startCluster(t, "radio:ptt", "den")
 	at := arbiterOf(nodes)
 	ears := make([]*listener, len(nodes))
 	for i, node := range nodes {
-		ears[i] = listen(arrive(t, node.server, "ear", comesBack).join("radio", slots(1), listenOnly))
+		ears[i] = listen(arrive(t, node.server, "ear", comesBack).join("radio", slots(2), listenOnly))
 	}
+	ears[at].listens(protocol.Listen{Channels: []string{"den"}, Slots: 1})
+	listener := ears[at].UserID()
 	talker := arrive(t, nodes[at].server, "talker", comesBack).join("radio", slots(1)).talk()
 	waits := arrive(t, nodes[at].server, "waits", comesBack).join("radio", slots(1))
 	grant := talker.presses()
@@ -62,6 +64,11 @@ func TestFailoverFloorMoves(t *testing.T) {
 		require.NoError(t, grant.Err())
 		require.NoError(t, talker.Request(soon(t), protocol.OpFloorPing, protocol.FloorRef{GrantID: grant.ID()}, nil))
 		eventually(t, "one waits still", place)
+		eventually(t, "who listened in does so still", func() bool {
+			var den protocol.ChannelDetail
+			err := talker.Request(soon(t), protocol.OpChannelInfo, protocol.ChannelRef{ChannelID: "den"}, &den) // refused when asked too often
+			return err == nil && len(den.Listeners) == 1 && den.Listeners[0].UserID == listener
+		})
 		takesPeople(t, nodes, at)
 	}
 	require.NoError(t, grant.Release(soon(t)))

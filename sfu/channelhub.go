@@ -482,6 +482,7 @@ func (h *ChannelHub) deleteLocked(c *Channel, by string, condition func() bool) 
 	for _, l := range slices.Clone(c.board.ears) {
 		l.station.close()
 		c.board.untap(l)
+		h.spread.Listening(c.id, l.station.scanner.info(), false)
 	}
 	c.board.closeOutlets()
 	return peers, true

@@ -186,6 +186,8 @@ func (s *scanner) exclude(userIDs []string) {
 	}
 }
 
+func (s *scanner) info() ListenerInfo { return ListenerInfo{s.userID, s.name} }
+
 // tap has a scanner listen to the channel. It reports false when the channel is deleted.
 func (c *Channel) tap(t *station, slots []peer.Slot, exclude []string) bool {
 	c.mu.Lock()
@@ -194,7 +196,11 @@ func (c *Channel) tap(t *station, slots []peer.Slot, exclude []string) bool {
 		return false
 	}
 	t.title = c.roster.channel.Name
+	news := !c.listensLocked(t.scanner.userID)
 	t.leg = c.board.tap(t, slots, exclude)
+	if news {
+		c.hub.spread.Listening(c.id, t.scanner.info(), true)
+	}
 	c.attendLocked()
 	c.tellSlotsLocked(c.board.settle(time.Now()), nil)
 	return true
@@ -202,7 +208,17 @@ func (c *Channel) tap(t *station, slots []peer.Slot, exclude []string) bool {
 
 // untap ends what tap began.
 func (c *Channel) untap(t *station) {
-	c.withEar(t, c.board.untap)
+	c.withEar(t, func(l *leg) {
+		c.board.untap(l)
+		if !c.listensLocked(t.scanner.userID) {
+			c.hub.spread.Listening(c.id, t.scanner.info(), false)
+		}
+	})
+}
+
+// listensLocked reports whether somebody of this node listens to the channel.
+func (c *Channel) listensLocked(userID string) bool {
+	return slices.ContainsFunc(c.board.ears, func(l *leg) bool { return l.station.scanner.userID == userID })
 }
 
 // withEar does something with the ear of a station, if it is there yet, and has the media follow.
@@ -216,13 +232,13 @@ func (c *Channel) withEar(t *station, do func(*leg)) {
 	}
 }
 
-// Listeners returns who listens to the channel without being in it, as they came.
+// Listeners returns who of this node listens to the channel without being in it, as they came.
 func (c *Channel) Listeners() []ListenerInfo {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	listeners := make([]ListenerInfo, len(c.board.ears))
 	for i, l := range c.board.ears {
-		listeners[i] = ListenerInfo{l.station.scanner.userID, l.station.scanner.name}
+		listeners[i] = l.station.scanner.info()
 	}
 	return listeners
 }

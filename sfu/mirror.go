@@ -22,6 +22,8 @@ type Spread interface {
 	MemberLeft(channelID, userID string, cause LeaveCause, goesOn bool)
 	// Speaking: these of them speak now, the loudest first, at most 32. speakers is not changed later.
 	Speaking(channelID string, speakers []SpeakerInfo)
+	// Listening: a member of another channel listens in to this one from now on, or no more.
+	Listening(channelID string, l ListenerInfo, listens bool)
 }
 
 // nowhere is the Spread of a node that is alone.
@@ -31,6 +33,7 @@ func (nowhere) MemberEntered(string, MemberInfo)            {}
 func (nowhere) MemberChanged(string, MemberInfo, string)    {}
 func (nowhere) MemberLeft(string, string, LeaveCause, bool) {}
 func (nowhere) Speaking(string, []SpeakerInfo)              {}
+func (nowhere) Listening(string, ListenerInfo, bool)        {}
 
 // Mirror is a member of another node as that node says it.
 type Mirror struct {

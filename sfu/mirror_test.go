@@ -175,6 +175,10 @@ func (s *spreadings) Speaking(_ string, speakers []SpeakerInfo) {
 	s.say("speaks %v", ids)
 }
 
+func (s *spreadings) Listening(c string, l ListenerInfo, listens bool) {
+	s.say("%s listens to %s %v", l.UserID, c, listens)
+}
+
 func (s *spreadings) take() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -420,7 +424,7 @@ func TestMutedAtBoth(t *testing.T) {
 
 // Those of other nodes have a voice here while somebody is here who can hear them: as a member, or listening in. Where one talks at a time they always have.
 func TestVoicesOnlyForListeners(t *testing.T) {
-	c, _, _ := newSpreadChannel(t, 10)
+	c, spread, _ := newSpreadChannel(t, 10)
 	there := make(map[string]bool)
 	c.hub.voices = func(_, _, userID string) Voice {
 		there[userID] = true
@@ -445,8 +449,10 @@ func TestVoicesOnlyForListeners(t *testing.T) {
 	ada = join(t, o, "ada", newConn(t, 2, 2))
 	require.NoError(t, ada.Listen(ListenRequest{Channels: []*Channel{c}, Slots: 1}, func(Listening) {}))
 	require.Len(t, there, 3, "she listens in")
+	require.Contains(t, spread.take(), "ada listens to lobby true")
 	require.NoError(t, ada.Listen(ListenRequest{}, func(Listening) {}))
 	require.Empty(t, there)
+	require.Contains(t, spread.take(), "ada listens to lobby false")
 
 	_, err = c.hub.Update(c, func(s *Settings) { s.Mode = ModePTT }, "", func() error { return nil })
 	require.NoError(t, err)

@@ -172,6 +172,23 @@ func (o *others) where(userID string) (at mirror.Place, ok bool) {
 	return o.mirror.Where(userID)
 }
 
+// listeners returns who listens in to a channel, on whatever node: first those who are here.
+func (g *Gateway) listeners(c *sfu.Channel) []protocol.Listener {
+	all := c.Listeners()
+	if g.others != nil {
+		for _, l := range g.others.mirror.Listeners(c.ID()) {
+			if !slices.ContainsFunc(all, func(one sfu.ListenerInfo) bool { return one.UserID == l.UserID }) {
+				all = append(all, l)
+			}
+		}
+	}
+	wire := make([]protocol.Listener, len(all))
+	for i, l := range all {
+		wire[i] = protocol.Listener(l)
+	}
+	return wire
+}
+
 // named returns the ids of those on other nodes, and not here, who are called so.
 func (o *others) named(name string) (userIDs []string) {
 	if o == nil {

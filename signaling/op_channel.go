@@ -166,7 +166,7 @@ func channelInfo(_ context.Context, s *Session, r *request) error {
 	}
 	r.ack(protocol.ChannelDetail{
 		ChannelInfo: s.wireChannel(channel.Info()), ActiveMembers: wireMembers(channel.Members()),
-		Listeners: wireListeners(channel.Listeners()),
+		Listeners: s.gw.listeners(channel),
 	})
 	return nil
 }

@@ -86,11 +86,3 @@ func (g *Gateway) relisten(c *sfu.Channel) {
 func wireListening(l sfu.Listening) protocol.Listen {
 	return protocol.Listen{Channels: l.Channels, Priority: l.Priority, Slots: l.Slots}
 }
-
-func wireListeners(listeners []sfu.ListenerInfo) []protocol.Listener {
-	wire := make([]protocol.Listener, len(listeners))
-	for i, l := range listeners {
-		wire[i] = protocol.Listener(l)
-	}
-	return wire
-}

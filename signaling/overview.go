@@ -75,7 +75,7 @@ func (g *Gateway) AdminChannel(ctx context.Context, id string) (protocol.AdminCh
 		all.Members[i] = protocol.AdminMember{Member: wireMember(m), SpeaksNow: slices.ContainsFunc(speakers, func(s sfu.SpeakerInfo) bool { return s.UserID == m.UserID })}
 		all.Members[i].Peer = media[m.UserID]
 	}
-	all.Listeners = wireListeners(channel.Listeners())
+	all.Listeners = g.listeners(channel)
 	if holders := channel.Holders(); len(holders) > 0 {
 		all.FloorID, all.FloorName = holders[0].UserID, holders[0].Name
 	}

@@ -219,6 +219,7 @@ func (c *Client) settle(there *arrival) error {
 		return err
 	}
 	if moved {
+		there.call.listenAgain()
 		c.events.put(Event{Payload: &Rejoined{}})
 	}
 	return nil

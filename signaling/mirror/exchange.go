@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -236,6 +237,21 @@ func (x *Exchange) Named(match func(name string) bool) (userIDs []string) {
 	return slices.Compact(userIDs)
 }
 
+// Listeners returns who on other nodes that live listens in to a channel, by their ids.
+func (x *Exchange) Listeners(channelID string) (all []sfu.ListenerInfo) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range x.others {
+		if p.died.IsZero() {
+			for userID, name := range p.listeners[channelID] {
+				all = append(all, sfu.ListenerInfo{UserID: userID, Name: name})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b sfu.ListenerInfo) int { return cmp.Compare(a.UserID, b.UserID) })
+	return all
+}
+
 // Tell has the other nodes pass something on.
 func (x *Exchange) Tell(t Telling) { x.own.tell(t) }
 
@@ -273,4 +289,9 @@ func (x *Exchange) MemberLeft(channelID, userID string, cause sfu.LeaveCause, go
 // Speaking implements sfu.Spread.
 func (x *Exchange) Speaking(channelID string, speakers []sfu.SpeakerInfo) {
 	x.own.speak(channelID, speakers)
+}
+
+// Listening implements sfu.Spread.
+func (x *Exchange) Listening(channelID string, l sfu.ListenerInfo, listens bool) {
+	x.own.listen(channelID, l, listens)
 }

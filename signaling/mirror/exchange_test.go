@@ -323,3 +323,43 @@ func TestLeavesForAnotherNode(t *testing.T) {
 		require.Empty(t, n1.hub.List()[0].MemberCount+n1.hub.List()[1].MemberCount)
 	}
 }
+
+// Who listens in to a channel is known on all nodes, also on one that comes later, and after a change that was missed; of a node that is gone
+// nobody does.
+func TestListeners(t *testing.T) {
+	w := newTown(t, "a", "b", "c")
+	on := func(name string) (ids []string) {
+		for _, l := range w.houses[name].x.Listeners("lobby") {
+			ids = append(ids, l.UserID+" "+l.Name)
+		}
+		return ids
+	}
+	a, b := w.houses["a"], w.houses["b"]
+	w.kill("c")
+	w.pass(time.Second)
+	a.x.Listening("lobby", sfu.ListenerInfo{UserID: "ada", Name: "Ada"}, true)
+	a.x.Listening("other", sfu.ListenerInfo{UserID: "ada", Name: "Ada"}, true)
+	a.x.Listening("lobby", sfu.ListenerInfo{UserID: "ben", Name: "Ben"}, true)
+	w.pass(time.Second)
+	require.Equal(t, []string{"ada Ada", "ben Ben"}, on("b"))
+	require.Empty(t, on("a"), "its own are the channel's to say")
+	w.start("c")
+	w.pass(time.Second)
+	require.Equal(t, []string{"ada Ada", "ben Ben"}, on("c"))
+
+	w.net.Part([]string{"a"}, []string{"b", "c"})
+	w.pass(2 * time.Second)
+	require.Empty(t, on("b"))
+	a.x.Listening("lobby", sfu.ListenerInfo{UserID: "ada", Name: "Ada"}, false)
+	w.net.Heal()
+	w.pass(2 * time.Second)
+	require.Equal(t, []string{"ben Ben"}, on("b"))
+	a.x.Listening("lobby", sfu.ListenerInfo{UserID: "ben", Name: "Ben"}, false)
+	w.pass(time.Second)
+	require.Empty(t, on("b"))
+	require.Empty(t, on("c"))
+	require.NotEmpty(t, b.x.Listeners("other"))
+	w.kill("a")
+	w.pass(2 * time.Second)
+	require.Empty(t, b.x.Listeners("other"))
+}

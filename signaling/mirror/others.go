@@ -26,6 +26,8 @@ type other struct {
 	sessions map[string]session
 	channels map[string]crowd
 	parting  []parting
+	// listeners are the names of who listens in, by channel and user.
+	listeners map[string]map[string]string
 }
 
 // parting is somebody who has left a node for another one, and is not known to be there yet.
@@ -53,7 +55,10 @@ func (x *Exchange) changed(c cluster.Change) {
 	p, now := x.others[c.Node.ID], x.now()
 	if c.Alive {
 		if p == nil {
-			p = &other{id: c.Node.ID, key: Key(c.Node.ID), sessions: make(map[string]session), channels: make(map[string]crowd)}
+			p = &other{
+				id: c.Node.ID, key: Key(c.Node.ID), sessions: make(map[string]session), channels: make(map[string]crowd),
+				listeners: make(map[string]map[string]string),
+			}
 			x.others[c.Node.ID] = p
 		}
 		p.died, p.synced = time.Time{}, false
@@ -125,6 +130,15 @@ func (x *Exchange) applyLocked(p *other, i *item) {
 		x.dropLocked(p, i.Channel, i.User, sfu.LeaveCause(i.Cause))
 	case kindSpeak:
 		x.speakLocked(p, i.Channel, speakersOf(i.Speakers))
+	case kindListen:
+		if p.listeners[i.Channel] == nil {
+			p.listeners[i.Channel] = make(map[string]string)
+		}
+		p.listeners[i.Channel][i.User] = i.Name
+	case kindQuit:
+		if delete(p.listeners[i.Channel], i.User); len(p.listeners[i.Channel]) == 0 {
+			delete(p.listeners, i.Channel)
+		}
 	case kindTell: // done
 	}
 }
@@ -243,6 +257,7 @@ func (x *Exchange) replaceLocked(p *other, items []item) {
 	type place struct{ channel, user string }
 	there, speak := make(map[place]struct{}), make(map[string]struct{})
 	clear(p.sessions)
+	clear(p.listeners)
 	for i := range items {
 		one := &items[i]
 		if one.Kind == kindMember {

@@ -16,6 +16,8 @@ type own struct {
 	n        uint64
 	sessions map[string]item   // by user id
 	channels map[string]inside // by channel id
+	// listeners are who listens in, by channel and user.
+	listeners map[string]map[string]item
 }
 
 // inside is what was said of a channel.
@@ -25,7 +27,7 @@ type inside struct {
 }
 
 func newOwn(bus cluster.Bus) *own {
-	return &own{bus: bus, sessions: make(map[string]item), channels: make(map[string]inside)}
+	return &own{bus: bus, sessions: make(map[string]item), channels: make(map[string]inside), listeners: make(map[string]map[string]item)}
 }
 
 // sayLocked publishes a change. One that cannot be sent is missed by its number.
@@ -124,6 +126,24 @@ func (o *own) speak(channelID string, speakers []sfu.SpeakerInfo) {
 	o.sayLocked(item{Kind: kindSpeak, Channel: channelID, Speakers: wireSpeakers(speakers)})
 }
 
+func (o *own) listen(channelID string, l sfu.ListenerInfo, listens bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !listens {
+		if delete(o.listeners[channelID], l.UserID); len(o.listeners[channelID]) == 0 {
+			delete(o.listeners, channelID)
+		}
+		o.sayLocked(item{Kind: kindQuit, Channel: channelID, User: l.UserID})
+		return
+	}
+	if o.listeners[channelID] == nil {
+		o.listeners[channelID] = make(map[string]item)
+	}
+	i := item{Kind: kindListen, Channel: channelID, User: l.UserID, Name: l.Name}
+	o.listeners[channelID][l.UserID] = i
+	o.sayLocked(i)
+}
+
 // partItems is how many items a part of a snapshot has: with names and ids as long as they may be it is still a message.
 const partItems = 200
 
@@ -141,6 +161,11 @@ func (o *own) snapshot(asker cluster.NodeID) {
 		}
 		if len(c.speakers) > 0 {
 			items = append(items, item{Kind: kindSpeak, Channel: id, Speakers: c.speakers})
+		}
+	}
+	for _, all := range o.listeners {
+		for _, i := range all {
+			items = append(items, i)
 		}
 	}
 	parts := max(1, (len(items)+partItems-1)/partItems)

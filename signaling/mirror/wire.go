@@ -17,6 +17,8 @@ const (
 	kindLeft    kind = "left"    // they are out of it
 	kindSpeak   kind = "speak"   // these speak in a channel
 	kindTell    kind = "tell"    // something to be passed on to people
+	kindListen  kind = "listen"  // somebody listens in to a channel
+	kindQuit    kind = "quit"    // they do no more
 )
 
 // message is one change, or with KindHead only what the last one's number was.
