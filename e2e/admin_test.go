@@ -299,34 +299,42 @@ func TestAdministrationRefuses(t *testing.T) {
 	a.refuses("GET", "/api/admin/status", "", http.StatusUnauthorized, protocol.CodeInvalidToken, "")
 }
 
+// follow looks on at what is said.
+func (a *administered) follow(ctx context.Context, query string) *bufio.Scanner {
+	a.t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL+"/api/admin/trace"+query, nil)
+	require.NoError(a.t, err)
+	req.Header.Set("Authorization", "Bearer "+a.token)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(a.t, err)
+	a.t.Cleanup(func() { _ = resp.Body.Close() })
+	require.Equal(a.t, http.StatusOK, resp.StatusCode)
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	return lines
+}
+
+// nextTraced is the next line of a trace.
+func nextTraced(t *testing.T, lines *bufio.Scanner) (line protocol.AdminTraceLine, text string) {
+	t.Helper()
+	for lines.Scan() {
+		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+			require.NoError(t, json.Unmarshal([]byte(data), &line))
+			return line, data
+		}
+	}
+	require.NoError(t, lines.Err())
+	t.Fatal("the trace has ended")
+	return line, ""
+}
+
 // What is said can be followed, without its secrets.
 func TestTrace(t *testing.T) {
 	a := steer(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	follow := func(query string) *bufio.Scanner {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL+"/api/admin/trace"+query, nil)
-		require.NoError(t, err)
-		req.Header.Set("Authorization", "Bearer "+a.token)
-		resp, err := http.DefaultClient.Do(req)
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = resp.Body.Close() })
-		require.Equal(t, http.StatusOK, resp.StatusCode)
-		lines := bufio.NewScanner(resp.Body)
-		lines.Buffer(nil, 1<<20)
-		return lines
-	}
-	next := func(lines *bufio.Scanner) (line protocol.AdminTraceLine, text string) {
-		for lines.Scan() {
-			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
-				require.NoError(t, json.Unmarshal([]byte(data), &line))
-				return line, data
-			}
-		}
-		require.NoError(t, lines.Err())
-		t.Fatal("the trace has ended")
-		return line, ""
-	}
+	follow := func(query string) *bufio.Scanner { return a.follow(ctx, query) }
+	next := func(lines *bufio.Scanner) (line protocol.AdminTraceLine, text string) { return nextTraced(t, lines) }
 	everything, joins, bens := follow(""), follow("?op=join"), follow("?user=ben&channel=lobby")
 
 	arrive(t, a.server, "Ada").join("lobby")

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"bufio"
+	"context"
 	"net/http"
 	"slices"
 	"testing"
@@ -58,7 +60,6 @@ func TestClusterAdministration(t *testing.T) {
 	require.Equal(t, []string{ben.UserID(), "Ben"}, []string{moved.UserID, moved.Name})
 	require.Equal(t, "den", does[protocol.AdminSession](a, "GET", "/api/admin/sessions/ben", nil).ChannelID)
 	a.refuses("POST", "/api/admin/sessions/ben/move", `{"channel_id":"nowhere"}`, http.StatusNotFound, protocol.CodeChannelNotFound, "nowhere")
-	a.refuses("GET", "/api/admin/trace?user=ben", "", http.StatusNotFound, protocol.CodeUserNotFound, p.all[1].URL)
 	second := arriveAs(t, p.all[1], mint(t, testSecret, auth.Identity{UserID: "ada-2", Name: "Ada"})).join("lobby")
 	eventually(t, "the first node knows of the second Ada", func() bool { return slices.Contains(ada.memberIDs(), "ada-2") })
 	a.refuses("GET", "/api/admin/sessions/ada", "", http.StatusBadRequest, protocol.CodeInvalidPayload, "2 people here are called")
@@ -75,4 +76,39 @@ func TestClusterAdministration(t *testing.T) {
 	require.Len(t, sessions.Sessions, 1)
 	require.Subset(t, []string{"n2"}, sessions.Missing)
 	a.refuses("GET", "/api/admin/sessions/nobody", "", http.StatusNotFound, protocol.CodeUserNotFound, "not here")
+}
+
+// Who looks on at one node sees what is said at all: of somebody wherever they are, also when they go to another node, of a channel by all who are in
+// it, and which node does not answer.
+func TestClusterTrace(t *testing.T) {
+	verifyNoLeaks(t)
+	p := startPair(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	a := describedAdmin(t, p.all[0])
+	ada, ben := a.follow(ctx, "?user=ada&op=message_create"), a.follow(ctx, "?channel=lobby&op=message_create")
+	said := func(lines *bufio.Scanner, node, name string) {
+		t.Helper()
+		for _, op := range []string{"MESSAGE_CREATE", "ACK"} {
+			line, text := nextTraced(t, lines)
+			require.Equal(t, []string{node, name, op}, []string{line.Node, line.Name, line.Op})
+			require.NotContains(t, text, "hello")
+		}
+	}
+	token := mint(t, testSecret, auth.Identity{UserID: "ada", Name: "Ada"})
+	for _, at := range []int{1, 0, 1} {
+		one := arriveAs(t, p.all[at], token).join("lobby")
+		_, err := one.PostMessage(soon(t), protocol.MessageCreate{ChannelID: "lobby", Content: "hello"})
+		require.NoError(t, err)
+		said(ada, p.names[at], "Ada")
+		said(ben, p.names[at], "Ada")
+	}
+	other := arrive(t, p.all[1], "Ben").join("lobby")
+	_, err := other.PostMessage(soon(t), protocol.MessageCreate{ChannelID: "lobby", Content: "hello"})
+	require.NoError(t, err)
+	said(ben, "n2", "Ben")
+
+	p.mute.Store(true)
+	line, _ := nextTraced(t, ada)
+	require.Equal(t, []string{"n2"}, line.Missing)
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -18,11 +19,18 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-// forgetful is a bus on which nothing arrives of what a node wants to hear, while it is deaf.
+// forgetful is a bus on which nothing arrives of what a node wants to hear, while it is deaf, and no operator's question is answered, while it is mute.
 type forgetful struct {
 	*cluster.SimulatedNode
 
-	deaf *atomic.Bool
+	deaf, mute *atomic.Bool
+}
+
+func (f *forgetful) Request(ctx context.Context, to cluster.NodeID, subject string, data []byte) ([]byte, error) {
+	if f.mute.Load() && subject == cluster.SubjectAdmin {
+		return nil, context.DeadlineExceeded
+	}
+	return f.SimulatedNode.Request(ctx, to, subject, data) //nolint:wrapcheck // it is that bus
 }
 
 func (f *forgetful) Publish(subject string, data []byte) error {
@@ -36,8 +44,8 @@ func (f *forgetful) Publish(subject string, data []byte) error {
 type pairOfNodes struct {
 	*nodes
 
-	said []*cluster.SimulatedNode
-	deaf atomic.Bool
+	said       []*cluster.SimulatedNode
+	deaf, mute atomic.Bool
 }
 
 func startPair(t *testing.T) *pairOfNodes {
@@ -50,7 +58,7 @@ func startPair(t *testing.T) *pairOfNodes {
 		node, ok := c.Nodes.(*cluster.SimulatedNode)
 		require.True(t, ok)
 		p.said = append(p.said, node)
-		c.Nodes = &forgetful{node, &p.deaf}
+		c.Nodes = &forgetful{node, &p.deaf, &p.mute}
 		c.Channels, c.TURN = []string{"lobby", "den"}, false
 	})
 	return p

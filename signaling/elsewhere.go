@@ -156,6 +156,11 @@ func (o *others) find(userID string) (node cluster.NodeID, ok bool) {
 	return o.mirror.Find(userID)
 }
 
+// lives reports whether another node is there.
+func (o *others) lives(node cluster.NodeID) bool {
+	return slices.ContainsFunc(o.nodes.Nodes(), func(n cluster.Node) bool { return n.ID == node })
+}
+
 // name is this node's; empty where it is alone.
 func (o *others) name() string {
 	if o == nil {

@@ -128,6 +128,7 @@ type Gateway struct {
 	lookout  *lookout
 	others   *others // nil: there are no other nodes
 	traces   traces
+	looks    looks
 	// administering is held while a channel is made, changed or deleted and the store told; before ChannelHub.mu.
 	administering sync.Mutex
 	// followed is what other nodes decided.

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -33,6 +34,7 @@ type question struct {
 	About string `json:"about"`
 	Of    string `json:"of,omitempty"`
 	And   string `json:"and,omitempty"`
+	Look  *look  `json:"look,omitempty"`
 }
 
 // What may be asked about.
@@ -42,6 +44,7 @@ const (
 	aboutSession  = "session"  // of the user Of, protocol.AdminSession
 	aboutPeers    = "peers"    // in the channel Of, or all, protocol.AdminPeers
 	aboutLinks    = "links"    // []protocol.AdminLink
+	aboutTrace    = "trace"    // what came for Look, as looked
 )
 
 // answered is what a node says to a question.
@@ -57,11 +60,14 @@ func (o *others) inquire(ctx context.Context, node cluster.NodeID, q question, i
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, inquiryPatience)
+	asking, cancel := context.WithTimeout(ctx, inquiryPatience)
 	defer cancel()
-	raw, err := o.nodes.Request(ctx, node, cluster.SubjectAdmin, data)
+	raw, err := o.nodes.Request(asking, node, cluster.SubjectAdmin, data)
 	if err == nil {
 		raw, err = unpacked(raw)
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err() // nobody wants to know any more
 	}
 	if err != nil {
 		o.gw.log.Warn("another node does not answer", zap.String("node", node.Name), zap.String("about", q.About), zap.Error(err))
@@ -175,23 +181,14 @@ func (g *Gateway) look(ctx context.Context, q question) (any, error) {
 			return []protocol.AdminLink{}, nil
 		}
 		return g.cfg.Links(), nil
+	case aboutTrace:
+		if q.Look == nil {
+			return nil, fmt.Errorf("%w: a trace of what?", people.ErrBadRequest)
+		}
+		return g.lookHere(ctx, q.Look)
 	default:
 		return nil, fmt.Errorf("%w: nothing is known about %q", people.ErrBadRequest, q.About)
 	}
-}
-
-// tracedThere says where what somebody says is to be seen: on their node alone.
-func (o *others) tracedThere(at place) error {
-	url := ""
-	for _, n := range o.nodes.Nodes() {
-		if n.ID == at.Node {
-			url = n.URL
-		}
-	}
-	return &refusedError{protocol.Error{
-		Code:   protocol.CodeUserNotFound,
-		Reason: fmt.Sprintf("%s is on node %s, and only that one sees what they say: look on there, with --server=%s", at.Name, at.Node.Name, url),
-	}}
 }
 
 // place is where somebody on another node is.

@@ -34,11 +34,11 @@ var ErrTooManyTraces = errors.New("as many look on as may; end one of the others
 // TraceFilter says which frames somebody wants to see; the zero value all.
 type TraceFilter struct {
 	// ChannelID is of frames about a channel, and of those of its members.
-	ChannelID string
+	ChannelID string `json:"channel,omitempty"`
 	// User is an id or a name.
-	User string
+	User string `json:"user,omitempty"`
 	// Op is a part of the name of a request or event; of a reply its request's counts.
-	Op string
+	Op string `json:"op,omitempty"`
 }
 
 // traces are those who look on. The zero value has none, which costs a load for each frame. Safe for concurrent use.
@@ -65,24 +65,23 @@ type traced struct {
 	size         int
 }
 
-// Trace calls show with each frame from now on that the filter lets through, until ctx is done or show fails. A frame that comes while
-// too many wait is lost, and the next line says how many were. A line with nothing in it comes at once, and each traceTick. The error is
-// show's, ErrTooManyTraces, nil, or, of a user on another node, where to look on.
+// Trace calls show with each frame from now on that the filter lets through, on whatever node, until ctx is done or show fails. A frame that comes while
+// too many wait is lost, and the next line says how many were. A line with nothing in it comes at once, and each traceTick; it says which nodes do not
+// answer, where those are others than before. The error is show's, ErrTooManyTraces, or nil.
 func (g *Gateway) Trace(ctx context.Context, filter TraceFilter, show func(protocol.AdminTraceLine) error) error {
-	if filter.User != "" {
-		if s, at, err := g.somebody(filter.User); err == nil && s == nil {
-			return g.others.tracedThere(at)
-		}
-	}
 	t := &trace{filter: filter, frames: make(chan traced, traceLines)}
 	if !g.traces.add(t) {
 		return ErrTooManyTraces
 	}
 	defer g.traces.remove(t)
+	ctx, cancel := context.WithCancel(ctx)
+	far := g.others.lookOn(ctx, filter)
+	defer func() { cancel(); far.wait() }()
 	tick := time.NewTicker(traceTick)
 	defer tick.Stop()
-	for line := (protocol.AdminTraceLine{}); ; {
-		line.Lost = t.lost.Swap(0)
+	silent := far.silent()
+	for line := (protocol.AdminTraceLine{Missing: silent}); ; {
+		line.Lost = t.lost.Swap(0) + far.lostThere()
 		if err := show(line); err != nil {
 			return err
 		}
@@ -91,8 +90,14 @@ func (g *Gateway) Trace(ctx context.Context, filter TraceFilter, show func(proto
 			return nil
 		case now := <-tick.C:
 			line = protocol.AdminTraceLine{At: now.UTC()}
+			far.follow(ctx)
+			if before := silent; !slices.Equal(before, far.silent()) {
+				silent = far.silent()
+				line.Missing = silent
+			}
 		case frame := <-t.frames:
-			line = frame.line()
+			line = frame.line(g.others.name())
+		case line = <-far.frames():
 		}
 	}
 }
@@ -182,9 +187,9 @@ func (w *TraceFilter) about(f *traced) bool {
 	return w.ChannelID == "" || w.ChannelID == f.channelID || bytes.Contains(f.frame, []byte(`"channel_id":"`+w.ChannelID+`"`))
 }
 
-// line is the frame as it is shown, without its secrets.
-func (f *traced) line() protocol.AdminTraceLine {
-	line := protocol.AdminTraceLine{At: f.at.UTC(), UserID: f.userID, Name: f.name, ChannelID: f.channelID, In: f.in, Op: f.op.String()}
+// line is the frame as it is shown, without its secrets, of a node.
+func (f *traced) line(node string) protocol.AdminTraceLine {
+	line := protocol.AdminTraceLine{At: f.at.UTC(), Node: node, UserID: f.userID, Name: f.name, ChannelID: f.channelID, In: f.in, Op: f.op.String()}
 	if f.frame == nil {
 		line.D = fmt.Sprintf("%d bytes", f.size)
 		return line

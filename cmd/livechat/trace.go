@@ -109,6 +109,9 @@ func traceLine(line *protocol.AdminTraceLine, colours bool) string {
 	if line.Lost > 0 {
 		fmt.Fprintln(&out, paint(colourTrouble, fmt.Sprintf("… %s lost here: they came faster than they were read", count(int64(line.Lost), "line")))) //nolint:gosec // it fits
 	}
+	for _, node := range line.Missing {
+		fmt.Fprintln(&out, paint(colourTrouble, fmt.Sprintf("… node %s does not answer: what is said there is not shown", printable(node))))
+	}
 	if line.Op == "" {
 		return out.String()
 	}
@@ -131,6 +134,9 @@ func traceLine(line *protocol.AdminTraceLine, colours bool) string {
 	who := "a stranger"
 	if line.UserID != "" {
 		who = printable(line.Name) + " " + paint(colourDim, printable(line.UserID))
+	}
+	if line.Node != "" {
+		who = paint(colourDim, printable(line.Node)) + " " + who
 	}
 	fmt.Fprintf(&out, "%s %s %s %s %s %s\n", paint(colourDim, line.At.Local().Format("15:04:05.000")), who, arrow,
 		paint(colour, line.Op), paint(colourDim, printable(which)), payload)

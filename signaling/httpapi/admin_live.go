@@ -225,7 +225,7 @@ func (a *Admin) trace(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = stream.SetReadDeadline(time.Time{})
 	err := a.Live.Trace(ctx, query.Get("channel"), query.Get("user"), query.Get("op"), func(line protocol.AdminTraceLine) error {
-		if line.Op == "" && line.Lost == 0 {
+		if line.Op == "" && line.Lost == 0 && len(line.Missing) == 0 {
 			if refusal := still(r); refusal.Code != 0 {
 				text, _ := json.Marshal(refusal) //nolint:errchkjson // it is ours
 				return errors.Join(send("event: refused\ndata: "+string(text)+"\n\n"), errRefused)

@@ -209,7 +209,11 @@ type (
 	AdminTraceLine struct {
 		At time.Time `json:"at"`
 		// Lost is how many lines before this one were left out, because they were read too slowly; then the rest may be absent.
-		Lost      uint64 `json:"lost,omitempty"`
+		Lost uint64 `json:"lost,omitempty"`
+		// Missing are the nodes that do not answer, when those are others than before; the rest is absent then.
+		Missing []string `json:"missing,omitempty"`
+		// Node is where it was said, where there are several.
+		Node      string `json:"node,omitempty"`
 		UserID    string `json:"user_id,omitempty"`
 		Name      string `json:"name,omitempty"`
 		ChannelID string `json:"channel_id,omitempty"`
