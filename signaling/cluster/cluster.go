@@ -52,6 +52,7 @@ type Cluster struct {
 	server  *server.Server // nil: NATS runs elsewhere
 	keeping keeping
 	routes  *routes // nil: the same
+	reach   *reach  // the same
 	conn    *nats.Conn
 	stream  jetstream.JetStream // where the durable log is kept
 	// arrived is what came, of all subjects in order.
@@ -326,6 +327,7 @@ func (c *Cluster) watch() {
 			for _, name := range c.routes.closed() {
 				c.cut(name, "the way to it is closed")
 			}
+			c.reachOut(now)
 		}
 		c.lookAfterLog(now)
 		if now.Sub(measured) >= roundTripEvery {

@@ -3,10 +3,8 @@ package cluster
 import (
 	"cmp"
 	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"net"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -46,23 +44,19 @@ func (c *Cluster) connectInside(options []nats.Option) (*nats.Conn, error) {
 		return nil, err
 	}
 	entrance := &door{key: c.secret.identity(), self: c.Self(), identity: c.identity, refuse: c.refusal, refused: c.refusedAtDoor}
-	password := make([]byte, bootBytes)
-	_, _ = rand.Read(password) // never fails: it ends the program instead
+	token := rand.Text()
 	opts := &server.Options{
 		ServerName: c.cfg.Name,
-		// A clustered server needs a listener for clients to become ready. Nobody but this process knows its password.
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, Username: c.cfg.Name, Password: hex.EncodeToString(password),
+		// A clustered server needs a listener for clients to become ready. Nobody but this process knows its token; who came by a name and a
+		// password would be put out whenever options change.
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, Authorization: token,
 		Cluster: server.ClusterOpts{
 			Name: clusterName, Host: host, Port: port, TLSConfig: entrance.config(), TLSTimeout: handshakeWithin, NoAdvertise: true,
 			// One way for what nodes say, so that it comes in order, and NATS's own for what it says itself.
 			PoolSize: 1, PingInterval: routePing, MaxPingsOut: routePings, WriteDeadline: routeDeadline,
 		},
 		JetStream: true, StoreDir: c.cfg.Dir, SyncAlways: true, JetStreamMaxMemory: maxLogMemory, DisableJetStreamBanner: true,
-		NoSigs: true,
-	}
-	// All nodes, this one too: from their number NATS knows how many there should be.
-	for _, p := range c.cfg.Peers {
-		opts.Routes = append(opts.Routes, &url.URL{Scheme: "nats-route", Host: p.Address})
+		NoSigs: true, Routes: routesTo(c.cfg.Peers, func(string) int { return 0 }),
 	}
 	if c.server, err = server.NewServer(opts); err != nil {
 		return nil, fmt.Errorf("start NATS: %w", err)
@@ -73,7 +67,8 @@ func (c *Cluster) connectInside(options []nats.Option) (*nats.Conn, error) {
 		return nil, fmt.Errorf("start NATS: it is not ready after %v", readyWithin)
 	}
 	c.routes = &routes{server: c.server, known: make(map[string]uint64)}
-	conn, err := nats.Connect("", append(options, nats.InProcessServer(c.server), nats.UserInfo(opts.Username, opts.Password))...)
+	c.reach = newReach(c.cfg.Name, c.cfg.Peers, opts)
+	conn, err := nats.Connect("", append(options, nats.InProcessServer(c.server), nats.Token(token))...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS inside: %w", err)
 	}
@@ -168,3 +163,6 @@ func (r *routes) closed() (names []string) {
 	r.known = now
 	return names
 }
+
+// has reports whether there was a route to a node when that was last looked at.
+func (r *routes) has(name string) bool { return r.known[name] != 0 }

@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"strconv"
@@ -13,7 +14,6 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu/floor"
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/peer"
-	"github.com/mini-livechat/mini-livechat/sfu/relay"
 	"github.com/mini-livechat/mini-livechat/sfu/speaker"
 	"github.com/mini-livechat/mini-livechat/signaling/arbiter"
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
@@ -37,15 +37,34 @@ type site struct {
 	wake chan struct{} // has a token when there is something to tell
 	mu   sync.Mutex    // guards the fields below
 	ways map[cluster.NodeID]*way
-	want map[string]relay.Want // by channel
+	want map[string]wanted // by channel
 }
 
-// way is the link to another node, without what goes over it but for what package relay's ends tell each other of it.
+// way is the link to another node, without what goes over it but for what package relay's ends tell each other of it, in the same words.
 type way struct {
 	site    *site
 	to      cluster.NodeID
-	pending relay.Message
+	pending linkMessage
 	lines   map[string]int // how many talkers there is a line for, by channel
+}
+
+type linkMessage struct {
+	Nonce string   `json:"nonce"`
+	Of    string   `json:"of,omitempty"`
+	Lines []line   `json:"lines,omitempty"`
+	Wants []wanted `json:"wants,omitempty"`
+}
+
+type line struct {
+	SSRC    uint32 `json:"ssrc"`
+	Channel string `json:"channel,omitempty"`
+	User    string `json:"user,omitempty"`
+}
+
+type wanted struct {
+	Channel string   `json:"channel"`
+	Slots   int      `json:"slots,omitempty"`
+	Pins    []string `json:"pins,omitempty"`
 }
 
 // nonce is as long as a real one.
@@ -53,7 +72,7 @@ const nonce = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 // open starts a node, which has ears or none.
 func (l *land) open(name string, ears bool) *site {
-	s := &site{land: l, name: name, bus: l.net.Start(name), wake: make(chan struct{}, 1), ways: make(map[cluster.NodeID]*way), want: make(map[string]relay.Want)}
+	s := &site{land: l, name: name, bus: l.net.Start(name), wake: make(chan struct{}, 1), ways: make(map[cluster.NodeID]*way), want: make(map[string]wanted)}
 	s.sink, _ = forward.NewSlot(forward.RandomSlotConfig(1, 111, 0), nowhere{})
 	for i := range hearable {
 		s.slots = append(s.slots, peer.Slot{Slot: s.sink, MID: strconv.Itoa(i)})
@@ -132,7 +151,7 @@ func (s *site) changed(c cluster.Change) {
 func (s *site) wants(channelID string, slots int, pins []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	one := relay.Want{Channel: channelID, Slots: slots, Pins: pins}
+	one := wanted{channelID, slots, pins}
 	if slots == 0 {
 		delete(s.want, channelID)
 	} else {
@@ -163,10 +182,8 @@ func (s *site) tell(ctx context.Context) {
 		for _, w := range s.ways {
 			if m := w.pending; len(m.Lines) > 0 || len(m.Wants) > 0 {
 				m.Nonce, m.Of = nonce, nonce
-				w.pending = relay.Message{}
-				for _, part := range m.Parts() {
-					_ = s.bus.Publish(linkTo(w.to), part.Encode()) // the node may just be gone
-				}
+				w.pending = linkMessage{}
+				_ = s.bus.Publish(linkTo(w.to), encode(m)) // the node may just be gone
 			}
 		}
 		s.mu.Unlock()
@@ -175,9 +192,9 @@ func (s *site) tell(ctx context.Context) {
 
 // hear takes what another node wants.
 func (s *site) hear(from cluster.NodeID, data []byte) {
-	m, ok := relay.Decode(data)
-	if !ok {
-		panic("no message of a link")
+	var m linkMessage
+	if err := json.Unmarshal(data, &m); err != nil {
+		panic(err)
 	}
 	s.mu.Lock()
 	w := s.ways[from]
@@ -195,7 +212,7 @@ func (w *way) Line(channelID, userID string) *forward.Slot {
 	w.site.mu.Lock()
 	defer w.site.mu.Unlock()
 	w.lines[channelID]++
-	w.pending.Lines = append(w.pending.Lines, relay.LineTold{SSRC: 2, Channel: channelID, User: userID})
+	w.pending.Lines = append(w.pending.Lines, line{2, channelID, userID})
 	w.site.rouse()
 	return w.site.sink
 }
@@ -207,7 +224,7 @@ func (w *way) Free(channelID, _ string) {
 	if w.lines[channelID]--; w.lines[channelID] == 0 {
 		delete(w.lines, channelID)
 	}
-	w.pending.Lines = append(w.pending.Lines, relay.LineTold{SSRC: 2})
+	w.pending.Lines = append(w.pending.Lines, line{SSRC: 2})
 	w.site.rouse()
 }
 
