@@ -218,6 +218,9 @@ func (m *Member) floorEvent(
 	}
 	stale := fmt.Errorf("%w of %s", ErrNotHolder, c.id)
 	on, own, ok := c.air.lineOf(m.self.userID, grant)
+	if !ok && grant != 0 && !c.decidesLocked() && !c.air.office.known {
+		return ErrFloorUnsettled // which grants there are is yet to be heard
+	}
 	if !ok {
 		return stale
 	}

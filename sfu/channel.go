@@ -237,6 +237,9 @@ func (c *Channel) enter(m *Member, req *JoinRequest) error {
 	c.succeedLocked(m.self, m.leg)
 	if req.KeepsFloor {
 		c.openAgainLocked(m.self.userID)
+		if c.air != nil && !c.decidesLocked() && !c.air.office.known { // this node has just begun
+			c.askAllLocked(time.Now())
+		}
 	}
 	c.attendLocked()
 	if m.self.talker {

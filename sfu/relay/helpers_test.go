@@ -75,7 +75,7 @@ type node struct {
 	stop   func() // ends Run and closes
 
 	mu    sync.Mutex
-	fed   map[string]want            // as the other end wants it
+	fed   map[string]Want            // as the other end wants it
 	over  map[string]*Link           // likewise
 	voice map[string]*talking        // by user, all in one channel
 	ups   []bool                     // what Changed said
@@ -92,7 +92,7 @@ type talking struct {
 func newNode(t *testing.T, b *bus, name, boot string, edit ...func(*Config)) *node {
 	t.Helper()
 	n := &node{
-		t: t, id: Node{name, boot}, bus: b, fed: make(map[string]want), over: make(map[string]*Link),
+		t: t, id: Node{name, boot}, bus: b, fed: make(map[string]Want), over: make(map[string]*Link),
 		voice: make(map[string]*talking), lines: make(map[*talking]*forward.Slot),
 	}
 	engine, err := wire.Listen(wire.Config{Addrs: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0")}, Loops: 1})
@@ -142,7 +142,7 @@ func (n *node) feed(channelID string, over *Link, slots int, pins []string) bool
 		}
 		return true
 	}
-	n.fed[channelID], n.over[channelID] = want{channelID, slots, pins}, over
+	n.fed[channelID], n.over[channelID] = Want{channelID, slots, pins}, over
 	for user, v := range n.voice {
 		n.carryLocked(user, v)
 	}
@@ -183,7 +183,7 @@ func (n *node) leave(user string) {
 	}
 }
 
-func (n *node) wanted() want {
+func (n *node) wanted() Want {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.fed[hall]

@@ -65,7 +65,7 @@ func (r *Relay) dropLocked(key talker, in *In) {
 }
 
 // assign has voices come on a link as its other end says, and returns who is on which SSRC from now on.
-func (r *Relay) assign(l *Link, lines []lineTold) {
+func (r *Relay) assign(l *Link, lines []LineTold) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.links[l.node] != l {

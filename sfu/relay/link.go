@@ -52,7 +52,7 @@ type Link struct {
 	greeted  time.Time      // when it was last told of this link
 	outs     map[talker]*line
 	resting  []*line // given back, the one for longest first
-	pending  message
+	pending  Message
 	wanted   map[string]*wanted
 	up       bool
 	since    time.Time // of up
@@ -70,7 +70,7 @@ type line struct {
 
 // wanted is what the other end wants to hear of a channel.
 type wanted struct {
-	want
+	Want
 
 	fed bool // the channel knows
 }
@@ -164,18 +164,18 @@ func (l *Link) helloLocked(now time.Time) {
 		return
 	}
 	l.greeted = now
-	m := message{Nonce: l.nonce, Of: l.theirs}
-	_ = l.relay.cfg.Send(l.node, m.encode())
+	m := Message{Nonce: l.nonce, Of: l.theirs}
+	_ = l.relay.cfg.Send(l.node, m.Encode())
 }
 
 // post adds to what is told next, if there is a link to tell of.
-func (l *Link) post(add func(*message)) {
+func (l *Link) post(add func(*Message)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.postLocked(add)
 }
 
-func (l *Link) postLocked(add func(*message)) {
+func (l *Link) postLocked(add func(*Message)) {
 	if l.endpoint != nil && !l.closed {
 		add(&l.pending)
 		l.relay.rouse()
@@ -188,18 +188,18 @@ func (l *Link) flush() {
 	if !ok {
 		return
 	}
-	for _, part := range m.parts() {
-		_ = l.relay.cfg.Send(l.node, part.encode())
+	for _, part := range m.Parts() {
+		_ = l.relay.cfg.Send(l.node, part.Encode())
 	}
 }
 
-func (l *Link) takePending() (m message, ok bool) {
+func (l *Link) takePending() (m Message, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed || l.pending.empty() {
-		return message{}, false
+		return Message{}, false
 	}
-	m, l.pending = l.pending, message{}
+	m, l.pending = l.pending, Message{}
 	m.Nonce, m.Of = l.nonce, l.theirs
 	return m, true
 }
@@ -238,8 +238,8 @@ func (l *Link) Free(channelID, userID string) {
 }
 
 func (l *Link) tellLineLocked(out *line) {
-	told := lineTold{out.ssrc, out.who.channel, out.who.user}
-	l.postLocked(func(m *message) { m.Lines = append(m.Lines, told) })
+	told := LineTold{out.ssrc, out.who.channel, out.who.user}
+	l.postLocked(func(m *Message) { m.Lines = append(m.Lines, told) })
 }
 
 // postLines tells of all lines once more.
@@ -281,29 +281,29 @@ func (l *Link) idleLocked(now time.Time) *line {
 }
 
 // want takes note of what the other end wants to hear.
-func (l *Link) want(wants []want) {
+func (l *Link) want(wants []Want) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, w := range wants {
-		l.wanted[w.Channel] = &wanted{want: w}
+		l.wanted[w.Channel] = &wanted{Want: w}
 	}
 }
 
 // unfed returns what is wanted and not fed yet.
-func (l *Link) unfed() []want {
+func (l *Link) unfed() []Want {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var unfed []want
+	var unfed []Want
 	for _, w := range l.wanted {
 		if !w.fed && !l.closed {
-			unfed = append(unfed, w.want)
+			unfed = append(unfed, w.Want)
 		}
 	}
 	return unfed
 }
 
 // fed notes that a channel knows what is wanted of it.
-func (l *Link) fed(done want) {
+func (l *Link) fed(done Want) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := l.wanted[done.Channel]
@@ -317,7 +317,7 @@ func (l *Link) fed(done want) {
 }
 
 // shut ends the link, and returns what was wanted over it.
-func (l *Link) shut() []want {
+func (l *Link) shut() []Want {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -333,9 +333,9 @@ func (l *Link) shut() []want {
 	if l.up {
 		l.setLocked(false, time.Now())
 	}
-	wants := make([]want, 0, len(l.wanted))
+	wants := make([]Want, 0, len(l.wanted))
 	for _, w := range l.wanted {
-		wants = append(wants, w.want)
+		wants = append(wants, w.Want)
 	}
 	return wants
 }

@@ -8,30 +8,30 @@ import (
 // maxPart is how many lines or wants stand in one message, so that none exceeds what carries it.
 const maxPart = 2000
 
-// message is what one node tells another of the link between them. Nonce is the sender's of that link; Of is the receiver's, "" when the
+// Message is what one node tells another of the link between them. Nonce is the sender's of that link; Of is the receiver's, "" when the
 // sender does not know it. What else is in it is good for the link that these two make and for no other.
-type message struct {
+type Message struct {
 	Nonce string     `json:"nonce"`
 	Of    string     `json:"of,omitempty"`
-	Lines []lineTold `json:"lines,omitempty"`
-	Wants []want     `json:"wants,omitempty"`
+	Lines []LineTold `json:"lines,omitempty"`
+	Wants []Want     `json:"wants,omitempty"`
 	// Again asks for all lines once more: packets come that nobody has told of.
 	Again bool `json:"again,omitempty"`
 }
 
-// lineTold says whose voice an SSRC of the sender's carries; nobody's without a user.
-type lineTold struct {
+// LineTold says whose voice an SSRC of the sender's carries; nobody's without a user.
+type LineTold struct {
 	SSRC    uint32 `json:"ssrc"`
 	Channel string `json:"channel,omitempty"`
 	User    string `json:"user,omitempty"`
 }
 
 // empty reports whether there is nothing to tell.
-func (m *message) empty() bool { return len(m.Lines) == 0 && len(m.Wants) == 0 && !m.Again }
+func (m *Message) empty() bool { return len(m.Lines) == 0 && len(m.Wants) == 0 && !m.Again }
 
-// parts cuts a message into such as can be carried, in their order.
-func (m *message) parts() []message {
-	var parts []message
+// Parts cuts a message into such as can be carried, in their order.
+func (m *Message) Parts() []Message {
+	var parts []Message
 	for {
 		part := *m
 		part.Lines, m.Lines = cut(m.Lines)
@@ -49,7 +49,8 @@ func cut[T any](all []T) (first, rest []T) {
 	return all[:n], all[n:]
 }
 
-func (m *message) encode() []byte {
+// Encode returns the message as it is sent.
+func (m *Message) Encode() []byte {
 	b, err := json.Marshal(m)
 	if err != nil {
 		panic(fmt.Sprintf("relay: a message that is none: %v", err)) // it has strings and numbers only
@@ -57,11 +58,20 @@ func (m *message) encode() []byte {
 	return b
 }
 
+// Decode is the other way round; ok is false of what is no message.
+func Decode(raw []byte) (m *Message, ok bool) {
+	m = new(Message)
+	return m, json.Unmarshal(raw, m) == nil && m.Nonce != ""
+}
+
 // Receive takes a message that came from a node. One that is none, or from a node that no link is to, is dropped.
 func (r *Relay) Receive(from Node, raw []byte) {
-	var m message
 	l := r.link(from)
-	if l == nil || json.Unmarshal(raw, &m) != nil || m.Nonce == "" {
+	if l == nil {
+		return
+	}
+	m, ok := Decode(raw)
+	if !ok {
 		return
 	}
 	if begun, anew := l.meets(m.Nonce); anew {
@@ -77,19 +87,19 @@ func (r *Relay) Receive(from Node, raw []byte) {
 		l.hello() // it does not know yet, or knows the link before
 		return
 	}
-	r.take(l, &m)
+	r.take(l, m)
 }
 
 // begin tells a node whose nonce has just become known what this one wants.
 func (r *Relay) begin(l *Link, begun bool) {
 	if begun {
 		wants := r.allWants()
-		l.post(func(m *message) { m.Wants = append(wants, m.Wants...) })
+		l.post(func(m *Message) { m.Wants = append(wants, m.Wants...) })
 	}
 }
 
 // take does what a message of the present link says.
-func (r *Relay) take(l *Link, m *message) {
+func (r *Relay) take(l *Link, m *Message) {
 	if len(m.Lines) > 0 {
 		r.assign(l, m.Lines)
 	}

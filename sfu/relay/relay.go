@@ -74,15 +74,15 @@ type Relay struct {
 	mu     sync.Mutex // guards the fields below
 	closed bool
 	links  map[Node]*Link
-	wants  map[string]want // what this node wants to hear, by channel
+	wants  map[string]Want // what this node wants to hear, by channel
 	ins    map[talker]*In
 }
 
 // talker is somebody's voice in a channel.
 type talker struct{ node, channel, user string }
 
-// want is what a node wants to hear of a channel.
-type want struct {
+// Want is what a node wants to hear of a channel.
+type Want struct {
 	Channel string   `json:"channel"`
 	Slots   int      `json:"slots,omitempty"` // 0: nothing any more
 	Pins    []string `json:"pins,omitempty"`
@@ -92,7 +92,7 @@ type want struct {
 func New(cfg Config) *Relay {
 	return &Relay{
 		cfg: cfg, out: cfg.Engine.NewBatch(), wake: make(chan struct{}, 1),
-		links: make(map[Node]*Link), wants: make(map[string]want), ins: make(map[talker]*In),
+		links: make(map[Node]*Link), wants: make(map[string]Want), ins: make(map[talker]*In),
 	}
 }
 
@@ -197,17 +197,17 @@ func (r *Relay) mend(l *Link) {
 // Want says what this node's members can hear of others in a channel: as many at once as slots, and by name those in pins. With 0 slots it is
 // nothing.
 func (r *Relay) Want(channelID string, slots int, pins []string) {
-	w := want{channelID, slots, pins}
+	w := Want{channelID, slots, pins}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if slots <= 0 {
-		w = want{Channel: channelID}
+		w = Want{Channel: channelID}
 		delete(r.wants, channelID)
 	} else {
 		r.wants[channelID] = w
 	}
 	for _, l := range r.links {
-		l.post(func(m *message) { m.Wants = append(m.Wants, w) })
+		l.post(func(m *Message) { m.Wants = append(m.Wants, w) })
 	}
 }
 
@@ -256,10 +256,10 @@ func (r *Relay) link(node Node) *Link {
 }
 
 // allWants is all that this node wants to hear.
-func (r *Relay) allWants() []want {
+func (r *Relay) allWants() []Want {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := make([]want, 0, len(r.wants))
+	all := make([]Want, 0, len(r.wants))
 	for _, w := range r.wants {
 		all = append(all, w)
 	}

@@ -79,12 +79,12 @@ func TestWhatNobodyToldOfIsDropped(t *testing.T) {
 func TestChannelIsAskedForAgain(t *testing.T) {
 	b := newBus(t)
 	made := make(chan struct{})
-	fed := make(chan want, 10)
+	fed := make(chan Want, 10)
 	alpha := newNode(t, b, "alpha", "1", func(c *Config) {
 		c.Feed = func(channelID string, _ *Link, slots int, pins []string) bool {
 			select {
 			case <-made:
-				fed <- want{channelID, slots, pins}
+				fed <- Want{channelID, slots, pins}
 				return true
 			default:
 				return false
@@ -95,9 +95,9 @@ func TestChannelIsAskedForAgain(t *testing.T) {
 	beta.relay.Want("hall", 4, nil)
 	meet(t, alpha, beta)
 	close(made)
-	require.Equal(t, want{"hall", 4, nil}, <-fed)
+	require.Equal(t, Want{"hall", 4, nil}, <-fed)
 	beta.relay.Want("hall", 0, nil)
-	require.Equal(t, want{"hall", 0, nil}, <-fed)
+	require.Equal(t, Want{"hall", 0, nil}, <-fed)
 }
 
 // TestALineIsUsedAgain: after a while, by another talker, so that the other end remembers no more streams than talkers there were at once.
@@ -262,12 +262,12 @@ func TestBadMessagesAreDropped(t *testing.T) {
 
 // TestLongMessagesAreCut: nothing of them is lost or out of order.
 func TestLongMessagesAreCut(t *testing.T) {
-	m := message{Nonce: "n", Again: true}
+	m := Message{Nonce: "n", Again: true}
 	for i := range uint32(2*maxPart + 1) {
-		m.Lines = append(m.Lines, lineTold{SSRC: i})
+		m.Lines = append(m.Lines, LineTold{SSRC: i})
 	}
-	m.Wants = []want{{Channel: "hall"}}
-	parts := m.parts()
+	m.Wants = []Want{{Channel: "hall"}}
+	parts := m.Parts()
 	require.Len(t, parts, 3)
 	next := uint32(0)
 	for i, part := range parts {

@@ -103,7 +103,7 @@ func (l *Link) lookLocked() {
 	}
 	if unknown := l.traffic.unknown.Load(); unknown != l.watch.again {
 		l.watch.again = unknown
-		l.postLocked(func(m *message) { m.Again = true })
+		l.postLocked(func(m *Message) { m.Again = true })
 	}
 }
 

@@ -1,6 +1,7 @@
 package arbiter
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -107,4 +108,47 @@ func TestMoveFails(t *testing.T) {
 		require.Empty(t, ada.house.radio().Holders())
 		ben.talks()
 	})
+}
+
+// The holder goes to a node that has just begun, which is yet to hear who has the floor: they have it there at the latest when it has heard, and until then
+// it does not say that they have not.
+func TestHolderMovesToWhoHasJustBegun(t *testing.T) {
+	three(t, func(t *testing.T, w *town, ada, ben, cy *person) {
+		t.Helper()
+		there := cy.house.name
+		w.kill(there)
+		w.pass(3 * time.Second)
+		dan := w.come(ben.house.name, "dan")
+		w.pass(100 * time.Millisecond)
+		grant := dan.talks().got.Grant.ID
+		w.start(there)
+		for node := ""; node == "" || len(ben.house.bus.Nodes()) < 3 || len(ada.house.bus.Nodes()) < 3; { // else he would not be sent there
+			w.pass(5 * time.Millisecond)
+			node, _ = w.houses[there].arbiters.Arbiter("radio")
+		}
+		require.Empty(t, w.houses[there].radio().Holders())
+		next := w.enter(there, "dan", true)
+		said := make(chan error, 1)
+		go func() { said <- next.member.PingFloor(t.Context(), grant, func(time.Duration) {}) }()
+		w.pass(20 * time.Millisecond)
+		err := <-said
+		require.True(t, err == nil || errors.Is(err, sfu.ErrFloorUnsettled), "%v", err)
+		w.people["dan"] = next
+		w.pass(100 * time.Millisecond)
+		dan.member.Leave(sfu.LeaveHungUp)
+		for began := w.frames; len(next.house.radio().Holders()) == 0 && w.frames < began+400; {
+			w.pass(5 * time.Millisecond)
+		}
+		w.pass(2 * frame)
+		require.Equal(t, []uint64{grant}, grantIDs(next.house.radio().Holders()))
+		require.Equal(t, "dan", ada.last)
+		ping(t, next)
+	})
+}
+
+func grantIDs(grants []sfu.FloorGrant) (ids []uint64) {
+	for _, g := range grants {
+		ids = append(ids, g.ID)
+	}
+	return ids
 }

@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/netip"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu/floor"
 	"github.com/mini-livechat/mini-livechat/sfu/forward"
 	"github.com/mini-livechat/mini-livechat/sfu/peer"
+	"github.com/mini-livechat/mini-livechat/sfu/relay"
 	"github.com/mini-livechat/mini-livechat/sfu/speaker"
 	"github.com/mini-livechat/mini-livechat/signaling/arbiter"
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
@@ -37,34 +37,15 @@ type site struct {
 	wake chan struct{} // has a token when there is something to tell
 	mu   sync.Mutex    // guards the fields below
 	ways map[cluster.NodeID]*way
-	want map[string]wanted // by channel
+	want map[string]relay.Want // by channel
 }
 
-// way is the link to another node, without what goes over it but for what package relay's ends tell each other of it, in the same words.
+// way is the link to another node, without what goes over it but for what package relay's ends tell each other of it.
 type way struct {
 	site    *site
 	to      cluster.NodeID
-	pending linkMessage
+	pending relay.Message
 	lines   map[string]int // how many talkers there is a line for, by channel
-}
-
-type linkMessage struct {
-	Nonce string   `json:"nonce"`
-	Of    string   `json:"of,omitempty"`
-	Lines []line   `json:"lines,omitempty"`
-	Wants []wanted `json:"wants,omitempty"`
-}
-
-type line struct {
-	SSRC    uint32 `json:"ssrc"`
-	Channel string `json:"channel,omitempty"`
-	User    string `json:"user,omitempty"`
-}
-
-type wanted struct {
-	Channel string   `json:"channel"`
-	Slots   int      `json:"slots,omitempty"`
-	Pins    []string `json:"pins,omitempty"`
 }
 
 // nonce is as long as a real one.
@@ -72,7 +53,7 @@ const nonce = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 // open starts a node, which has ears or none.
 func (l *land) open(name string, ears bool) *site {
-	s := &site{land: l, name: name, bus: l.net.Start(name), wake: make(chan struct{}, 1), ways: make(map[cluster.NodeID]*way), want: make(map[string]wanted)}
+	s := &site{land: l, name: name, bus: l.net.Start(name), wake: make(chan struct{}, 1), ways: make(map[cluster.NodeID]*way), want: make(map[string]relay.Want)}
 	s.sink, _ = forward.NewSlot(forward.RandomSlotConfig(1, 111, 0), nowhere{})
 	for i := range hearable {
 		s.slots = append(s.slots, peer.Slot{Slot: s.sink, MID: strconv.Itoa(i)})
@@ -151,7 +132,7 @@ func (s *site) changed(c cluster.Change) {
 func (s *site) wants(channelID string, slots int, pins []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	one := wanted{channelID, slots, pins}
+	one := relay.Want{Channel: channelID, Slots: slots, Pins: pins}
 	if slots == 0 {
 		delete(s.want, channelID)
 	} else {
@@ -182,8 +163,10 @@ func (s *site) tell(ctx context.Context) {
 		for _, w := range s.ways {
 			if m := w.pending; len(m.Lines) > 0 || len(m.Wants) > 0 {
 				m.Nonce, m.Of = nonce, nonce
-				w.pending = linkMessage{}
-				_ = s.bus.Publish(linkTo(w.to), encode(m)) // the node may just be gone
+				w.pending = relay.Message{}
+				for _, part := range m.Parts() {
+					_ = s.bus.Publish(linkTo(w.to), part.Encode()) // the node may just be gone
+				}
 			}
 		}
 		s.mu.Unlock()
@@ -192,9 +175,9 @@ func (s *site) tell(ctx context.Context) {
 
 // hear takes what another node wants.
 func (s *site) hear(from cluster.NodeID, data []byte) {
-	var m linkMessage
-	if err := json.Unmarshal(data, &m); err != nil {
-		panic(err)
+	m, ok := relay.Decode(data)
+	if !ok {
+		panic("no message of a link")
 	}
 	s.mu.Lock()
 	w := s.ways[from]
@@ -212,7 +195,7 @@ func (w *way) Line(channelID, userID string) *forward.Slot {
 	w.site.mu.Lock()
 	defer w.site.mu.Unlock()
 	w.lines[channelID]++
-	w.pending.Lines = append(w.pending.Lines, line{2, channelID, userID})
+	w.pending.Lines = append(w.pending.Lines, relay.LineTold{SSRC: 2, Channel: channelID, User: userID})
 	w.site.rouse()
 	return w.site.sink
 }
@@ -224,7 +207,7 @@ func (w *way) Free(channelID, _ string) {
 	if w.lines[channelID]--; w.lines[channelID] == 0 {
 		delete(w.lines, channelID)
 	}
-	w.pending.Lines = append(w.pending.Lines, line{SSRC: 2})
+	w.pending.Lines = append(w.pending.Lines, relay.LineTold{SSRC: 2})
 	w.site.rouse()
 }
 

@@ -90,16 +90,24 @@ export class Floor extends Store {
     if (!floor || !this.there) {
       return;
     }
-    const others = (/** @type {import('./protocol.js').FloorHolder | undefined} */ one) => (one && one.user_id !== myId ? one : null);
-    this.holder = others(floor.holder);
-    this.over = others(floor.over);
-    this.priorityMax = floor.priority_max;
+    this.#look(floor, myId);
     if (floor.grant && this.grant?.grant_id === floor.grant.grant_id) {
       this.until = floor.grant.left_ms === undefined ? null : performance.now() + floor.grant.left_ms;
     } else if (!floor.grant && this.standing === 'granted') {
       this.#drop('');
     }
     this.changed();
+  }
+
+  /**
+   * @param {import('./protocol.js').Floor} floor
+   * @param {string | undefined} myId
+   */
+  #look(floor, myId) {
+    const others = (/** @type {import('./protocol.js').FloorHolder | undefined} */ one) => (one && one.user_id !== myId ? one : null);
+    this.holder = others(floor.holder);
+    this.over = others(floor.over);
+    this.priorityMax = floor.priority_max;
   }
 
   /** Whether one has it, or waits. */
@@ -117,19 +125,20 @@ export class Floor extends Store {
       this.begin(floor);
       return;
     }
-    const { wanted, standing } = this;
+    const { wanted, grant } = this;
+    this.#look(floor, myId);
     if (floor.grant && wanted) {
       this.#granted(floor.grant);
     } else if (floor.position && wanted) {
       this.#queue(floor.position, floor.size ?? 0);
     } else if (floor.grant || floor.position) { // one has let go meanwhile
       this.#client.request(Op.FLOOR_RELEASE).catch(() => {});
-    } else if (standing === 'granted') {
-      this.#end('cut', 'unreachable');
+    } else if (grant) { // a node that has just begun may be yet to hear of it
+      this.#stillTalk(grant.grant_id, 'unreachable');
     } else if (wanted) {
       this.request(this.#wish, Promise.resolve());
     }
-    this.resume(floor, myId);
+    this.changed();
   }
 
   /** How long one may still talk, in seconds, rounded up; null for as long as one likes. */
@@ -331,14 +340,21 @@ export class Floor extends Store {
     if (!ping_timeout_ms) {
       return;
     }
-    this.#pings = setInterval(() => {
-      this.#client.request(Op.FLOOR_PING, { grant_id }).catch((err) => {
-        if (this.grant?.grant_id === grant_id && err instanceof RequestError && err.code === ErrorCode.NOT_HOLDER) {
-          this.#end('cut', 'no_ping');
-          this.changed();
-        }
-      });
-    }, Math.min(PING_MS, ping_timeout_ms / PING_PART));
+    this.#pings = setInterval(() => this.#stillTalk(grant_id, 'no_ping'), Math.min(PING_MS, ping_timeout_ms / PING_PART));
+  }
+
+  /**
+   * Says that one still talks.
+   * @param {number} grant_id
+   * @param {string} cause why one does not, if the server says so
+   */
+  #stillTalk(grant_id, cause) {
+    this.#client.request(Op.FLOOR_PING, { grant_id }).catch((err) => {
+      if (this.grant?.grant_id === grant_id && err instanceof RequestError && err.code === ErrorCode.NOT_HOLDER) {
+        this.#end('cut', cause);
+        this.changed();
+      }
+    });
   }
 
   /** @param {Cue} cue */
