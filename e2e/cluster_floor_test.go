@@ -1,12 +1,16 @@
 package e2e
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/cmd/app"
+	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
@@ -167,4 +171,61 @@ func TestClusterFloorPartition(t *testing.T) {
 	require.Equal(t, protocol.FloorRequestGranted, people[third].press(protocol.FloorRequest{}).State)
 	t.Log("talking again after", time.Since(died))
 	people[alone].untilTaken(n.names[third])
+}
+
+// A node is emptied: who has the floor, and who waits for it, go to another one by the same grant and at the same place, and nobody is told anything. One
+// who does not say that it is theirs has it no more.
+func TestClusterFloorGoesAlong(t *testing.T) {
+	verifyNoLeaks(t)
+	n := startRadio(t, "n1", "n2", "n3")
+	left, to := n.arbiter()
+	ear := identifyAs(t, n.all[3-left-to], "ear", false)
+	ben, cy := identifyAs(t, n.all[left], "ben", false), identifyAs(t, n.all[left], "cy", false)
+	for i, c := range []*raw{ear, ben, cy} {
+		c.joinChannel("radio")
+		c.untilCount("radio", i+1)
+	}
+	got := ben.press(protocol.FloorRequest{})
+	ear.untilTaken("ben")
+	require.Equal(t, 1, cy.press(protocol.FloorRequest{}).Position)
+	drain, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.all[left].URL+"/api/admin/drain", strings.NewReader(`{"draining":true}`))
+	require.NoError(t, err)
+	drain.Header.Set("Authorization", "Bearer "+mint(t, testSecret, auth.Identity{UserID: "root", Role: auth.RoleAdmin}))
+	drain.Header.Set("Content-Type", "application/json")
+	drain.Close = true
+	emptied := make(chan struct{})
+	go func() {
+		defer close(emptied)
+		answer, err := http.DefaultClient.Do(drain)
+		if assert.NoError(t, err) {
+			assert.Equal(t, http.StatusOK, answer.StatusCode)
+			assert.NoError(t, answer.Body.Close())
+		}
+	}()
+	goes := func(before *raw, userID string, keep bool) (*raw, *protocol.Floor) {
+		until(before, protocol.OpReconnect, "where to go", func(r protocol.Reconnect) bool { return r.URL != "" })
+		c := identifyAs(t, n.all[to], userID, false)
+		var joined protocol.Joined
+		c.ack(protocol.OpChannelJoin, protocol.ChannelJoin{ChannelID: "radio", SDPOffer: offer(t, 1, 2), KeepFloor: keep}, &joined)
+		before.farewell()
+		return c, joined.Floor
+	}
+	cy, found := goes(cy, "cy", true)
+	require.Equal(t, []int{1, 1}, []int{found.Position, found.Size})
+	ben, found = goes(ben, "ben", true)
+	require.NotNil(t, found.Grant)
+	require.Equal(t, got.GrantID, found.Grant.GrantID)
+	<-emptied
+	ben.reply(protocol.OpFloorPing, protocol.FloorRef{GrantID: got.GrantID}, protocol.OpFloorPong, &protocol.FloorPong{})
+	ear.fails(protocol.OpFloorRelease, protocol.FloorRef{}, protocol.CodeNotHolder) // and so has read what was told
+	for _, f := range ear.events {
+		require.NotContains(t, []protocol.Op{protocol.OpFloorIdle, protocol.OpFloorTaken}, f.Op)
+	}
+	ben.released()
+	until(cy, protocol.OpFloorGranted, "cy's turn", func(protocol.FloorGranted) bool { return true })
+	ear.untilTaken("cy")
+
+	again := identifyAs(t, n.all[3-left-to], "cy", false) // another session
+	require.Nil(t, again.joinChannel("radio").Floor.Grant)
+	ear.untilIdle()
 }

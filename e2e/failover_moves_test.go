@@ -18,9 +18,12 @@ import (
 
 // TestFailoverFloorMoves empties the node of who has the floor and of who waits for it, at first the one that decides about it, and then whichever they
 // are on: they go on at others by the same grant and at the same place, and whoever hears them hears nobody else and is told nothing. With make
-// failover more often, and with a bar.
+// failover.
 func TestFailoverFloorMoves(t *testing.T) {
 	times, _ := strconv.Atoi(os.Getenv(failovers))
+	if times == 0 {
+		t.Skip("see make failover")
+	}
 	nodes := startCluster(t, "radio:ptt", "den")
 	at := arbiterOf(nodes)
 	ears := make([]*listener, len(nodes))
@@ -42,7 +45,7 @@ func TestFailoverFloorMoves(t *testing.T) {
 	eventually(t, "one waits", place)
 	where := map[*person]int{talker: at, waits: at}
 	var silent []time.Duration
-	for range max(2, 3*times) {
+	for range min(3*times, 30) {
 		at = where[talker]
 		for _, ear := range ears {
 			ear.hears(talker)
@@ -77,10 +80,7 @@ func TestFailoverFloorMoves(t *testing.T) {
 	for _, ear := range ears {
 		ear.hears(waits)
 	}
-	t.Logf("who has the floor was silent for %v, a packet's 20 ms included, while moved", inMilliseconds(silent))
-	if times > 0 {
-		below(t, "who has the floor was silent while moved", silent, drainSilence)
-	}
+	below(t, "who has the floor was silent while moved, a packet's 20 ms included", silent, drainSilence)
 }
 
 // TestFailoverPageFloor empties the node of somebody in a browser twice: while they hold the button and talk, and while they hold it and wait. With

@@ -291,13 +291,17 @@ func (m *Member) depart(cause LeaveCause) bool {
 		c.emptySince, c.note = time.Now(), nil
 	}
 	c.notifier.tell(told)
-	c.hub.spread.MemberLeft(c.id, m.self.userID, cause, c.roster.members[m.self.userID] != nil)
+	c.hub.spread.MemberLeft(c.id, m.self.userID, cause, c.roster.members[m.self.userID] != nil || m.self.sentAway)
 	if m.leg != nil {
 		c.unplugLocked(m.leg)
 	}
 	c.attendLocked()
 	c.goOnLocked(m.self.userID)
-	if !c.goesOnLocked(m.self.userID) {
+	switch {
+	case c.goesOnLocked(m.self.userID):
+	case m.self.sentAway && c.air != nil && c.roster.members[m.self.userID] == nil:
+		c.silenceUnlessBack(m.self)
+	default:
 		c.silenceLocked(m.self) // when nothing is told of its slots any more
 	}
 	defer contain(c.hub.journal, "assigning slots")

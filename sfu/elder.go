@@ -1,6 +1,9 @@
 package sfu
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Who goes from one node to another is a member of both for a moment. Shown is the one of the node to which they go, of whom nothing can be
 // heard before their media is there. So whoever was heard before, the elder, is heard until the other one, the heir, is, or until the elder is out.
@@ -57,6 +60,29 @@ func (c *Channel) goesOnLocked(userID string) bool {
 	}
 	delete(c.air.waits, userID)
 	return true
+}
+
+// heardOfWithin is how long after somebody who was sent away is out they may be yet to be heard of at the node to which they went: what two nodes say has
+// no order.
+const heardOfWithin = time.Second
+
+// SendAway says that the member was asked to go to another node.
+func (m *Member) SendAway() {
+	m.channel.mu.Lock()
+	defer m.channel.mu.Unlock()
+	m.self.sentAway = true
+}
+
+// silenceUnlessBack takes floor and place from somebody who was sent away, if nothing is heard of them in time.
+func (c *Channel) silenceUnlessBack(p *occupant) {
+	time.AfterFunc(heardOfWithin, func() {
+		defer contain(c.hub.journal, "missing somebody who was sent away")
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !c.roster.closed && c.roster.members[p.userID] == nil {
+			c.silenceLocked(p)
+		}
+	})
 }
 
 // retireLocked hushes those whose heirs spoke at the last measure, and reports whether there were any.

@@ -35,6 +35,7 @@ type occupant struct {
 	unstable   bool // the connection for everything but media is lost
 	mediaLost  bool // nothing comes of the media
 	keepsFloor bool // came from another node with floor and place
+	sentAway   bool // was asked to go to another node
 }
 
 // news is something to be told.

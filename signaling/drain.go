@@ -141,6 +141,9 @@ func (s *Session) reconnect(after time.Duration, url string) bool {
 		s.log.Error("event lost", zap.Error(err))
 		return false
 	}
+	if m := s.member.Load(); m != nil && url != "" {
+		m.SendAway()
+	}
 	s.out.event(event)
 	return true
 }

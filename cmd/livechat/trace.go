@@ -13,7 +13,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
-const traceOverview = `Follow what clients and server say to each other, as it is said, a frame a line, until it is interrupted. Tokens, secrets, the passwords in SDP and the text of messages are left out. It never holds the server up: who reads too slowly loses lines, and is told how many.
+const traceOverview = `Follow what clients and server say to each other, as it is said, a frame a line, until it is interrupted. Where the server is several nodes it is what is said at all of them, each line with its node. Tokens, secrets, the passwords in SDP and the text of messages are left out. It never holds the server up: who reads too slowly loses lines, and is told how many.
 
 Usage: livechat trace [CHANNEL] [flags]`
 

@@ -77,6 +77,43 @@ func filter(words []string, wanted string) (found []string) {
 	return found
 }
 
+// Who is sent away may be out before anything is heard of them at the other node. Who does not come there has the floor no more after a second.
+func TestOutBeforeIn(t *testing.T) {
+	for _, comes := range []bool{true, false} {
+		three(t, func(t *testing.T, w *town, ada, ben, cy *person) {
+			t.Helper()
+			for _, from := range []*person{ada, ben} {
+				dan := w.come(from.house.name, "dan")
+				w.pass(100 * time.Millisecond)
+				dan.talks()
+				cy.takes()
+				w.net.Delay(func(string, string) time.Duration { return 20 * time.Millisecond })
+				dan.member.SendAway()
+				var next *person
+				if comes {
+					next = w.enter(cy.house.name, "dan", true)
+				}
+				dan.leave()
+				w.net.Delay(func(string, string) time.Duration { return 0 })
+				w.pass(2 * time.Second)
+				if !comes {
+					require.Empty(t, ada.house.radio().Holders())
+					require.Equal(t, []string{"idle"}, cy.takes())
+					continue
+				}
+				require.Len(t, ada.house.radio().Holders(), 1)
+				require.Empty(t, cy.takes())
+				w.people["dan"] = next
+				w.pass(100 * time.Millisecond)
+				require.Equal(t, []string{"dan", "dan", "dan"}, []string{ada.last, ben.last, cy.last})
+				next.leave()
+				w.pass(200 * time.Millisecond)
+				require.Empty(t, ada.house.radio().Holders())
+			}
+		})
+	}
+}
+
 // Another session of the same user is not the one that had the floor.
 func TestAnotherSessionHasNoFloor(t *testing.T) {
 	three(t, func(t *testing.T, w *town, ada, ben, cy *person) {
