@@ -23,7 +23,7 @@ func TestScale(t *testing.T) {
 	s := scale{nodes: 5, ears: 4, people: 300, channels: 20, crowd: 60, joins: 300, steady: 2 * time.Second}
 	full := os.Getenv("LIVECHAT_SCALE")
 	if full != "" {
-		s = scale{nodes: 50, ears: 5, people: 100_000, channels: 5000, crowd: 20_000, joins: 5000, steady: 6 * time.Second}
+		s = scale{nodes: 50, ears: 10, people: 100_000, channels: 5000, crowd: 20_000, joins: 5000, steady: 6 * time.Second}
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(scaleMemory))
 		defer debug.SetGCPercent(debug.SetGCPercent(-1)) // before that it would be half of the work
 		if full != "1" {
