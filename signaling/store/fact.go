@@ -44,6 +44,8 @@ type writer struct {
 	statements map[string]*sql.Stmt
 	// erased: something was taken out that may still be read in the log.
 	erased bool
+	// indexed is how many bytes of text the index got of which nothing was merged yet.
+	indexed int
 	// keeper puts the log into the file, where there is one; logged is how many pages were written to the log since it was asked to.
 	keeper *keeper
 	logged int

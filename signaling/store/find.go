@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 const (
@@ -36,7 +37,7 @@ const (
 	// without the index. prefixTime is how long it may take to know.
 	maxGathered = 20_000
 	prefixTime  = 2 * quick
-	// maxPlaces is how many channels are looked for by the index; of more, it finds those of other channels as well.
+	// maxPlaces is how many words for channels the index is asked for; rather than for more, it finds what is in other channels as well.
 	maxPlaces = 32
 )
 
@@ -143,6 +144,8 @@ type looking struct {
 	channels string // in JSON
 	// prefix: the index is asked for beginnings of words, too. rare: one of the words is so rare that there is little to look at.
 	prefix, rare bool
+	// marks are then those of the messages in which it stands.
+	marks []rune
 	// top: all messages from this number on are looked at.
 	top   int64
 	found []Found
@@ -156,6 +159,9 @@ func (l *looking) look(ctx context.Context, bottom int64) error {
 	end := time.Now().Add(searchTime)
 	if err := l.prepare(ctx); err != nil {
 		return err
+	}
+	if l.rare && len(l.marks) == 0 {
+		l.top = bottom
 	}
 	for blocks, first := int64(1), true; l.top > bottom && !l.full(); first = false {
 		begin := time.Now()
@@ -186,39 +192,73 @@ func (l *looking) look(ctx context.Context, bottom int64) error {
 // prepare decides how the index is asked.
 func (l *looking) prepare(ctx context.Context) error {
 	l.prefix = true
-	rare := map[bool]bool{} // by whether the rare word is a beginning
+	rarest := map[bool]stood{} // by whether it is a beginning
+	left := maxTerms           // words to be counted; of characters that are searched by pairs there may be very many
 	for _, t := range l.wanted {
-		count := l.messages
-		if t.prefix {
-			count = l.places
-		}
-		n, err := count(ctx, t)
-		switch {
-		case err == nil && n <= maxGathered:
-			rare[t.prefix] = rare[t.prefix] || n <= maxRare
-		case err == nil || t.prefix && ctx.Err() == nil: // too many, or not to be counted in time
-			l.prefix = false
-		default:
+		if common, err := l.common(ctx, t); err != nil {
 			return err
+		} else if common {
+			continue
+		}
+		for _, word := range t.words() {
+			if left--; left < 0 && !t.prefix {
+				break
+			}
+			had, err := l.places(ctx, word, t.prefix)
+			if err != nil {
+				return err
+			}
+			if least, ok := rarest[t.prefix]; !ok || had.places < least.places {
+				rarest[t.prefix] = had
+			}
+			l.prefix = l.prefix && had.places <= maxGathered
 		}
 	}
-	l.rare = rare[false] || rare[true] && l.prefix
+	for _, prefix := range []bool{false, true} {
+		had, ok := rarest[prefix]
+		if !ok || had.places > maxRare || prefix && !l.prefix {
+			continue
+		}
+		all, err := l.strings(ctx, "SELECT DISTINCT substr(term, -1) FROM places WHERE term >= ? AND term <= ? AND col = 'text'", had.first, had.last)
+		l.rare, l.marks = true, []rune(strings.Join(all, ""))
+		return err
+	}
 	return nil
 }
 
-// messages returns how many messages have a word, up to one more than maxRare.
-func (l *looking) messages(ctx context.Context, t term) (n int, err error) {
-	err = l.read.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)", t.phrase(), maxRare+1).Scan(&n)
-	return n, err
+// common reports whether a term that is no beginning stands in many of the newest messages, which is the quicker found out.
+func (l *looking) common(ctx context.Context, t term) (bool, error) {
+	if t.prefix {
+		return false, nil
+	}
+	var n int
+	err := l.read.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)",
+		t.phrase(marks(max(l.top-1-stretch, 0), l.top-1)), maxRare+1).Scan(&n)
+	return n > maxRare, err
 }
 
-// places returns in how many places words stand that have a beginning, up to one more than maxGathered.
-func (l *looking) places(ctx context.Context, t term) (n int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, prefixTime)
-	defer cancel()
-	err = l.read.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM places WHERE term >= ?1 AND term <= ?1 || char(0x10ffff) AND col = 'text' LIMIT ?2)",
-		t.text, maxGathered+1).Scan(&n)
-	return n, err
+// stood is in how many places the words of the index stand that are from first to last.
+type stood struct {
+	first, last string
+	places      int
+}
+
+// places returns in how many places a word stands, or those that begin with it: up to one more than maxRare, or than maxGathered. That many are
+// in so many, too, when they cannot be counted in time.
+func (l *looking) places(ctx context.Context, word string, prefix bool) (stood, error) {
+	had, most, in := stood{first: word + string(firstMark), last: word + string(lastMark)}, maxRare, ctx
+	if prefix {
+		had, most = stood{first: word, last: word + string(unicode.MaxRune)}, maxGathered
+		var cancel context.CancelFunc
+		in, cancel = context.WithTimeout(ctx, prefixTime)
+		defer cancel()
+	}
+	err := l.read.QueryRowContext(in, "SELECT count(*) FROM (SELECT 1 FROM places WHERE term >= ? AND term <= ? AND col = 'text' LIMIT ?)",
+		had.first, had.last, most+1).Scan(&had.places)
+	if err != nil && prefix && ctx.Err() == nil {
+		had.places, err = most+1, nil
+	}
+	return had, err
 }
 
 func (l *looking) full() bool { return len(l.found) == maxRanked || l.size >= maxRankedText }
@@ -277,15 +317,21 @@ func (l *looking) take(m Message) {
 
 // expression is what FTS5 is asked for, from a block up to the top; empty: nothing.
 func (l *looking) expression(from int64) string {
+	at := l.marks
+	if !l.rare {
+		at = marks(from*block, l.top-1)
+	}
 	var words, channels, blocks []string
 	for _, t := range l.wanted {
 		if !t.prefix || l.prefix {
-			words = append(words, t.phrase())
+			words = append(words, t.phrase(at))
 		}
 	}
-	if len(l.query.ChannelIDs) <= maxPlaces {
+	if len(l.query.ChannelIDs)*len(at) <= maxPlaces {
 		for _, id := range l.query.ChannelIDs {
-			channels = append(channels, channelWord(id))
+			for _, mark := range at {
+				channels = append(channels, channelWord(id)+string(mark))
+			}
 		}
 	}
 	if len(words) == 0 && len(channels) == 0 {

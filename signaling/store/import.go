@@ -76,6 +76,9 @@ func (i Import) into(ctx context.Context, s *Store, w *writer, from io.Reader) (
 		_, err = w.exec("UPDATE meta SET seq = ?", r.seq) //nolint:contextcheck // as above
 	}
 	if err == nil {
+		err = w.merge() //nolint:contextcheck // as above
+	}
+	if err == nil {
 		_, err = w.exec("COMMIT") //nolint:contextcheck // as above
 	}
 	if err != nil {

@@ -15,7 +15,7 @@ const maxTerms = 16
 
 // term is a word that is looked for, or, pairwise, a run of characters anywhere.
 type term struct {
-	text     string // of a word: as the tokenizer compares it
+	text     string // of a word: folded
 	pairwise bool
 	// prefix: the beginning of a word, or of a pair, is enough.
 	prefix bool
@@ -24,65 +24,69 @@ type term struct {
 // terms cuts a query as cut does the messages. Nothing of it is taken for syntax.
 func terms(text string) []term {
 	var all []term
-	var word, run []rune
-	end := func() {
-		if slices.ContainsFunc(word, wordly) {
-			all = append(all, term{text: folded(string(word))})
+	split(text, func(t term) { all = append(all, t) })
+	last, _ := utf8.DecodeLastRuneInString(text)
+	for i, t := range all {
+		if t.pairwise {
+			all[i].prefix = utf8.RuneCountInString(t.text) == 1
+		} else {
+			all[i].prefix = i == len(all)-1 && (wordly(last) || unicode.IsMark(last)) // it may be unfinished
 		}
-		if len(run) > 0 {
-			all = append(all, term{text: string(run), pairwise: true, prefix: len(run) == 1})
-		}
-		word, run = nil, nil
-	}
-	for _, r := range text {
-		switch {
-		case pairwise(r):
-			if len(word) > 0 {
-				end()
-			}
-			run = append(run, r)
-		case wordly(r) || unicode.IsMark(r):
-			if len(run) > 0 {
-				end()
-			}
-			word = append(word, r)
-		default:
-			end()
-		}
-	}
-	unfinished := len(word) > 0
-	end()
-	if n := len(all); n > 0 && unfinished && !all[n-1].pairwise {
-		all[n-1].prefix = true
 	}
 	return all[:min(len(all), maxTerms)]
 }
 
-func wordly(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
-
-// phrase is what FTS5 is asked for to find a term.
-func (t term) phrase() string {
-	text := t.text
-	if runes := []rune(text); t.pairwise && len(runes) > 1 {
-		pairs := make([]string, len(runes)-1)
-		for i := range pairs {
-			pairs[i] = string(runes[i : i+2])
+// split finds the words of a text, and its runs of characters that are searched by pairs.
+func split(text string, found func(term)) {
+	for text != "" {
+		word, isPair := piece(text)
+		step := len(word)
+		switch {
+		case isPair:
+			step = len(text) - len(strings.TrimLeftFunc(text, pairwise))
+			found(term{text: text[:step], pairwise: true})
+		case strings.ContainsFunc(word, wordly):
+			found(term{text: foldedWord(word)})
+		case word == "":
+			_, step = utf8.DecodeRuneInString(text)
 		}
-		text = strings.Join(pairs, " ")
+		text = text[step:]
 	}
-	text = `text : "` + text + `"`
-	if t.prefix {
-		text += " *"
-	}
-	return text
 }
 
-// folded is a text as the tokenizer compares it: without case and diacritics.
+func wordly(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
+
+// words are those of the index that a term is, one after the other, without their marks.
+func (t term) words() []string {
+	runes := []rune(t.text)
+	if !t.pairwise || len(runes) == 1 {
+		return []string{t.text}
+	}
+	pairs := make([]string, len(runes)-1)
+	for i := range pairs {
+		pairs[i] = string(runes[i : i+2])
+	}
+	return pairs
+}
+
+// phrase is what FTS5 is asked for to find a term in messages that have one of some marks.
+func (t term) phrase(marks []rune) string {
+	if t.prefix {
+		return `text : "` + t.text + `" *`
+	}
+	all := make([]string, len(marks))
+	for i, mark := range marks {
+		all[i] = `"` + strings.Join(t.words(), string(mark)+" ") + string(mark) + `"`
+	}
+	return "text : (" + strings.Join(all, " OR ") + ")"
+}
+
+// folded is a text as it is compared: without case and diacritics.
 func folded(text string) string {
 	var out strings.Builder
 	for _, r := range norm.NFD.String(text) {
 		if !unicode.Is(unicode.Mn, r) {
-			out.WriteRune(unicode.ToLower(r))
+			out.WriteRune(unicode.ToLower(unicode.ToUpper(r))) // some letters have two small ones
 		}
 	}
 	return out.String()

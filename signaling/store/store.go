@@ -302,6 +302,9 @@ func (w *writer) commit(group []*appending, errs []error, seq uint64, careful bo
 			return 0, err
 		}
 	}
+	if err := w.merge(); err != nil {
+		return 0, err
+	}
 	_, err := w.exec("COMMIT")
 	return seq, err
 }

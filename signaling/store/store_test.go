@@ -270,13 +270,16 @@ func TestMigrate(t *testing.T) {
 func TestCut(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"plain words, here": "plain words, here",
-		"안녕":                " 안녕 녕 ",
-		"회의실로 와":            " 회의 의실 실로 로   와 ",
-		"see 会議 at 3":       "see  会議 議  at 3",
-		"":                  "",
+		"Plain words, hére":   "plain. words. here.",
+		"안녕":                  "안녕. 녕.",
+		"회의실로 와":              "회의. 의실. 실로. 로. 와.",
+		"see 会議 at 3":         "see. 会議. 議. at. 3.",
+		"see会議,\ue000a\ue001": "see. 会議. 議. a.",
+		"\u0301 हिन्दी 𞤀":     "हिनदी. 𞤢.",
+		"ΟΔΟΣ οδος":           "οδοσ. οδοσ.",
+		"":                    "",
 	} {
-		require.Equal(t, want, cut(text), text)
+		require.Equal(t, want, cut(text, '.'), text)
 	}
 }
 

@@ -8,10 +8,11 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
-// SQLite's tokenizer cuts a text into words at spaces and punctuation. Chinese, Japanese and Korean are not written like that, or
-// are searched by parts of words, so their runs are cut here into pairs of characters, each next to the other; the last
+// A text is cut into words here, and SQLite's tokenizer only reads them one by one. Chinese, Japanese and Korean are not written with spaces, or
+// are searched by parts of words, so their runs are cut into pairs of characters, each next to the other; the last
 // character stands alone too, so that it is found by itself as the others are by the pairs that they begin.
 
 // entry is a message as far as the index has it.
@@ -39,7 +40,25 @@ func (w *writing) index(e entry) error {
 	if e.content == "" {
 		return nil
 	}
-	_, err := w.exec("INSERT INTO words (rowid, text, place) VALUES (?, ?, ?)", e.seq, cut(e.content), e.place())
+	text := cut(e.content, e.mark())
+	w.db.indexed += len(text)
+	_, err := w.exec("INSERT INTO words (rowid, text, place) VALUES (?, ?, ?)", e.seq, text, e.place())
+	return err
+}
+
+// FTS5 makes of what a transaction indexes a segment of the index, and merges segments now and then. By itself it merges hundreds of pages at
+// once. Here each transaction merges a few: mergePages, and one more for each mergeText bytes that it indexed. A page is written again some ten
+// times on its way into the largest segment, and more than comes of that may be merged, so that segments do not become many.
+const mergePages, mergeText = 8, 256
+
+// merge merges segments of the index. It is for the end of a transaction.
+func (w *writer) merge() error {
+	if w.indexed == 0 {
+		return nil
+	}
+	pages := mergePages + w.indexed/mergeText
+	w.indexed = 0
+	_, err := w.exec("INSERT INTO words (words, rank) VALUES ('merge', ?)", pages)
 	return err
 }
 
@@ -50,7 +69,7 @@ func (w *writing) unindex(e entry) error {
 	}
 	w.db.erased = true
 	_, err := w.exec("INSERT INTO words (words, rowid, text, place) VALUES ('delete', ?, ?, ?)",
-		e.seq, cut(e.content), e.place())
+		e.seq, cut(e.content, e.mark()), e.place())
 	return err
 }
 
@@ -88,7 +107,30 @@ func (f WordsForgotten) apply(w *writing) error {
 }
 
 // place has the words for where a message stands.
-func (e entry) place() string { return channelWord(e.channel) + " " + blockWord(int64(e.seq)/block) } //nolint:gosec // SQLite has no more
+func (e entry) place() string {
+	return channelWord(e.channel) + string(e.mark()) + " " + blockWord(int64(e.seq)/block) //nolint:gosec // SQLite has no more
+}
+
+func (e entry) mark() rune { return mark(int64(e.seq)) } //nolint:gosec // as above
+
+// stretch is how many messages at most have words in common: each word in the index ends in a mark, and later messages have another one. FTS5
+// merges all that it has of a word at once, while everybody waits who writes. So that is no more than some 50 pages for a word of all messages.
+const stretch = 16 * block
+
+// The marks, after the last of which comes the first again: numbers tell such messages apart. Unicode leaves them to private use, and cut
+// leaves them out of texts.
+const firstMark, lastMark = '\ue000', '\uf8ff'
+
+func mark(seq int64) rune { return firstMark + rune(seq/stretch%(lastMark-firstMark+1)) }
+
+// marks are those of the messages from one number to another.
+func marks(from, to int64) []rune {
+	var all []rune
+	for n := from / stretch; n <= to/stretch; n++ {
+		all = append(all, mark(n*stretch))
+	}
+	return all
+}
 
 // block is how many numbers of messages have a word in common, by which a search ends where it shall: of several words that it looks
 // for at once, FTS5 goes on to the next message that has all, however far off that is.
@@ -109,31 +151,27 @@ func pairwise(r rune) bool {
 	return r >= first && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul)
 }
 
-// cut prepares a text for the tokenizer.
-func cut(text string) string {
+// cut returns the words of a text for the index, each with a mark.
+func cut(text string, mark rune) string {
 	var out strings.Builder
-	var run []rune
-	end := func() {
-		for i := range run {
-			out.WriteByte(' ')
-			out.WriteRune(run[i])
-			if i+1 < len(run) {
-				out.WriteRune(run[i+1])
-			}
-		}
-		if len(run) > 0 {
+	add := func(word string) {
+		if out.Len() > 0 {
 			out.WriteByte(' ')
 		}
-		run = run[:0]
+		out.WriteString(word)
+		out.WriteRune(mark)
 	}
-	for _, r := range text {
-		if pairwise(r) {
-			run = append(run, r)
-			continue
+	split(text, func(t term) {
+		if !t.pairwise {
+			add(t.text)
+			return
 		}
-		end()
-		out.WriteRune(r)
-	}
-	end()
+		for rest := t.text; rest != ""; {
+			_, first := utf8.DecodeRuneInString(rest)
+			_, second := utf8.DecodeRuneInString(rest[first:])
+			add(rest[:first+second])
+			rest = rest[first:]
+		}
+	})
 	return out.String()
 }

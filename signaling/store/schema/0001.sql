@@ -59,8 +59,10 @@ CREATE INDEX messages_by_nonce ON messages (author_id, channel_id, nonce) WHERE 
 
 -- The words of each message, and as words of their own its channel and about where its seq is, as the program cuts them (see words.go).
 -- Another way of cutting needs a new index, since words are taken out as they were put in. rowid is the message's seq.
-CREATE VIRTUAL TABLE words USING fts5 (text, place, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE words USING fts5 (text, place, content = '', columnsize = 0, tokenize = 'ascii');
 INSERT INTO words (words, rank) VALUES ('pgsz', 4000); -- so that a page and what is noted of it is 4 KiB of memory, and not 8
+INSERT INTO words (words, rank) VALUES ('automerge', 0); -- the program does it, a bit with each transaction
+INSERT INTO words (words, rank) VALUES ('crisismerge', 256); -- and FTS5 all at once when there are so many segments, as in an import
 INSERT INTO words (words, rank) VALUES ('secure-delete', 1); -- what is taken out is gone at once, and not with some later merge
 CREATE VIRTUAL TABLE places USING fts5vocab (words, instance); -- another reading of the same: each place of each word
 
