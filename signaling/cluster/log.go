@@ -20,11 +20,14 @@ const (
 	maxReplicas = 3
 	// knownTwice is for how long JetStream itself knows an entry that is published again; the stores know it for longer.
 	knownTwice = 2 * time.Minute
-	// logPatience is how long one request to JetStream may take; it is made again.
-	logPatience = 2 * time.Second
+	// logPatience is how long one request to JetStream may take, askPatience one that has nothing written: it is made again, and without a leader
+	// none is answered.
+	logPatience, askPatience = 2 * time.Second, time.Second
 	// pullFor is how long a request for more of the log stands, pullBeat how often it is said that there is none: whoever said so and is gone is
 	// missed after two.
 	pullFor, pullBeat = 4 * time.Second, time.Second
+	// readerKept is for how long JetStream keeps a reader's place who is gone.
+	readerKept = time.Minute
 	// keepLog is how many entries the log keeps that all nodes have applied which are there: for those that are away.
 	keepLog = 10_000
 
@@ -63,15 +66,22 @@ func (l *Log) Last(ctx context.Context) (uint64, error) {
 	return info.State.LastSeq, nil
 }
 
+// errNoLeader is that nobody leads the log, so that what is said of it may be old.
+var errNoLeader = errors.New("the log has no leader")
+
 // info asks about the log. The error is jetstream.ErrStreamNotFound when there is none.
 func (l *Log) info(ctx context.Context) (*jetstream.StreamInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, logPatience)
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	stream, err := l.c.stream.Stream(ctx, logStream)
 	if err != nil {
 		return nil, err
 	}
-	return stream.CachedInfo(), nil
+	info := stream.CachedInfo()
+	if info.Cluster != nil && info.Cluster.Leader == "" { // whoever answers may lag behind what is applied here
+		return nil, errNoLeader
+	}
+	return info, nil
 }
 
 // Follow implements store.Replica.
@@ -83,25 +93,22 @@ func (l *Log) Follow(ctx context.Context, from uint64, apply func(index uint64, 
 	if info.State.FirstSeq > from+1 && info.State.LastSeq > from {
 		return store.ErrTrimmed
 	}
-	consumer, err := l.c.stream.OrderedConsumer(ctx, logStream, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from,
-	})
-	if err != nil {
-		return fmt.Errorf("read the log: %w", err)
-	}
-	entries, err := consumer.Messages(jetstream.PullExpiry(pullFor), jetstream.PullHeartbeat(pullBeat))
+	entries, err := l.read(ctx, from)
 	if err != nil {
 		return fmt.Errorf("read the log: %w", err)
 	}
 	stopped := context.AfterFunc(ctx, entries.Stop)
 	defer stopped()
 	defer entries.Stop()
-	for {
+	for number := uint64(1); ; number++ {
 		entry, err := entries.Next()
 		if err != nil {
 			return fmt.Errorf("read the log: %w", errors.Join(ctx.Err(), err))
 		}
 		at, err := entry.Metadata()
+		if err == nil && at.Sequence.Consumer != number {
+			err = errors.New("an entry was lost on the way")
+		}
 		if err != nil {
 			return fmt.Errorf("read the log: %w", err)
 		}
@@ -109,6 +116,20 @@ func (l *Log) Follow(ctx context.Context, from uint64, apply func(index uint64, 
 			return err
 		}
 	}
+}
+
+// read begins to read the log. It is no ordered consumer of JetStream's, which hides that it is without its log for ten seconds and more.
+func (l *Log) read(ctx context.Context, from uint64) (jetstream.MessagesContext, error) {
+	ctx, cancel := context.WithTimeout(ctx, logPatience)
+	defer cancel()
+	reader, err := l.c.stream.CreateConsumer(ctx, logStream, jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, AckPolicy: jetstream.AckNonePolicy,
+		Replicas: 1, MemoryStorage: true, InactiveThreshold: readerKept,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return reader.Messages(jetstream.PullExpiry(pullFor), jetstream.PullHeartbeat(pullBeat), jetstream.WithMessagesErrOnMissingHeartbeat(true))
 }
 
 // create makes the log of a new cluster, which begins with a database of so many facts. jetstream.ErrStreamNameAlreadyInUse: another node was

@@ -143,6 +143,34 @@ func TestForeignNATS(t *testing.T) {
 	}
 }
 
+// A reader whose place in the log is gone says so instead of waiting for it, and stores read on.
+func TestReaderOfTheLogThatIsGone(t *testing.T) {
+	tw := found(t, "a", "b")
+	all := tw.keepWith(startForeign(t, byPassword).by("livechat:hunter2hunter2@"), "a", "b")
+	all[0].write(t, done("before"))
+	read, ended := make(chan uint64, 1), make(chan error, 1)
+	go func() {
+		ended <- all[0].log.Follow(t.Context(), 1, func(index uint64, _ []byte) error {
+			read <- index
+			return nil
+		})
+	}()
+	require.Equal(t, uint64(1), <-read)
+	stream, err := all[0].stream.Stream(t.Context(), logStream)
+	require.NoError(t, err)
+	for name := range stream.ConsumerNames(t.Context()).Name() {
+		require.NoError(t, stream.DeleteConsumer(t.Context(), name))
+	}
+	require.ErrorContains(t, <-ended, "read the log")
+	for i, k := range all {
+		k.write(t, done(fmt.Sprint("after, by ", i)))
+	}
+	for _, k := range all {
+		require.Eventually(t, func() bool { return len(deeds(t, k.store)) == 3 }, patience, 10*time.Millisecond)
+		k.close(t)
+	}
+}
+
 // What is wrong with a NATS, or with what it is told, is said in words that have no password in them.
 func TestForeignNATSRefuses(t *testing.T) {
 	tw := found(t) // before the servers, which end before it looks for what is left
