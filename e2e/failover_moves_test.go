@@ -37,15 +37,16 @@ func TestFailoverFloorMoves(t *testing.T) {
 	grant := talker.presses()
 	turn := make(chan *client.Grant, 1)
 	go func() {
-		grant, err := waits.Call().Floor().Acquire(soon(t), client.FloorRequest{})
+		next, err := waits.Call().Floor().Acquire(soon(t), client.FloorRequest{})
 		assert.NoError(t, err)
-		turn <- grant
+		turn <- next
 	}()
 	place := func() bool { return waits.Call().Floor().State().Position == 1 }
 	eventually(t, "one waits", place)
 	where := map[*person]int{talker: at, waits: at}
-	var silent []time.Duration
-	for range min(3*times, 30) {
+	moves := min(3*times, 30)
+	silent := make([]time.Duration, 0, moves*len(ears))
+	for range moves {
 		at = where[talker]
 		for _, ear := range ears {
 			ear.hears(talker)
