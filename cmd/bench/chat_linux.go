@@ -107,7 +107,9 @@ func (m *measurement) write(ctx context.Context, rate int) (stop func()) {
 			for ; wait(ctx, due-m.gen.now()) == nil; due += step {
 				sent := due
 				writing.Go(func() {
-					err := one.write(context.WithoutCancel(ctx))
+					last, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+					defer cancel()
+					err := one.write(last)
 					if m.gen.inWindow(sent) {
 						m.chat.acks.add(m.gen.now() - sent)
 						if err != nil {

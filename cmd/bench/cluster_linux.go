@@ -105,6 +105,8 @@ func (t *serverTarget) knows(ctx context.Context, c *client.Client, node int) er
 
 // figures reads what a node has for Prometheus; of what it has several times, by a label, the sum.
 func (t *serverTarget) figures(ctx context.Context, node int) (map[string]float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+figuresAt(node)+"/metrics", nil)
 	if err != nil {
 		return nil, err

@@ -33,6 +33,7 @@ type generator struct {
 	named map[string]*leg // by ICE user name fragment; guarded by mu
 
 	talkers talkers
+	hush    atomic.Bool // nobody sends
 
 	// The window being measured, as times since epoch. Latency and loss are those of the
 	// packets sent in it; the throughput is what arrives in it. The two differ for a target

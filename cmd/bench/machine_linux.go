@@ -70,20 +70,23 @@ const (
 	crowded = 0.95
 	// disturbing is how many cores other programs may take without a note.
 	disturbing = 0.2
-	// noticeableLoss is from which loss on the yardsticks are doubtful.
+	// noticeableLoss is from which loss on a target is said not to keep up, and a yardstick is doubtful.
 	noticeableLoss = 0.001
 	// lateAfter is how late the load generator may send.
 	lateAfter = 5 * time.Millisecond
 )
 
+// clusterRole is what several nodes are called here.
+const clusterRole = "cluster"
+
 // notes gather what makes figures doubtful, the worst of each over all runs.
 type notes struct {
-	own, others, busy float64 // in cores
-	loss              map[string]float64
+	own, others, busy float64            // in cores
+	loss              map[string]float64 // by whom
 	late, skipped     time.Duration
-	failed            int
-	failure           error
-	slots, wanted     int // how many the server lets one hear, where that is fewer than the scenario would have
+	unreached, stayed []string // who did not join, and who did not leave in time
+	loud              int      // how many joined before all fell silent so that the others could; 0 if they did not
+	slots, wanted     int      // how many the server lets one hear, where that is fewer than the scenario would have
 	forged            uint64
 }
 
@@ -92,17 +95,27 @@ func (n *notes) take(role string, m *measurement, r Result) {
 	own := n.load(m.used, float64(r.Seconds), len(m.target.processes()) > 0)
 	if role == RoleServer {
 		n.own = max(n.own, own)
-	} else {
-		if n.loss == nil {
-			n.loss = map[string]float64{}
-		}
-		n.loss[role] = max(n.loss[role], float64(r.Loss))
 	}
+	if n.loss == nil {
+		n.loss = map[string]float64{}
+	}
+	whose := role
+	if role == RoleServer && m.plan.nodes > 1 {
+		whose = clusterRole
+	}
+	n.loss[whose] = max(n.loss[whose], float64(r.Loss))
 	n.late = max(n.late, m.gen.talkers.late.quantile(0.99))
 	n.skipped = max(n.skipped, time.Duration(m.gen.talkers.skipped.Load()))
 	n.forged += m.gen.forged.Load()
+	if m.loud > 0 && (n.loud == 0 || m.loud < n.loud) {
+		n.loud = m.loud
+	}
 	if len(m.failed) > 0 {
-		n.failed, n.failure = n.failed+len(m.failed), m.failed[0]
+		n.unreached = append(n.unreached, fmt.Sprintf("%d of %d did not join the %s, or heard nothing, such as: %v; what they did not hear counts as lost",
+			len(m.failed), len(m.plan.members), whose, m.failed[0]))
+	}
+	if stayed := m.stayed.Load(); stayed > 0 {
+		n.stayed = append(n.stayed, fmt.Sprintf("%d had not left the %s after %s", stayed, whose, leaveTimeout))
 	}
 }
 
@@ -134,14 +147,15 @@ func (n *notes) lines() []string {
 	if n.skipped > 0 {
 		lines = append(lines, fmt.Sprintf("the load generator could not send for %.0f ms", milliseconds(n.skipped)))
 	}
-	for _, role := range []string{RoleFloor, RoleReference} {
+	for _, role := range []string{RoleFloor, RoleReference, RoleServer, clusterRole} {
 		if n.loss[role] > noticeableLoss {
 			lines = append(lines, fmt.Sprintf("the %s could not keep up and lost or delayed %.1f %%", role, n.loss[role]*100))
 		}
 	}
-	if n.failed > 0 {
-		lines = append(lines, fmt.Sprintf("%d could not join, such as: %v", n.failed, n.failure))
+	if n.loud > 0 {
+		lines = append(lines, fmt.Sprintf("after %s only %d had joined, and the others did in silence", loudRamp, n.loud))
 	}
+	lines = append(append(lines, n.unreached...), n.stayed...)
 	if n.forged > 0 {
 		lines = append(lines, fmt.Sprintf("%d packets could not be decrypted", n.forged))
 	}

@@ -2,8 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"sync"
@@ -11,15 +9,9 @@ import (
 	"time"
 )
 
-const (
-	// rampWidth is how many participants join at once before a measurement.
-	rampWidth = 4
-	// drainTime is how long packets that were sent may still be on their way. Longer than
-	// that counts as lost.
-	drainTime = 500 * time.Millisecond
-	// joinPause is between one newcomer's leaving and the next one's coming.
-	joinPause = 20 * time.Millisecond
-)
+// drainTime is how long packets that were sent may still be on their way. Longer than
+// that counts as lost.
+const drainTime = 500 * time.Millisecond
 
 // measurement is one run of a scenario with one target.
 type measurement struct {
@@ -32,24 +24,38 @@ type measurement struct {
 	mu      sync.Mutex
 	present []participant // guarded by mu
 	joins   []float64     // how long they took, in ms; guarded by mu
-	failed  []error       // of newcomers; guarded by mu
+	failed  []error       // of those who did not join, or heard nothing; guarded by mu
 
 	talking []atomic.Bool // by room: somebody does
+	// hushed is closed when talkers fall silent so that the others can join, and loud how many had joined by then.
+	hushed  chan struct{}
+	loud    int
+	stayed  atomic.Int64 // who have not left in time
 	chat    chat
 	baseRSS float64
 	used    reading // during the measurement
 	relayed []relayed
 }
 
+func newMeasurement(opts Options, p *plan, t target, gen *generator, say func(format string, args ...any)) *measurement {
+	return &measurement{
+		opts: opts, plan: p, target: t, gen: gen, say: say,
+		talking: make([]atomic.Bool, p.rooms()), hushed: make(chan struct{}),
+	}
+}
+
 // run measures and takes everything down again.
 func (m *measurement) run(ctx context.Context) (r Result, err error) {
 	defer func() {
 		m.say("leaving")
+		m.gen.hush.Store(true)
+		for _, p := range m.target.processes() {
+			p.kill() // to leave a server that is thrown away, nobody has to tell all the others
+		}
 		m.leave()
 		m.target.close()
 		m.gen.close()
 	}()
-	m.talking = make([]atomic.Bool, m.plan.rooms())
 	m.say("starting")
 	if err = m.target.open(ctx, m.gen, m.plan); err != nil {
 		return r, err
@@ -69,120 +75,6 @@ func (m *measurement) run(ctx context.Context) (r Result, err error) {
 		return r, err
 	}
 	return m.window(ctx)
-}
-
-// ramp brings everybody in, except newcomers: first those who talk, who so get the slots
-// if those are given to the first, then the others.
-func (m *measurement) ramp(ctx context.Context) error {
-	var talkers, others []int
-	for i, one := range m.plan.members {
-		switch {
-		case one.newcomer:
-		case one.talks:
-			talkers = append(talkers, i)
-		default:
-			others = append(others, i)
-		}
-	}
-	for _, group := range [][]int{talkers, others} {
-		if err := m.joinAll(ctx, group, len(talkers)+len(others)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// joinAll brings a group in, some at a time, and gives up at the first failure.
-func (m *measurement) joinAll(ctx context.Context, group []int, total int) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	todo := make(chan int)
-	var wg sync.WaitGroup
-	for range min(rampWidth, len(group)) {
-		wg.Go(func() {
-			for i := range todo {
-				if err := m.join(ctx, i); err != nil {
-					cancel(fmt.Errorf("participant %d: %w", i+1, err))
-				}
-			}
-		})
-	}
-	for _, i := range group {
-		m.say("joining, %d of %d", m.here(), total)
-		select {
-		case todo <- i:
-			continue
-		case <-ctx.Done():
-		}
-		break
-	}
-	close(todo)
-	wg.Wait()
-	return context.Cause(ctx)
-}
-
-func (m *measurement) here() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.present)
-}
-
-// join brings one in, lets them talk if that is their part, and notes how long it took if
-// somebody was talking already.
-func (m *measurement) join(ctx context.Context, i int) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	who := &m.plan.members[i]
-	hears := m.talking[who.room].Load() && len(who.hears) > 0
-	one, began, err := m.target.join(ctx, i)
-	if err != nil {
-		return err
-	}
-	m.mu.Lock()
-	m.present = append(m.present, one)
-	m.mu.Unlock()
-	one.leg.node = who.node
-	one.leg.counted.Store(!who.newcomer)
-	if who.talks && !m.plan.silent {
-		m.gen.talk(one.leg, one.ssrc, m.plan.fanout[who.room])
-		m.talking[who.room].Store(true)
-	}
-	if !hears {
-		return nil
-	}
-	select {
-	case <-one.leg.heard:
-	case <-ctx.Done():
-		return errSilence
-	}
-	m.mu.Lock()
-	m.joins = append(m.joins, milliseconds(one.leg.firstAt-began))
-	m.mu.Unlock()
-	return nil
-}
-
-var errSilence = errors.New("nothing is heard although somebody talks")
-
-// leave makes everybody leave, some at a time: closing a connection waits for it.
-func (m *measurement) leave() {
-	m.mu.Lock()
-	present := m.present
-	m.present = nil
-	m.mu.Unlock()
-	todo := make(chan participant)
-	var wg sync.WaitGroup
-	for range min(4*rampWidth, len(present)) {
-		wg.Go(func() {
-			for one := range todo {
-				one.leave()
-			}
-		})
-	}
-	for _, one := range present {
-		todo <- one
-	}
-	close(todo)
-	wg.Wait()
 }
 
 // reading is what was used up to some moment: by the target's processes, by this process, by all.
@@ -290,64 +182,6 @@ func (m *measurement) events(ctx context.Context) error {
 	default:
 		return wait(ctx, m.opts.Duration)
 	}
-}
-
-// newcomers are the members who join during the measurement.
-func (m *measurement) newcomers() []int {
-	var list []int
-	for i, one := range m.plan.members {
-		if one.newcomer {
-			list = append(list, i)
-		}
-	}
-	return list
-}
-
-// oneByOne lets the newcomers come and go.
-func (m *measurement) oneByOne(ctx context.Context) error {
-	m.joins = nil
-	list := m.newcomers()
-	for n, i := range list {
-		m.say("join %d of %d", n+1, len(list))
-		if err := m.join(ctx, i); err != nil {
-			return fmt.Errorf("newcomer %d: %w", n+1, err)
-		}
-		m.mu.Lock()
-		last := m.present[len(m.present)-1]
-		m.present = m.present[:len(m.present)-1]
-		m.mu.Unlock()
-		last.leave()
-		if err := wait(ctx, joinPause); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// storm lets the newcomers come at once, and goes on for as long as was asked for.
-func (m *measurement) storm(ctx context.Context) error {
-	m.joins = nil
-	list := m.newcomers()
-	m.say("%d connect at once", len(list))
-	var wg sync.WaitGroup
-	began := time.Now()
-	for _, i := range list {
-		wg.Go(func() {
-			if err := m.join(ctx, i); err != nil {
-				m.mu.Lock()
-				m.failed = append(m.failed, err)
-				m.mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if len(m.failed) == len(list) {
-		return fmt.Errorf("nobody could join: %w", m.failed[0])
-	}
-	return wait(ctx, m.opts.Duration-time.Since(began))
 }
 
 // vitals asks the children what only they know, while everybody is still there.

@@ -142,6 +142,13 @@ type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
+// kill ends the child at once; stop has to follow. There may be none.
+func (p *process) kill() {
+	if p != nil {
+		_ = p.cmd.Process.Kill()
+	}
+}
+
 // stop ends the child and waits for its end.
 func (p *process) stop() {
 	_ = p.stdin.Close() // the sign to go

@@ -239,6 +239,8 @@ type Summary struct {
 	Runs int
 	// Notes say what a reader of the figures should know.
 	Notes []string
+	// Unreached are those of them for which the figures are not of what was asked for: who did not join.
+	Unreached []string
 }
 
 // summarise takes at least one run.

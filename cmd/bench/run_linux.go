@@ -34,6 +34,7 @@ func Run(ctx context.Context, opts Options) error {
 		}
 	}
 	var done []Summary
+	var unreached error // the first scenario in which not everybody was there; others are measured nevertheless
 	for _, s := range opts.Scenarios {
 		if s.Kind == Turns {
 			if err := b.takeTurns(ctx, s); err != nil {
@@ -46,6 +47,9 @@ func Run(ctx context.Context, opts Options) error {
 		if err == nil {
 			done = append(done, summary)
 			err = b.write(summary, len(done) == 1)
+			if len(summary.Unreached) > 0 && unreached == nil {
+				unreached = fmt.Errorf("%s: %w: %s", s, errUnreached, strings.Join(summary.Unreached, "; "))
+			}
 		}
 		if err != nil {
 			if ctx.Err() != nil {
@@ -54,8 +58,10 @@ func Run(ctx context.Context, opts Options) error {
 			return errors.Join(fmt.Errorf("%s: %w", s, err), b.writeFoot(done))
 		}
 	}
-	return b.writeFoot(done)
+	return errors.Join(b.writeFoot(done), unreached)
 }
+
+var errUnreached = errors.New("the figures are not of what was asked for")
 
 // takeTurns measures a Turns scenario and writes what came of it.
 func (b *bench) takeTurns(ctx context.Context, s Scenario) error {
@@ -141,7 +147,7 @@ func (b *bench) scenario(ctx context.Context, s Scenario) (Summary, error) {
 		runs = append(runs, r)
 	}
 	summary := summarise(runs)
-	summary.Notes = notes.lines()
+	summary.Notes, summary.Unreached = notes.lines(), notes.unreached
 	if s.Kind == Chat {
 		summary.Notes = append([]string{chatNote(summary.Median.Beside)}, summary.Notes...)
 	}
@@ -213,8 +219,7 @@ func (b *bench) measure(ctx context.Context, role string, p *plan, t target, loc
 	if err != nil {
 		return Result{}, err
 	}
-	m := &measurement{opts: b.opts, plan: p, target: t, gen: gen}
-	m.say = func(format string, args ...any) { b.progress.say(role + ": " + fmt.Sprintf(format, args...)) }
+	m := newMeasurement(b.opts, p, t, gen, func(format string, args ...any) { b.progress.say(role + ": " + fmt.Sprintf(format, args...)) })
 	r, err := m.run(ctx)
 	if err != nil {
 		return r, err

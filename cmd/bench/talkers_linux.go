@@ -67,6 +67,14 @@ func (g *generator) talk(l *leg, ssrc uint32, fanout float64) {
 	t.list.Store(&list)
 }
 
+// sending are those who send now.
+func (g *generator) sending() []*talker {
+	if g.hush.Load() {
+		return nil
+	}
+	return g.talkers.load()
+}
+
 func (t *talkers) load() []*talker {
 	if list := t.list.Load(); list != nil {
 		return *list
@@ -89,7 +97,7 @@ func (g *generator) send() {
 	last := g.now()
 	for !g.stop.Load() {
 		now := g.now()
-		next := g.sendDue(g.talkers.load(), last, now)
+		next := g.sendDue(g.sending(), last, now)
 		last = now
 		nap := min(next-g.now(), longestNap)
 		if nap > 0 {

@@ -26,6 +26,8 @@ const (
 	straggling = 25 * time.Millisecond
 	// turnsSlots is a line for the floor, and one for who speaks over it.
 	turnsSlots = 2
+	// turnsTimeout is how long a run may take, and turnsEach more for each press.
+	turnsTimeout, turnsEach = 5 * time.Minute, 3 * time.Second
 )
 
 // turns is one run of a Turns scenario.
@@ -60,6 +62,8 @@ func (b *bench) turnsOnce(ctx context.Context, s Scenario, notes *notes) (map[st
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, turnsTimeout+time.Duration(s.N)*turnsEach)
+	defer cancel()
 	began := time.Now()
 	t := &turns{
 		target: &serverTarget{self: b.opts.Self, engine: engine, plan: &plan{Scenario: s, slots: turnsSlots, nodes: 1}, prefix: "bench"},

@@ -198,7 +198,11 @@ func (r *turnsRoom) revoke(ctx context.Context, rounds int) error {
 		for range later {
 			r.add(after, 0)
 		}
-		<-got.Done()
+		select {
+		case <-got.Done():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	return nil
 }
