@@ -296,6 +296,27 @@ func TestSpread(t *testing.T) {
 	require.Equal(t, 3, running.people(0), "who comes one after the other is there one at a time")
 }
 
+// A server that is alone is given as many people as a node has, who hear as many others.
+func TestPartOfANode(t *testing.T) {
+	t.Parallel()
+	for whole, part := range map[string]string{
+		"fanout 600": "fanout 200", "crowd 600": "crowd 200", "rooms 31x4": "rooms 10x4", "conference 120": "conference 40",
+		"fanout 2": "", "crowd 180": "", "rooms 2x4": "", "conference 12": "", "idle 600": "", "join 600": "", "storm 600": "", "chat 600": "",
+	} {
+		s, err := ParseScenarios([]string{whole})
+		require.NoError(t, err)
+		everybody := s[0].plan(0)
+		one, ok := everybody.part(3)
+		require.Equal(t, part != "", ok, whole)
+		if ok {
+			require.Equal(t, part, one.String())
+			spread := everybody.spread(3)
+			require.InDelta(t, spread.people(0), one.people(0), 2, whole)
+			require.InDelta(t, spread.people(2), one.people(0), 2, whole)
+		}
+	}
+}
+
 // What nodes took is summed up like the rest, without the runs having anything in common, and has rows of its own.
 func TestTableOfACluster(t *testing.T) {
 	t.Parallel()
@@ -307,6 +328,8 @@ func TestTableOfACluster(t *testing.T) {
 			*v = missing()
 		}
 		all.Between.RelayedBound, all.Between.Nodes[1].CPUPerPacket = 8, Value(us)
+		alike := newResult(Scenario{Crowd, 1, 30}, 30)
+		alike.Server.CPUPerPacket, one.Alike = 2*Value(us), &alike
 		all.compare(&one)
 		one.Cluster = &all
 		return one
@@ -316,11 +339,16 @@ func TestTableOfACluster(t *testing.T) {
 	require.InDelta(t, 1.2, float64(between.RatioOne), 1e-9)
 	require.InDelta(t, 1.2, float64(between.Nodes[1].RatioOne), 1e-9)
 	require.True(t, between.Nodes[0].RatioOne.Missing())
+	require.True(t, between.Nodes[0].RatioAlike.Missing())
+	require.InDelta(t, 0.5, float64(between.RatioAlike), 1e-9)
+	require.InDelta(t, 0.5, float64(between.Nodes[1].RatioAlike), 1e-9)
+	require.InDelta(t, 12, float64(summary.Median.Alike.Server.CPUPerPacket), 1e-9)
+	require.InDelta(t, 10, float64(summary.Min.Alike.Server.CPUPerPacket), 1e-9)
 	require.InDelta(t, 10, float64(summary.Max.Cluster.Between.Nodes[1].CPUPerPacket), 0)
 	var out bytes.Buffer
 	require.NoError(t, writeRow(&out, summary, true, "the machine\n"))
 	require.NoError(t, writeFoot(&out, foot, []Summary{summary}))
-	for _, want := range []string{"crowd 60", " on 2 nodes", "node 2", "6.00", "10.00", "1.20 times one node's"} {
+	for _, want := range []string{"crowd 60", " on 2 nodes", "node 2", "6.00", "10.00", "1.20 times one node's", " crowd 30", "12.00", "0.50 times that of crowd 30"} {
 		require.Contains(t, out.String(), want)
 	}
 	require.NotContains(t, out.String(), "NaN")

@@ -76,6 +76,9 @@ type Result struct {
 	// theirs in the same run.
 	RatioFloor     Value `json:"ratio_floor"`
 	RatioReference Value `json:"ratio_reference"`
+	// Alike is a server that is alone with as much to do as one of the nodes of Cluster, whose people it has: measured in the same run, if
+	// there is such a scenario.
+	Alike *Result `json:"alike,omitempty"`
 	// Cluster is the same scenario with everybody spread over Options.Nodes nodes, in the same run: what is the server's is of all of
 	// them together.
 	Cluster *Result `json:"cluster,omitempty"`
@@ -87,6 +90,8 @@ type Result struct {
 type Between struct {
 	// RatioOne is their CPU time for a packet, of all together, divided by that of the server that is alone.
 	RatioOne Value `json:"ratio_one_node"`
+	// RatioAlike is the same divided by that of Result.Alike: what it costs to be one of several.
+	RatioAlike Value `json:"ratio_alike"`
 	// Same and Across are the latencies between people of the same node and of two, and AcrossMore the difference of their p50.
 	Same       Latency `json:"same_node_latency_ms"`
 	Across     Latency `json:"across_nodes_latency_ms"`
@@ -102,10 +107,11 @@ type Node struct {
 	// ForwardedPPS are the packets a second that arrived at its people.
 	ForwardedPPS Value `json:"forwarded_pps"`
 	CPUCores     Value `json:"cpu_cores"`
-	// CPUPerPacket is CPU time in µs for each of these packets, whatever the node relays beside, and RatioOne that divided by that of the
-	// server that is alone.
+	// CPUPerPacket is CPU time in µs for each of these packets, whatever the node relays beside, RatioOne that divided by that of the
+	// server that is alone and has everybody, and RatioAlike by that of the one that is alone and has as many people as this node.
 	CPUPerPacket Value `json:"cpu_us_per_packet"`
 	RatioOne     Value `json:"ratio_one_node"`
+	RatioAlike   Value `json:"ratio_alike"`
 	// Relayed are the streams that it sends to other nodes, RelayedMost of one channel, and RelayedPPS their packets a second.
 	Relayed     Value `json:"relayed_streams"`
 	RelayedMost Value `json:"relayed_streams_of_a_channel"`
@@ -126,10 +132,10 @@ func (l *Latency) quantiles(h *histogram) {
 func (l *Latency) figures() []*Value { return []*Value{&l.P50, &l.P95, &l.P99, &l.Max} }
 
 func (b *Between) figures() []*Value {
-	list := append([]*Value{&b.RatioOne, &b.AcrossMore, &b.RelayedBound}, append(b.Same.figures(), b.Across.figures()...)...)
+	list := append([]*Value{&b.RatioOne, &b.RatioAlike, &b.AcrossMore, &b.RelayedBound}, append(b.Same.figures(), b.Across.figures()...)...)
 	for i := range b.Nodes {
 		n := &b.Nodes[i]
-		list = append(list, &n.ForwardedPPS, &n.CPUCores, &n.CPUPerPacket, &n.RatioOne, &n.Relayed, &n.RelayedMost, &n.RelayedPPS)
+		list = append(list, &n.ForwardedPPS, &n.CPUCores, &n.CPUPerPacket, &n.RatioOne, &n.RatioAlike, &n.Relayed, &n.RelayedMost, &n.RelayedPPS)
 	}
 	return list
 }
@@ -201,8 +207,10 @@ func (r *Result) figures() []*Value {
 	if r.Between != nil {
 		list = append(list, r.Between.figures()...)
 	}
-	if r.Cluster != nil {
-		list = append(list, r.Cluster.figures()...)
+	for _, other := range []*Result{r.Alike, r.Cluster} {
+		if other != nil {
+			list = append(list, other.figures()...)
+		}
 	}
 	return list
 }
@@ -215,9 +223,11 @@ func (r *Result) clone() Result {
 		between.Nodes = slices.Clone(between.Nodes)
 		c.Between = &between
 	}
-	if r.Cluster != nil {
-		cluster := r.Cluster.clone()
-		c.Cluster = &cluster
+	for _, other := range []**Result{&c.Alike, &c.Cluster} {
+		if *other != nil {
+			cloned := (*other).clone()
+			*other = &cloned
+		}
 	}
 	return c
 }
@@ -288,12 +298,17 @@ func per(v, by Value) Value {
 	return v / by
 }
 
-// compare puts a cluster beside the server that is alone, measured in the same run.
+// compare puts a cluster beside the server that is alone, measured in the same run, with everybody and with the people of a node.
 func (r *Result) compare(one *Result) {
-	r.Between.RatioOne = per(r.Server.CPUPerPacket, one.Server.CPUPerPacket)
-	for i := range r.Between.Nodes {
-		n := &r.Between.Nodes[i]
-		n.RatioOne = per(n.CPUPerPacket, one.Server.CPUPerPacket)
+	everybody, alike := one.Server.CPUPerPacket, missing()
+	if one.Alike != nil {
+		alike = one.Alike.Server.CPUPerPacket
+	}
+	b := r.Between
+	b.RatioOne, b.RatioAlike = per(r.Server.CPUPerPacket, everybody), per(r.Server.CPUPerPacket, alike)
+	for i := range b.Nodes {
+		n := &b.Nodes[i]
+		n.RatioOne, n.RatioAlike = per(n.CPUPerPacket, everybody), per(n.CPUPerPacket, alike)
 	}
 }
 

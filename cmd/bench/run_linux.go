@@ -189,6 +189,13 @@ func (b *bench) once(ctx context.Context, s Scenario, notes *notes) (Result, err
 	if err != nil || b.opts.Nodes == 0 {
 		return r, err
 	}
+	if part, ok := p.part(b.opts.Nodes); ok {
+		alike, err := b.measure(ctx, RoleServer, &part, &serverTarget{self: b.opts.Self}, b.local, notes)
+		if err != nil {
+			return r, fmt.Errorf("%s: %w", part.Scenario, err)
+		}
+		r.Alike = &alike
+	}
 	spread := p.spread(b.opts.Nodes)
 	all, err := server(&spread)
 	if err != nil {

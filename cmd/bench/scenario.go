@@ -251,6 +251,24 @@ func (p *plan) spread(nodes int) plan {
 	return q
 }
 
+// part is the plan of as many people as one of so many nodes has, each of whom hears as many others; false if there is none.
+func (p *plan) part(nodes int) (plan, bool) {
+	s := p.Scenario
+	switch s.Kind {
+	case Fanout, Crowd, Conference:
+		s.N /= nodes
+	case Rooms:
+		s.Rooms /= nodes
+	default:
+		return plan{}, false // not the same people all the time, or nothing is heard, or the call is not of N
+	}
+	if s.N == 0 || s.Rooms == 0 {
+		return plan{}, false
+	}
+	q := s.plan(p.slots)
+	return q, len(q.members[len(q.members)-1].hears) == len(p.members[len(p.members)-1].hears)
+}
+
 // people is how many are on a node at once, newcomers of Join apart.
 func (p *plan) people(node int) int {
 	n := 0

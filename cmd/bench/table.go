@@ -109,6 +109,9 @@ func writeRow(out io.Writer, s Summary, first bool, heading string) error {
 		}
 	}
 	rows(s.Median.Scenario, &s.Median, &s.Min, &s.Max)
+	if alike := s.Median.Alike; alike != nil {
+		rows(" "+alike.Scenario, alike, s.Min.Alike, s.Max.Alike)
+	}
 	if all := s.Median.Cluster; all != nil {
 		rows(fmt.Sprintf(" on %d nodes", len(all.Between.Nodes)), all, s.Min.Cluster, s.Max.Cluster)
 	}

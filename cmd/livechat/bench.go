@@ -21,7 +21,7 @@ Usage: livechat bench [flags] SCENARIO...`
 const benchScenarios = `Scenarios, one or more, each with its size:
 ` + bench.Usage
 
-const benchExamples = `A talker sends 50 packets a second of 60 to 160 bytes, as Opus voice does. A result is the median of --runs. Join times are from the opening of the WebSocket to the first packet heard. With --json there is one object a scenario, on a line; what was not measured is null. With --cluster the table has a row more, and its foot what each node took and how much later one is heard on another node; in JSON that is "cluster".
+const benchExamples = `A talker sends 50 packets a second of 60 to 160 bytes, as Opus voice does. A result is the median of --runs. Join times are from the opening of the WebSocket to the first packet heard. With --json there is one object a scenario, on a line; what was not measured is null. With --cluster the table has two rows more, and its foot what each node took and how much later one is heard on another node; in JSON that is "cluster", and "alike" a server that is alone with as much to do as one of the nodes.
 
 Examples:
   livechat bench conference 20 fanout 200

@@ -73,7 +73,7 @@ func TestBenchCluster(t *testing.T) {
 	t.Parallel()
 	tmp := t.TempDir()
 	stdout, stderr, code := output(t, livechat(t, []string{"TMPDIR=" + tmp},
-		"bench", "--json", "--seconds=1", "--warmup=0", "--no-floor", "--no-reference", "--cluster=3", "--slots=2", "conference", "6"))
+		"bench", "--json", "--seconds=1", "--warmup=0", "--no-floor", "--no-reference", "--cluster=3", "--slots=2", "conference", "9"))
 	require.Zero(t, code, stderr)
 	var measured bench.Result
 	require.NoError(t, json.Unmarshal([]byte(stdout), &measured))
@@ -83,13 +83,16 @@ func TestBenchCluster(t *testing.T) {
 	between := measured.Cluster.Between
 	require.Len(t, between.Nodes, 3)
 	require.Positive(t, between.RatioOne)
+	require.Positive(t, between.RatioAlike)
+	require.Equal(t, "conference 3", measured.Alike.Scenario)
 	require.Positive(t, between.Same.P50)
 	require.Positive(t, between.Across.P50)
 	require.EqualValues(t, 4, between.RelayedBound, "two slots, to each of two other nodes")
 	for i, node := range between.Nodes {
-		require.Equal(t, 2, node.People, i)
+		require.Equal(t, 3, node.People, i)
 		require.Positive(t, node.ForwardedPPS, i)
 		require.Positive(t, node.RatioOne, i)
+		require.Positive(t, node.RatioAlike, i)
 		require.Positive(t, node.Relayed, i)
 		require.LessOrEqual(t, node.RelayedMost, between.RelayedBound, i)
 	}
