@@ -100,7 +100,7 @@ func (l *Log) Follow(ctx context.Context, from uint64, apply func(index uint64, 
 	stopped := context.AfterFunc(ctx, entries.Stop)
 	defer stopped()
 	defer entries.Stop()
-	for number := uint64(1); ; number++ {
+	for number, next := uint64(1), from+1; ; number++ {
 		entry, err := entries.Next()
 		if err != nil {
 			return fmt.Errorf("read the log: %w", errors.Join(ctx.Err(), err))
@@ -112,6 +112,10 @@ func (l *Log) Follow(ctx context.Context, from uint64, apply func(index uint64, 
 		if err != nil {
 			return fmt.Errorf("read the log: %w", err)
 		}
+		if at.Sequence.Stream > next { // it was shortened meanwhile
+			return store.ErrTrimmed
+		}
+		next = at.Sequence.Stream + 1
 		if err = apply(at.Sequence.Stream, entry.Data()); err != nil {
 			return err
 		}

@@ -163,7 +163,7 @@ func TestLogOnThreeNodes(t *testing.T) {
 	same := func() {
 		t.Helper()
 		for _, k := range all {
-			require.Eventually(t, func() bool { return len(deeds(t, k.store)) >= len(want) }, patience, 10*time.Millisecond, "%v", k.store.Trouble())
+			require.Eventually(t, func() bool { return len(deeds(t, k.store)) >= len(want) }, patience, 10*time.Millisecond, "%v", later(k.store.Trouble))
 			require.Equal(t, want, deeds(t, k.store))
 		}
 	}
@@ -173,6 +173,7 @@ func TestLogOnThreeNodes(t *testing.T) {
 	all[2].close(t)
 	all[0].write(t, done("by two of three"))
 	want = append(want, "by two of three")
+	require.Eventually(t, func() bool { return len(deeds(t, all[1].store)) == len(want) }, patience, 10*time.Millisecond, "before the log forgets it")
 	for _, name := range []string{tw.database("n3"), tw.database("n3") + "-wal", tw.database("n3") + "-shm"} {
 		if err = os.Remove(name); err != nil {
 			require.ErrorIs(t, err, os.ErrNotExist)

@@ -15,15 +15,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/sfu/porttest"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
 // foreign is a NATS server that is run for something else too, with TLS.
@@ -169,6 +172,41 @@ func TestReaderOfTheLogThatIsGone(t *testing.T) {
 		require.Eventually(t, func() bool { return len(deeds(t, k.store)) == 3 }, patience, 10*time.Millisecond)
 		k.close(t)
 	}
+}
+
+// A slow reader from under whom the log is taken away does not go on behind what it missed.
+func TestLogShortenedUnderAReader(t *testing.T) {
+	tw := found(t, "a")
+	a := tw.keepWith(startForeign(t, byPassword).by("livechat:hunter2hunter2@"), "a")[0]
+	a.write(t, done("first"))
+	reads, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	last := uint64(0)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	go func() {
+		ended <- a.log.Follow(ctx, 1, func(index uint64, _ []byte) error {
+			if index == 1 {
+				close(reads)
+				<-goOn
+			}
+			last = index
+			return nil
+		})
+	}()
+	<-reads
+	const ahead, more = 500, 40 // ahead is what a reader has sent to it at most, before it has read it
+	var writing sync.WaitGroup
+	for i := range ahead + more {
+		writing.Go(func() { a.write(t, done(fmt.Sprint(i))) })
+	}
+	writing.Wait()
+	stream, err := a.stream.Stream(t.Context(), logStream)
+	require.NoError(t, err)
+	require.NoError(t, stream.Purge(t.Context(), jetstream.WithPurgeSequence(ahead+more)))
+	close(goOn)
+	require.ErrorIs(t, <-ended, store.ErrTrimmed)
+	require.Less(t, last, uint64(ahead+more))
+	a.close(t)
 }
 
 // What is wrong with a NATS, or with what it is told, is said in words that have no password in them.
