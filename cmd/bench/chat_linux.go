@@ -107,8 +107,8 @@ func (m *measurement) write(ctx context.Context, rate int) (stop func()) {
 			for ; wait(ctx, due-m.gen.now()) == nil; due += step {
 				sent := due
 				writing.Go(func() {
-					last, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-					defer cancel()
+					last, end := context.WithTimeout(context.WithoutCancel(ctx), patience)
+					defer end()
 					err := one.write(last)
 					if m.gen.inWindow(sent) {
 						m.chat.acks.add(m.gen.now() - sent)

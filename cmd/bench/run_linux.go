@@ -190,8 +190,8 @@ func (b *bench) once(ctx context.Context, s Scenario, notes *notes) (Result, err
 		return r, err
 	}
 	if part, ok := p.part(b.opts.Nodes); ok {
-		alike, err := b.measure(ctx, RoleServer, &part, &serverTarget{self: b.opts.Self}, b.local, notes)
-		if err != nil {
+		var alike Result
+		if alike, err = b.measure(ctx, RoleServer, &part, &serverTarget{self: b.opts.Self}, b.local, notes); err != nil {
 			return r, fmt.Errorf("%s: %w", part.Scenario, err)
 		}
 		r.Alike = &alike
