@@ -41,6 +41,9 @@ const (
 	// publishAgain is when a call is written to the log again that may not have got there, followAgain when the log is read again.
 	publishAgain = 100 * time.Millisecond
 	followAgain  = 250 * time.Millisecond
+	// aheadFor is how long the log may end before what is applied here, until it is called another log: who leads it since a moment ago may
+	// not have all of it at hand yet.
+	aheadFor = 5 * time.Second
 	// maxEntry is the longest entry, in bytes: what any log takes.
 	maxEntry = 512 << 10
 	// keepEntries is of how many entries it is remembered that they were applied: many more than are written while a call is published.
@@ -175,7 +178,8 @@ type follower struct {
 	*Store
 
 	begun bool
-	read  uint64 // the index of the last entry that was handed to the writer
+	read  uint64    // the index of the last entry that was handed to the writer
+	ahead time.Time // since when the log ends before what is applied here; zero: it does not
 }
 
 // follow hands the log to the writer from where that is.
@@ -191,10 +195,22 @@ func (f *follower) follow(ctx context.Context) error {
 		return err
 	}
 	if last < f.read {
-		return fmt.Errorf("%w: it ends with %d, and %d is applied", ErrAstray, last, f.read)
+		return f.isAhead(last)
 	}
+	f.ahead = time.Time{}
 	f.shared.target.Store(last)
 	return f.shared.Log.Follow(ctx, max(f.read, 1), f.take)
+}
+
+// isAhead is what it means that the log ends before what is applied here.
+func (f *follower) isAhead(last uint64) error {
+	if f.ahead.IsZero() {
+		f.ahead = time.Now()
+	}
+	if time.Since(f.ahead) < aheadFor {
+		return fmt.Errorf("the log ends with %d yet, and %d is applied", last, f.read)
+	}
+	return fmt.Errorf("%w: it ends with %d, and %d is applied", ErrAstray, last, f.read)
 }
 
 // take hands an entry to the writer. The last one that was applied already shows that this is the same log.

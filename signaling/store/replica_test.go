@@ -46,6 +46,7 @@ type memoryLink struct {
 	mu   sync.Mutex // guards the fields below
 	cut  bool
 	dice *rand.Rand // unless nil, the way is bad
+	late int        // how often whoever is asked knows nothing of the log yet
 }
 
 var errCut = errors.New("cut")
@@ -79,6 +80,15 @@ func (l *memoryLink) Publish(_ context.Context, _ string, data []byte) error {
 func (l *memoryLink) Last(context.Context) (uint64, error) {
 	if l.fails(8) {
 		return 0, errCut
+	}
+	l.mu.Lock()
+	late := l.late > 0
+	if late {
+		l.late--
+	}
+	l.mu.Unlock()
+	if late {
+		return 0, nil
 	}
 	l.log.mu.Lock()
 	defer l.log.mu.Unlock()
@@ -349,18 +359,22 @@ func TestWhatAStoreMayFollow(t *testing.T) {
 		require.NoError(t, refused.Close())
 		return err
 	}
+	s = shared(t, path, &memoryLink{log: log, late: 3}) // someone else leads the log, and is reading it
+	add(t, s, said("lobby", 5))
+	require.NoError(t, s.Trouble())
+	require.NoError(t, s.Close())
 	require.ErrorIs(t, trouble(path, newMemoryLog()), ErrAstray, "it is ahead")
 	other := newMemoryLog()
-	for range 9 {
+	for range 10 {
 		data, failed := encodeEntry(fmt.Sprint("other", len(other.entries)), noon, []Fact{Muted{"u", "c", true}})
 		require.NoError(t, failed)
 		other.write(data)
 	}
 	require.ErrorIs(t, trouble(path, other), ErrAstray, "it followed another one")
 
-	log.trim(4)
+	log.trim(5)
 	s = shared(t, path, &memoryLink{log: log})
-	add(t, s, said("lobby", 5), said("lobby", 6))
+	add(t, s, said("lobby", 6), said("lobby", 7))
 	require.NoError(t, s.Close())
 	require.ErrorIs(t, trouble(filepath.Join(t.TempDir(), FileName), log), ErrTrimmed)
 
@@ -380,6 +394,6 @@ func TestWhatAStoreMayFollow(t *testing.T) {
 	require.NoError(t, Enrol(t.Context(), copied, "c3"))
 	found, err := OpenShared(copied, &Share{Cluster: "c3", Log: &memoryLink{log: newMemoryLog()}})
 	require.NoError(t, err)
-	add(t, found, said("lobby", 7))
+	add(t, found, said("lobby", 8))
 	require.NoError(t, found.Close())
 }
