@@ -217,7 +217,7 @@ crash: ## kill a process that writes to the memory, two hundred times: what was 
 	LIVECHAT_CRASH='$(or $(KILLS),200)' $(GO) test -v -count=1 -timeout 20m -run '^TestKilledWhileWriting$$' ./signaling/store
 
 .PHONY: cluster
-cluster: ## kill nodes of three that write to their log, one at a time and a hundred times: nothing acknowledged is gone or twice; KILLS=10 for fewer; takes half an hour
+cluster: ## kill nodes of three that write to their log, one at a time and a hundred times: nothing acknowledged is gone or twice; KILLS=10 for fewer; takes ten minutes, or half an hour on a busy machine
 	LIVECHAT_KILLS='$(or $(KILLS),100)' $(GO) test -v -count=1 -timeout 60m -run '^Test(KilledNodes|LogOnThreeNodes|FullDiskOfOneNode)$$' ./signaling/cluster
 
 .PHONY: scale

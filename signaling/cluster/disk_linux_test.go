@@ -19,7 +19,7 @@ func (l later) String() string { return fmt.Sprint(l()) }
 
 // A node whose disk is full says so, and harms no other. When there is room again it has all that was written meanwhile, and is as good as before.
 //
-// Without LIVECHAT_KILLS it is skipped: at times, on a busy machine, the others settle nothing for more than a minute, which is not understood yet.
+// Without LIVECHAT_KILLS it is skipped, since it takes ten seconds and more.
 func TestFullDiskOfOneNode(t *testing.T) {
 	if os.Getenv(killsOf) == "" {
 		t.Skip(killsOf + " is not set; make cluster does")
