@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu/peer"
+	"github.com/mini-livechat/mini-livechat/sfu/pulse"
 )
 
 const (
@@ -34,7 +35,7 @@ type watch struct {
 // RunWatch tells the members of channels whose media falls silent, and whose comes again, until ctx is done. It takes
 // those out who gave no sign of life for the timeout, and earlier those who are gone altogether.
 func (h *MediaPeerHub) RunWatch(ctx context.Context, timeout time.Duration) {
-	ticker := time.NewTicker(watchInterval)
+	ticker := pulse.NewTicker(watchInterval)
 	defer ticker.Stop()
 	w := watch{hub: h, timeout: timeout, last: time.Now()}
 	for {

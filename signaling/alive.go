@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/mini-livechat/mini-livechat/sfu/pulse"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -46,7 +47,7 @@ func (g *Gateway) RunAlive(ctx context.Context) {
 		g.log.Error("no signs of life are given", zap.Error(err))
 		return
 	}
-	ticker := time.NewTicker(aliveInterval / alivePhases)
+	ticker := pulse.NewTicker(aliveInterval / alivePhases)
 	defer ticker.Stop()
 	for phase := 0; ; phase = (phase + 1) % alivePhases {
 		select {

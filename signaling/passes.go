@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/mini-livechat/mini-livechat/sfu/pulse"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -15,7 +16,7 @@ const passInterval = 250 * time.Millisecond
 
 // RunPasses ends the sessions whose tokens have ceased to be good, until ctx is done.
 func (g *Gateway) RunPasses(ctx context.Context) {
-	ticker := time.NewTicker(passInterval)
+	ticker := pulse.NewTicker(passInterval)
 	defer ticker.Stop()
 	for {
 		select {

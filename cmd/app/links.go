@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/sfu/pulse"
 	between "github.com/mini-livechat/mini-livechat/sfu/relay"
 	"github.com/mini-livechat/mini-livechat/signaling"
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
@@ -140,7 +141,7 @@ func (l *links) run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { l.relay.Run(ctx) })
-	ticker := time.NewTicker(relink)
+	ticker := pulse.NewTicker(relink)
 	defer ticker.Stop()
 	for {
 		select {

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/mini-livechat/mini-livechat/sfu/pulse"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 )
 
@@ -34,7 +35,7 @@ func newSecretFile(path string, log *zap.Logger) *secretFile {
 
 // run reads the file again whenever it changes, until ctx is done.
 func (f *secretFile) run(ctx context.Context) {
-	ticker := time.NewTicker(secretInterval)
+	ticker := pulse.NewTicker(secretInterval)
 	defer ticker.Stop()
 	for {
 		select {

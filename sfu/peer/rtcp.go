@@ -7,6 +7,7 @@ import (
 
 	"github.com/pion/rtcp"
 
+	"github.com/mini-livechat/mini-livechat/sfu/pulse"
 	"github.com/mini-livechat/mini-livechat/sfu/repair"
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
@@ -23,7 +24,7 @@ const (
 // runReports sends every peer its reports until ctx is done, a share of them a turn.
 func (f *Factory) runReports(ctx context.Context) {
 	out := f.engine.NewBatch()
-	ticker := time.NewTicker(f.cfg.ReportInterval / reportShares)
+	ticker := pulse.NewTicker(f.cfg.ReportInterval / reportShares)
 	defer ticker.Stop()
 	for turn := uint64(0); ; turn++ {
 		select {

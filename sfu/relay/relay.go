@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mini-livechat/mini-livechat/sfu/pulse"
 	"github.com/mini-livechat/mini-livechat/sfu/wire"
 )
 
@@ -98,7 +99,7 @@ func New(cfg Config) *Relay {
 
 // Run keeps the links until ctx is done. It may run once.
 func (r *Relay) Run(ctx context.Context) {
-	ticker := time.NewTicker(tickInterval)
+	ticker := pulse.NewTicker(tickInterval)
 	defer ticker.Stop()
 	for ticks := 0; ; {
 		select {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/sfu/pulse"
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 )
 
@@ -72,7 +73,7 @@ func (a *Arbiters) Close() {
 
 // Run ticks until ctx is done.
 func (a *Arbiters) Run(ctx context.Context) {
-	ticker := time.NewTicker(TickEvery)
+	ticker := pulse.NewTicker(TickEvery)
 	defer ticker.Stop()
 	for {
 		select {

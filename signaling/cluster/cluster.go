@@ -16,6 +16,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
+
+	"github.com/mini-livechat/mini-livechat/sfu/pulse"
 )
 
 const (
@@ -25,7 +27,7 @@ const (
 	// maxAnswering is how many requests are worked on at a time.
 	maxAnswering = 256
 	// routesEvery is how often it is looked for routes that have closed.
-	routesEvery = 100 * time.Millisecond
+	routesEvery = 125 * time.Millisecond
 	// roundTripEvery is how often it is measured how long messages take.
 	roundTripEvery = 2 * time.Second
 	// farewell is how long leaving may take.
@@ -289,7 +291,7 @@ func (c *Cluster) tellAll() {
 
 // beat says that the node is there, and who is silent.
 func (c *Cluster) beat() {
-	ticker := time.NewTicker(BeatEvery)
+	ticker := pulse.NewTicker(BeatEvery)
 	defer ticker.Stop()
 	for c.over.Err() == nil {
 		c.sendBeat(false)
@@ -311,7 +313,7 @@ func (c *Cluster) sendBeat(leaving bool) {
 
 // watch looks who is silent, which routes are closed, and how long messages take.
 func (c *Cluster) watch() {
-	ticker := time.NewTicker(routesEvery)
+	ticker := pulse.NewTicker(routesEvery)
 	defer ticker.Stop()
 	measured := time.Time{}
 	c.keeping.looked = time.Now()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
+	"github.com/mini-livechat/mini-livechat/sfu/pulse"
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 )
 
@@ -91,7 +92,7 @@ func Key(id cluster.NodeID) string { return id.Name + "/" + id.Boot }
 
 // Run ticks until ctx is done.
 func (x *Exchange) Run(ctx context.Context) {
-	ticker := time.NewTicker(TickEvery)
+	ticker := pulse.NewTicker(TickEvery)
 	defer ticker.Stop()
 	for {
 		select {
