@@ -54,9 +54,19 @@ func lost(t *testing.T, g *Gateway, url, name string) (*Session, protocol.Resume
 	t.Helper()
 	ws, ready := introduced(t, g, url, name)
 	s := g.users.Get(name)
+	c := s.attached()
 	require.NoError(t, ws.NetConn().Close())
-	require.Eventually(t, func() bool { return s.attached() == nil }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return g.over(c) }, time.Minute, time.Millisecond)
+	require.Nil(t, s.attached())
 	return s, protocol.Resume{V: protocol.Version, SessionID: ready.SessionID, ResumeToken: ready.ResumeToken}
+}
+
+// over reports whether nothing of a connection is left.
+func (g *Gateway) over(c *Conn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, runs := g.conns[c]
+	return !runs
 }
 
 // requireFaulted reads until the close frame, which says internal error.
