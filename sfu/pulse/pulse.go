@@ -4,7 +4,7 @@ package pulse
 
 import "time"
 
-// NewTicker is time.NewTicker, but after a while of at most d it ticks at whole multiples of d since the epoch, by the wall clock as it is now.
+// NewTicker is time.NewTicker, but first after d to 2d, and then at whole multiples of d since the epoch, by the wall clock as it is now.
 // So tickers tick together whose intervals are multiples of each other, those of other processes and machines too, as far as their clocks
 // agree. Whoever stops it must be done with it: within its first d it begins again. d is positive.
 func NewTicker(d time.Duration) *time.Ticker {

@@ -244,6 +244,7 @@ func TestNodeThatIsKilled(t *testing.T) {
 	tw := found(t, "a", "b", "c")
 	a, b, c := tw.start("a"), tw.start("b"), tw.start("c")
 	tw.see(a, "b", "c")
+	tw.see(b, "a", "c") // which answers nobody else
 	gone := make(chan Change, 10)
 	a.Changed(func(c Change) {
 		if !c.Alive {
@@ -262,7 +263,11 @@ func TestNodeThatIsKilled(t *testing.T) {
 		_, err := a.Request(t.Context(), b.Self(), "wait", nil)
 		asked <- err
 	}()
-	<-begun
+	select {
+	case <-begun:
+	case err := <-asked:
+		t.Fatal(err)
+	}
 	b.begun.Store(false) // so that it says no farewell
 	b.server.Shutdown()
 	change := <-gone
