@@ -1,5 +1,9 @@
 # `make test` is all that CI runs; `make help` lists the rest.
 
+# What fails in a pipe is not to be hidden by what comes after it.
+SHELL       := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+
 GO       ?= go
 FUZZTIME ?= 1m
 BENCHTIME ?= 300ms

@@ -37,7 +37,7 @@ func TestFailoverFloorMoves(t *testing.T) {
 	grant := talker.presses()
 	turn := make(chan *client.Grant, 1)
 	go func() {
-		next, err := waits.Call().Floor().Acquire(soon(t), client.FloorRequest{})
+		next, err := waits.Call().Floor().Acquire(t.Context(), client.FloorRequest{})
 		assert.NoError(t, err)
 		turn <- next
 	}()
