@@ -14,8 +14,9 @@ import (
 const (
 	// aliveInterval is how often each client is given a sign of life, where there are other nodes to go to without one.
 	aliveInterval = time.Second
-	// alivePhases are the parts of aliveInterval over which the sessions are spread, so that not all is written at once.
-	alivePhases = 10
+	// alivePhases are the parts of aliveInterval over which the sessions are spread, so that not all is written at once. At each of them much
+	// else is done, for which the process wakes anyway.
+	alivePhases = 4
 )
 
 // Several reports whether the server is more than this node, so that clients are told of others. It may be called from any goroutine.

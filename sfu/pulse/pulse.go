@@ -2,15 +2,59 @@
 // all of it.
 package pulse
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
-// NewTicker is time.NewTicker, but first after d to 2d, and then at whole multiples of d since the epoch, by the wall clock as it is now.
-// So tickers tick together whose intervals are multiples of each other, those of other processes and machines too, as far as their clocks
-// agree. Whoever stops it must be done with it: within its first d it begins again. d is positive.
-func NewTicker(d time.Duration) *time.Ticker {
-	ticker := time.NewTicker(d)
-	if past := time.Duration(time.Now().UnixNano()) % d; past != 0 {
-		time.AfterFunc(d-past, func() { ticker.Reset(d) })
+// Ticker ticks at whole multiples of its interval since the epoch, by the wall clock as it was when it was made. So tickers tick together
+// whose intervals are multiples of each other, those of other processes and machines too, as far as their clocks agree. A [time.Ticker]
+// cannot do that: it is begun by a timer, which is up to a millisecond late, and keeps that distance.
+type Ticker struct {
+	// C has the tick that nobody took yet; more than one are one.
+	C <-chan time.Time
+
+	c     chan time.Time
+	every time.Duration
+
+	mu      sync.Mutex // guards the fields below
+	next    time.Time
+	timer   *time.Timer
+	stopped bool
+}
+
+// NewTicker returns a ticker that ticks first within d. d is positive.
+func NewTicker(d time.Duration) *Ticker {
+	now := time.Now()
+	t := &Ticker{c: make(chan time.Time, 1), every: d, next: now.Add(d - time.Duration(now.UnixNano())%d)}
+	t.C = t.c
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.timer = time.AfterFunc(time.Until(t.next), t.tick)
+	return t
+}
+
+// Stop has no more ticks come. One that nobody took stays.
+func (t *Ticker) Stop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stopped = true
+	t.timer.Stop()
+}
+
+func (t *Ticker) tick() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopped {
+		return
 	}
-	return ticker
+	now := time.Now()
+	select {
+	case t.c <- now:
+	default:
+	}
+	for !t.next.After(now) {
+		t.next = t.next.Add(t.every)
+	}
+	t.timer.Reset(time.Until(t.next))
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Tickers that were begun at different times tick together from their second time on.
+// Tickers that were begun at different times tick together.
 func TestTickersTickTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -19,9 +19,7 @@ func TestTickersTickTogether(t *testing.T) {
 		second := NewTicker(long)
 		defer first.Stop()
 		defer second.Stop()
-		time.Sleep(2*long - 8*time.Millisecond) // to before a moment at which both tick
-		<-first.C                               // those that wait
-		<-second.C
+		<-first.C // one that waited
 		for range 3 {
 			at := <-second.C
 			require.Zero(t, at.UnixNano()%int64(long), "%v", at)
@@ -34,5 +32,23 @@ func TestTickersTickTogether(t *testing.T) {
 		defer ticker.Stop()
 		begin := time.Now()
 		require.Equal(t, time.Second, (<-ticker.C).Sub(begin))
+	})
+}
+
+// Ticks that nobody took are one, and after it comes the next moment; after Stop comes none.
+func TestTicksNobodyTook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ticker := NewTicker(time.Second)
+		begin := time.Now()
+		time.Sleep(3500 * time.Millisecond)
+		<-ticker.C
+		require.Equal(t, 4*time.Second, (<-ticker.C).Sub(begin))
+		ticker.Stop()
+		select {
+		case <-ticker.C:
+			t.Fatal("a stopped ticker ticks")
+		case <-time.After(time.Minute):
+		}
 	})
 }

@@ -26,8 +26,8 @@ const (
 	maxArrived = 1 << 13
 	// maxAnswering is how many requests are worked on at a time.
 	maxAnswering = 256
-	// routesEvery is how often it is looked for routes that have closed.
-	routesEvery = 125 * time.Millisecond
+	// routesEvery is how often it is looked for routes that have closed, beside the moments at which NATS says so.
+	routesEvery = 250 * time.Millisecond
 	// roundTripEvery is how often it is measured how long messages take.
 	roundTripEvery = 2 * time.Second
 	// farewell is how long leaving may take.
@@ -321,14 +321,18 @@ func (c *Cluster) watch() {
 		select {
 		case <-c.over.Done():
 			return
+		case <-c.routes.mayHaveClosed():
+			c.lookAtRoutes()
+			continue
+		case p := <-c.reach.probed():
+			c.reached(p)
+			continue
 		case <-ticker.C:
 		}
 		now := time.Now()
 		c.look(now)
 		if c.routes != nil {
-			for _, name := range c.routes.closed() {
-				c.cut(name, "the way to it is closed")
-			}
+			c.lookAtRoutes()
 			c.reachOut(now)
 		}
 		c.lookAfterLog(now)
@@ -336,6 +340,13 @@ func (c *Cluster) watch() {
 			measured = now
 			c.run.Go(c.measure)
 		}
+	}
+}
+
+// lookAtRoutes cuts off the nodes whose route has closed.
+func (c *Cluster) lookAtRoutes() {
+	for _, name := range c.routes.closed() {
+		c.cut(name, "the way to it is closed")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -61,12 +62,12 @@ func (c *Cluster) connectInside(options []nats.Option) (*nats.Conn, error) {
 	if c.server, err = server.NewServer(opts); err != nil {
 		return nil, fmt.Errorf("start NATS: %w", err)
 	}
-	c.server.SetLoggerV2(&natsLog{log: c.log.Named("nats")}, false, false, false)
+	c.routes = &routes{server: c.server, known: make(map[string]uint64), said: make(chan struct{}, 1)}
+	c.server.SetLoggerV2(&natsLog{log: c.log.Named("nats"), closes: c.routes.closes}, false, false, false)
 	c.run.Go(c.server.Start)
 	if !c.server.ReadyForConnections(readyWithin) {
 		return nil, fmt.Errorf("start NATS: it is not ready after %v", readyWithin)
 	}
-	c.routes = &routes{server: c.server, known: make(map[string]uint64)}
 	c.reach = newReach(c.cfg.Name, c.cfg.Peers, opts)
 	conn, err := nats.Connect("", append(options, nats.InProcessServer(c.server), nats.Token(token))...)
 	if err != nil {
@@ -141,10 +142,40 @@ func (c *Cluster) refusedAtDoor(name, why string) {
 type routes struct {
 	server *server.Server
 	known  map[string]uint64 // by name of the node: NATS's number of its route
+	number int               // how many NATS had of all sorts
+	said   chan struct{}     // of capacity 1: NATS has closed one
+	look   atomic.Bool       // the same, and it was not looked at since
+}
+
+// closedSettles is how long NATS may take between saying that a route is closed and having it no more.
+const closedSettles = 5 * time.Millisecond
+
+// closes notes that NATS is about to close a route.
+func (r *routes) closes() {
+	time.AfterFunc(closedSettles, func() {
+		r.look.Store(true)
+		select {
+		case r.said <- struct{}{}:
+		default:
+		}
+	})
+}
+
+// mayHaveClosed says that it is time for closed; nil: it never is.
+func (r *routes) mayHaveClosed() <-chan struct{} {
+	if r == nil {
+		return nil
+	}
+	return r.said
 }
 
 // closed returns the nodes whose route closed since it was last called, also when there is another by now.
 func (r *routes) closed() (names []string) {
+	number := r.server.NumRoutes() // a report takes much longer
+	if !r.look.Swap(false) && number == r.number {
+		return nil
+	}
+	r.number = number
 	report, err := r.server.Routez(nil)
 	if err != nil {
 		return nil

@@ -9,10 +9,20 @@ import (
 
 // natsLog takes what NATS logs. It says much that is of no use to who runs the server, and what is, such as nodes that come and go or
 // are refused, is said better here; so only its warnings and errors are passed on, but for those.
-type natsLog struct{ log *zap.Logger }
+type natsLog struct {
+	log *zap.Logger
+	// closes is called when NATS says that it closes a route, which nothing else of it does.
+	closes func()
+}
 
 // Noticef is part of server.Logger, as are the others.
-func (l *natsLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
+func (l *natsLog) Noticef(format string, v ...any) {
+	line := fmt.Sprintf(format, v...)
+	if strings.Contains(line, "Router connection closed") {
+		l.closes()
+	}
+	l.log.Debug(line)
+}
 
 // Warnf passes a warning on.
 func (l *natsLog) Warnf(format string, v ...any) { l.pass(l.log.Warn, format, v) }

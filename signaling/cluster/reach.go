@@ -69,21 +69,26 @@ func routesTo(peers []Peer, renewed func(name string) int) (routes []*url.URL) {
 	return routes
 }
 
-// reachOut takes what probes found, and begins others, one at a time for each node that is missing.
+// probed has what probes found; nil for none.
+func (r *reach) probed() <-chan probed {
+	if r == nil {
+		return nil
+	}
+	return r.found
+}
+
+// reached takes what a probe found.
+func (c *Cluster) reached(p probed) {
+	peer := c.reach.peers[p.name]
+	if peer.probing = false; p.answers && peer.dark && !c.routes.has(p.name) {
+		c.connectAnew(peer)
+	}
+	peer.dark = !p.answers
+}
+
+// reachOut begins probes, one at a time for each node that is missing.
 func (c *Cluster) reachOut(now time.Time) {
 	r := c.reach
-	for more := true; more; {
-		select {
-		case p := <-r.found:
-			peer := r.peers[p.name]
-			if peer.probing = false; p.answers && peer.dark && !c.routes.has(p.name) {
-				c.connectAnew(peer)
-			}
-			peer.dark = !p.answers
-		default:
-			more = false
-		}
-	}
 	for _, peer := range r.peers {
 		if c.routes.has(peer.Name) {
 			peer.dark = false

@@ -86,6 +86,7 @@ func TestNodeThatCanBeReachedAgain(t *testing.T) {
 		require.True(t, time.Now().Before(deadline), "it is NATS each time that connects")
 		way.breakOff()
 		tw.see(a)
+		time.Sleep(2 * probeEvery) // in which it is tried in vain
 		way.open()
 		tw.see(a, "b")
 		tw.see(b, "a")
