@@ -76,6 +76,7 @@ type App struct {
 	started     time.Time
 	nodes       *cluster.Cluster // the server's other nodes; nil: it is alone
 	nodeLog     *cluster.Log     // what they all write to; nil: the same
+	tooOld      bool             // whether what is held is known to be older than that goes back
 	opened      atomic.Bool      // whether there is anything to say to them
 	load        load
 	authority   *auth.Authority                 // nil: it is alone
@@ -85,11 +86,14 @@ type App struct {
 
 // New validates cfg and opens the server's sockets; clients are served from Run on. An
 // App that was made must be run, or closed with Close.
-func New(cfg Config, log *zap.Logger) (*App, error) {
+func New(cfg Config, log *zap.Logger) (*App, error) { return newApp(cfg, log, false) }
+
+// newApp is New. tooOld says that the log of the nodes is known to begin later than what is held here.
+func newApp(cfg Config, log *zap.Logger, tooOld bool) (*App, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	a := &App{cfg: cfg, log: log, started: time.Now(), trouble: newAcceptTrouble(log), metrics: newMetrics()}
+	a := &App{cfg: cfg, log: log, tooOld: tooOld, started: time.Now(), trouble: newAcceptTrouble(log), metrics: newMetrics()}
 	if cfg.SecretFile != "" {
 		a.secrets = newSecretFile(cfg.SecretFile, log)
 	}
@@ -310,7 +314,8 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 }
 
 // Run serves until ctx is done or a part fails, then closes everything. When ctx is done everybody
-// is seen off first, while all goes on, and Run returns within Config.Drain. It may be called once.
+// is seen off first, while all goes on, and Run returns within Config.Drain. The same when the log of the nodes begins later than what is held
+// here; the error is store.ErrTrimmed then. It may be called once.
 func (a *App) Run(ctx context.Context) error {
 	a.log.Info("serving", zap.String("url", a.URL()), zap.Stringer("media", a.MediaAddr()),
 		zap.Stringer("announced", a.announcer), zap.String("metrics", a.MetricsAddr()),
@@ -340,17 +345,27 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	running.Go(func() error {
 		defer stop()
-		within := closeTimeout
-		select {
-		case <-ctx.Done():
-			within = a.drain(parts)
-		case <-parts.Done():
-			a.log.Info("a part of the server has failed, shutting down")
-		}
+		within, why := a.untilOver(ctx, parts)
 		stop()
-		return a.close(within) //nolint:contextcheck // what ends must not depend on what has ended
+		return errors.Join(why, a.close(within)) //nolint:contextcheck // what ends must not depend on what has ended
 	})
 	return running.Wait()
+}
+
+// untilOver waits for the end, and sees everybody off where there is time. It returns how long closing may take then, and store.ErrTrimmed when
+// that is why.
+func (a *App) untilOver(ctx, parts context.Context) (within time.Duration, why error) {
+	select {
+	case <-a.memory.Trimmed():
+		a.log.Warn("this node was away for longer than the log of the nodes goes back: its people go to the others, and it begins anew " +
+			"with a copy of what they have")
+		return a.drain(parts), store.ErrTrimmed
+	case <-ctx.Done():
+		return a.drain(parts), nil
+	case <-parts.Done():
+		a.log.Info("a part of the server has failed, shutting down")
+		return closeTimeout, nil
+	}
 }
 
 // allWebs are the HTTP servers on all ports.

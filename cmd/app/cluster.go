@@ -210,7 +210,7 @@ func (a *App) openLog() error {
 		}()
 	}
 	a.nodeLog = a.nodes.Log()
-	share, err := a.nodeLog.Join(ctx, filepath.Join(a.cfg.Data, store.FileName))
+	share, err := a.nodeLog.Join(ctx, filepath.Join(a.cfg.Data, store.FileName), a.tooOld)
 	if err != nil {
 		return &MemoryError{err}
 	}
@@ -218,8 +218,12 @@ func (a *App) openLog() error {
 	return nil
 }
 
-// trimEvery is how often the log forgets what nobody needs any more.
-const trimEvery = time.Minute
+const (
+	// trimEvery is how often the log forgets what nobody needs any more.
+	trimEvery = time.Minute
+	// keepLog is how many entries it keeps that all nodes have which are there: for those that are away.
+	keepLog = 10_000
+)
 
 // runTrim has the log forget what all nodes have, if that is up to this one, until ctx is done.
 func (a *App) runTrim(ctx context.Context) {
@@ -234,7 +238,7 @@ func (a *App) runTrim(ctx context.Context) {
 		if !a.tends() {
 			continue
 		}
-		if err := a.nodeLog.Trim(ctx); err != nil {
+		if err := a.nodeLog.Trim(ctx, keepLog); err != nil {
 			a.log.Warn("the log of the nodes cannot be made shorter; it is tried again", zap.Error(err))
 		}
 	}

@@ -41,12 +41,23 @@ func (c *serveCommand) Run() error {
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 
-	c.Config.Stop = ctx.Done()
-	server, err := app.New(c.Config, log)
+	var reloading sync.WaitGroup
+	defer reloading.Wait()
+	defer stop()
+	err := app.Serve(ctx, c.Config, log, func(life context.Context, server *app.App) {
+		server.UseLogLevel(level)
+		welcome(life, server, log)
+		reloading.Go(func() { reloadOn(life, hangups, server) })
+	})
 	if err != nil {
-		return fmt.Errorf("start: %w", err)
+		return err //nolint:wrapcheck // says what failed
 	}
-	server.UseLogLevel(level)
+	log.Info("stopped")
+	return nil
+}
+
+// welcome says where the server is, and who may become its admin.
+func welcome(ctx context.Context, server *app.App, log *zap.Logger) {
 	// A closed standard output is no reason not to serve: the address is logged as well.
 	_, _ = fmt.Fprintf(os.Stdout, "Mini LiveChat is at %s\n", server.URL())
 	if urls := server.OtherURLs(); len(urls) > 0 {
@@ -58,15 +69,6 @@ func (c *serveCommand) Run() error {
 	case invite != "":
 		_, _ = fmt.Fprintf(os.Stdout, "Nobody runs this server yet. Who opens this link within a day becomes its admin:\n  %s\n", invite)
 	}
-	var reloading sync.WaitGroup
-	reloading.Go(func() { reloadOn(ctx, hangups, server) })
-	defer reloading.Wait()
-	defer stop()
-	if err := server.Run(ctx); err != nil {
-		return fmt.Errorf("serve: %w", err)
-	}
-	log.Info("stopped")
-	return nil
 }
 
 func stopSignals() <-chan os.Signal {

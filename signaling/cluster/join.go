@@ -40,9 +40,9 @@ type joinLaterError struct{ what string }
 func (e *joinLaterError) Error() string { return e.what }
 
 // Join makes the database at path one that can follow the log: it may be the one that the cluster begins with, be fetched from another node
-// when it is empty or too old, or be one that follows it already, for which nobody is waited. It waits until that is done, or ctx is. The
-// error wraps store.ErrOtherCluster or store.ErrAstray when the database is not this cluster's; then it was not touched.
-func (l *Log) Join(ctx context.Context, path string) (*store.Share, error) {
+// when it is empty or too old, or be one that follows it already, for which nobody is waited unless it is known to be too old. It waits until
+// that is done, or ctx is. The error wraps store.ErrOtherCluster or store.ErrAstray when the database is not this cluster's; then it was not touched.
+func (l *Log) Join(ctx context.Context, path string, tooOld bool) (*store.Share, error) {
 	if path == "" {
 		return nil, errors.New("a server that is one of several needs a data directory: --data")
 	}
@@ -54,7 +54,7 @@ func (l *Log) Join(ctx context.Context, path string) (*store.Share, error) {
 	}
 	said := time.Time{}
 	for {
-		share, err := l.join(ctx)
+		share, err := l.join(ctx, tooOld)
 		later, wait := errors.AsType[*joinLaterError](err)
 		if err == nil {
 			share.Log = l
@@ -131,7 +131,7 @@ func (l *Log) standings(ctx context.Context) []standing {
 }
 
 // join tries once.
-func (l *Log) join(ctx context.Context) (*store.Share, error) {
+func (l *Log) join(ctx context.Context, tooOld bool) (*store.Share, error) {
 	own, err := store.StandingOf(ctx, l.path)
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func (l *Log) join(ctx context.Context) (*store.Share, error) {
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return l.begin(ctx, own)
-	case err != nil && own.Cluster != "":
+	case err != nil && own.Cluster != "" && !tooOld:
 		return &store.Share{Cluster: own.Cluster}, nil // it can be read meanwhile
 	case err != nil && l.c.hasNoJetStream(err):
 		return nil, &joinLaterError{"for NATS to have JetStream, for this server's account too, and most of its servers: " + err.Error()}

@@ -28,8 +28,6 @@ const (
 	pullFor, pullBeat = 4 * time.Second, time.Second
 	// readerKept is for how long JetStream keeps a reader's place who is gone.
 	readerKept = time.Minute
-	// keepLog is how many entries the log keeps that all nodes have applied which are there: for those that are away.
-	keepLog = 10_000
 
 	metaCluster, metaSeq = "livechat-cluster", "livechat-seq"
 )
@@ -156,13 +154,14 @@ func (l *Log) replicas() int {
 	return maxReplicas
 }
 
-// Trim has the log forget what all nodes have applied that are there, but for what those may need that are away. One node does so.
-func (l *Log) Trim(ctx context.Context) error {
+// Trim has the log forget what all nodes have applied that are there, but for so many entries, which those may need that are away. One node
+// does so.
+func (l *Log) Trim(ctx context.Context, keep uint64) error {
 	applied := l.c.cfg.Status().Position
 	for _, n := range l.c.Nodes() {
 		applied = min(applied, n.Position)
 	}
-	if applied <= keepLog {
+	if applied <= keep {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, logPatience)
@@ -171,5 +170,5 @@ func (l *Log) Trim(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return stream.Purge(ctx, jetstream.WithPurgeSequence(applied-keepLog))
+	return stream.Purge(ctx, jetstream.WithPurgeSequence(applied-keep))
 }

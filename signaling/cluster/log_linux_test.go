@@ -66,7 +66,7 @@ func (tw *town) keepAs(ctx context.Context, cfg Config) (*keeper, error) {
 	}
 	c.Begin()
 	k.Cluster, k.log = c, c.Log()
-	share, err := k.log.Join(ctx, tw.database(name))
+	share, err := k.log.Join(ctx, tw.database(name), false)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}

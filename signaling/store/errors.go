@@ -36,7 +36,7 @@ var (
 	// ErrBehind: the store does not know yet what the others know.
 	ErrBehind = errors.New("this server is catching up with the others")
 	// ErrTrimmed: what comes next is not in the log any more.
-	ErrTrimmed = errors.New("the log begins later than this database ends; start the server again, and it fetches a copy from another one")
+	ErrTrimmed = errors.New("the log begins later than this database ends; the server begins anew by itself, with a copy of another one's")
 	// ErrAstray: the log is not the one that the file has followed, or cannot be followed any further. Nothing more is written to the file.
 	ErrAstray = errors.New("this database cannot follow the log of its cluster")
 	// ErrClustered: the file belongs to a cluster, and must not be changed without it. It was not touched.

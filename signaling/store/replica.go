@@ -71,13 +71,15 @@ type sharing struct {
 	waiting map[string]*appending
 	// applied is the index of the last entry that is in the tables, target that of the last one in the log when it was looked at.
 	applied, target atomic.Uint64
+	// trimmed is closed when the log begins after what is applied.
+	trimmed chan struct{}
 }
 
 func newSharing(share *Share) *sharing {
 	if share == nil {
 		return nil
 	}
-	s := &sharing{Share: *share, settle: settleIn, waiting: make(map[string]*appending)}
+	s := &sharing{Share: *share, settle: settleIn, waiting: make(map[string]*appending), trimmed: make(chan struct{})}
 	s.target.Store(math.MaxUint64)
 	return s
 }
@@ -160,8 +162,10 @@ func (s *Store) runLog() {
 	f := follower{Store: s}
 	for ctx.Err() == nil {
 		if err := f.follow(ctx); err != nil && astray(err) {
-			err = trouble(err)
-			s.damage.CompareAndSwap(nil, &err)
+			ill := trouble(err)
+			if s.damage.CompareAndSwap(nil, &ill) && errors.Is(err, ErrTrimmed) {
+				close(s.shared.trimmed)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -282,6 +286,15 @@ func (s *Store) Position() uint64 {
 
 // Shared reports whether this store is one of several that hold the same.
 func (s *Store) Shared() bool { return s.shared != nil }
+
+// Trimmed returns what is closed when the log begins later than this store ends, and nothing comes into it any more: ErrTrimmed. A copy of
+// another one's file can follow the log.
+func (s *Store) Trimmed() <-chan struct{} {
+	if s.shared == nil {
+		return nil
+	}
+	return s.shared.trimmed
+}
 
 // Behind says why this store does not know yet what the others do, or nil.
 func (s *Store) Behind() error {

@@ -1,0 +1,187 @@
+package app
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/mini-livechat/mini-livechat/sfu/leaktest"
+	"github.com/mini-livechat/mini-livechat/sfu/porttest"
+	"github.com/mini-livechat/mini-livechat/signaling/client"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
+)
+
+// shortLog is a log of which servers in one process have some.
+type shortLog struct {
+	mu      sync.Mutex // guards the fields below
+	entries [][]byte
+	first   uint64 // the index of the first that is left
+	grown   chan struct{}
+}
+
+func (l *shortLog) Publish(_ context.Context, _ string, data []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = append(l.entries, data)
+	close(l.grown)
+	l.grown = make(chan struct{})
+	return nil
+}
+
+func (l *shortLog) Last(context.Context) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return uint64(len(l.entries)), nil
+}
+
+// begin has the log begin with an entry, and whoever reads it read anew.
+func (l *shortLog) begin(first uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.first = first
+	close(l.grown)
+	l.grown = make(chan struct{})
+}
+
+func (l *shortLog) Follow(ctx context.Context, from uint64, apply func(uint64, []byte) error) error {
+	for {
+		l.mu.Lock()
+		entries, first, grown := l.entries, l.first, l.grown
+		l.mu.Unlock()
+		if first > from+1 {
+			return store.ErrTrimmed
+		}
+		for ; from <= uint64(len(entries)); from++ {
+			if err := apply(from, entries[from-1]); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// lives are those of a server that begins anew.
+type lives struct {
+	begun chan *App
+	ended chan error
+	stop  context.CancelFunc
+}
+
+func serveAll(t *testing.T, cfg Config, log *zap.Logger) *lives {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	l := &lives{begun: make(chan *App, 8), ended: make(chan error, 1), stop: stop}
+	go func() {
+		l.ended <- Serve(ctx, cfg, log, func(life context.Context, a *App) {
+			if life.Err() == nil {
+				l.begun <- a
+			}
+		})
+	}()
+	t.Cleanup(stop)
+	return l
+}
+
+// next is the next life.
+func (l *lives) next(t *testing.T) *App {
+	t.Helper()
+	select {
+	case a := <-l.begun:
+		return a
+	case err := <-l.ended:
+		t.Fatal("it ended: ", err)
+	case <-time.After(patience):
+		t.Fatal("it has not begun")
+	}
+	return nil
+}
+
+// end ends the last one, and returns what came of it.
+func (l *lives) end(t *testing.T) error {
+	t.Helper()
+	l.stop()
+	return l.over(t)
+}
+
+func (l *lives) over(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-l.ended:
+		return err
+	case <-time.After(patience):
+		t.Fatal("it has not ended")
+	}
+	return nil
+}
+
+// ready is what a server says of whether it takes people.
+func ready(t *testing.T, url string) (status int, text string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/readyz", http.NoBody)
+	require.NoError(t, err)
+	request.Close = true
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	return answer.StatusCode, string(body)
+}
+
+// A server whose log begins later than what it has sees its people off and begins anew at the same ports, again and again if that fails. One whose
+// database is of another cluster ends, since nobody but a person knows which is the right one.
+func TestServerBeginsAnew(t *testing.T) {
+	leaktest.Check(t, http.DefaultClient.CloseIdleConnections)
+	log := &shortLog{first: 1, grown: make(chan struct{})}
+	share := &store.Share{Cluster: "c1", Log: log}
+	cfg := Default()
+	cfg.HTTP, cfg.UDP, cfg.TURNUDP, cfg.TURNTCP = porttest.Addr(t), porttest.Addr(t), porttest.Addr(t), porttest.Addr(t)
+	cfg.Metrics, cfg.Data, cfg.Share, cfg.AllowGuests = porttest.Addr(t), t.TempDir(), share, new(true)
+	cfg.SecretFile = filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(cfg.SecretFile, []byte(strings.Repeat("s", 40)+"\n"), 0o600))
+	safe := startApp(t, func(c *Config) {
+		c.SecretFile, c.AllowGuests, c.NodeURLs = cfg.SecretFile, new(true), []string{"http://" + cfg.HTTP}
+	})
+	cfg.NodeURLs = []string{safe.URL()}
+	core, said := observer.New(zap.InfoLevel)
+	server := serveAll(t, cfg, zap.New(core))
+	first := server.next(t)
+	takes := func() bool { status, _ := ready(t, first.URL()); return status == http.StatusOK }
+	require.Eventually(t, takes, patience, 10*time.Millisecond)
+	ada := guestOf(t, first, "Ada", func(o *client.Options) { o.NoReconnect = false })
+	call := joined(t, ada, "lobby")
+
+	require.NoError(t, os.Rename(cfg.SecretFile, cfg.SecretFile+".away"))
+	log.begin(uint64(len(log.entries)) + 10)
+	require.Eventually(t, func() bool { return said.FilterMessageSnippet("cannot begin anew").Len() > 0 }, patience, 10*time.Millisecond)
+	require.Equal(t, 1, safe.gateway.People(), "she has gone on at another node")
+	require.NoError(t, call.Err())
+	require.NoError(t, ada.Close())
+	require.NoError(t, os.Rename(cfg.SecretFile+".away", cfg.SecretFile))
+	require.Equal(t, 1, said.FilterMessageSnippet("away for longer").Len())
+	log.begin(1) // as after another one's database was fetched
+	second := server.next(t)
+	require.Equal(t, []string{first.URL(), first.MetricsAddr()}, []string{second.URL(), second.MetricsAddr()})
+	require.Equal(t, first.MediaAddr(), second.MediaAddr())
+	require.Eventually(t, takes, patience, 10*time.Millisecond)
+
+	share.Cluster = "c2"
+	log.begin(uint64(len(log.entries)) + 10)
+	require.ErrorIs(t, server.over(t), store.ErrOtherCluster)
+}
