@@ -48,6 +48,7 @@ func TestRoleClusterNode(t *testing.T) {
 	cfg.Channels, cfg.HTTP, cfg.UDP, cfg.Metrics, cfg.Data = node.Channels, node.HTTP, node.UDP, "", node.Data
 	cfg.TURNUDP, cfg.TURNTCP = "", ""
 	cfg.Floor.Talk = 0 // who talks is moved until a test has seen enough
+	cfg.Slots = protocol.MaxSlots
 	cfg.Secret, cfg.AllowGuests = testSecret, new(true)
 	cfg.Cluster.Name, cfg.Cluster.SecretFile, cfg.Cluster.Peers = node.Name, node.Secret, node.Peers
 	a, err := app.New(cfg, zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)))

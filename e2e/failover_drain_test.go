@@ -121,18 +121,20 @@ func TestFailoverPage(t *testing.T) {
 	}
 }
 
-// listener is somebody who notes who left.
+// listener is somebody who notes who left, and what was written and changed.
 type listener struct {
 	*person
 
 	noting sync.Mutex
 	left   []protocol.Member // guarded by noting
+	read   []string          // what was written; guarded by noting
+	muted  map[string][]bool // what people said of their microphones; guarded by noting
 	missed bool              // guarded by noting
 	alone  bool              // the node said so; guarded by noting
 }
 
 func listen(p *person) *listener {
-	l := &listener{person: p}
+	l := &listener{person: p, muted: make(map[string][]bool)}
 	go func() { // until the person is gone
 		for event := range p.Events() {
 			l.note(event)
@@ -149,6 +151,10 @@ func (l *listener) note(event client.Event) {
 		if d.Event == protocol.ChannelEventLeave && d.Member != nil {
 			l.left = append(l.left, *d.Member)
 		}
+	case *protocol.MessageEvent:
+		l.read = append(l.read, d.Content)
+	case *protocol.VoiceStateEvent:
+		l.muted[d.UserID] = append(l.muted[d.UserID], d.SelfMute)
 	case *client.Missed:
 		l.missed = true
 	case *protocol.Alive:

@@ -44,58 +44,6 @@ func asNode(port string, others ...string) func(*app.Config) {
 	}
 }
 
-// TestFailoverCluster kills one of three nodes, on which thirty people are, ten on each: those of it talk again at the others, and nobody there
-// is told that anybody left. With make failover.
-func TestFailoverCluster(t *testing.T) {
-	times, _ := strconv.Atoi(os.Getenv(failovers))
-	if times == 0 {
-		t.Skip("see make failover")
-	}
-	const each = 10
-	gaps := make([]time.Duration, 0, each*times)
-	for round := range times {
-		nodes := startCluster(t, app.DefaultChannel)
-		var all [3][]*person
-		for i, node := range nodes {
-			at := &server{URL: node.said}
-			for j := range each {
-				all[i] = append(all[i], arrive(t, at, fmt.Sprintf("person %d %d %d", round, i, j), comesBack).join("lobby", slots(4)))
-			}
-		}
-		lost, witness := all[0], all[1][0]
-		eventually(t, "everybody is there", func() bool { return len(witness.call.Members()) == 3*each })
-		for _, p := range lost {
-			p.talkEvery(5 * frameLength)
-		}
-		for len(witness.Events()) > 0 {
-			<-witness.Events()
-		}
-		killed := time.Now()
-		require.NoError(t, nodes[0].signal(syscall.SIGKILL))
-		for _, p := range lost {
-			told(p, "in the channel again", func(*client.Rejoined) bool { return true })
-			require.NoError(t, p.call.WaitConnected(soon(t)))
-			gaps = append(gaps, time.Since(killed))
-		}
-		for len(witness.Events()) > 0 {
-			if left, ok := (<-witness.Events()).Payload.(*protocol.ChannelEvent); ok {
-				require.NotEqual(t, protocol.ChannelEventLeave, left.Event, "%+v", left.Member)
-			}
-		}
-		eventually(t, "everybody is there again", func() bool { return len(witness.call.Members()) == 3*each })
-		for _, people := range all {
-			for _, p := range people {
-				p.gone()
-			}
-		}
-		for _, node := range nodes[1:] {
-			require.NoError(t, node.signal(syscall.SIGKILL))
-		}
-	}
-	below(t, "in the channel again after a kill -9 of one of three nodes", gaps, 1500*time.Millisecond)
-	require.Less(t, gaps[len(gaps)-1], 3*time.Second, "everybody")
-}
-
 func startNode(t *testing.T, port string, others ...string) *child {
 	t.Helper()
 	return startChild(t, "TestRoleNode", nodeRole+"="+strings.Join(append([]string{port}, others...), " "))
