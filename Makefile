@@ -1,7 +1,7 @@
 # `make test` is all that CI runs; `make help` lists the rest.
 
 # What fails in a pipe is not to be hidden by what comes after it.
-SHELL       := /bin/bash
+SHELL       := bash
 .SHELLFLAGS := -o pipefail -c
 
 GO       ?= go
