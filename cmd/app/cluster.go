@@ -22,7 +22,7 @@ import (
 
 // Cluster is how several servers are one. The zero value is one that is alone.
 type Cluster struct {
-	// Peers are all nodes, this one too, as cluster.ParsePeers reads them. Empty, and NATS too: this one is alone.
+	// Peers are all nodes, this one too, as cluster.ParsePeers reads them. Empty: this one is alone.
 	Peers []string `name:"cluster-peers" group:"cluster" placeholder:"NODE" help:"All nodes that are one server, this one too, each as HOST, HOST:PORT or NAME=HOST:PORT; the same list on each node. Without a name it is the host, and without a port 6222."`
 	// SecretFile holds what all nodes have.
 	SecretFile string `name:"cluster-secret-file" group:"cluster" placeholder:"FILE" help:"The secret by which nodes know each other and encrypt what they say: one line of at least 32 bytes in a file that nobody else may read; the same on each node."`
@@ -33,7 +33,7 @@ type Cluster struct {
 	// URL is where people reach this node's page. Empty: as it sees itself.
 	URL string `name:"node-url" group:"cluster" placeholder:"URL" help:"Where people reach this node's own page, when another one dies. Without it: --domain, or the address of --http."`
 	// NATS are the URLs of a NATS that exists. Empty: one runs in each node.
-	NATS []string `name:"nats" group:"cluster" placeholder:"URL" help:"A NATS server, with JetStream, that carries what the nodes say, such as tls://nats.example.org, with USER:PASSWORD@ or TOKEN@ before the host if it wants to know them; --cluster-peers are only names then. Without it, one runs in each node."`
+	NATS []string `name:"nats" group:"cluster" placeholder:"URL" help:"A NATS server, with JetStream, that carries what the nodes say, such as tls://nats.example.org, with USER:PASSWORD@ or TOKEN@ before the host if it wants to know them; --cluster-peers are the names of all nodes then. Without it, one runs in each node."`
 	// NATSCA is a file of who signs the certificate of NATS. Empty: whom the system knows.
 	NATSCA string `name:"nats-ca" group:"cluster" placeholder:"FILE" help:"Who signs the certificate of that NATS (PEM), when that is nobody whom the system knows."`
 	// NATSCredentials is a file by which NATS knows this server. Empty: none.
@@ -70,13 +70,13 @@ func (c Cluster) check(v *mistakes) {
 	if c.SecretFile == "" {
 		v.bad("cluster-secret-file", "", "must be a file with the secret that all nodes have; \"openssl rand -base64 32\" makes one")
 	}
-	if _, err := c.self(); err != nil {
-		key, value := "cluster-peers", strings.Join(c.Peers, ",")
-		if len(c.Peers) == 0 || !errors.Is(err, cluster.ErrPeers) {
-			key, value = "node-name", c.Name
-		}
-		v.bad(key, value, "%s", err)
-	} else if len(c.Peers) == 1 {
+	switch _, err := c.self(); {
+	case len(c.Peers) == 0:
+		v.bad("cluster-peers", "", "must name all nodes beside --nats, such as n1,n2,n3: one that does not know which there are "+
+			"does not know whether it sees most of them")
+	case err != nil:
+		v.bad("cluster-peers", strings.Join(c.Peers, ","), "%s", err)
+	case len(c.Peers) == 1:
 		v.bad("cluster-peers", c.Peers[0], "must name at least two nodes, better three: of two, none has most when the other is gone")
 	}
 	if _, port, err := splitPort(c.Listen); c.Listen != "" && (err != nil || port == 0) {
@@ -118,13 +118,6 @@ func (c Cluster) self() (cluster.Peer, error) {
 	peers, err := cluster.ParsePeers(c.Peers)
 	if err != nil {
 		return cluster.Peer{}, err //nolint:wrapcheck // says it all
-	}
-	if len(peers) == 0 {
-		name := c.Name
-		if name == "" {
-			name = cluster.HostName()
-		}
-		return cluster.Peer{Name: name}, cluster.CheckName(name) //nolint:wrapcheck // says it all
 	}
 	return cluster.Self(peers, c.Name) //nolint:wrapcheck // says it all
 }
@@ -371,9 +364,6 @@ func (a *App) alone() error {
 		case cluster.StateRefused:
 			awaited = append(awaited, r.ID.Name+" (refused: "+r.Why+")")
 		}
-	}
-	if len(awaited) == 0 {
-		return errors.New("this node has no connection to NATS, and sees no other node")
 	}
 	return fmt.Errorf("this node does not see most of the nodes, and waits for %s", strings.Join(awaited, ", "))
 }

@@ -54,6 +54,7 @@ func TestBadClusterExitsWith2(t *testing.T) {
 		"no data":                 {[]string{three, "--node-name=a", "--data="}, []string{"--data="}},
 		"a name and no cluster":   {[]string{"--node-name=a", "--cluster-secret-file="}, []string{"--node-name=a", "needs --cluster-peers"}},
 		"NATS in the clear":       {[]string{"--nats=nats://192.0.2.1:4222"}, []string{"--nats=nats://192.0.2.1:4222", "tls://"}},
+		"NATS and no names":       {[]string{"--nats=tls://192.0.2.1", "--node-name=a"}, []string{"--cluster-peers=", "name all nodes beside --nats"}},
 		"NATS that is no URL":     {[]string{"--nats=n1"}, []string{"--nats=n1", "must be a URL"}},
 		"a password in the clear": {[]string{"--nats=nats://u:hunter2@192.0.2.1"}, []string{"--nats=nats://192.0.2.1", "tls://"}},
 		"missing credentials":     {[]string{"--nats=tls://192.0.2.1", "--node-name=a", "--nats-credentials=nowhere"}, []string{"--nats-credentials=nowhere", "no such file"}},

@@ -105,6 +105,6 @@ type Members interface {
 	Changed(told func(Change)) (cancel func())
 	// Quorum reports whether most of the nodes that there should be are there: 2 of 3, 1 of 1.
 	Quorum() bool
-	// Most reports whether so many nodes are most of those that there should be; where that is not said, any number is.
+	// Most reports whether so many nodes are most of those that there should be.
 	Most(count int) bool
 }

@@ -63,8 +63,6 @@ type Cluster struct {
 	toTell    chan struct{} // of capacity 1: there is something in the queue
 	beats     atomic.Uint64
 	begun     atomic.Bool
-	// apart is whether the connection to a NATS that runs elsewhere is down.
-	apart atomic.Bool
 
 	subscribing sync.Mutex // guards subscribed
 	subscribed  map[string]*subscribed
@@ -106,14 +104,18 @@ func Open(cfg Config) (*Cluster, error) {
 }
 
 // connect reaches NATS, inside or elsewhere.
-func (c *Cluster) connect() (err error) {
+func (c *Cluster) connect() error {
+	self, err := Self(c.cfg.Peers, c.cfg.Name)
+	if err != nil {
+		return err
+	}
 	options := []nats.Option{
 		nats.Name("livechat " + c.cfg.Name), nats.NoEcho(), nats.MaxReconnects(-1), nats.ReconnectWait(BeatEvery),
 		nats.ReconnectBufSize(-1), // what is published while it is down is lost at once, as others will be told
 		nats.DisconnectErrHandler(c.disconnected), nats.ReconnectHandler(c.reconnected), nats.ErrorHandler(c.faulty),
 	}
 	if len(c.cfg.NATS) == 0 {
-		c.conn, err = c.connectInside(options)
+		c.conn, err = c.connectInside(self, options)
 	} else {
 		c.conn, err = c.connectElsewhere(options)
 	}
@@ -150,9 +152,6 @@ func (c *Cluster) Begin() {
 func (c *Cluster) Nodes() []Node {
 	return append([]Node{{ID: c.Self(), Status: c.cfg.Status()}}, c.others()...)
 }
-
-// Quorum is part of Members. Where NATS runs elsewhere and it is not said which nodes there are, who reaches NATS has it.
-func (c *Cluster) Quorum() bool { return !c.apart.Load() && c.station.Quorum() }
 
 // Publish is part of Bus.
 func (c *Cluster) Publish(subject string, data []byte) error {
@@ -378,13 +377,11 @@ func (c *Cluster) disconnected(*nats.Conn, error) {
 	if c.left() {
 		return
 	}
-	c.apart.Store(true)
 	c.log.Error("the connection to NATS is down, so this node is alone; it is tried again")
 	c.cut("", "this node has no connection to NATS")
 }
 
 func (c *Cluster) reconnected(*nats.Conn) {
-	c.apart.Store(false)
 	c.log.Info("there is a connection to NATS again")
 }
 

@@ -293,7 +293,7 @@ func TestPortThatIsTaken(t *testing.T) {
 
 // A NATS that exists carries what nodes say as the ones inside do.
 func TestNATSElsewhere(t *testing.T) {
-	tw := found(t)
+	tw := found(t, "a", "b", "c")
 	elsewhere, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true})
 	require.NoError(t, err)
 	elsewhere.Start()

@@ -29,7 +29,7 @@ type Config struct {
 	Secret []byte
 	// Keys shows which secrets sign the server's tokens, those it makes first: see Identity.
 	Keys func(proofOf []byte) []string
-	// Peers are all nodes, this one too, where they run NATS inside; otherwise they may be left out, or have no addresses.
+	// Peers are all nodes, this one too. Their addresses are looked at where they run NATS inside.
 	Peers []Peer
 	// Listen is where the others reach this node. Empty: where Peers say it is, on all interfaces unless that is on loopback.
 	Listen string
@@ -52,7 +52,7 @@ type Config struct {
 // Peer is a node as the configuration names it.
 type Peer struct {
 	Name string
-	// Address is where it listens for the others; "" when a NATS of its own carries what nodes say.
+	// Address is where it listens for the others.
 	Address string
 }
 
@@ -135,9 +135,6 @@ func onThisMachine(p Peer, here []net.Addr) bool {
 
 // nameRule is what hosts may be called, and a little more.
 var nameRule = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.:-]*[A-Za-z0-9_])?$`)
-
-// CheckName says what is wrong with the name of a node.
-func CheckName(name string) error { return checkName(name) }
 
 func checkName(name string) error {
 	if len(name) > maxNameBytes || !nameRule.MatchString(name) {

@@ -31,11 +31,7 @@ const (
 )
 
 // connectInside runs NATS in this process, with routes to the other nodes.
-func (c *Cluster) connectInside(options []nats.Option) (*nats.Conn, error) {
-	self, err := Self(c.cfg.Peers, c.cfg.Name)
-	if err != nil {
-		return nil, err
-	}
+func (c *Cluster) connectInside(self Peer, options []nats.Option) (*nats.Conn, error) {
 	host, port, err := listenOn(self, c.cfg.Listen)
 	if err != nil {
 		return nil, err

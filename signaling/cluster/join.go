@@ -117,7 +117,7 @@ func (l *Log) standings(ctx context.Context) []standing {
 		return nil
 	}
 	var all []standing
-	for len(l.c.cfg.Peers) == 0 || len(all) < len(l.c.cfg.Peers)-1 {
+	for len(all) < len(l.c.cfg.Peers)-1 {
 		m, err := answers.NextMsgWithContext(ctx)
 		if err != nil {
 			return all

@@ -148,8 +148,8 @@ func (l *Log) create(ctx context.Context, cluster string, seq uint64) error {
 
 // replicas is on how many nodes the log is, or on how many servers of a NATS that runs elsewhere, if that has so many.
 func (l *Log) replicas() int {
-	if n := len(l.c.cfg.Peers); n > 0 && len(l.c.cfg.NATS) == 0 {
-		return min(maxReplicas, n)
+	if len(l.c.cfg.NATS) == 0 {
+		return min(maxReplicas, len(l.c.cfg.Peers))
 	}
 	return maxReplicas
 }

@@ -20,7 +20,7 @@ const (
 type roll struct {
 	self     NodeID
 	identity func() Identity
-	// expected are the names of the nodes that there should be, this one too. None: whoever comes.
+	// expected are the names of the nodes that there should be, this one too.
 	expected []string
 	alive    map[string]*member
 	refused  []Refused
@@ -116,7 +116,7 @@ func (r *roll) stranger(id NodeID) string {
 	case id == r.self: // this node reaches itself by an address of its own
 	case id.Name == r.self.Name:
 		return "it has the name of this node: give each its own --node-name"
-	case len(r.expected) > 0 && !slices.Contains(r.expected, id.Name):
+	case !slices.Contains(r.expected, id.Name):
 		return "it is not in --cluster-peers of this node"
 	}
 	return ""

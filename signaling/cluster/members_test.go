@@ -15,9 +15,9 @@ type clerk struct {
 	n   uint64
 }
 
-func newClerk(expected ...string) *clerk {
+func newClerk() *clerk {
 	return &clerk{now: time.Now(), roll: roll{
-		self: NodeID{"a", "1"}, identity: func() Identity { return Identity{Protocol: Protocol} }, expected: expected,
+		self: NodeID{"a", "1"}, identity: func() Identity { return Identity{Protocol: Protocol} }, expected: []string{"a", "b", "c"},
 		alive: make(map[string]*member),
 	}}
 }
@@ -61,7 +61,7 @@ func written(f finding) string {
 
 func TestRollBeatsAndSilence(t *testing.T) {
 	t.Parallel()
-	c := newClerk("a", "b", "c")
+	c := newClerk()
 	require.Empty(t, c.beat("a", "1"), "itself")
 	require.False(t, c.quorum())
 	require.Equal(t, "+b1", c.beat("b", "1"))

@@ -211,7 +211,7 @@ func TestLogShortenedUnderAReader(t *testing.T) {
 
 // What is wrong with a NATS, or with what it is told, is said in words that have no password in them.
 func TestForeignNATSRefuses(t *testing.T) {
-	tw := found(t) // before the servers, which end before it looks for what is left
+	tw := found(t, "a") // before the servers, which end before it looks for what is left
 	passwords := startForeign(t, byPassword)
 	signed, credentials := withOperator(t)
 	operated := startForeign(t, signed)
