@@ -80,6 +80,7 @@ func (c *Channel) followModeLocked(now time.Time) {
 	case turns:
 		c.board.takeTurns(true)
 		c.air = newAir(config, over)
+		c.attended = false // to hear from those too who are muted
 		if c.hub.floors != nil {
 			c.followArbiterLocked(now)
 		}

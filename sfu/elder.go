@@ -11,8 +11,8 @@ import (
 // inherit makes one leg the heir of another of the same user, who may be heard as the heir may.
 func (s *switchboard) inherit(heir, elder *leg) {
 	s.disinherit(elder)
-	heir.elder, elder.heir = elder, heir
-	elder.talker.PassTo(heir.talker)
+	heir.elder, elder.heir, s.unsettled = elder, heir, true
+	s.room.Pass(elder.talker, heir.talker)
 	s.permit(elder, heir.talks, false)
 	s.turn(heir)
 }

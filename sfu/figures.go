@@ -40,10 +40,7 @@ func (c *Channel) count(f *Figures) {
 	if !c.roster.empty() {
 		f.Occupied++
 	}
-	for _, p := range c.roster.order {
-		if !p.here() {
-			continue
-		}
+	for _, p := range c.roster.own {
 		f.Members++
 		if p.talker {
 			f.Talkers++

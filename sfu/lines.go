@@ -122,6 +122,7 @@ func (s *switchboard) shut(on line) {
 
 // retell notes that everybody's slots are other than was told.
 func (s *switchboard) retell() {
+	s.unsettled = true
 	for _, l := range s.legs {
 		l.untold = l.untold || len(l.slots) > 0
 	}

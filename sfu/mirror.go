@@ -109,10 +109,8 @@ func (c *Channel) spreadAllLocked() {
 	if !c.hub.spreads {
 		return
 	}
-	for _, p := range c.roster.order {
-		if p.here() {
-			c.hub.spread.MemberChanged(c.id, p.info(), "")
-		}
+	for _, p := range c.roster.own {
+		c.hub.spread.MemberChanged(c.id, p.info(), "")
 	}
 }
 
@@ -130,9 +128,13 @@ func (c *Channel) followVoiceLocked(was, is *occupant) {
 		}
 	} else if is != nil && is.leg != nil {
 		c.board.permit(is.leg, is.talks(), false)
+	} else if is != nil && is.talks() {
+		c.goOnLocked(is.userID)
 	}
-	defer contain(c.hub.journal, "assigning slots")
-	c.tellSlotsLocked(c.board.settle(time.Now()), nil)
+	if c.board.unsettled { // most of a crowd are muted, and nobody hears otherwise for what they do
+		defer contain(c.hub.journal, "assigning slots")
+		c.tellSlotsLocked(c.board.settle(time.Now()), nil)
+	}
 	if c.board.elsewhere.any() {
 		c.rouse() // who speaks may not be there any more
 	}
@@ -172,7 +174,7 @@ func (c *Channel) voiceLocked(p *occupant) {
 		c.board.permit(p.leg, p.talks(), false)
 		return
 	}
-	if p.here() || !p.talker || !c.attended || c.hub.voices == nil {
+	if p.here() || !p.talker || !c.attended || c.hub.voices == nil || c.silentLocked(p) {
 		return
 	}
 	if voice := c.hub.voices(p.node, c.id, p.userID); voice != nil {
@@ -180,6 +182,12 @@ func (c *Channel) voiceLocked(p *occupant) {
 		p.leg.name = p.name
 		voice.OnSpeech(c.rouse)
 	}
+}
+
+// silentLocked reports whether nothing can be heard of somebody until they are let talk, as they never were: so it is of nearly all of a crowd. Who is on two
+// nodes is heard from all the same, and where one talks at a time everybody is, since the floor may be given to any of them.
+func (c *Channel) silentLocked(p *occupant) bool {
+	return !p.talks() && c.air == nil && len(c.roster.hidden[p.userID]) == 0
 }
 
 // hushLocked is the other way round.

@@ -422,7 +422,8 @@ func TestMutedAtBoth(t *testing.T) {
 	require.Empty(t, ear.hears()[0])
 }
 
-// Those of other nodes have a voice here while somebody is here who can hear them: as a member, or listening in. Where one talks at a time they always have.
+// Those of other nodes have a voice here while somebody is here who can hear them: as a member, or listening in; who is muted has none before they are let
+// talk. Where one talks at a time all always have.
 func TestVoicesOnlyForListeners(t *testing.T) {
 	c, spread, _ := newSpreadChannel(t, 10)
 	there := make(map[string]bool)
@@ -434,11 +435,22 @@ func TestVoicesOnlyForListeners(t *testing.T) {
 	for _, id := range []string{"bob", "cid"} {
 		c.PutMirror(Mirror{Node: "n1", Rank: 1, MemberInfo: MemberInfo{UserID: id, Name: id, Talker: true}})
 	}
+	eve := Mirror{Node: "n1", Rank: 1, MemberInfo: MemberInfo{UserID: "eve", Name: "Eve", Talker: true, SelfMute: true}}
+	c.PutMirror(eve)
 	require.Empty(t, there, "nobody is here")
 	ada := join(t, c, "ada", newConn(t, 1, 2))
 	require.Len(t, there, 2)
 	c.PutMirror(Mirror{Node: "n1", Rank: 1, MemberInfo: MemberInfo{UserID: "dan", Name: "Dan", Talker: true}})
 	require.Len(t, there, 3)
+	require.NotContains(t, there, "eve", "she is muted")
+	mute := func(is bool) {
+		eve.SelfMute = is
+		c.PutMirror(eve)
+	}
+	mute(false)
+	require.Contains(t, there, "eve")
+	mute(true)
+	require.Contains(t, there, "eve", "it is ready for the next time")
 	ada.Leave(LeaveLeft)
 	require.Empty(t, there)
 
@@ -454,10 +466,17 @@ func TestVoicesOnlyForListeners(t *testing.T) {
 	require.Empty(t, there)
 	require.Contains(t, spread.take(), "ada listens to lobby false")
 
-	_, err = c.hub.Update(c, func(s *Settings) { s.Mode = ModePTT }, "", func() error { return nil })
-	require.NoError(t, err)
-	require.Len(t, there, 3)
-	_, err = c.hub.Update(c, func(s *Settings) { s.Mode = ModeConference }, "", func() error { return nil })
-	require.NoError(t, err)
+	be := func(m Mode) {
+		_, err = c.hub.Update(c, func(s *Settings) { s.Mode = m }, "", func() error { return nil })
+		require.NoError(t, err)
+	}
+	be(ModePTT)
+	require.Len(t, there, 4)
+	be(ModeConference)
 	require.Empty(t, there)
+
+	join(t, c, "ada", newConn(t, 3, 2))
+	require.Len(t, there, 3)
+	be(ModePTT)
+	require.Len(t, there, 4, "also with somebody here before")
 }

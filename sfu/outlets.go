@@ -93,7 +93,7 @@ func (s *switchboard) feed(channelID string, to Outlet, slots int, pins []string
 	if at < 0 {
 		at = len(s.list)
 		o := &outlet{to: to, channelID: channelID, listener: s.room.NewNear(0), lines: make(map[*leg]*forward.Slot)}
-		s.list = append(s.list, o)
+		s.list, s.unsettled = append(s.list, o), true
 		for _, l := range s.near {
 			o.carry(l)
 		}
@@ -161,13 +161,13 @@ func (s *switchboard) closeOutlets() {
 	s.want()
 }
 
-// settleOutlets chooses who is to be carried, and reports whether somebody else is.
-func (s *switchboard) settleOutlets(now time.Time) (misconnected bool) {
+// settleOutlets chooses who is to be carried, and reports whether somebody else is. turned: where one talks at a time it may be another one's turn.
+func (s *switchboard) settleOutlets(now time.Time, turned bool) (misconnected bool) {
 	for _, o := range s.list {
 		if s.lines == nil {
 			misconnected = o.listener.Select(now) || misconnected
 		} else {
-			misconnected = true // a change of turns is seldom
+			misconnected = misconnected || turned
 		}
 	}
 	return misconnected

@@ -37,10 +37,12 @@ type switchboard struct {
 	elsewhere speakersElsewhere
 	speaking  []SpeakerInfo
 	// lines are not nil where one talks at a time.
-	lines  *lines
-	moved  map[*forward.Source]struct{} // sources whose fan-out may have changed since connect
-	heirs  []*leg                       // who spoke at the last measure and has an elder
-	voices []voice                      // where inform collects them
+	lines *lines
+	moved map[*forward.Source]struct{} // sources whose fan-out may have changed since connect
+	// unsettled: since the last settle others may be heard, or somebody is to be told of their slots.
+	unsettled bool
+	heirs     []*leg  // who spoke at the last measure and has an elder
+	voices    []voice // where inform collects them
 	// unsaid: something of a member's scanner is untold. Set from any goroutine.
 	unsaid atomic.Bool
 }
@@ -56,7 +58,7 @@ type leg struct {
 	slots  []peer.Slot
 
 	talker    *speaker.Talker   // nil without a microphone
-	listener  *speaker.Listener // who is on which slot
+	listener  *speaker.Listener // who is on which slot; nil where the member is on another node
 	talks     bool              // is let talk
 	hears     bool
 	ssrc      uint32            // the microphone's, as the others were told
@@ -87,7 +89,6 @@ func (s *switchboard) plug(userID string, conn Conn, slots []peer.Slot, talks, h
 func (s *switchboard) mirror(userID string, voice Voice, talks bool) *leg {
 	l := &leg{userID: userID, voice: voice, elsewhere: true, source: voice.Source()}
 	s.enroll(l, s.room.AddAway(userID, voice.Meter()))
-	l.listener = s.room.NewListener(0, l.talker)
 	s.legs = append(s.legs, l)
 	s.permit(l, talks, false)
 	return l
@@ -95,7 +96,7 @@ func (s *switchboard) mirror(userID string, voice Voice, talks bool) *leg {
 
 // enroll makes a leg's voice one of those that may be heard.
 func (s *switchboard) enroll(l *leg, talker *speaker.Talker) {
-	l.talker = talker
+	l.talker, s.unsettled = talker, true
 	if s.heard == nil {
 		s.heard = make(map[*speaker.Talker]*leg)
 	}
@@ -113,7 +114,7 @@ func (l *leg) wire(slots int) {
 // already it leaves alone.
 func (s *switchboard) unplug(l *leg) {
 	is := func(o *leg) bool { return o == l }
-	s.legs, s.near = slices.DeleteFunc(s.legs, is), slices.DeleteFunc(s.near, is)
+	s.legs, s.near, s.unsettled = slices.DeleteFunc(s.legs, is), slices.DeleteFunc(s.near, is), true
 	if l.talker != nil {
 		s.room.Remove(l.talker)
 		delete(s.heard, l.talker)
@@ -138,6 +139,7 @@ func (s *switchboard) unplug(l *leg) {
 // so at once, the second with the next connect or settle.
 func (s *switchboard) permit(l *leg, talks, hears bool) {
 	s.stale = s.stale || l.hears != hears
+	s.unsettled = s.unsettled || l.talks != talks || l.hears != hears
 	l.talks, l.hears = talks, hears
 	l.source.SetMuted(!talks)
 	s.turn(l)
@@ -187,6 +189,8 @@ func (s *switchboard) heardOn(l *leg) []*leg {
 // settle gives the slots to whom they belong and connects the result. It returns the legs
 // whose slots are other than was told.
 func (s *switchboard) settle(now time.Time) []*leg {
+	turned := s.unsettled
+	s.unsettled = false
 	var outdated []*leg
 	if s.unsaid.Load() {
 		s.followScanners()
@@ -197,7 +201,7 @@ func (s *switchboard) settle(now time.Time) []*leg {
 			outdated = append(outdated, l)
 		}
 	}
-	ears, outlets := s.settleEars(now), s.settleOutlets(now)
+	ears, outlets := s.settleEars(now), s.settleOutlets(now, turned)
 	if ears || outlets || len(outdated) > 0 || len(s.moved) > 0 {
 		s.connect(now)
 	}

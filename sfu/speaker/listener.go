@@ -37,7 +37,7 @@ type Listener struct {
 	// pinned is where Select collects the pinned talkers.
 	pinned []*Talker
 
-	// complete is the version of the room of which all who may be heard have a slot.
+	// complete is the version of the room of which all who may be heard, or all of them who speak, have a slot: while it is the room's nothing changes.
 	complete uint64
 	// taken is how often the room had lost a talker, and one, as of when all slots were taken with nobody pinned or excluded: while nobody speaks
 	// who comes since changes nothing. 0: that is not so.
@@ -125,7 +125,11 @@ func (l *Listener) Select(now time.Time) (changed bool) {
 	if len(l.pins) == 0 && len(l.exclude) == 0 && l.free() < 0 {
 		l.taken = l.room.lost + 1
 	}
-	return l.challenge(now) || changed
+	changed = l.challenge(now) || changed
+	if !slices.ContainsFunc(l.room.ranked, l.waits) {
+		l.complete = l.room.version
+	}
+	return changed
 }
 
 // audible is how many talkers may be heard.

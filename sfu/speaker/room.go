@@ -14,7 +14,7 @@ type Talker struct {
 	muted  bool
 	gone   bool
 	away   bool    // see AddAway
-	heir   *Talker // see PassTo
+	heir   *Talker // see Pass
 	number uint64  // in the order of Add
 
 	// As of the last Measure.
@@ -40,8 +40,11 @@ func (t *Talker) Onset() time.Time { return t.onset }
 // keeps its slots as a silent one does.
 func (t *Talker) SetMuted(muted bool) { t.muted = muted }
 
-// PassTo says that heir is the same person, at the place to which they go. Who is heard is either of them, but to themselves neither.
-func (t *Talker) PassTo(heir *Talker) { t.heir = heir }
+// Pass says that heir is the same person as t, at the place to which they go. Who is heard is either of them, but to themselves neither.
+func (r *Room) Pass(t, heir *Talker) {
+	t.heir = heir
+	r.version++
+}
 
 // measure reads the meter. That of one who is muted, as most are where there are many, is not looked at.
 func (t *Talker) measure(now time.Time) {
@@ -74,7 +77,7 @@ type Room struct {
 	away    int // how many of them are so
 	// ranked has the talkers who speak, the loudest first, as of the last Measure.
 	ranked []*Talker
-	// version changes with talkers, and lost is how many were removed.
+	// version changes with talkers and with who of them speaks, and lost is how many were removed.
 	version uint64
 	lost    uint64
 	stamp   uint64
@@ -132,8 +135,12 @@ func (r *Room) Measure(now time.Time) []*Talker {
 	clear(r.ranked) // who has gone must not stay behind the end
 	r.ranked = r.ranked[:0]
 	for _, t := range r.talkers {
+		was := t.speaking
 		if t.measure(now); t.speaking {
 			r.ranked = append(r.ranked, t)
+		}
+		if t.speaking != was {
+			r.version++
 		}
 	}
 	slices.SortFunc(r.ranked, (*Talker).compare)

@@ -202,8 +202,8 @@ func (x *Exchange) Where(userID string) (at Place, ok bool) {
 			continue
 		}
 		at, best, ok = Place{Node: id, Name: s.name, Gone: gone}, s.rank, true
-		for channelID, c := range p.channels {
-			if _, in := c.members[userID]; in {
+		for channelID := range p.channels {
+			if p.in(channelID, userID) {
 				at.Channel = channelID
 			}
 		}

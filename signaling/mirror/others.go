@@ -3,6 +3,7 @@ package mirror
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
@@ -42,10 +43,23 @@ type session struct {
 	rank uint64
 }
 
-// crowd is who is in a channel on a node, and who speaks there.
+// crowd is who is in a channel on a node, and who speaks there. Of most channels that is one or two on each of many nodes, for whom a map would weigh
+// as much as they do.
 type crowd struct {
-	members  map[string]*sfu.Mirror
+	members  []*sfu.Mirror // by user id
 	speakers []sfu.SpeakerInfo
+}
+
+// find returns where in members somebody is, or would be.
+func (c *crowd) find(userID string) (at int, in bool) {
+	return slices.BinarySearchFunc(c.members, userID, func(m *sfu.Mirror, id string) int { return strings.Compare(m.UserID, id) })
+}
+
+// in reports whether somebody is in a channel on the node.
+func (p *other) in(channelID, userID string) bool {
+	c := p.channels[channelID]
+	_, in := c.find(userID)
+	return in
 }
 
 // changed is told which nodes come and go.
@@ -155,14 +169,16 @@ func (x *Exchange) putLocked(p *other, i *item) {
 	m := sfu.Mirror{Node: p.key, Rank: i.Rank, MemberInfo: i.Member.info(i.User)}
 	p.parting = slices.DeleteFunc(p.parting, func(one parting) bool { return one.channel == i.Channel && one.user == i.User })
 	c := p.channels[i.Channel]
-	if was := c.members[i.User]; was != nil && *was == m {
+	at, in := c.find(i.User)
+	switch {
+	case !in:
+		c.members = slices.Insert(c.members, at, &m)
+		p.channels[i.Channel] = c
+	case *c.members[at] == m:
 		return
+	default:
+		c.members[at] = &m
 	}
-	if c.members == nil {
-		c.members = make(map[string]*sfu.Mirror)
-	}
-	c.members[i.User] = &m
-	p.channels[i.Channel] = c
 	if channel := x.node.Channel(i.Channel); channel != nil {
 		told := m
 		told.By = i.By
@@ -173,7 +189,7 @@ func (x *Exchange) putLocked(p *other, i *item) {
 // elsewhereLocked reports whether somebody who leaves a node is in the channel at another one, as far as is known.
 func (x *Exchange) elsewhereLocked(p *other, leaves *parting) bool {
 	for _, o := range x.others {
-		if o != p && o.channels[leaves.channel].members[leaves.user] != nil {
+		if o != p && o.in(leaves.channel, leaves.user) {
 			return true
 		}
 	}
@@ -198,7 +214,10 @@ func (x *Exchange) dropLocked(p *other, channelID, userID string, cause sfu.Leav
 	if !ok {
 		return
 	}
-	delete(c.members, userID)
+	if at, in := c.find(userID); in {
+		c.members = slices.Delete(c.members, at, at+1)
+		p.channels[channelID] = c
+	}
 	if len(c.members) == 0 {
 		if len(c.speakers) > 0 {
 			x.speakLocked(p, channelID, nil)
@@ -274,9 +293,9 @@ func (x *Exchange) replaceLocked(p *other, items []item) {
 		there[place{one.channel, one.user}] = struct{}{}
 	}
 	for id, c := range p.channels {
-		for userID := range c.members {
-			if _, still := there[place{id, userID}]; !still {
-				x.dropLocked(p, id, userID, sfu.LeaveGone)
+		for _, m := range slices.Clone(c.members) {
+			if _, still := there[place{id, m.UserID}]; !still {
+				x.dropLocked(p, id, m.UserID, sfu.LeaveGone)
 			}
 		}
 		if _, still := speak[id]; !still && len(c.speakers) > 0 {
@@ -289,8 +308,8 @@ func (x *Exchange) replaceLocked(p *other, items []item) {
 func (x *Exchange) forgetLocked(p *other) {
 	clear(p.sessions)
 	for id, c := range p.channels {
-		for userID := range c.members {
-			x.dropLocked(p, id, userID, sfu.LeaveGone)
+		for _, m := range slices.Backward(slices.Clone(c.members)) {
+			x.dropLocked(p, id, m.UserID, sfu.LeaveGone)
 		}
 	}
 }
