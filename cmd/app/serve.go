@@ -27,7 +27,9 @@ func Serve(ctx context.Context, cfg Config, log *zap.Logger, begun func(life con
 			if !errors.Is(err, store.ErrTrimmed) {
 				return err
 			}
-		case !tooOld || ctx.Err() != nil || errors.Is(err, store.ErrAstray) || errors.Is(err, store.ErrOtherCluster):
+		case tooOld && ctx.Err() != nil:
+			return nil
+		case !tooOld || errors.Is(err, store.ErrAstray) || errors.Is(err, store.ErrOtherCluster):
 			return fmt.Errorf("start: %w", err)
 		default:
 			log.Error("the server cannot begin anew; it is tried again", zap.Error(err), zap.Duration("in", anewPause))
