@@ -119,7 +119,7 @@ func (s *Session) renew(nodes *[]string, rejoin **protocol.Rejoin, now time.Time
 		*nodes = next.nodes
 	}
 	if at := s.whereabouts(); s.life.issued.IsZero() || at != s.life.at || now.Sub(s.life.issued) > ticketTTL/2 {
-		ticket, err := s.rejoin(at, now)
+		ticket, err := s.rejoin(at, s.gw.now())
 		if err != nil {
 			s.log.Error("no rejoin ticket", zap.Error(err))
 			return next

@@ -37,7 +37,7 @@ func (g *Gateway) restoreChannels(ctx context.Context, now time.Time) error {
 		g.log.Error("what channels there were cannot be read", zap.Error(err))
 		g.amnesia.Store(true)
 	}
-	for _, spec := range g.specs(ctx, remembered, now) {
+	for _, spec := range g.specs(ctx, remembered) {
 		if err := g.channels.Restore(spec, now, false); err != nil {
 			return fmt.Errorf("channel %s: %w", spec.ID, err)
 		}
@@ -58,7 +58,7 @@ func (g *Gateway) Recall(ctx context.Context, now time.Time) {
 		return
 	}
 	g.amnesia.Store(false)
-	for _, spec := range g.specs(ctx, remembered, now) {
+	for _, spec := range g.specs(ctx, remembered) {
 		err := g.channels.Restore(spec, now, true)
 		g.others.channelMade(spec.ID)
 		if c, missing := g.channels.Get(spec.ID); err != nil && missing == nil { // a preset
@@ -74,7 +74,7 @@ func (g *Gateway) Recall(ctx context.Context, now time.Time) {
 }
 
 // specs are the channels that are remembered, and the presets, which it has remembered.
-func (g *Gateway) specs(ctx context.Context, remembered []store.Channel, now time.Time) map[string]sfu.ChannelSpec {
+func (g *Gateway) specs(ctx context.Context, remembered []store.Channel) map[string]sfu.ChannelSpec {
 	known := make(map[string]sfu.ChannelSpec, len(remembered))
 	for _, c := range remembered {
 		known[c.ID] = specOf(c)
@@ -88,7 +88,7 @@ func (g *Gateway) specs(ctx context.Context, remembered []store.Channel, now tim
 			spec.Speaking = sfu.SpeakingAll
 			spec.Mode, spec.Floor = cmp.Or(spec.Mode, sfu.ModeConference), sfu.FloorByDefault()
 			// Channels are listed by age: presets in the order of the configuration.
-			spec.CreatedAt = now.Add(time.Duration(i-len(g.cfg.Presets)) * time.Millisecond)
+			spec.CreatedAt = g.now().Add(time.Duration(i-len(g.cfg.Presets)) * time.Millisecond)
 		case spec.OwnerID == "" && (preset.Name == preset.ID || preset.Name == spec.Name) && // no name is given, or this one
 			(preset.Mode == "" || preset.Mode == spec.Mode): // nor a mode, or this one
 			continue
@@ -103,7 +103,7 @@ func (g *Gateway) specs(ctx context.Context, remembered []store.Channel, now tim
 		if g.amnesia.Load() {
 			continue // it may be remembered otherwise
 		}
-		known[preset.ID] = g.keepPreset(ctx, now, spec, found)
+		known[preset.ID] = g.keepPreset(ctx, spec, found)
 	}
 	for _, spec := range known {
 		if spec.OwnerID == "" && !slices.ContainsFunc(g.cfg.Presets, func(p sfu.ChannelSpec) bool { return p.ID == spec.ID }) {
@@ -114,13 +114,13 @@ func (g *Gateway) specs(ctx context.Context, remembered []store.Channel, now tim
 }
 
 // keepPreset remembers a channel of the configuration, and returns it. One that another node has just made is that node's.
-func (g *Gateway) keepPreset(ctx context.Context, now time.Time, spec sfu.ChannelSpec, found bool) sfu.ChannelSpec {
+func (g *Gateway) keepPreset(ctx context.Context, spec sfu.ChannelSpec, found bool) sfu.ChannelSpec {
 	channel := g.channelOf(sfu.ChannelInfo{ID: spec.ID, OwnerID: spec.OwnerID, CreatedAt: spec.CreatedAt, Settings: spec.Settings})
 	fact := store.Fact(store.ChannelSaved{Channel: channel})
 	if !found {
 		fact = store.ChannelMade{Channel: channel}
 	}
-	_, err := g.cfg.Store.Append(ctx, now, fact)
+	_, err := g.cfg.Store.Append(ctx, g.now(), fact)
 	if errors.Is(err, store.ErrExists) {
 		var made store.Channel
 		if made, err = g.cfg.Store.Channel(ctx, spec.ID); err == nil {
@@ -168,7 +168,7 @@ var (
 
 // createChannel creates a channel for the user of a connection, unless too many were made lately. One that is refused for
 // another reason is not counted.
-func (g *Gateway) createChannel(ctx context.Context, by *Conn, spec sfu.ChannelSpec, now time.Time) (sfu.ChannelInfo, error) {
+func (g *Gateway) createChannel(ctx context.Context, by *Conn, spec sfu.ChannelSpec) (sfu.ChannelInfo, error) {
 	g.administering.Lock()
 	defer g.administering.Unlock()
 	if g.amnesia.Load() {
@@ -176,17 +176,17 @@ func (g *Gateway) createChannel(ctx context.Context, by *Conn, spec sfu.ChannelS
 	}
 	if _, gone := g.channels.Get(spec.ID); gone != nil {
 		// What was said in an earlier channel of this id is none of this one's business.
-		if err := asChannels(g.cfg.Store.ClearChat(context.WithoutCancel(ctx), now, spec.ID)); err != nil {
+		if err := asChannels(g.cfg.Store.ClearChat(context.WithoutCancel(ctx), g.now(), spec.ID)); err != nil {
 			return sfu.ChannelInfo{}, err
 		}
 	}
-	spec.Kept = kept(spec.OwnerID)
-	info, err := g.channels.Create(spec, now, func() error { return by.admit(makeRoom...) })
+	spec.Kept, spec.CreatedAt = kept(spec.OwnerID), g.now()
+	info, err := g.channels.Create(spec, time.Now(), func() error { return by.admit(makeRoom...) })
 	g.others.channelMade(spec.ID)
 	if err != nil || !g.remembers(spec.OwnerID) {
 		return info, err
 	}
-	if err = g.keep(ctx, now, store.ChannelMade{Channel: g.channelOf(info), NameKeys: names.Keys(info.Name)}); err != nil {
+	if err = g.keep(ctx, g.now(), store.ChannelMade{Channel: g.channelOf(info), NameKeys: names.Keys(info.Name)}); err != nil {
 		if c, gone := g.channels.Get(spec.ID); gone == nil {
 			g.channels.Delete(c, spec.OwnerID)
 		}
@@ -195,9 +195,7 @@ func (g *Gateway) createChannel(ctx context.Context, by *Conn, spec sfu.ChannelS
 }
 
 // updateChannel changes what edit does.
-func (g *Gateway) updateChannel(
-	ctx context.Context, by *Conn, c *sfu.Channel, edit func(*sfu.Settings), now time.Time,
-) (sfu.ChannelInfo, error) {
+func (g *Gateway) updateChannel(ctx context.Context, by *Conn, c *sfu.Channel, edit func(*sfu.Settings)) (sfu.ChannelInfo, error) {
 	g.administering.Lock()
 	defer g.administering.Unlock()
 	if g.amnesia.Load() {
@@ -210,7 +208,7 @@ func (g *Gateway) updateChannel(
 		return info, err
 	}
 	if g.remembers(c.OwnerID()) {
-		if err = g.keep(ctx, now, store.ChannelChanged{Channel: g.channelOf(info), NameKeys: names.Keys(info.Name)}); err != nil {
+		if err = g.keep(ctx, g.now(), store.ChannelChanged{Channel: g.channelOf(info), NameKeys: names.Keys(info.Name)}); err != nil {
 			_, _ = g.channels.Revert(c, before) // it may have been deleted meanwhile
 			return info, err
 		}
@@ -223,14 +221,14 @@ func (g *Gateway) updateChannel(
 }
 
 // deleteChannel deletes a channel with all that is remembered of it.
-func (g *Gateway) deleteChannel(ctx context.Context, by *Conn, c *sfu.Channel, now time.Time) error {
+func (g *Gateway) deleteChannel(ctx context.Context, by *Conn, c *sfu.Channel) error {
 	g.administering.Lock()
 	defer g.administering.Unlock()
 	if err := by.admit(tellAll...); err != nil {
 		return err
 	}
 	if g.remembers(c.OwnerID()) {
-		_, err := g.cfg.Store.Append(context.WithoutCancel(ctx), now, store.ChannelDeleted{ChannelID: c.ID()})
+		_, err := g.cfg.Store.Append(context.WithoutCancel(ctx), g.now(), store.ChannelDeleted{ChannelID: c.ID()})
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
@@ -248,7 +246,7 @@ func (g *Gateway) disown(userID, alias string) {
 	defer g.administering.Unlock()
 	for _, info := range g.channels.Reown(userID, alias) {
 		// The memory knows, unless the channel was changed and kept just before this.
-		if err := g.keep(context.Background(), time.Now(), store.ChannelChanged{Channel: g.channelOf(info), NameKeys: names.Keys(info.Name)}); err != nil {
+		if err := g.keep(context.Background(), g.now(), store.ChannelChanged{Channel: g.channelOf(info), NameKeys: names.Keys(info.Name)}); err != nil {
 			g.log.Error("whose a channel is cannot be kept", zap.String("channel", info.ID), zap.Error(err))
 		}
 	}

@@ -109,7 +109,7 @@ func (o *others) close() {
 // begin has a session be the user's one on all nodes; end has it be so no more.
 func (o *others) begin(s *Session) {
 	if o != nil {
-		s.rank = o.mirror.Begin(s.userID, s.name)
+		s.rank = o.mirror.Begin(s.userID, s.name, o.gw.now())
 	}
 }
 

@@ -64,7 +64,7 @@ func remembering(p *people.People) func(userID string) {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), seenTimeout)
 		defer cancel()
-		p.Seen(ctx, userID, time.Now())
+		p.Seen(ctx, userID, p.Now())
 	}
 }
 

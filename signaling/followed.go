@@ -188,7 +188,7 @@ func (g *Gateway) putOutBanned(ctx context.Context, ban store.Ban) {
 			continue
 		}
 		// The address is for those who come.
-		banned, ok := errors.AsType[*people.BannedError](g.cfg.People.Admit(ctx, s.who(), people.Origin{Device: s.device}, time.Now()))
+		banned, ok := errors.AsType[*people.BannedError](g.cfg.People.Admit(ctx, s.who(), people.Origin{Device: s.device}, g.now()))
 		if !ok {
 			continue
 		}

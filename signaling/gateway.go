@@ -155,6 +155,9 @@ type Gateway struct {
 }
 
 // NewGateway returns a Gateway with the preset channels. What answer makes is closed when
+// now returns what time it is, for what is dated and compared with a date. What only lasts goes by the monotonic clock.
+func (g *Gateway) now() time.Time { return g.cfg.Store.Now() }
+
 // Shutdown has returned.
 func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *zap.Logger) (*Gateway, error) {
 	if cfg.Relay == nil {

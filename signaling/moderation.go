@@ -113,8 +113,7 @@ func (g *Gateway) muteHere(ctx context.Context, by auth.Identity, userID string,
 	if _, all := g.cfg.People.MutedIn(ctx, userID, t.session.origin(), channelID); all && !mute && !everywhere {
 		return fmt.Errorf("%w: a moderator of the server muted %s", errAccessDenied, userID)
 	}
-	now := time.Now()
-	err = g.cfg.People.Mute(ctx, by, t.who, t.session.origin(), channelID, everywhere, mute, now)
+	err = g.cfg.People.Mute(ctx, by, t.who, t.session.origin(), channelID, everywhere, mute, g.now())
 	if err != nil && !errors.Is(err, people.ErrUnkept) {
 		return err
 	}
@@ -138,8 +137,7 @@ func (g *Gateway) unmuteAbsent(ctx context.Context, by auth.Identity, userID str
 		err = mayAct(by, who, nil)
 	}
 	if err == nil {
-		now := time.Now()
-		err = g.cfg.People.Mute(ctx, by, who, g.kicked.cameFrom(who.UserID, now), "", true, false, now)
+		err = g.cfg.People.Mute(ctx, by, who, g.kicked.cameFrom(who.UserID, time.Now()), "", true, false, g.now())
 	}
 	if err == nil {
 		done(nil)
@@ -343,7 +341,7 @@ func (g *Gateway) banHere(
 	if err = mayAct(by, t.who, nil); err != nil {
 		return "", err
 	}
-	ban, err := g.cfg.People.Ban(ctx, by, t.who, from, lasts, reason, time.Now())
+	ban, err := g.cfg.People.Ban(ctx, by, t.who, from, lasts, reason, g.now())
 	if err != nil && !errors.Is(err, people.ErrUnkept) {
 		return t.who.UserID, err
 	}
@@ -381,7 +379,7 @@ func (t target) putOut(code protocol.CloseCode, reason string) {
 
 // note remembers what was done. What cannot be remembered has been done all the same, and the log says so.
 func (g *Gateway) note(ctx context.Context, by auth.Identity, t target, deed store.Deed) {
-	if err := g.cfg.People.Note(ctx, by, t.who, deed, time.Now()); err != nil {
+	if err := g.cfg.People.Note(ctx, by, t.who, deed, g.now()); err != nil {
 		g.log.Error("what a moderator did is not in the audit", zap.String("action", deed.Action), zap.String("user", t.who.UserID), zap.Error(err))
 	}
 }

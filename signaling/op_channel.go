@@ -41,7 +41,7 @@ func channelCreate(ctx context.Context, s *Session, r *request) error {
 		Access: string(protocol.AccessOpen), Speaking: sfu.SpeakingAll, Keep: sfu.Keep{Count: -1, For: -1}, Floor: sfu.FloorByDefault(),
 	}
 	edit(&spec.Settings)
-	info, err := s.gw.createChannel(ctx, r.conn, spec, time.Now())
+	info, err := s.gw.createChannel(ctx, r.conn, spec)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func channelUpdate(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	info, err := s.gw.updateChannel(ctx, r.conn, channel, edit, time.Now())
+	info, err := s.gw.updateChannel(ctx, r.conn, channel, edit)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func channelDelete(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	if err = s.gw.deleteChannel(ctx, r.conn, channel, time.Now()); err != nil {
+	if err = s.gw.deleteChannel(ctx, r.conn, channel); err != nil {
 		return err
 	}
 	r.ack(d)

@@ -59,7 +59,8 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	if wait := c.gw.cfg.Admission.FailedWait(now, c.via.Network); wait > 0 {
 		return &rateLimitError{retryAfter: wait}
 	}
-	identity, err := c.gw.auth.Verify(d.Token, now)
+	is := c.gw.now()
+	identity, err := c.gw.auth.Verify(d.Token, is)
 	if err == nil && d.UserID != "" && d.UserID != identity.UserID {
 		err = errUserMismatch
 	}
@@ -80,17 +81,17 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	if len(d.Device) > protocol.MaxDeviceBytes {
 		return payloadError("d.device has %d bytes; at most %d are allowed", len(d.Device), protocol.MaxDeviceBytes)
 	}
-	if err = c.gw.cfg.People.Admit(ctx, identity, originOf(c.via, d.Device), now); err != nil {
+	if err = c.gw.cfg.People.Admit(ctx, identity, originOf(c.via, d.Device), is); err != nil {
 		return &closeError{err, protocol.CloseBanned}
 	}
-	identity, renewed, err := c.gw.cfg.People.Enter(ctx, identity, now)
+	identity, renewed, err := c.gw.cfg.People.Enter(ctx, identity, is)
 	if err != nil {
 		c.gw.cfg.Admission.Failed(now, c.via.Network)
 		return &closeError{err, protocol.CloseAuthFailed}
 	}
 	var came *ticket
 	if d.Rejoin != "" {
-		if came, err = c.gw.redeem(ctx, d.Rejoin, identity.UserID, now); err != nil {
+		if came, err = c.gw.redeem(ctx, d.Rejoin, identity.UserID, is); err != nil {
 			return err
 		}
 	}
@@ -114,9 +115,9 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 	if !c.gw.others.counts(s) {
 		s.end(protocol.CloseReplaced)
 	}
-	if _, _, err = c.gw.cfg.People.Enter(ctx, identity, now); err != nil {
+	if _, _, err = c.gw.cfg.People.Enter(ctx, identity, is); err != nil {
 		s.refuse(err)
-	} else if err = c.gw.cfg.People.Admit(ctx, identity, s.origin(), now); err != nil {
+	} else if err = c.gw.cfg.People.Admit(ctx, identity, s.origin(), is); err != nil {
 		s.endBecause(protocol.CloseBanned, err.Error())
 	}
 	c.gw.seen(s.userID)

@@ -3,7 +3,6 @@ package signaling
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/people"
@@ -26,7 +25,7 @@ func inviteCreate(ctx context.Context, s *Session, r *request) error {
 	if err = s.mayInvite(spec); err != nil {
 		return err
 	}
-	invite, secret, err := s.gw.cfg.People.Invite(ctx, s.who(), spec, time.Now())
+	invite, secret, err := s.gw.cfg.People.Invite(ctx, s.who(), spec, s.gw.now())
 	if err != nil {
 		return err
 	}
@@ -103,12 +102,12 @@ func inviteRevoke(ctx context.Context, s *Session, r *request) error {
 	case (d.InviteID == "") == (d.ChannelID == "" && d.UserID == ""), (d.ChannelID == "") != (d.UserID == ""):
 		return payloadError("name d.invite_id, or d.channel_id and d.user_id")
 	case d.InviteID != "":
-		if err = s.gw.cfg.People.Revoke(ctx, s.who(), d.InviteID, time.Now()); err == nil {
+		if err = s.gw.cfg.People.Revoke(ctx, s.who(), d.InviteID, s.gw.now()); err == nil {
 			r.ack(d)
 		}
 	default:
 		if _, err = s.ownChannel(d.ChannelID); err == nil {
-			err = s.gw.cfg.People.Uninvite(ctx, s.who(), d.ChannelID, d.UserID, time.Now(), func() { r.ack(d) })
+			err = s.gw.cfg.People.Uninvite(ctx, s.who(), d.ChannelID, d.UserID, s.gw.now(), func() { r.ack(d) })
 		}
 	}
 	return err

@@ -26,7 +26,7 @@ func messageCreate(ctx context.Context, s *Session, r *request) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := s.gw.now()
 	message := store.Message{
 		ID: ulid.Make().String(), ChannelID: d.ChannelID, AuthorID: s.userID, AuthorName: s.name,
 		Content: d.Content, At: now, ReplyTo: d.ReplyTo,
@@ -140,7 +140,7 @@ func messageUpdate(ctx context.Context, s *Session, r *request) error {
 		})
 		return nil
 	}
-	now := time.Now()
+	now := s.gw.now()
 	return s.change(ctx, r, channel, now, store.MessageEdited{MessageID: message.ID, ChannelID: message.ChannelID, Content: d.Content, At: now}, protocol.MessageChange{
 		ChannelID: message.ChannelID, MessageID: message.ID, Content: d.Content, EditedAt: now.UnixMilli(),
 	})
@@ -158,7 +158,7 @@ func messageDelete(ctx context.Context, s *Session, r *request) error {
 	if message.AuthorID != s.userID && !s.mayModerate(channel) {
 		return fmt.Errorf("%w: only who wrote it, the owner of %s or an admin may delete it", errNotYourMessage, message.ChannelID)
 	}
-	return s.change(ctx, r, channel, time.Now(), store.MessageDeleted{MessageID: message.ID, ChannelID: message.ChannelID}, protocol.MessageChange{
+	return s.change(ctx, r, channel, s.gw.now(), store.MessageDeleted{MessageID: message.ID, ChannelID: message.ChannelID}, protocol.MessageChange{
 		ChannelID: message.ChannelID, MessageID: message.ID, Deleted: true,
 	})
 }

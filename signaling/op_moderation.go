@@ -96,7 +96,7 @@ func banLift(ctx context.Context, s *Session, r *request) error {
 	case (d.BanID == "") == (d.UserID == ""):
 		return payloadError("name one of d.ban_id and d.user_id")
 	}
-	if err := s.gw.cfg.People.LiftBan(ctx, s.who(), d.BanID+d.UserID, time.Now()); err != nil {
+	if err := s.gw.cfg.People.LiftBan(ctx, s.who(), d.BanID+d.UserID, s.gw.now()); err != nil {
 		return err
 	}
 	r.ack(d)
@@ -120,7 +120,7 @@ func audit(ctx context.Context, s *Session, r *request) error {
 	case d.Before > math.MaxInt64:
 		return payloadError("d.before is %d, which is the seq of no deed", d.Before)
 	}
-	list, err := s.gw.cfg.People.AuditPage(ctx, d, time.Now())
+	list, err := s.gw.cfg.People.AuditPage(ctx, d, s.gw.now())
 	if err != nil {
 		return err
 	}

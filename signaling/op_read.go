@@ -27,7 +27,7 @@ func read(ctx context.Context, s *Session, r *request) error {
 		return err
 	}
 	if d.MessageID != "" {
-		_, err = s.gw.cfg.Store.Append(context.WithoutCancel(ctx), time.Now(),
+		_, err = s.gw.cfg.Store.Append(context.WithoutCancel(ctx), s.gw.now(),
 			store.ReadUpTo{UserID: s.userID, ChannelID: d.ChannelID, MessageID: d.MessageID})
 		if errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("%w: d.message_id %s", errMessageNotFound, d.MessageID)

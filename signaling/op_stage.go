@@ -3,7 +3,6 @@ package signaling
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/mini-livechat/mini-livechat/sfu"
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
@@ -27,7 +26,7 @@ func hand(ctx context.Context, s *Session, r *request) error {
 		return payloadError("d.raised is of your own hand, so name no d.user_id")
 	}
 	m := s.member.Load()
-	if m == nil || !m.SetHand(*d.Raised, time.Now(), func(now sfu.MemberInfo) { r.ack(wireVoiceState(m.Channel().ID(), now)) }) {
+	if m == nil || !m.SetHand(*d.Raised, s.gw.now(), func(now sfu.MemberInfo) { r.ack(wireVoiceState(m.Channel().ID(), now)) }) {
 		return sfu.ErrNotInChannel
 	}
 	return nil

@@ -23,7 +23,7 @@ func (g *Gateway) RunPasses(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			g.guard("passes", func() { g.checkPasses(time.Now()) })
+			g.guard("passes", func() { g.checkPasses(g.now()) })
 		}
 	}
 }

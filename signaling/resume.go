@@ -104,8 +104,7 @@ func (s *Session) resume(c *Conn, r *request, d protocol.Resume) (invalid string
 	if !s.admits(used) {
 		return invalidUnknown
 	}
-	now := time.Now()
-	if err := s.gw.auth.Accepts(&s.identity, now); err != nil {
+	if err := s.gw.auth.Accepts(&s.identity, s.gw.now()); err != nil {
 		s.refuse(err)
 		return invalidUnknown
 	}
@@ -113,7 +112,7 @@ func (s *Session) resume(c *Conn, r *request, d protocol.Resume) (invalid string
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	s.gw.cfg.Relay.Admit(s.id, c.via)
-	servers := s.gw.cfg.Relay.ICEServers(s.id, c.via, now)
+	servers := s.gw.cfg.Relay.ICEServers(s.id, c.via, time.Now())
 	token, hash := newResumeToken()
 	var before *Conn
 	s.withFloor(func(floor *protocol.Floor) {

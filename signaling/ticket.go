@@ -189,7 +189,7 @@ func (u *usedTickets) use(id string, until, now time.Time) bool {
 	if u.used == nil {
 		u.used = make(map[string]time.Time)
 	}
-	if now.Sub(u.swept) > ticketTTL {
+	if now.Sub(u.swept).Abs() > ticketTTL {
 		u.swept = now
 		for id, until := range u.used {
 			if now.After(until) {

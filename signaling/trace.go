@@ -88,15 +88,15 @@ func (g *Gateway) Trace(ctx context.Context, filter TraceFilter, show func(proto
 		select {
 		case <-ctx.Done():
 			return nil
-		case now := <-tick.C:
-			line = protocol.AdminTraceLine{At: now.UTC()}
+		case <-tick.C:
+			line = protocol.AdminTraceLine{At: g.now().UTC()}
 			far.follow(ctx)
 			if before := silent; !slices.Equal(before, far.silent()) {
 				silent = far.silent()
 				line.Missing = silent
 			}
 		case frame := <-t.frames:
-			line = frame.line(g.others.name())
+			line = g.lineOf(&frame)
 		case line = <-far.frames():
 		}
 	}
@@ -185,6 +185,13 @@ func (w *TraceFilter) wants(f *traced) bool {
 // about looks which channel a frame is about.
 func (w *TraceFilter) about(f *traced) bool {
 	return w.ChannelID == "" || w.ChannelID == f.channelID || bytes.Contains(f.frame, []byte(`"channel_id":"`+w.ChannelID+`"`))
+}
+
+// lineOf is a frame as it is shown, at the time that all nodes tell alike.
+func (g *Gateway) lineOf(f *traced) protocol.AdminTraceLine {
+	line := f.line(g.others.name())
+	line.At = g.now().Add(-time.Since(f.at)).UTC()
+	return line
 }
 
 // line is the frame as it is shown, without its secrets, of a node.

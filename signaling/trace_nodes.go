@@ -111,7 +111,7 @@ func (g *Gateway) lookHere(ctx context.Context, q *look) (looked, error) {
 			}
 		}
 		size += len(frame.frame) + traceFrame
-		all.Lines = append(all.Lines, frame.line(g.others.name()))
+		all.Lines = append(all.Lines, g.lineOf(&frame))
 	}
 	return all.with(t), nil
 }

@@ -10,11 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
+	"github.com/mini-livechat/mini-livechat/signaling/store"
 )
 
 // Who looks on and does not read loses frames, is told how many, and holds nobody up.
 func TestTraceThatIsNotRead(t *testing.T) {
-	g := new(Gateway)
+	g := &Gateway{cfg: Config{Store: new(store.Store)}}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	begun, read := make(chan struct{}), make(chan struct{})
@@ -61,7 +62,7 @@ func TestTraceThatIsNotRead(t *testing.T) {
 // Another node is told what came since it asked last, and how much was lost; when it asks no more nothing is kept for it.
 func TestTraceForAnotherNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := new(Gateway)
+		g := &Gateway{cfg: Config{Store: new(store.Store)}}
 		c := &Conn{gw: g}
 		asks := func(wait time.Duration) (seen int, lost uint64, took time.Duration) {
 			began := time.Now()

@@ -79,7 +79,6 @@ type App struct {
 	tooOld      bool             // whether what is held is known to be older than that goes back
 	opened      atomic.Bool      // whether there is anything to say to them
 	load        load
-	authority   *auth.Authority                 // nil: it is alone
 	whereabouts lately[whereabouts]             // of this node
 	level       atomic.Pointer[zap.AtomicLevel] // of the log; nil: it cannot be changed
 }

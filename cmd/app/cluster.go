@@ -178,7 +178,7 @@ func (a *App) openNodes(authority *auth.Authority) error {
 		return err //nolint:wrapcheck // says it all
 	}
 	a.nodes, a.cfg.Nodes = nodes, nodes
-	a.authority = authority
+	authority.Tolerate(nodes.Apart)
 	nodes.Changed(a.sayChange)
 	return nil
 }
@@ -207,6 +207,7 @@ func (a *App) openLog() error {
 	if err != nil {
 		return &MemoryError{err}
 	}
+	share.Now = a.nodes.Now
 	a.cfg.Share = share
 	return nil
 }
@@ -324,9 +325,6 @@ func (a *App) runNodes(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if worst := clocksApart(a.nodes.Reports()); worst > a.authority.Apart() {
-			a.authority.Tolerate(worst) // for good: the people of a node whose clock is off come here when it dies
-		}
 		alone := a.alone()
 		switch {
 		case alone == nil && !said.IsZero():
@@ -337,17 +335,6 @@ func (a *App) runNodes(ctx context.Context) {
 			a.log.Warn(alone.Error())
 		}
 	}
-}
-
-// mostApart bounds what is tolerated of another node's clock.
-const mostApart = 24 * time.Hour
-
-// clocksApart is how far the clock of another node is off, by this one's.
-func clocksApart(all []cluster.Report) (worst time.Duration) {
-	for i := range all {
-		worst = max(worst, all[i].Clock.Abs())
-	}
-	return min(worst, mostApart)
 }
 
 // alone says that too few of the nodes are there, and which are not; nil: most are.
@@ -380,7 +367,11 @@ func (f *figures) aboutNodes() {
 	})
 	f.counter("node_beats_lost_total", "Signs of life of other nodes that did not come.", func(l *look) int64 { return l.app.nodes.BeatsLost() })
 	f.node("node_round_trip_seconds", "How long a message to another node takes, there and back.", func(r *cluster.Report) float64 { return r.RoundTrip.Seconds() })
-	f.node("node_clock_seconds", "How far another node's clock is ahead of this one's.", func(r *cluster.Report) float64 { return r.Clock.Seconds() })
+	const ahead = "How far this node's clock is ahead of that of most nodes, by which it goes."
+	f.add(prometheus.GaugeValue, "clock_ahead_seconds", ahead, "", func(l *look, tell func(float64, ...string)) {
+		tell(l.app.nodes.Reports()[0].Clock.Seconds())
+	})
+	f.node("node_clock_seconds", "How far another node's clock is ahead of that of most nodes.", func(r *cluster.Report) float64 { return r.Clock.Seconds() })
 }
 
 // node adds a figure of each other node that is there.

@@ -147,7 +147,7 @@ func (a *App) FirstInvite(ctx context.Context) (link string, err error) {
 	if first, known := a.cfg.Cluster.first(); known && !first || !known && !a.tends() {
 		return "", nil
 	}
-	secret, err := a.people.FirstInvite(ctx, time.Now())
+	secret, err := a.people.FirstInvite(ctx, a.people.Now())
 	if err != nil || secret == "" {
 		return "", err
 	}

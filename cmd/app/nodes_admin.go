@@ -14,7 +14,7 @@ import (
 // adminNodes are the nodes as an operator sees them; of a server that is alone it is the only one.
 func (a *App) adminNodes(ctx context.Context) protocol.AdminNodes {
 	if a.nodes == nil {
-		return protocol.AdminNodes{Quorum: true, Nodes: []protocol.AdminNode{{
+		return protocol.AdminNodes{Quorum: true, TimeKnown: true, Nodes: []protocol.AdminNode{{
 			Name: cluster.HostName(), Self: true, State: cluster.StateHere, URL: a.URL(), People: a.gateway.People(), Load: a.load.now(),
 			Draining: a.gateway.Draining(), Since: new(a.started.UTC()),
 		}}}
@@ -22,7 +22,7 @@ func (a *App) adminNodes(ctx context.Context) protocol.AdminNodes {
 	linksOf := a.gateway.LinksOf(ctx)
 	reports := a.nodes.Reports()
 	last := a.lastOfLog(ctx, reports)
-	all := protocol.AdminNodes{Quorum: a.nodes.Quorum(), Nodes: make([]protocol.AdminNode, len(reports))}
+	all := protocol.AdminNodes{Quorum: a.nodes.Quorum(), TimeKnown: a.nodes.Agreed(), Nodes: make([]protocol.AdminNode, len(reports))}
 	for i := range reports {
 		r := &reports[i]
 		node := adminNode(r)

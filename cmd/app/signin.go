@@ -137,9 +137,9 @@ func (a *App) openSignIn(authority *auth.Authority) error {
 		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: secret, Scopes: o.Scope,
 		RoleClaim: o.RoleClaim, Roles: roles, RedirectURL: o.RedirectURL,
 		Secure:    func(r *http.Request) bool { return a.cfg.hasTLS() || httpapi.ForwardedSecure(r.Header) },
-		Authority: authority, Tally: &a.tally, Log: a.log,
+		Authority: authority, Now: a.people.Now, Tally: &a.tally, Log: a.log,
 		Admit: func(ctx context.Context, who signin.Person) (string, error) {
-			signing, err := a.people.SignIn(ctx, who.UserID, who.Name, who.Role, o.TTL, time.Now())
+			signing, err := a.people.SignIn(ctx, who.UserID, who.Name, who.Role, o.TTL, a.people.Now())
 			return signing.Token, err //nolint:wrapcheck // says it all
 		},
 	})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
@@ -41,6 +42,9 @@ func (c *adminNodesCommand) Run() error {
 		for i := range all.Nodes {
 			if n := &all.Nodes[i]; n.Why != "" {
 				_, _ = fmt.Fprintf(os.Stdout, "%s was refused: %s\n", n.Name, n.Why)
+			}
+			if words := clockWords(all, &all.Nodes[i]); words != "" {
+				_, _ = fmt.Fprintln(os.Stdout, words)
 			}
 		}
 		if !all.Quorum {
@@ -93,11 +97,38 @@ func nodeState(n *protocol.AdminNode) string {
 	if n.Draining {
 		state += ", drains"
 	}
-	if n.ClockMS > worstClock || n.ClockMS < -worstClock {
-		state += fmt.Sprintf(", clock %+d s", n.ClockMS/1000)
+	if off := clockOff(n); off != "" {
+		state += ", clock " + off
 	}
 	return state
 }
 
-// worstClock is how far a node's clock may differ before it is shown, in milliseconds.
-const worstClock = 2000
+// worstClock is how far a node's clock may differ before it is shown.
+const worstClock = 2 * time.Second
+
+// clockOff is how far a node's clock is off, or "".
+func clockOff(n *protocol.AdminNode) string {
+	by := (time.Duration(n.ClockMS) * time.Millisecond).Round(time.Second)
+	switch {
+	case by > worstClock:
+		return by.String() + " ahead"
+	case by < -worstClock:
+		return (-by).String() + " behind"
+	}
+	return ""
+}
+
+// clockWords are what is to be done about a node whose clock is off, or "".
+func clockWords(all *protocol.AdminNodes, n *protocol.AdminNode) string {
+	off := clockOff(n)
+	switch {
+	case off == "":
+		return ""
+	case all.TimeKnown:
+		return fmt.Sprintf("The clock of %s is %s. It goes by that of most nodes instead, but certificates, and tokens that are made there by hand, do not: "+
+			"set it right, for instance with timedatectl set-ntp true.", n.Name, off)
+	default:
+		return fmt.Sprintf("The clock of %s is %s, if that of %s is right; too few nodes are there to tell. Set both right, for instance with "+
+			"timedatectl set-ntp true.", n.Name, off, all.Nodes[0].Name)
+	}
+}

@@ -143,7 +143,7 @@ func TestMonitoringAsksForWhatThereIs(t *testing.T) {
 
 // ofSeveralNodes are figures that a server has which is not alone; TestThreeNodesAsProcesses sees them.
 func ofSeveralNodes() []string {
-	return []string{"livechat_quorum", "livechat_link_up", "livechat_log_trouble"}
+	return []string{"livechat_quorum", "livechat_link_up", "livechat_log_trouble", "livechat_clock_ahead_seconds"}
 }
 
 // onlyForTheCurious are figures that neither dashboard nor rules need.

@@ -281,7 +281,7 @@ func (w *town) enter(name, userID string, keeps bool) *person {
 		slot.Open()
 		p.slots, p.ears = append(p.slots, peer.Slot{Slot: slot, MID: fmt.Sprint(i)}), append(p.ears, e)
 	}
-	p.rank = h.mirror.Begin(userID, userID)
+	p.rank = h.mirror.Begin(userID, userID, h.town.net.Now())
 	w.who[p.ssrc] = userID
 	m, err := h.radio().Join(context.WithValue(context.Background(), connKey{}, p), sfu.JoinRequest{
 		UserID: userID, Name: userID, KeepsFloor: keeps, OnJoined: func(found sfu.Snapshot) { p.kept = found.Mine },

@@ -54,15 +54,20 @@ const algorithm = "HS256"
 // goroutines.
 type Authority struct {
 	keys  atomic.Pointer[keyring]
-	apart atomic.Int64 // as Tolerate was told, a time.Duration
+	apart func() time.Duration // as Tolerate was told; nil: it was not
 }
 
-// Tolerate says that clocks are apart by so much, of machines that mint tokens for each other: a token is good that says it was made, or begins,
-// that much later than now. It ends when it says all the same.
-func (a *Authority) Tolerate(apart time.Duration) { a.apart.Store(int64(max(apart, 0))) }
+// Tolerate says how far the clocks are apart, now, of machines that mint tokens for each other: a token is good that says it was made, or begins,
+// that much later than now. It ends when it says all the same. It must not be called beside other methods.
+func (a *Authority) Tolerate(apart func() time.Duration) { a.apart = apart }
 
-// Apart is what Tolerate was told.
-func (a *Authority) Apart() time.Duration { return time.Duration(a.apart.Load()) }
+// Apart is what Tolerate was told; 0 if it was not.
+func (a *Authority) Apart() time.Duration {
+	if a == nil || a.apart == nil {
+		return 0
+	}
+	return max(a.apart(), 0)
+}
 
 // New returns the authority with these secrets, of which it keeps a copy: the first signs, all verify. The error wraps
 // ErrSecrets.

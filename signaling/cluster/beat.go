@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 )
 
 // beat is a node's word that it is there. Later versions of the protocol add to it and change no meaning, so that nodes of
@@ -27,9 +26,6 @@ type beat struct {
 }
 
 func (b *beat) id() NodeID { return NodeID{b.Name, b.Boot} }
-
-// clock is how far the node's clock is ahead of this one.
-func (b *beat) clock(now time.Time) time.Duration { return time.UnixMilli(b.At).Sub(now.Round(0)) }
 
 func (b *beat) encode() []byte {
 	data, _ := json.Marshal(b) // of numbers and strings

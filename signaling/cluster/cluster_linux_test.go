@@ -239,6 +239,30 @@ func TestClockThatIsWrong(t *testing.T) {
 	require.Eventually(t, func() bool { return a.Reports()[1].RoundTrip > 0 }, patience, 10*time.Millisecond)
 }
 
+// Of three, the one whose clock is off goes by the others', and keeps to that when they are gone.
+func TestClockThatMostSayIsWrong(t *testing.T) {
+	for _, off := range []time.Duration{time.Hour, -time.Hour} {
+		tw := found(t, "a", "b", "c")
+		a := tw.start("a")
+		b := tw.start("b")
+		c := tw.start("c", func(c *Config) { c.ahead = off })
+		tw.says("c", "c", ownClockOff)
+		tw.says("a", "c", clockOff)
+		for _, n := range []*Cluster{a, b} {
+			require.True(t, n.Agreed())
+			require.WithinDuration(t, time.Now(), n.Now(), clockApart)
+		}
+		require.InDelta(t, off.Seconds(), c.Reports()[0].Clock.Seconds(), clockApart.Seconds())
+		// What is another clock to the others is the right one to this test.
+		require.WithinDuration(t, time.Now().Add(-off), c.Now(), clockApart)
+		require.NoError(t, a.Close())
+		require.NoError(t, b.Close())
+		require.Eventually(t, func() bool { return len(c.Nodes()) == 1 }, patience, 10*time.Millisecond)
+		require.WithinDuration(t, time.Now().Add(-off), c.Now(), clockApart)
+		require.NoError(t, c.Close())
+	}
+}
+
 // A node that is killed says nothing, but its sockets close.
 func TestNodeThatIsKilled(t *testing.T) {
 	tw := found(t, "a", "b", "c")

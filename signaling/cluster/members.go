@@ -10,8 +10,6 @@ import (
 const (
 	// frozen is how late a look at who is silent may come before it is taken for this process that was stopped, and not the others.
 	frozen = DeadAfter / 2
-	// clockApart is how far two clocks may be apart before it is said: far more than NTP leaves.
-	clockApart = 2 * time.Second
 	// maxRefused is how many refused nodes are remembered.
 	maxRefused = 32
 )
@@ -26,6 +24,9 @@ type roll struct {
 	refused  []Refused
 	looked   time.Time // when silence was looked for; zero: never
 	lost     int64     // beats that did not come
+	clocks   clocks
+	// saidOff is what was last said of this node's clock.
+	saidOff time.Duration
 }
 
 // member is another node that is there.
@@ -33,7 +34,9 @@ type member struct {
 	node  Node
 	heard time.Time
 	beats uint64
-	clock time.Duration
+	clock reckoned
+	// said is what was last said of its clock.
+	said word
 	// roundTrip is how long a message takes there and back; 0: not known.
 	roundTrip time.Duration
 	// rival is the boot of another that has its name, "" while there is none.
@@ -142,12 +145,43 @@ func (r *roll) note(f *finding, m *member, b *beat, now time.Time) {
 		r.lost += int64(b.Number - m.beats - 1) //nolint:gosec // a few
 	}
 	m.beats, m.heard, m.node.Status = max(m.beats, b.Number), now, b.Status
-	clock := b.clock(now)
-	if was := m.clock; clock.Abs() > clockApart && (clock-was).Abs() > clockApart {
-		f.words = append(f.words, word{b.Name, "the clock of a node differs from this one's: times that people read will not agree; " +
-			"let NTP set both", clock})
+	m.clock.note(now, r.clocks.then(time.UnixMilli(b.At), now))
+	r.compare(f, m, now)
+}
+
+// What is said of clocks.
+const (
+	clockOff     = "the clock of a node is off, so it goes by that of most nodes; let NTP set it"
+	ownClockOff  = "this node's clock is off, so it goes by that of most nodes; let NTP set it"
+	clocksDiffer = "the clock of a node differs from this one's, and too few are there to tell which is right: times that people read will not agree, " +
+		"nor what ends at a time; let NTP set both"
+)
+
+// compare settles what time it is, of which a member has said something, and has said which clocks are off.
+func (r *roll) compare(f *finding, m *member, now time.Time) {
+	others := make([]time.Time, 0, len(r.alive)+1)
+	for _, one := range r.alive {
+		others = append(others, one.clock.showed())
 	}
-	m.clock = clock
+	r.clocks.settle(now, others, r.most)
+	off := r.clocks.off(now)
+	if off.Abs() > clockApart && (off-r.saidOff).Abs() > clockApart {
+		f.words = append(f.words, word{r.self.Name, ownClockOff, off})
+	}
+	r.saidOff = off
+	is := word{m.node.ID.Name, clockOff, r.ahead(m, now)}
+	if r.clocks.agreed.IsZero() {
+		is.text = clocksDiffer
+	}
+	if is.clock.Abs() > clockApart && (is.text != m.said.text || (is.clock-m.said.clock).Abs() > clockApart) {
+		f.words = append(f.words, is)
+	}
+	m.said = is
+}
+
+// ahead returns how far a member's clock is ahead of the right time.
+func (r *roll) ahead(m *member, now time.Time) time.Duration {
+	return m.clock.showed().Sub(r.clocks.then(r.clocks.time(now), now))
 }
 
 // look finds who has been silent for too long.

@@ -115,18 +115,61 @@ func TestRollLostBeats(t *testing.T) {
 	require.EqualValues(t, 3, c.lost)
 }
 
+// ahead has a beat show a clock that is.
+func ahead(by time.Duration) func(*beat) {
+	return func(b *beat) { b.At += by.Milliseconds() }
+}
+
 func TestRollClocks(t *testing.T) {
 	t.Parallel()
 	c := newClerk()
-	ahead := func(by time.Duration) func(*beat) {
-		return func(b *beat) { b.At += by.Milliseconds() }
+	then := func(by time.Duration) string { // in a while
+		for range 2 * clockWindow / BeatEvery {
+			c.now = c.now.Add(BeatEvery)
+			c.beat("b", "1", ahead(by))
+		}
+		return c.beat("b", "1", ahead(by))
 	}
-	require.NotContains(t, c.beat("b", "1", ahead(time.Second)), "clock", "as the network may delay it")
-	require.Contains(t, c.beat("b", "1", ahead(time.Hour)), "clock")
+	require.NotContains(t, newClerk().beat("b", "1", ahead(time.Second)), "clock", "as the network may delay it")
+	require.Contains(t, c.beat("b", "1", ahead(time.Hour)), clocksDiffer)
 	require.Empty(t, c.beat("b", "1", ahead(time.Hour)), "said once")
-	require.Contains(t, c.beat("b", "1", ahead(-time.Hour)), "clock", "another mistake")
-	require.Empty(t, c.beat("b", "1"), "mended")
-	require.Contains(t, c.beat("b", "1", ahead(time.Hour)), "clock")
+	require.Empty(t, c.beat("b", "1", ahead(-time.Hour)), "it came late")
+	require.Equal(t, c.now, c.clocks.time(c.now), "nobody can tell")
+	require.Equal(t, time.Hour, c.clocks.forgiven(c.now).Round(time.Second))
+	require.Empty(t, then(0), "mended")
+	require.Contains(t, c.beat("b", "1", ahead(time.Hour)), clockOff)
+}
+
+// Most nodes' clocks are right, and the others go by those, also when most are gone again.
+func TestRollGoesByMostClocks(t *testing.T) {
+	t.Parallel()
+	for _, off := range []time.Duration{time.Hour, -time.Hour} {
+		c := newClerk()
+		require.Contains(t, c.beat("b", "1", ahead(-off)), clocksDiffer)
+		require.Equal(t, c.now, c.clocks.time(c.now), "one of two")
+		require.Contains(t, c.beat("c", "1", ahead(-off)), "a: "+ownClockOff)
+		require.WithinDuration(t, c.now.Add(-off), c.clocks.time(c.now), time.Second)
+		require.InDelta(t, off.Seconds(), c.clocks.off(c.now).Seconds(), 1)
+		require.InDelta(t, 0, c.ahead(c.alive["b"], c.now).Seconds(), 1)
+
+		c.wait(2 * DeadAfter)
+		require.Empty(t, c.alive)
+		require.Contains(t, c.beat("c", "2", ahead(off)), clockOff, "one alone does not make it wrong")
+		require.WithinDuration(t, c.now.Add(-off), c.clocks.time(c.now), time.Second)
+		require.GreaterOrEqual(t, c.clocks.forgiven(c.now), time.Hour-clockApart, "what was dated before counts")
+		require.Zero(t, c.clocks.forgiven(c.now.Add(3*time.Hour)))
+	}
+}
+
+// Of this node's clock all is well: one of two others that is off changes nothing here.
+func TestRollClockOfOneIsOff(t *testing.T) {
+	t.Parallel()
+	c := newClerk()
+	c.beat("b", "1")
+	require.Contains(t, c.beat("c", "1", ahead(time.Hour)), "c: "+clockOff)
+	require.Equal(t, c.now, c.clocks.time(c.now))
+	require.Zero(t, c.clocks.off(c.now))
+	require.InDelta(t, time.Hour.Seconds(), c.ahead(c.alive["c"], c.now).Seconds(), 1)
 }
 
 func TestIdentity(t *testing.T) {

@@ -15,7 +15,7 @@ type Report struct {
 	Why string
 	// RoundTrip is how long a message takes there and back; 0: not known.
 	RoundTrip time.Duration
-	// Clock is how far its clock is ahead of this one's.
+	// Clock is how far its clock is ahead of that of most nodes; of this one's while too few are there to tell.
 	Clock time.Duration
 }
 
@@ -31,9 +31,11 @@ func (c *Cluster) Reports() []Report {
 	self := Report{Node: c.Nodes()[0], State: StateHere}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := time.Now()
+	self.Clock = c.roll.clocks.off(now)
 	var all []Report
 	for _, m := range c.roll.sorted() {
-		all = append(all, Report{Node: m.node, State: StateHere, RoundTrip: m.roundTrip, Clock: m.clock})
+		all = append(all, Report{Node: m.node, State: StateHere, RoundTrip: m.roundTrip, Clock: c.roll.ahead(m, now)})
 	}
 	for _, r := range c.roll.refused {
 		all = append(all, Report{Node: Node{ID: NodeID{Name: r.Name}, Since: r.At}, State: StateRefused, Why: r.Why})

@@ -171,6 +171,27 @@ func (s *station) Quorum() bool {
 // Most is part of Members.
 func (s *station) Most(count int) bool { return s.roll.most(count) }
 
+// timeAt returns what time it is by the clock of most nodes, when this one's shows now.
+func (s *station) timeAt(now time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.roll.clocks.time(now)
+}
+
+// Agreed reports whether it is known what time it is: most of the nodes were there once and said the same.
+func (s *station) Agreed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.roll.clocks.agreed.IsZero()
+}
+
+// forgiven returns how far apart clocks may be of nodes whose word counts here.
+func (s *station) forgiven(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.roll.clocks.forgiven(now)
+}
+
 // Refused returns who was refused, the oldest first.
 func (s *station) Refused() []Refused {
 	s.mu.Lock()

@@ -222,13 +222,13 @@ func (a *Admin) invite(r *http.Request, w http.ResponseWriter) (any, error) {
 	if d.ChannelID != "" && a.ChannelName(d.ChannelID) == "" {
 		return nil, errNoChannel
 	}
-	invite, secret, err := a.People.Invite(r.Context(), by(r), spec, time.Now())
+	invite, secret, err := a.People.Invite(r.Context(), by(r), spec, a.People.Now())
 	return protocol.InviteCreated{Invite: people.Wire(invite), Secret: secret}, err
 }
 
 func (a *Admin) revoke(r *http.Request, _ http.ResponseWriter) (any, error) {
 	id := r.PathValue("id")
-	return protocol.InviteRef{InviteID: id}, a.People.Revoke(r.Context(), by(r), id, time.Now())
+	return protocol.InviteRef{InviteID: id}, a.People.Revoke(r.Context(), by(r), id, a.People.Now())
 }
 
 func (a *Admin) users(r *http.Request, _ http.ResponseWriter) (any, error) {
@@ -261,7 +261,7 @@ func (a *Admin) change(r *http.Request, w http.ResponseWriter) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := a.People.Now()
 	if d.Name != nil {
 		if err = a.People.Rename(r.Context(), person.ID, *d.Name, now); err != nil {
 			return nil, err
@@ -289,7 +289,7 @@ func (a *Admin) remove(r *http.Request, _ http.ResponseWriter) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return adminUser(person.User), a.People.Delete(r.Context(), by(r), person.ID, messages == "erase", time.Now())
+	return adminUser(person.User), a.People.Delete(r.Context(), by(r), person.ID, messages == "erase", a.People.Now())
 }
 
 func (a *Admin) login(r *http.Request, _ http.ResponseWriter) (any, error) {
@@ -297,7 +297,7 @@ func (a *Admin) login(r *http.Request, _ http.ResponseWriter) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	link, secret, err := a.People.SignInLink(r.Context(), by(r), person.ID, time.Now())
+	link, secret, err := a.People.SignInLink(r.Context(), by(r), person.ID, a.People.Now())
 	return AdminLogin{adminUser(person.User), protocol.InviteCreated{Invite: people.Wire(link), Secret: secret}}, err
 }
 
@@ -306,7 +306,7 @@ func (a *Admin) uninvite(r *http.Request, _ http.ResponseWriter) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return adminUser(person.User), a.People.Uninvite(r.Context(), by(r), r.PathValue("channel"), person.ID, time.Now(), func() {})
+	return adminUser(person.User), a.People.Uninvite(r.Context(), by(r), r.PathValue("channel"), person.ID, a.People.Now(), func() {})
 }
 
 func (a *Admin) logout(r *http.Request, _ http.ResponseWriter) (any, error) {
@@ -314,7 +314,7 @@ func (a *Admin) logout(r *http.Request, _ http.ResponseWriter) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return adminUser(person.User), a.People.Logout(r.Context(), by(r), person.ID, time.Now())
+	return adminUser(person.User), a.People.Logout(r.Context(), by(r), person.ID, a.People.Now())
 }
 
 func (a *Admin) audit(r *http.Request, _ http.ResponseWriter) (any, error) {
@@ -325,11 +325,11 @@ func (a *Admin) audit(r *http.Request, _ http.ResponseWriter) (any, error) {
 			return nil, &badRequestError{http.StatusBadRequest, errors.New("before must be the seq of a deed")}
 		}
 	}
-	return a.People.AuditPage(r.Context(), d, time.Now())
+	return a.People.AuditPage(r.Context(), d, a.People.Now())
 }
 
 func (a *Admin) bans(r *http.Request, _ http.ResponseWriter) (any, error) {
-	return a.People.AuditPage(r.Context(), protocol.AuditRequest{Bans: true}, time.Now())
+	return a.People.AuditPage(r.Context(), protocol.AuditRequest{Bans: true}, a.People.Now())
 }
 
 func (a *Admin) ban(r *http.Request, w http.ResponseWriter) (any, error) {
@@ -352,7 +352,7 @@ func (a *Admin) ban(r *http.Request, w http.ResponseWriter) (any, error) {
 
 func (a *Admin) liftBan(r *http.Request, _ http.ResponseWriter) (any, error) {
 	id := r.PathValue("id")
-	return protocol.BanLift{BanID: id}, a.People.LiftBan(r.Context(), by(r), id, time.Now())
+	return protocol.BanLift{BanID: id}, a.People.LiftBan(r.Context(), by(r), id, a.People.Now())
 }
 
 func adminUser(u store.User) AdminUser {

@@ -189,7 +189,7 @@ func (a *Admin) logLevel(r *http.Request, w http.ResponseWriter) (any, error) {
 
 // note remembers what was done to the server. What cannot be remembered has been done all the same, and the log says so.
 func (a *Admin) note(r *http.Request, action, how string) {
-	if err := a.People.Note(r.Context(), by(r), auth.Identity{}, store.Deed{Action: action, Reason: how}, time.Now()); err != nil {
+	if err := a.People.Note(r.Context(), by(r), auth.Identity{}, store.Deed{Action: action, Reason: how}, a.People.Now()); err != nil {
 		a.Log.Error("what an operator did is not in the audit", zap.String("action", action), zap.Error(err))
 	}
 }

@@ -28,8 +28,7 @@ type Bearer struct {
 // ServeHTTP implements http.Handler.
 func (b *Bearer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	now := time.Now()
-	if wait := b.Door.Book.FailedWait(now, b.Door.network(r)); wait > 0 {
+	if wait := b.Door.Book.FailedWait(time.Now(), b.Door.network(r)); wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 		refuse(w, b.Log, http.StatusTooManyRequests, protocol.CodeRateLimited, "too many tokens from your address that were none")
 		return
@@ -39,7 +38,7 @@ func (b *Bearer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b.unauthorized(w, protocol.CodeNotAuthenticated, "show an admin's token: Authorization: Bearer …; \"livechat token --user=you --admin\" prints one")
 		return
 	}
-	id, refusal := b.admits(r.Context(), strings.TrimSpace(token), now)
+	id, refusal := b.admits(r.Context(), strings.TrimSpace(token))
 	switch {
 	case refusal.Code == protocol.CodeInvalidToken:
 		b.Door.failed(r)
@@ -52,14 +51,15 @@ func (b *Bearer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := context.WithValue(r.Context(), byKey{}, id)
 	// What takes long asks again.
 	ctx = context.WithValue(ctx, stillKey{}, func() Problem { //nolint:contextcheck // it is the request's
-		_, refusal := b.admits(r.Context(), strings.TrimSpace(token), time.Now())
+		_, refusal := b.admits(r.Context(), strings.TrimSpace(token))
 		return refusal
 	})
 	b.Next.ServeHTTP(w, r.WithContext(ctx))
 }
 
 // admits returns whose a token is, or why it does not let its bearer administer; then the code is not 0.
-func (b *Bearer) admits(ctx context.Context, token string, now time.Time) (auth.Identity, Problem) {
+func (b *Bearer) admits(ctx context.Context, token string) (auth.Identity, Problem) {
+	now := b.People.Now()
 	id, err := b.Authority.Verify(token, now)
 	if err == nil {
 		id, _, err = b.People.Enter(ctx, id, now)

@@ -110,7 +110,7 @@ func (g *Guest) create(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := auth.Identity{UserID: auth.GuestPrefix + strings.ToLower(ulid.Make().String()), Name: name}
-	token, err := g.Authority.Mint(id, time.Now(), g.TTL)
+	token, err := g.Authority.Mint(id, g.People.Now(), g.TTL)
 	if err != nil {
 		g.Log.Error("mint guest token", zap.Error(err))
 		g.refuse(w, http.StatusInternalServerError, protocol.CodeInternal, "internal error")

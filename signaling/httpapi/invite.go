@@ -3,7 +3,6 @@ package httpapi
 import (
 	"errors"
 	"net/http"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -53,7 +52,7 @@ func (i *Invites) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (i *Invites) carryOut(r *http.Request, body protocol.InviteRequest) (protocol.InviteAnswer, error) {
-	now := time.Now()
+	now := i.People.Now()
 	invite, err := i.People.Look(r.Context(), body.Secret, now)
 	if err != nil {
 		return protocol.InviteAnswer{}, err

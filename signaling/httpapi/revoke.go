@@ -21,7 +21,7 @@ func (a *Admin) revokeTokens(r *http.Request, w http.ResponseWriter) (any, error
 	if err := a.body(w, r, &d, `{"token_id":"…"} or {"user_id":"ada"}`); err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := a.People.Now()
 	if (d.TokenID == "") == (d.UserID == "") {
 		return nil, &badRequestError{http.StatusBadRequest, errors.New("say token_id or user_id, one of them")}
 	}

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"errors"
 	"net/http"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -33,7 +32,7 @@ func (s *SignOut) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, s.Log, status, protocol.CodeInvalidPayload, err.Error())
 		return
 	}
-	now := time.Now()
+	now := s.People.Now()
 	id, err := s.Authority.Verify(body.Token, now)
 	if err == nil {
 		err = s.People.SignOut(r.Context(), id, now)

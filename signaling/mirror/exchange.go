@@ -131,12 +131,12 @@ func (x *Exchange) Tick(now time.Time) {
 	}
 }
 
-// Begin says that a session of a user begins here, and returns its rank, which is higher than that of any other known of this user's. It
+// Begin says that a session of a user begins here at a time, as all nodes tell it, and returns its rank, which is higher than that of any other known of this user's. It
 // must be End's, whatever becomes of the session.
-func (x *Exchange) Begin(userID, name string) (rank uint64) {
+func (x *Exchange) Begin(userID, name string, at time.Time) (rank uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	rank = uint64(max(x.now().UnixMilli(), 0))
+	rank = uint64(max(at.UnixMilli(), 0))
 	for _, p := range x.others {
 		if s, ok := p.sessions[userID]; ok {
 			rank = max(rank, s.rank+1)

@@ -184,7 +184,7 @@ func (l *land) aNode() int {
 
 func (l *land) enter(p *soul, node int) {
 	s := l.sites[node]
-	p.node, p.rank = node, s.x.Begin(userName(p.number), p.name)
+	p.node, p.rank = node, s.x.Begin(userName(p.number), p.name, l.net.Now())
 	m, err := s.Channel(channelName(p.channel)).Join(context.Background(), sfu.JoinRequest{
 		UserID: userName(p.number), Name: p.name, Offer: userName(p.number), SelfMute: p.muted,
 	})

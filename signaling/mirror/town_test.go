@@ -124,7 +124,7 @@ func (h *house) Tell(t Telling) { h.told = append(h.told, t) }
 // come begins a session of a user's, as a gateway does.
 func (h *house) come(userID string) {
 	h.end(userID)
-	h.people[userID] = &person{rank: h.x.Begin(userID, strings.ToUpper(userID))}
+	h.people[userID] = &person{rank: h.x.Begin(userID, strings.ToUpper(userID), h.town.net.Now())}
 }
 
 func (h *house) end(userID string) {

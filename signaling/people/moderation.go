@@ -156,7 +156,7 @@ func (p *People) BanWhom(
 ) (userID string, err error) {
 	who, err := p.Whom(ctx, idOrName)
 	if err == nil {
-		_, err = p.Ban(ctx, by, who, Origin{}, lasts, reason, time.Now())
+		_, err = p.Ban(ctx, by, who, Origin{}, lasts, reason, p.Now())
 	}
 	return who.UserID, err
 }

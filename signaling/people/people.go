@@ -76,6 +76,9 @@ func New(s *store.Store, authority *auth.Authority, loginTTL time.Duration) *Peo
 	return &People{store: s, authority: authority, loginTTL: loginTTL, watch: func(Change) {}}
 }
 
+// Now returns what time it is, for all that is done here and for tokens.
+func (p *People) Now() time.Time { return p.store.Now() }
+
 // Change is what was decided about somebody who may be here.
 type Change struct {
 	UserID string

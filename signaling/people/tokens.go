@@ -42,7 +42,9 @@ func (p *People) RevokeTokens(ctx context.Context, by auth.Identity, userID stri
 // signOut ends all that lets somebody in, with more facts, and their sessions, and tells of it as of the change that it is.
 func (p *People) signOut(ctx context.Context, change Change, now time.Time, facts ...store.Fact) error {
 	userID := change.UserID
-	facts = append(facts, store.LoginEnded{UserID: userID}, store.InvitesRevoked{UserID: userID}, store.TokensRevoked{UserID: userID, UpTo: now, Until: now.Add(auth.MaxTTL)})
+	// Tokens of a clock that is ahead say that they were made later. So none of those may slip through new ones may have to wait.
+	revoked := store.TokensRevoked{UserID: userID, UpTo: now.Add(p.authority.Apart()), Until: now.Add(auth.MaxTTL)}
+	facts = append(facts, store.LoginEnded{UserID: userID}, store.InvitesRevoked{UserID: userID}, revoked)
 	if err := p.write(ctx, now, facts...); err != nil {
 		return err
 	}

@@ -46,6 +46,19 @@ func TestTokensAreTakenBack(t *testing.T) {
 	require.ErrorIs(t, p.RevokeTokens(t.Context(), Operator(), "", noon), auth.ErrUserID)
 }
 
+// Where clocks are apart, and nobody can tell which is right, no token of one that is ahead is left out.
+func TestTokensOfAClockThatIsAheadAreTakenBack(t *testing.T) {
+	p := newTown(t)
+	p.authority.Tolerate(func() time.Duration { return time.Hour })
+	token, err := p.authority.Mint(auth.Identity{UserID: "ada"}, noon.Add(time.Hour-time.Second), time.Hour)
+	require.NoError(t, err)
+	_, _, err = p.come(token, noon)
+	require.NoError(t, err)
+	require.NoError(t, p.RevokeTokens(t.Context(), Operator(), "ada", noon))
+	_, _, err = p.come(token, noon)
+	require.ErrorIs(t, err, auth.ErrTokenRevoked)
+}
+
 // Who is signed out everywhere is so by any token; who signs out by one, by that.
 func TestSigningOutTakesOtherTokensBackToo(t *testing.T) {
 	p := newTown(t)

@@ -82,15 +82,17 @@ type (
 		// Peer is only there where one is asked for who is in a channel.
 		Peer *AdminPeer `json:"peer,omitempty"`
 	}
-	// AdminNodes are the nodes that are one server, this one first. Quorum is whether most of them are there.
+	// AdminNodes are the nodes that are one server, this one first. Quorum is whether most of them are there, TimeKnown whether most of them have said the
+	// same time.
 	AdminNodes struct {
-		Quorum bool        `json:"quorum"`
-		Nodes  []AdminNode `json:"nodes"`
+		Quorum    bool        `json:"quorum"`
+		TimeKnown bool        `json:"time_known"`
+		Nodes     []AdminNode `json:"nodes"`
 	}
 	// AdminNode is a node as the one that was asked knows it, with what it says of its links. State is here, awaited (it should be there and is not) or refused, for which Why has the
 	// reason. Load is of its cores, 0 to 1; Position is how far it has applied what all remember, and
 	// Behind how far that is behind; Since is when this node first saw it, or last refused it;
-	// ClockMS is how far its clock is ahead.
+	// ClockMS is how far its clock is ahead of that time, or, while none is known, of the clock of the node that was asked.
 	AdminNode struct {
 		Name     string     `json:"name"`
 		Boot     string     `json:"boot,omitempty"`

@@ -65,6 +65,8 @@ type Config struct {
 	Secure func(*http.Request) bool
 	// Authority signs what the browser keeps meanwhile.
 	Authority *auth.Authority
+	// Now returns what time it is.
+	Now func() time.Time
 	// Admit returns the token with which somebody comes in.
 	Admit func(context.Context, Person) (token string, err error)
 	// Client asks the provider. Nil: one of its own.
@@ -179,7 +181,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) (string, error) 
 	if err != nil {
 		return "", &failure{wordRefused, err}
 	}
-	t := newTransaction(channel, time.Now())
+	t := newTransaction(channel, h.cfg.Now())
 	http.SetCookie(w, t.cookie(h.cfg.Authority, redirect))
 	return known.authorize(redirect.String(), t), nil
 }
@@ -191,7 +193,7 @@ func (h *Handler) finish(w http.ResponseWriter, r *http.Request) (string, error)
 		return "", &failure{wordRefused, err}
 	}
 	query := r.URL.Query()
-	t, err := transactionOf(r, h.cfg.Authority, query.Get("state"), time.Now())
+	t, err := transactionOf(r, h.cfg.Authority, query.Get("state"), h.cfg.Now())
 	if err != nil {
 		return "", &failure{wordExpired, err}
 	}

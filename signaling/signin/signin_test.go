@@ -57,7 +57,7 @@ func open(t *testing.T, configure ...func(*signin.Config)) *house {
 		Issuer: h.provider.Issuer, ClientID: signintest.ClientID, ClientSecret: signintest.ClientSecret, Scopes: []string{"profile"},
 		RoleClaim: "groups", Roles: map[string]auth.Role{"staff": auth.RoleModerator, "chiefs": auth.RoleAdmin, "others": auth.RoleGuest},
 		Secure:    func(*http.Request) bool { return false },
-		Authority: authority, Client: client, Log: zap.New(core), Tally: new(tally.Tally),
+		Authority: authority, Now: time.Now, Client: client, Log: zap.New(core), Tally: new(tally.Tally),
 		Admit: func(_ context.Context, p signin.Person) (string, error) {
 			h.admitted = append(h.admitted, p)
 			return theToken, h.refuse

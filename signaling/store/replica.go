@@ -32,6 +32,8 @@ type Share struct {
 	// Cluster names them all. A file that belongs to another cluster, or that has something in it and belongs to none, is not opened.
 	Cluster string
 	Log     Replica
+	// Now returns what time it is, which all should say alike. Nil: this machine's clock.
+	Now func() time.Time
 }
 
 const (
@@ -282,6 +284,14 @@ func (s *Store) Position() uint64 {
 		return 0
 	}
 	return s.shared.applied.Load()
+}
+
+// Now returns what time it is, for what is dated in facts or compared with such a date.
+func (s *Store) Now() time.Time {
+	if s.shared == nil || s.shared.Now == nil {
+		return time.Now()
+	}
+	return s.shared.Now()
 }
 
 // Shared reports whether this store is one of several that hold the same.

@@ -39,7 +39,7 @@ func (s *Store) Tend(limits func(channelID string) Limits, turn func() bool) {
 		t := &tending{Store: s, limits: limits, rest: restFor}
 		for {
 			if turn == nil || turn() {
-				_ = t.forget(ctx, time.Now()) // what is in trouble now is tried again the next time
+				_ = t.forget(ctx, s.Now()) // what is in trouble now is tried again the next time
 			}
 			select {
 			case <-ticker.C:
