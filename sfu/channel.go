@@ -141,7 +141,7 @@ func (c *Channel) Presence() ([]MemberInfo, []SpeakerInfo) {
 
 // NotifyMembers calls tell with the user ids of the members that are on this node, in order with the channel's events;
 // with none when the channel is deleted. Like Notifier, tell must neither block nor call
-// back. It is for what happens in the channel but is not the channel's own business, such
+// back, nor change them. It is for what happens in the channel but is not the channel's own business, such
 // as a text message.
 func (c *Channel) NotifyMembers(tell func(userIDs []string)) {
 	c.mu.Lock()

@@ -10,7 +10,7 @@ import (
 // held, so that what is told has the order in which it happened; it must therefore
 // neither block nor call back into this package. Queues that drop or disconnect fit.
 type Notifier interface {
-	// Notify tells these users, without the one named by except ("" for none).
+	// Notify tells these users, without the one named by except ("" for none). userIDs must not be changed.
 	Notify(userIDs []string, except string, event Event)
 	// NotifyAll tells everybody on the server, without except.
 	NotifyAll(except string, event Event)

@@ -16,6 +16,7 @@ type roster struct {
 	members map[string]*occupant // by user id
 	order   []*occupant          // as they came
 	own     []*occupant          // those of them who are here: of a large channel on many nodes few
+	ids     []string             // theirs, replaced and never changed; nil: not collected since own was another
 	mirrors                      // those of other nodes' members that are not in members
 }
 
@@ -84,13 +85,15 @@ func (r *roster) infos() []MemberInfo {
 	return infos
 }
 
-// userIDs are those of this node's members: who is to be told of something.
+// userIDs are those of this node's members: who is to be told of something. They must not be changed.
 func (r *roster) userIDs() []string {
-	ids := make([]string, len(r.own))
-	for i, p := range r.own {
-		ids[i] = p.userID
+	if r.ids == nil {
+		r.ids = make([]string, len(r.own))
+		for i, p := range r.own {
+			r.ids[i] = p.userID
+		}
 	}
-	return ids
+	return r.ids
 }
 
 // admit reports why a user cannot enter: ErrChannelNotFound, ErrAlreadyInChannel or
@@ -136,7 +139,7 @@ func (r *roster) add(p *occupant) {
 // count notes that one more is in order, and uncount that one is no more.
 func (r *roster) count(p *occupant) {
 	if p.here() {
-		r.own = append(r.own, p)
+		r.own, r.ids = append(r.own, p), nil
 	} else {
 		r.elsewhere++
 	}
@@ -144,7 +147,7 @@ func (r *roster) count(p *occupant) {
 
 func (r *roster) uncount(p *occupant) {
 	if p.here() {
-		r.own = slices.DeleteFunc(r.own, func(o *occupant) bool { return o == p })
+		r.own, r.ids = slices.DeleteFunc(r.own, func(o *occupant) bool { return o == p }), nil
 	} else {
 		r.elsewhere--
 	}
@@ -274,7 +277,7 @@ func (r *roster) close(by string) ([]news, error) {
 		return nil, fmt.Errorf("%w: %s", ErrChannelNotFound, r.channel.ID)
 	}
 	r.closed = true
-	r.order, r.own, r.mirrors = nil, nil, mirrors{}
+	r.order, r.own, r.ids, r.mirrors = nil, nil, nil, mirrors{}
 	clear(r.members)
 	return []news{{everyone: true, except: by, event: ChannelDeleted{
 		ChannelID: r.channel.ID, OwnerID: r.channel.OwnerID, Access: r.channel.Access,
