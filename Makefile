@@ -225,7 +225,7 @@ cluster: ## kill nodes of three that write to their log, one at a time and a hun
 	LIVECHAT_KILLS='$(or $(KILLS),100)' $(GO) test -v -count=1 -timeout 60m -run '^Test(KilledNodes|LogOnThreeNodes|FullDiskOfOneNode|NATSComesApart|NodeThatTheLogWentPast)$$' ./signaling/cluster ./cmd/app
 
 .PHONY: scale
-scale: ## 50 nodes and 100,000 people, simulated: what they tell each other, who is carried where, and what limits first; SCALE=10x5000x250x1000 for other nodes x people x channels x in one of them, and x10 for how many nodes take it all in
+scale: ## 50 nodes and 100,000 people, simulated: what they tell each other, who is carried where, and what limits first; SCALE=10x5000x250x1000 for other nodes x people x channels x in one of them
 	LIVECHAT_SCALE='$(or $(SCALE),1)' $(GO) test -v -count=1 -timeout 30m -run '^TestScale$$' ./signaling/mirror | grep -vE '^=== '
 
 # RNNoise for the page, as this npm package has it. Its files are in the repository, so that nothing is downloaded for a build.

@@ -3,7 +3,6 @@ package mirror
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -28,8 +27,9 @@ const (
 	// turnTime is how long somebody talks until another does, after turnPause, on average.
 	turnTime  = 3 * time.Second
 	turnPause = 500 * time.Millisecond
-	// In one of so many small channels one talks at a time, by a button.
-	turnwise = 10
+	// In one of so many small channels one talks at a time, by a button, from the one of this number on.
+	turnwise      = 10
+	turnwiseFirst = 4
 	// muted: so many of a hundred are muted in a small channel, and all but onStage in the large one.
 	mutedSmall = 50
 	onStage    = 40
@@ -46,10 +46,7 @@ type scale struct {
 	nodes, people, channels int
 	// crowd is how many of the people are in one channel.
 	crowd int
-	// ears is how many of the nodes take in what is said of the others' people. The rest only say what there is of their own, which is told to them all
-	// the same: what fifty nodes know of 100,000 people takes 14 GB, and three times as long.
-	ears int
-	// joins is how many come a second in the beginning, and steady how long it is measured after that.
+	// joins is how many come a second after most are there, for one second, and steady how long it is measured after that.
 	joins  int
 	steady time.Duration
 }
@@ -68,10 +65,13 @@ type land struct {
 	meters  []*speaker.Meter
 	random  *rand.Rand
 	running sync.WaitGroup
+	load    *load // where packets are counted; nil: there are none
 
 	mu              sync.Mutex
 	voice           [][]farawayOn // by user
 	granted, denied int           // how often one who pressed the button had the floor, and had not
+	// left is of whom anybody was told that they left; nil while nobody asks.
+	left map[string]struct{}
 }
 
 type farawayOn struct {
@@ -88,6 +88,7 @@ type soul struct {
 	rank                  uint64
 	member                *sfu.Member
 	mic                   *microphone
+	packets               uint16 // that they sent
 }
 
 // conversation is what is said in a channel: one talks after the other.
@@ -99,7 +100,7 @@ type conversation struct {
 }
 
 // byTurns reports whether one talks at a time in a channel.
-func byTurns(channel int) bool { return channel > 0 && channel%turnwise == 4 }
+func byTurns(channel int) bool { return channel > 0 && channel%turnwise == turnwiseFirst }
 
 func channelName(i int) string { return "channel-" + strconv.Itoa(i) }
 
@@ -143,8 +144,8 @@ func newLand(s scale) *land {
 			l.talks = append(l.talks, &conversation{channel: i})
 		}
 	}
-	for i, name := range names {
-		l.sites = append(l.sites, l.open(name, i < l.ears))
+	for _, name := range names {
+		l.sites = append(l.sites, l.open(name))
 	}
 	return l
 }
@@ -368,42 +369,4 @@ func (l *land) close() {
 			l.kill(i)
 		}
 	}
-}
-
-// disagreements is in how many channels nodes see others than there are, all nodes together.
-func (l *land) disagreements() int {
-	seed := maphash.MakeSeed()
-	mark := func(id string, muted bool) uint64 {
-		if muted {
-			id += " muted"
-		}
-		return maphash.String(seed, id)
-	}
-	want := make([]uint64, l.channels)
-	for _, p := range l.souls {
-		if p.member != nil {
-			want[p.channel] ^= mark(userName(p.number), p.muted)
-		}
-	}
-	wrong := 0
-	for _, s := range l.sites[:l.ears] {
-		if s == nil {
-			continue
-		}
-		for i := range l.channels {
-			c := s.Channel(channelName(i))
-			if c.Info().MemberCount != len(l.in[i]) {
-				wrong++
-				continue
-			}
-			var sum uint64
-			for _, m := range c.Members() {
-				sum ^= mark(m.UserID, m.SelfMute)
-			}
-			if sum != want[i] {
-				wrong++
-			}
-		}
-	}
-	return wrong
 }

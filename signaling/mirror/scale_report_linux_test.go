@@ -5,8 +5,13 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/mini-livechat/mini-livechat/sfu/forward"
+	"github.com/mini-livechat/mini-livechat/sfu/rtp"
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 )
 
@@ -53,22 +58,61 @@ func (s said) minus(o said) said {
 	return said{minus(s.changes, o.changes), minus(s.snapshots, o.snapshots), minus(s.links, o.links), minus(s.floors, o.floors), minus(s.beats, o.beats)}
 }
 
-// load is what voice there is, at some moments: streams that carry speech, to people and to other nodes, all nodes together.
-type load struct{ looks, people, relayed int }
+// load is what came of packets of those who talk, at some moments: how many were heard by people, and went to other nodes, all nodes together, and how
+// many of the latter nobody heard there.
+type load struct{ looks, people, relayed, unheard int }
 
-func (m *load) add(l *land) {
+// add has everybody who talks send a packet, through the slots that the channels gave them.
+func (l *land) add(m *load) {
 	m.looks++
+	l.load = m
+	defer func() { l.load = nil }()
 	for _, c := range l.talks {
-		if c.who == nil || c.who.member == nil {
-			continue
-		}
-		m.people += len(l.in[c.channel]) - 1
-		for node, n := range l.on[c.channel] {
-			if n > 0 && node != c.who.node {
-				m.relayed++
+		if p := c.who; p != nil && p.member != nil {
+			p.packets++
+			carried := m.relayed
+			if fan, ok := p.mic.source.Prepare(p.packet(), time.Now()); ok {
+				fan.Send(nil, opus)
+				m.people += fan.Len() - (m.relayed - carried)
 			}
 		}
 	}
+}
+
+var opus = make([]byte, 80) //nolint:gochecknoglobals // a constant
+
+// packet is the last that somebody sent.
+func (p *soul) packet() *rtp.Packet {
+	return &rtp.Packet{SSRC: 7, SequenceNumber: p.packets, Timestamp: 960 * uint32(p.packets), PayloadType: 111, Payload: opus}
+}
+
+// carrier is a line to another node: what is written to it comes in there.
+type carrier struct {
+	land *land
+	to   string
+	user int
+}
+
+// WriteRTP implements forward.Writer.
+func (c *carrier) WriteRTP(forward.Batch, []byte, []byte) error {
+	l := c.land
+	m := l.load
+	m.relayed++
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	heard := 0
+	for _, far := range l.voice[c.user] {
+		if far.site.name == c.to {
+			if fan, ok := far.f.source.Prepare(l.souls[c.user].packet(), time.Now()); ok {
+				heard += fan.Len()
+			}
+		}
+	}
+	m.people += heard
+	if heard == 0 {
+		m.unheard++
+	}
+	return nil
 }
 
 // reportFloors says how often somebody had the floor.
@@ -79,7 +123,7 @@ func (l *land) reportFloors(say func(string, ...any)) {
 }
 
 // report says what was counted of a steady time.
-func (l *land) report(say func(string, ...any), sent said, took time.Duration, media *load) {
+func (l *land) report(t *testing.T, say func(string, ...any), sent said, took time.Duration, media *load) {
 	nodes, seconds := float64(l.nodes), l.steady.Seconds()
 	each := func(n int) float64 { return float64(n) / nodes / seconds }
 	say("a second and node, of %.0f s in which people stay for %s, mute or unmute themselves every %s, and talk in every %dth channel, %s at a time:",
@@ -104,15 +148,19 @@ func (l *land) report(say func(string, ...any), sent said, took time.Duration, m
 	}
 	say("streams to other nodes: %.0f of each node on average, %d at most; of one channel at most %d, of %d that it may; lines that are kept ready: %.0f of each node, to one other at most %d",
 		float64(relayed)/nodes, mostRelayed, mostOfOne, hearable*(l.nodes-1), float64(lines)/nodes, mostLines)
+	require.LessOrEqual(t, mostOfOne, hearable*(l.nodes-1))
+	require.Positive(t, media.relayed)
+	require.Positive(t, media.people)
 	looks := max(float64(media.looks), 1)
 	toPeople, toNodes := float64(media.people)/looks/nodes*packetsASecond, float64(media.relayed)/looks/nodes*packetsASecond
-	say("voice, of those who talk: %.0f packets a second of each node to its people, %.0f to other nodes, as many from them", toPeople, toNodes)
-	cores := took.Seconds() / seconds / float64(l.ears)
+	say("voice, of those who talk: %.0f packets a second of each node to its people, %.0f to other nodes, as many from them, of which %.1f %% to where nobody hears them",
+		toPeople, toNodes, 100*float64(media.unheard)/max(float64(media.relayed), 1))
+	cores := took.Seconds() / seconds / nodes
 	runtime.GC()
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
-	memory := float64(mem.HeapAlloc) / float64(l.ears)
-	say("%d of the nodes take in what the others say; were all that the simulation takes theirs, each took %.3f of a core, %.0f MB", l.ears, cores, memory/1e6)
+	memory := float64(mem.HeapAlloc) / nodes
+	say("were all that the simulation takes the nodes', each took %.3f of a core, %.0f MB: %.0f bytes for each who is on another", cores, memory/1e6, memory/float64(l.people))
 
 	bits := 8 * (each(all.Bytes) + bytesOfAMessage*each(all.Messages) + toPeople*packetBytes + toNodes*(packetBytes+redundantBytes))
 	limits := []struct {

@@ -19,8 +19,8 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/cluster"
 )
 
-// site is a node of a large simulation: real channels and a real exchange, over a simulated bus. Of the media there is who hears whom, and no packet: how
-// loud somebody is on their own node is known on the others at once.
+// site is a node of a large simulation: real channels, a real exchange and real arbiters, over a simulated bus. Of the media there is who hears whom, and a
+// packet now and then to count where it goes: how loud somebody is on their own node is known on the others at once.
 type site struct {
 	land *land
 	name string
@@ -29,10 +29,9 @@ type site struct {
 	hub  *sfu.ChannelHub
 	arb  *arbiter.Arbiters
 	stop context.CancelFunc
-	sink *forward.Slot // where all goes
+	sink *forward.Slot // where all goes to that people hear
 
 	slots []peer.Slot // of everybody here
-	told  atomic.Int64
 
 	wake chan struct{} // has a token when there is something to tell
 	mu   sync.Mutex    // guards the fields below
@@ -51,8 +50,8 @@ type way struct {
 // nonce is as long as a real one.
 const nonce = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-// open starts a node, which has ears or none.
-func (l *land) open(name string, ears bool) *site {
+// open makes a node, which hears of no other before it begins.
+func (l *land) open(name string) *site {
 	s := &site{land: l, name: name, bus: l.net.Start(name), wake: make(chan struct{}, 1), ways: make(map[cluster.NodeID]*way), want: make(map[string]relay.Want)}
 	s.sink, _ = forward.NewSlot(forward.RandomSlotConfig(1, 111, 0), nowhere{})
 	for i := range hearable {
@@ -74,31 +73,23 @@ func (l *land) open(name string, ears bool) *site {
 			panic(err)
 		}
 	}
+	return s
+}
+
+// begin has a node hear of the others, and say of its own people.
+func (s *site) begin() {
+	l := s.land
 	_, err := s.bus.Subscribe(linkTo(s.bus.Self()), s.hear)
-	if err != nil {
+	if err := errors.Join(err, s.x.Start(s.bus), s.arb.Start(s.hub)); err != nil {
 		panic(err)
 	}
 	s.bus.Changed(s.changed)
-	if err := errors.Join(s.begin(ears), s.arb.Start(s.hub)); err != nil {
-		panic(err)
-	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	l.running.Go(func() { s.hub.RunDecisions(ctx) })
 	l.running.Go(func() { s.x.Run(ctx) })
 	l.running.Go(func() { s.arb.Run(ctx) })
 	l.running.Go(func() { s.tell(ctx) })
-	return s
-}
-
-// begin has the exchange begin. Without ears it is asked by the others, and hears nothing.
-func (s *site) begin(ears bool) error {
-	if ears {
-		return s.x.Start(s.bus)
-	}
-	_, err := s.bus.Subscribe(cluster.SubjectMembers, func(cluster.NodeID, []byte) {})
-	_, failed := s.bus.Subscribe(snapshotSubject(s.bus.Self()), s.x.snapshot)
-	return errors.Join(err, failed)
 }
 
 func linkTo(id cluster.NodeID) string { return cluster.SubjectRelay + "." + id.Boot }
@@ -197,7 +188,9 @@ func (w *way) Line(channelID, userID string) *forward.Slot {
 	w.lines[channelID]++
 	w.pending.Lines = append(w.pending.Lines, relay.LineTold{SSRC: 2, Channel: channelID, User: userID})
 	w.site.rouse()
-	return w.site.sink
+	slot, _ := forward.NewSlot(forward.RandomSlotConfig(2, 111, 0), &carrier{w.site.land, w.to.Name, userNumber(userID)})
+	slot.Open()
+	return slot
 }
 
 // Free implements sfu.Outlet.
@@ -241,7 +234,11 @@ func (s *site) Superseded(userID string, rank uint64) { s.x.End(userID, rank) }
 func (s *site) Tell(Telling) {}
 
 // Notify implements sfu.Notifier.
-func (s *site) Notify(userIDs []string, _ string, _ sfu.Event) { s.told.Add(int64(len(userIDs))) }
+func (s *site) Notify(userIDs []string, _ string, event sfu.Event) {
+	if left, ok := event.(sfu.MemberLeft); ok && len(userIDs) > 0 {
+		s.land.tellsLeave(left.Member.UserID)
+	}
+}
 
 // NotifyAll implements sfu.Notifier.
 func (s *site) NotifyAll(string, sfu.Event) {}
