@@ -155,9 +155,6 @@ type Gateway struct {
 }
 
 // NewGateway returns a Gateway with the preset channels. What answer makes is closed when
-// now returns what time it is, for what is dated and compared with a date. What only lasts goes by the monotonic clock.
-func (g *Gateway) now() time.Time { return g.cfg.Store.Now() }
-
 // Shutdown has returned.
 func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *zap.Logger) (*Gateway, error) {
 	if cfg.Relay == nil {
@@ -208,6 +205,9 @@ func NewGateway(cfg Config, authority *auth.Authority, answer sfu.Answer, log *z
 	}
 	return g, nil
 }
+
+// now returns what time it is, for what is dated and compared with a date. What only lasts goes by the monotonic clock.
+func (g *Gateway) now() time.Time { return g.cfg.Store.Now() }
 
 // ServeHTTP upgrades the connection, which lives on when it has returned: while a request is
 // served, net/http holds two buffers of 4 KiB, its header and a deep stack for it.
