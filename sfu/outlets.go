@@ -30,9 +30,12 @@ type Outlet interface {
 type outlet struct {
 	to        Outlet
 	channelID string
-	listener  *speaker.Listener
-	lines     map[*leg]*forward.Slot // of all here who ever were let talk: ready before they do
-	on        []*leg                 // who is carried
+	slots     int // wanted there
+	pins      []string
+	// listener and lines are nil while there is no line: of what many nodes want to hear most is of channels in which nobody is here.
+	listener *speaker.Listener
+	lines    map[*leg]*forward.Slot // of all here who ever were let talk: ready before they do
+	on       []*leg                 // who is carried
 }
 
 // outlets are a channel's, and what this node wants of the others. The zero value is of a node that is alone.
@@ -60,7 +63,9 @@ func (c *Channel) feed(to Outlet, slots int, pins []string) bool {
 	}
 	now := time.Now()
 	c.board.feed(c.id, to, min(slots, maxWantedSlots), pins[:min(len(pins), maxWantedPins)], now)
-	c.tellSlotsLocked(c.board.settle(now), nil)
+	if c.board.unsettled {
+		c.tellSlotsLocked(c.board.settle(now), nil)
+	}
 	return true
 }
 
@@ -84,6 +89,7 @@ func (s *switchboard) feed(channelID string, to Outlet, slots int, pins []string
 	at := slices.IndexFunc(s.list, func(o *outlet) bool { return o.to == to })
 	if slots <= 0 {
 		if at >= 0 {
+			s.unsettled = true
 			s.close(s.list[at])
 			s.list = slices.Delete(s.list, at, at+1)
 			s.fanOut()
@@ -92,34 +98,53 @@ func (s *switchboard) feed(channelID string, to Outlet, slots int, pins []string
 	}
 	if at < 0 {
 		at = len(s.list)
-		o := &outlet{to: to, channelID: channelID, listener: s.room.NewNear(0), lines: make(map[*leg]*forward.Slot)}
-		s.list, s.unsettled = append(s.list, o), true
-		for _, l := range s.near {
-			o.carry(l)
-		}
-		s.room.Measure(now) // who speaks by now is to be known
+		s.list = append(s.list, &outlet{to: to, channelID: channelID})
 	}
 	o := s.list[at]
-	if n := slots + len(pins); n != o.listener.Len() {
+	began := o.listener == nil
+	o.slots, o.pins = slots, slices.Clone(pins)
+	for _, l := range s.near {
+		o.carry(l, &s.room)
+	}
+	if o.listener == nil {
+		return
+	}
+	if began {
+		s.room.Measure(now) // who speaks by now is to be known
+	} else {
+		o.tune()
+	}
+	s.unsettled = true
+}
+
+// tune has the listener hear what is wanted.
+func (o *outlet) tune() {
+	if n := o.slots + len(o.pins); n != o.listener.Len() {
 		o.listener.Resize(n)
 	}
-	o.listener.Subscribe(pins, nil)
+	o.listener.Subscribe(o.pins, nil)
 }
 
 // carry has the outlets have a line for somebody here who is let talk.
 func (s *switchboard) carry(l *leg) {
 	for _, o := range s.list {
-		o.carry(l)
+		o.carry(l, &s.room)
 	}
 }
 
-func (o *outlet) carry(l *leg) {
+func (o *outlet) carry(l *leg, in *speaker.Room) {
 	if l.talker == nil || l.elsewhere || !l.talks || o.lines[l] != nil {
 		return
 	}
-	if slot := o.to.Line(o.channelID, l.userID); slot != nil {
-		o.lines[l] = slot
+	slot := o.to.Line(o.channelID, l.userID)
+	if slot == nil {
+		return
 	}
+	if o.lines == nil {
+		o.listener, o.lines = in.NewNear(0), make(map[*leg]*forward.Slot)
+		o.tune()
+	}
+	o.lines[l] = slot
 }
 
 // drop has the outlets carry somebody no more who is out.
@@ -136,7 +161,9 @@ func (o *outlet) drop(l *leg) {
 		return
 	}
 	o.on = slices.DeleteFunc(o.on, func(on *leg) bool { return on == l })
-	delete(o.lines, l)
+	if delete(o.lines, l); len(o.lines) == 0 {
+		o.listener, o.lines = nil, nil
+	}
 	slot.Assign(nil)
 	o.to.Free(o.channelID, l.userID)
 }
@@ -164,6 +191,9 @@ func (s *switchboard) closeOutlets() {
 // settleOutlets chooses who is to be carried, and reports whether somebody else is. turned: where one talks at a time it may be another one's turn.
 func (s *switchboard) settleOutlets(now time.Time, turned bool) (misconnected bool) {
 	for _, o := range s.list {
+		if o.listener == nil {
+			continue
+		}
 		if s.lines == nil {
 			misconnected = o.listener.Select(now) || misconnected
 		} else {
@@ -199,6 +229,9 @@ func (s *switchboard) chosen(o *outlet, legs []*leg) []*leg {
 // connectOutlets frees the lines of those who are carried no more, and appends the turns of those who are from now on.
 func (s *switchboard) connectOutlets(turns []turn) []turn {
 	for _, o := range s.list {
+		if o.listener == nil { // and nobody is on it
+			continue
+		}
 		chosen := s.chosen(o, make([]*leg, 0, o.listener.Len()))
 		for _, l := range o.on {
 			if !slices.Contains(chosen, l) {

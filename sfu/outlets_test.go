@@ -135,6 +135,13 @@ func TestWhoIsMutedHasNoLine(t *testing.T) {
 	require.Len(t, there.lines, 2, "it stays ready")
 	c.members["bob"].Leave(LeaveLeft)
 	require.Equal(t, []string{"bob"}, there.freed)
+
+	c.members["ann"].Leave(LeaveLeft)
+	require.Zero(t, c.channel.Relayed())
+	c.join(t, "dan", 4)
+	require.Equal(t, 1, c.channel.Relayed(), "what is wanted holds for who comes after all have gone")
+	c.say(time.Second, map[string]speaker.Level{"dan": 30})
+	require.Equal(t, map[string]int{"dan": 50}, there.hears())
 }
 
 // TestPinnedAreCarriedBesideTheLoudest: and nothing of what another node sent.

@@ -96,8 +96,8 @@ func simulate(t *testing.T, s scale, tell bool) {
 		members.Sub(back).Seconds(), floors.Sub(back).Seconds(), float64(sent.snapshots.Bytes)/1e6)
 }
 
-// meet has nodes begin that have people already, each a moment after the one before: so they tell each other of most people in snapshots, which takes a
-// tenth of what it does to tell of each as they come.
+// meet has nodes begin that have people already, each a moment after the one before: so they tell each other of most people in snapshots, which takes less
+// than to tell of each as they come.
 func (l *land) meet(t *testing.T, say func(string, ...any)) {
 	t.Helper()
 	for len(l.out) > len(l.souls)-l.people+l.joins {
