@@ -27,7 +27,7 @@ func Serve(ctx context.Context, cfg Config, log *zap.Logger, begun func(life con
 			if !errors.Is(err, store.ErrTrimmed) {
 				return err
 			}
-		case tooOld && ctx.Err() != nil:
+		case ctx.Err() != nil && (tooOld || errors.Is(err, context.Canceled)): // stopped while it waited for the others
 			return nil
 		case !tooOld || errors.Is(err, store.ErrAstray) || errors.Is(err, store.ErrOtherCluster):
 			return fmt.Errorf("start: %w", err)

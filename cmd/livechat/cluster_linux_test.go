@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mini-livechat/mini-livechat/sfu/porttest"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 )
 
@@ -75,6 +76,26 @@ func TestBadClusterExitsWith2(t *testing.T) {
 			require.NotContains(t, stderr, testSecret)
 		})
 	}
+}
+
+// A node that waits for others says for which, and why they do not answer, and ends in order.
+func TestNodeThatWaitsForOthers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "cluster.secret")
+	require.NoError(t, os.WriteFile(secret, []byte(testSecret+", of the cluster\n"), 0o600))
+	here, there := porttest.Addr(t), porttest.Addr(t)
+	cmd := livechat(t, nil, "--http=127.0.0.1:0", "--udp=0", "--metrics=", "--no-turn", "--data="+filepath.Join(dir, "data"),
+		"--secret="+testSecret, "--node-name=n1", "--cluster-peers=n1="+here+",n2="+there, "--cluster-secret-file="+secret)
+	log := new(syncBuffer)
+	cmd.Stderr = log
+	require.NoError(t, cmd.Start())
+	require.Eventually(t, func() bool {
+		return strings.Contains(log.String(), "for n2 (nobody is at "+there+": connect: connection refused)")
+	}, time.Minute, 20*time.Millisecond, "%s", log)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait(), "%s", log)
+	require.Contains(t, log.String(), `"stopped"`)
 }
 
 // Three nodes as processes: three see each other, those that are killed are missed and come back, and one alone says what it waits for.

@@ -215,14 +215,20 @@ func TestTwoNodesOfOneName(t *testing.T) {
 	require.False(t, second.Quorum())
 }
 
+// A node that is not in the others' list says so itself: it is the one that connects, and does not get as far as telling who it is.
 func TestNodeThatIsNotInTheList(t *testing.T) {
 	tw := found(t, "a", "b", "c", "d")
 	short := func(c *Config) { c.Peers = tw.peers[:3] }
 	a := tw.start("a", short)
 	tw.start("b", short)
 	tw.see(a, "b")
-	tw.start("d")
-	tw.says("a", "d", "not in --cluster-peers")
+	d := tw.start("d")
+	tw.says("d", "a", "other --cluster-peers (a, b, c) than this node (a, b, c, d)")
+	tw.see(a, "b")
+	tw.see(d)
+	tw.start("c", func(c *Config) { c.Peers = append(tw.peers[:1:1], tw.peers[2]) })
+	tw.says("a", "c", "other --cluster-peers (a, c) than this node (a, b, c)")
+	tw.says("c", "a", "other --cluster-peers (a, b, c) than this node (a, c)")
 	tw.see(a, "b")
 }
 
@@ -237,6 +243,15 @@ func TestClockThatIsWrong(t *testing.T) {
 	require.InDelta(t, time.Hour.Seconds(), a.Reports()[1].Clock.Seconds(), 5)
 	require.True(t, a.Quorum())
 	require.Eventually(t, func() bool { return a.Reports()[1].RoundTrip > 0 }, patience, 10*time.Millisecond)
+}
+
+func TestWhyANodeDoesNotAnswer(t *testing.T) {
+	tw := found(t, "a", "b")
+	a := tw.start("a")
+	require.Contains(t, a.absent(t.Context(), tw.peers[1]), "nobody is at "+tw.peers[1].Address+": connect: connection refused")
+	require.Contains(t, a.absent(t.Context(), Peer{Name: "c", Address: "nowhere.invalid:6222"}), "nowhere.invalid")
+	tw.start("b")
+	require.Contains(t, a.absent(t.Context(), tw.peers[1]), "says in its log why")
 }
 
 // Of three, the one whose clock is off goes by the others', and keeps to that when they are gone.

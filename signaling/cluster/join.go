@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -145,7 +147,7 @@ func (l *Log) join(ctx context.Context, tooOld bool) (*store.Share, error) {
 	case err != nil && l.c.hasNoJetStream(err):
 		return nil, &joinLaterError{"for NATS to have JetStream, for this server's account too, and most of its servers: " + err.Error()}
 	case err != nil:
-		return nil, &joinLaterError{"for most of the nodes to be there"}
+		return nil, &joinLaterError{l.awaits(ctx, l.standings(ctx))}
 	}
 	id := info.Config.Metadata[metaCluster]
 	began, _ := strconv.ParseUint(info.Config.Metadata[metaSeq], 10, 64) // by create
@@ -166,6 +168,20 @@ func (l *Log) join(ctx context.Context, tooOld bool) (*store.Share, error) {
 	}
 }
 
+// awaits says in words for what is waited while no log is to be seen, and these have answered.
+func (l *Log) awaits(ctx context.Context, answered []standing) string {
+	var missing []string
+	for _, p := range l.c.cfg.Peers {
+		if p.Name != l.c.cfg.Name && !slices.ContainsFunc(answered, func(s standing) bool { return s.Name == p.Name }) {
+			missing = append(missing, p.Name+l.c.absent(ctx, p))
+		}
+	}
+	if len(missing) == 0 {
+		return "for the nodes to agree who leads their log"
+	}
+	return "for " + strings.Join(missing, ", ") + ": the first time all nodes have to be there, and later most of them"
+}
+
 // begin begins a cluster, if it is up to this node: it has something that shall not be lost, or all are there and have nothing.
 func (l *Log) begin(ctx context.Context, own store.Standing) (*store.Share, error) {
 	if own.Applied > 0 {
@@ -174,8 +190,8 @@ func (l *Log) begin(ctx context.Context, own store.Standing) (*store.Share, erro
 	}
 	if own.Seq == 0 {
 		others := l.standings(ctx)
-		if missing := len(l.c.cfg.Peers) - 1 - len(others); missing > 0 {
-			return nil, &joinLaterError{fmt.Sprintf("for %d more nodes, since a cluster begins when all are there", missing)}
+		if len(others) < len(l.c.cfg.Peers)-1 {
+			return nil, &joinLaterError{l.awaits(ctx, others)}
 		}
 		for _, s := range others {
 			switch {

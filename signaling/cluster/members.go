@@ -12,6 +12,8 @@ const (
 	frozen = DeadAfter / 2
 	// maxRefused is how many refused nodes are remembered.
 	maxRefused = 32
+	// refusedAnew is after how long without a try it is said again that a node was refused: somebody has started it once more.
+	refusedAnew = 10 * time.Second
 )
 
 // roll is who is there: a decision without a clock. Its guard is its station's.
@@ -221,7 +223,7 @@ func (r *roll) drop(f *finding, m *member, why string) {
 // refuse remembers that a node was refused, and has it said when it is news.
 func (r *roll) refuse(f *finding, now time.Time, name, why string) {
 	i := slices.IndexFunc(r.refused, func(one Refused) bool { return one.Name == name })
-	if i >= 0 && r.refused[i].Why == why {
+	if i >= 0 && r.refused[i].Why == why && now.Sub(r.refused[i].At) < refusedAnew {
 		r.refused[i].At = now
 		return
 	}

@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -103,10 +105,30 @@ func (c *Cluster) reachOut(now time.Time) {
 }
 
 // answers reports whether a node's port for other nodes can be reached.
-func (c *Cluster) answers(address string) bool {
+func (c *Cluster) answers(address string) bool { return try(c.over, address) == nil }
+
+func try(ctx context.Context, address string) error {
 	dialer := net.Dialer{Timeout: probeWithin, KeepAlive: -1}
-	conn, err := dialer.DialContext(c.over, "tcp", address)
-	return err == nil && conn.Close() == nil
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err == nil {
+		err = conn.Close()
+	}
+	return err //nolint:wrapcheck // of the network
+}
+
+// absent says in words, in brackets, why a node does not answer; "" where NATS runs elsewhere and nobody can tell.
+func (c *Cluster) absent(ctx context.Context, p Peer) string {
+	if c.server == nil {
+		return ""
+	}
+	err := try(ctx, p.Address)
+	if err == nil {
+		return " (which is at " + p.Address + ", and says in its log why, if it does not let this node in)"
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return " (the name " + dns.Name + " is not known: " + dns.Err + ")"
+	}
+	return " (nobody is at " + p.Address + ": " + cmp.Or(errors.Unwrap(err), err).Error() + ")"
 }
 
 // connectAnew has NATS give up its route to a node, which is none, and begin another one at once.
