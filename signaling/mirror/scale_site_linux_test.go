@@ -45,6 +45,8 @@ type way struct {
 	to      cluster.NodeID
 	pending relay.Message
 	lines   map[string]int // how many talkers there is a line for, by channel
+	heard   bool           // something came from there
+	greet   bool           // say something, whether there is anything to say or not
 }
 
 // nonce is as long as a real one.
@@ -109,11 +111,9 @@ func (s *site) changed(c cluster.Change) {
 		return
 	}
 	if w == nil {
-		w = &way{site: s, to: c.Node.ID, lines: make(map[string]int)}
+		w = &way{site: s, to: c.Node.ID, lines: make(map[string]int), greet: true}
 		s.ways[c.Node.ID] = w
-		for _, one := range s.want {
-			w.pending.Wants = append(w.pending.Wants, one)
-		}
+		w.wantAllLocked()
 	}
 	s.mu.Unlock()
 	s.rouse()
@@ -152,8 +152,11 @@ func (s *site) tell(ctx context.Context) {
 		}
 		s.mu.Lock()
 		for _, w := range s.ways {
-			if m := w.pending; len(m.Lines) > 0 || len(m.Wants) > 0 {
-				m.Nonce, m.Of = nonce, nonce
+			if m := w.pending; w.greet || len(m.Lines) > 0 || len(m.Wants) > 0 {
+				w.greet = false
+				if m.Nonce = nonce; w.heard {
+					m.Of = nonce
+				}
 				w.pending = relay.Message{}
 				for _, part := range m.Parts() {
 					_ = s.bus.Publish(linkTo(w.to), part.Encode()) // the node may just be gone
@@ -172,12 +175,24 @@ func (s *site) hear(from cluster.NodeID, data []byte) {
 	}
 	s.mu.Lock()
 	w := s.ways[from]
-	s.mu.Unlock()
-	if w == nil {
+	if w == nil { // it is seen soon, and asked then
+		s.mu.Unlock()
 		return
 	}
+	if w.heard = true; m.Of == "" { // it did not hear what was said before it saw this one
+		w.wantAllLocked()
+		s.rouse()
+	}
+	s.mu.Unlock()
 	for _, one := range m.Wants {
 		s.hub.Feed(one.Channel, w, one.Slots, one.Pins)
+	}
+}
+
+// wantAllLocked has all be said that is wanted, with the site's mu held.
+func (w *way) wantAllLocked() {
+	for _, one := range w.site.want {
+		w.pending.Wants = append(w.pending.Wants, one)
 	}
 }
 
