@@ -300,9 +300,14 @@ func (a *App) nodeURL() string {
 
 func (a *App) sayChange(c cluster.Change) {
 	fields := []zap.Field{zap.String("node", c.Node.ID.Name), zap.Bool("quorum", a.nodes.Quorum())}
-	if c.Alive {
+	switch {
+	case c.Alive && c.Node.URL == "": // it says so when it lets people in
+		a.log.Info("a node is there", fields...)
+	case c.Alive:
 		a.log.Info("a node is there", append(fields, zap.String("url", c.Node.URL))...)
-	} else {
+	case c.Why == cluster.WhyLeft && a.nodes.Quorum():
+		a.log.Info("a node has left", fields...)
+	default:
 		a.log.Warn("a node is gone", append(fields, zap.String("why", c.Why))...)
 	}
 }

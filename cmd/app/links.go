@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +39,9 @@ type links struct {
 	mu sync.Mutex // held while links follow nodes
 	at map[cluster.NodeID]struct{}
 
+	parting sync.Map // of between.Node: those whose links are being removed
+	closing atomic.Bool
+
 	sound sound
 }
 
@@ -60,9 +64,10 @@ func (a *App) openLinks() error {
 		},
 		Changed: func(node between.Node, up bool) {
 			l.sound.changed(node, up)
-			if up {
+			switch _, meant := l.parting.Load(node); {
+			case up:
 				a.log.Info("voice of another node comes", zap.String("node", node.Name))
-			} else {
+			case !meant && !l.closing.Load(): // else it has been said why
 				a.log.Warn("no voice of another node comes any more; it is tried again", zap.String("node", node.Name))
 			}
 		},
@@ -108,8 +113,16 @@ func (l *links) changed(change cluster.Change) {
 		l.putLocked(change.Node)
 		return
 	}
-	delete(l.at, change.Node.ID)
-	l.relay.Remove(between.Node(change.Node.ID))
+	l.removeLocked(change.Node.ID)
+}
+
+// removeLocked ends the link to a node that is gone.
+func (l *links) removeLocked(id cluster.NodeID) {
+	delete(l.at, id)
+	node := between.Node(id)
+	l.parting.Store(node, nil)
+	defer l.parting.Delete(node)
+	l.relay.Remove(node)
 }
 
 // follow has there be a link to each node that says where it can be reached, and to no other.
@@ -123,8 +136,7 @@ func (l *links) follow() {
 	}
 	for id := range l.at {
 		if _, ok := there[id]; !ok {
-			delete(l.at, id)
-			l.relay.Remove(between.Node(id))
+			l.removeLocked(id)
 		}
 	}
 }
@@ -163,6 +175,7 @@ func (l *links) close() {
 	for _, cancel := range l.cancels {
 		cancel()
 	}
+	l.closing.Store(true)
 	l.relay.Close()
 }
 

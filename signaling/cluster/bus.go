@@ -79,6 +79,9 @@ type Change struct {
 	Why string
 }
 
+// WhyLeft is why a node is gone that was stopped in order.
+const WhyLeft = "it has left"
+
 // Bus carries messages between nodes. Messages of one node come in the order in which they were published, each at most once. Some
 // may be lost when the link breaks, after which Changed says that the node is gone, or gone and back. Messages of nodes that are not
 // there by [Members] are dropped. Safe for concurrent use.

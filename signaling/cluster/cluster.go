@@ -55,6 +55,8 @@ type Cluster struct {
 
 	server  *server.Server // nil: NATS runs elsewhere
 	keeping keeping
+	holders holders
+	entry   *entry  // nil with a NATS elsewhere
 	routes  *routes // nil: the same
 	reach   *reach  // the same
 	conn    *nats.Conn
@@ -338,6 +340,7 @@ func (c *Cluster) watch() {
 			c.reachOut(now)
 		}
 		c.lookAfterLog(now)
+		c.lookAfterHolders(now)
 		if now.Sub(measured) >= roundTripEvery {
 			measured = now
 			c.run.Go(c.measure)

@@ -41,12 +41,12 @@ func (c *Cluster) connectInside(self Peer, options []nats.Option) (*nats.Conn, e
 		return nil, err
 	}
 	entrance := &door{key: c.secret.identity(), self: c.Self(), identity: c.identity, refuse: c.refusal, refused: c.refusedAtDoor}
-	token := rand.Text()
+	c.entry = &entry{token: rand.Text(), operator: rand.Text(), system: func() *server.Account { return c.server.SystemAccount() }}
 	opts := &server.Options{
 		ServerName: c.cfg.Name,
-		// A clustered server needs a listener for clients to become ready. Nobody but this process knows its token; who came by a name and a
+		// A clustered server needs a listener for clients to become ready. Nobody but this process knows its tokens; who came by a name and a
 		// password would be put out whenever options change.
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, Authorization: token,
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, CustomClientAuthentication: c.entry,
 		Cluster: server.ClusterOpts{
 			Name: clusterName, Host: host, Port: port, TLSConfig: entrance.config(), TLSTimeout: handshakeWithin, NoAdvertise: true,
 			// One way for what nodes say, so that it comes in order, and NATS's own for what it says itself.
@@ -65,7 +65,7 @@ func (c *Cluster) connectInside(self Peer, options []nats.Option) (*nats.Conn, e
 		return nil, fmt.Errorf("start NATS: it is not ready after %v", readyWithin)
 	}
 	c.reach = newReach(c.cfg.Name, c.cfg.Peers, opts)
-	conn, err := nats.Connect("", append(options, nats.InProcessServer(c.server), nats.Token(token))...)
+	conn, err := nats.Connect("", append(options, nats.InProcessServer(c.server), nats.Token(c.entry.token))...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS inside: %w", err)
 	}

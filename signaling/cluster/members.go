@@ -96,7 +96,7 @@ func (r *roll) hear(now time.Time, b *beat) (f finding) {
 	}
 	if b.Leaving {
 		if m != nil {
-			r.drop(&f, m, "it has left")
+			r.drop(&f, m, WhyLeft)
 		}
 		return f
 	}

@@ -55,6 +55,7 @@ func saidBetter() []string {
 	return []string{
 		"TLS route handshake error", "Error trying to connect to route", "duplicate name", "Error flushing", // nodes that are refused, awaited, or went
 		"DO NOT USE IN PRODUCTION", "Plaintext passwords detected", // see door, and connectInside
+		"Metalayer blocking snapshot", // it does so whenever it ends
 		"Waiting for routing to be established", "JetStream has not established contact with a meta leader",
 	}
 }

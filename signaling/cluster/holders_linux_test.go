@@ -1,0 +1,82 @@
+package cluster
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestMachineUnderAnotherName replaces a machine by one of another name, one node after the other, and then has the log bear the loss of any
+// of those that are there: it must not wait for one that is gone for good.
+func TestMachineUnderAnotherName(t *testing.T) {
+	tw := found(t, "n1", "n2", "n3", "n4")
+	all := tw.peers
+	tw.peers = all[:3:3]
+	nodes := tw.keepAll("n1", "n2", "n3")
+	nodes[0].write(t, done("before"))
+
+	nodes[2].close(t)
+	tw.peers = append(all[:2:2], all[3])
+	nodes[1].close(t)
+	second := tw.keepAll("n2")[0]
+	nodes[0].close(t)
+	others := tw.keepAll("n1", "n4")
+	first, fourth := others[0], others[1]
+	defer fourth.close(t)
+	defer first.close(t)
+	first.write(t, done("after"))
+	require.Eventually(t, func() bool {
+		for _, name := range []string{"n1", "n2", "n4"} {
+			tw.mu.Lock()
+			logs := tw.logs[name].FilterMessageSnippet("waits no more for a node").Len()
+			tw.mu.Unlock()
+			if logs > 0 {
+				return true
+			}
+		}
+		return false
+	}, 3*patience, 20*time.Millisecond, "nobody let go of n3")
+	require.Eventually(t, func() bool { // what n3 held, n4 does
+		info, err := first.log.info(t.Context())
+		if err != nil || info.Cluster == nil || len(info.Cluster.Replicas) != 2 {
+			return false
+		}
+		for _, r := range info.Cluster.Replicas {
+			if !r.Current || r.Offline || strings.Contains(r.Name, "n3") {
+				return false
+			}
+		}
+		return true
+	}, 3*patience, 20*time.Millisecond, "the log is not on n1, n2 and n4")
+
+	second.close(t)
+	fourth.write(t, done("without n2"))
+	require.Eventually(t, func() bool { return len(deeds(t, first.store)) == 3 }, patience, 10*time.Millisecond)
+	require.Equal(t, deeds(t, first.store), deeds(t, fourth.store))
+}
+
+// TestMoreNodes has two nodes become three: the log is on the third, too.
+func TestMoreNodes(t *testing.T) {
+	tw := found(t, "n1", "n2", "n3")
+	all := tw.peers
+	tw.peers = all[:2:2]
+	nodes := tw.keepAll("n1", "n2")
+	nodes[0].write(t, done("two"))
+	for _, k := range nodes {
+		k.close(t)
+	}
+	tw.peers = all
+	nodes = tw.keepAll("n1", "n2", "n3")
+	require.Eventually(t, func() bool {
+		info, err := nodes[0].log.info(t.Context())
+		if err != nil || info.Config.Replicas != 3 || info.Cluster == nil || len(info.Cluster.Replicas) != 2 {
+			return false
+		}
+		return info.Cluster.Replicas[0].Current && info.Cluster.Replicas[1].Current
+	}, 4*patience, 20*time.Millisecond, "the log is not on three nodes")
+	for _, k := range nodes {
+		k.close(t)
+	}
+}
