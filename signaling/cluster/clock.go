@@ -22,8 +22,8 @@ type clocks struct {
 	began time.Time
 	// right is what clocks showed then that are right; zero: this node's is, or it was never known which are.
 	right time.Time
-	// agreed is since when it is known which clocks are right, whoever of them is there now; zero: it never was.
-	agreed time.Time
+	// agreed is whether it is known which clocks are right, whoever of them is there now.
+	agreed bool
 	// apart is how far clocks were apart at most.
 	apart time.Duration
 }
@@ -54,10 +54,7 @@ func (c *clocks) settle(now time.Time, all []time.Time, most func(count int) boo
 	if !most(together) {
 		return
 	}
-	if c.agreed.IsZero() {
-		c.agreed = now
-	}
-	c.right = middle
+	c.agreed, c.right = true, middle
 	if own.Sub(middle).Abs() <= clockApart {
 		c.right = time.Time{}
 	}
@@ -79,10 +76,9 @@ func (c *clocks) off(now time.Time) time.Duration {
 	return now.Round(0).Sub(c.time(now))
 }
 
-// forgiven returns how far clocks may be apart of nodes whose word counts here: as far as they were, until it is known which are right and what was
-// dated before that is past.
-func (c *clocks) forgiven(now time.Time) time.Duration {
-	if !c.agreed.IsZero() && now.Sub(c.agreed) > c.apart {
+// forgiven returns how far clocks may be apart of nodes whose word counts here: as far as they were, until it is known which are right.
+func (c *clocks) forgiven() time.Duration {
+	if c.agreed {
 		return 0
 	}
 	return c.apart
@@ -117,4 +113,4 @@ func (r *reckoned) showed() time.Time {
 func (c *Cluster) Now() time.Time { return c.timeAt(time.Now()) }
 
 // Apart returns how far the clocks of nodes may be apart whose word counts here: 0 when it is known which are right.
-func (c *Cluster) Apart() time.Duration { return c.forgiven(time.Now()) }
+func (c *Cluster) Apart() time.Duration { return c.forgiven() }

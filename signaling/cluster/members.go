@@ -172,7 +172,7 @@ func (r *roll) compare(f *finding, m *member, now time.Time) {
 	}
 	r.saidOff = off
 	is := word{m.node.ID.Name, clockOff, r.ahead(m, now)}
-	if r.clocks.agreed.IsZero() {
+	if !r.clocks.agreed {
 		is.text = clocksDiffer
 	}
 	if is.clock.Abs() > clockApart && (is.text != m.said.text || (is.clock-m.said.clock).Abs() > clockApart) {

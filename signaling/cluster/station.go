@@ -182,14 +182,14 @@ func (s *station) timeAt(now time.Time) time.Time {
 func (s *station) Agreed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.roll.clocks.agreed.IsZero()
+	return s.roll.clocks.agreed
 }
 
 // forgiven returns how far apart clocks may be of nodes whose word counts here.
-func (s *station) forgiven(now time.Time) time.Duration {
+func (s *station) forgiven() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.roll.clocks.forgiven(now)
+	return s.roll.clocks.forgiven()
 }
 
 // Refused returns who was refused, the oldest first.
