@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // beat is a node's word that it is there. Later versions of the protocol add to it and change no meaning, so that nodes of
@@ -18,8 +17,6 @@ type beat struct {
 	// Credentials.
 	Proof string   `json:"proof"`
 	Keys  []string `json:"keys"`
-	// Nodes are the names of all nodes that there should be, in order.
-	Nodes []string `json:"nodes,omitempty"`
 	// Number counts the node's beats, and At is its clock, in milliseconds since 1970.
 	Number uint64 `json:"n"`
 	At     int64  `json:"at"`
@@ -42,8 +39,6 @@ type Identity struct {
 	Proof string
 	// Keys are of the secrets that sign tokens; the first is of the one that signs.
 	Keys []string
-	// Nodes are the names of all nodes, in order: of other lists the most are others. Empty: a version that did not say.
-	Nodes []string
 }
 
 // differs says why a node with another identity is refused, "" if it is not.
@@ -56,9 +51,6 @@ func (i *Identity) differs(other *Identity) string {
 			strconv.Itoa(other.Protocol), i.Protocol)
 	case !i.signsFor(other) || !other.signsFor(i):
 		return "its tokens would not be accepted here, or those of here there: give all nodes the same --secret, or --secret-file"
-	case len(i.Nodes) > 0 && len(other.Nodes) > 0 && !slices.Equal(i.Nodes, other.Nodes):
-		return fmt.Sprintf("it has other --cluster-peers (%s) than this node (%s): give all nodes the same, or the nodes that they name a --node-name",
-			strings.Join(other.Nodes, ", "), strings.Join(i.Nodes, ", "))
 	}
 	return ""
 }
@@ -69,4 +61,4 @@ func (i *Identity) signsFor(other *Identity) bool {
 }
 
 // identity of who sent the beat.
-func (b *beat) identity() *Identity { return &Identity{b.Protocol, b.Proof, b.Keys, b.Nodes} }
+func (b *beat) identity() *Identity { return &Identity{b.Protocol, b.Proof, b.Keys} }
