@@ -197,7 +197,7 @@ survive: ## what calls make of cuts, blackouts, other networks, kills and restar
 	LIVECHAT_SURVIVE=1 $(GO) test -v -count=1 -timeout 60m -run '^TestSurvive' ./e2e
 
 .PHONY: failover
-failover: ## kills the node on which people talk, twenty times: how long until they hear each other at another one (KILLS=100 for more), empties one with a hundred, restarts all, takes one's network away, and kills and stops the one that decides who talks
+failover: ## kills the node on which people talk, twenty times: how long until they hear each other at another one (KILLS=100 for more), empties one with a hundred, restarts all, takes one's network away, kills and stops the one that decides who talks, and runs one whose clock is an hour off (the program is compiled anew for that)
 	LIVECHAT_FAILOVERS='$(or $(KILLS),20)' $(GO) test -v -count=1 -timeout 45m -run '^TestFailover' ./e2e | grep -vE '^=== '
 
 .PHONY: denoise
