@@ -151,5 +151,9 @@ func (a *App) FirstInvite(ctx context.Context) (link string, err error) {
 	if err != nil || secret == "" {
 		return "", err
 	}
-	return a.URL() + "/#invite=" + secret, nil
+	at := a.URL()
+	if a.cfg.Cluster.URL != "" { // a container does not know at which port people reach it
+		at = canonicalOrigin(a.cfg.Cluster.URL)
+	}
+	return at + "/#invite=" + secret, nil
 }
