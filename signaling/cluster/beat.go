@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // beat is a node's word that it is there. Later versions of the protocol add to it and change no meaning, so that nodes of
@@ -17,6 +18,8 @@ type beat struct {
 	// Credentials.
 	Proof string   `json:"proof"`
 	Keys  []string `json:"keys"`
+	// Nodes are the names of all nodes that there should be, in order.
+	Nodes []string `json:"nodes,omitempty"`
 	// Number counts the node's beats, and At is its clock, in milliseconds since 1970.
 	Number uint64 `json:"n"`
 	At     int64  `json:"at"`
@@ -39,6 +42,9 @@ type Identity struct {
 	Proof string
 	// Keys are of the secrets that sign tokens; the first is of the one that signs.
 	Keys []string
+	// Nodes are the names of all nodes, in order. While the list is changed, one name may be another one, or there be one more or less: of lists
+	// that differ by more the most are others. Empty: a version that did not say.
+	Nodes []string
 }
 
 // differs says why a node with another identity is refused, "" if it is not.
@@ -51,8 +57,28 @@ func (i *Identity) differs(other *Identity) string {
 			strconv.Itoa(other.Protocol), i.Protocol)
 	case !i.signsFor(other) || !other.signsFor(i):
 		return "its tokens would not be accepted here, or those of here there: give all nodes the same --secret, or --secret-file"
+	case max(missing(i.Nodes, other.Nodes), missing(other.Nodes, i.Nodes)) > 1:
+		return i.otherList(other) + ": give all nodes the same, or the nodes that they name a --node-name; a list is changed by one name at a time"
 	}
 	return ""
+}
+
+// otherList says that another node's list is another one, "" if it is not.
+func (i *Identity) otherList(other *Identity) string {
+	if missing(i.Nodes, other.Nodes)+missing(other.Nodes, i.Nodes) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("it has other --cluster-peers (%s) than this node (%s)", strings.Join(other.Nodes, ", "), strings.Join(i.Nodes, ", "))
+}
+
+// missing counts the names of a list that another one lacks.
+func missing(list, from []string) (n int) {
+	for _, name := range list {
+		if len(from) > 0 && !slices.Contains(from, name) {
+			n++
+		}
+	}
+	return n
 }
 
 // signsFor reports whether the other accepts the tokens that are made here.
@@ -61,4 +87,4 @@ func (i *Identity) signsFor(other *Identity) bool {
 }
 
 // identity of who sent the beat.
-func (b *beat) identity() *Identity { return &Identity{b.Protocol, b.Proof, b.Keys} }
+func (b *beat) identity() *Identity { return &Identity{b.Protocol, b.Proof, b.Keys, b.Nodes} }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,6 +46,7 @@ type Cluster struct {
 	// proof and marks are made of the secret: what shows it, and by what keys of tokens are compared.
 	proof  string
 	marks  []byte
+	names  []string // of all nodes, in order
 	log    *zap.Logger
 	sender *sender
 	stop   context.CancelFunc
@@ -85,6 +87,7 @@ func Open(cfg Config) (*Cluster, error) {
 		arrived: make(chan *nats.Msg, maxArrived), answering: make(chan struct{}, maxAnswering), toTell: make(chan struct{}, 1),
 		subscribed: make(map[string]*subscribed),
 	}
+	c.names = slices.Sorted(slices.Values(namesOf(cfg.Peers)))
 	c.proof, c.marks = c.secret.proof(), c.secret.key("token keys", proofBytes)
 	c.over, c.stop = context.WithCancel(context.Background())
 	c.station = newStation(NodeID{cfg.Name, hex.EncodeToString(boot)}, c.identity, namesOf(cfg.Peers))
@@ -137,7 +140,7 @@ func (c *Cluster) connect() error {
 
 // identity is what this node shows of what all must have in common.
 func (c *Cluster) identity() Identity {
-	return Identity{cmp.Or(c.cfg.protocol, Protocol), c.proof, c.cfg.Keys(c.marks)}
+	return Identity{cmp.Or(c.cfg.protocol, Protocol), c.proof, c.cfg.Keys(c.marks), c.names}
 }
 
 // Key returns key material that only nodes of this cluster can make, for a purpose that names everything it depends on.
@@ -306,7 +309,7 @@ func (c *Cluster) beat() {
 func (c *Cluster) sendBeat(leaving bool) {
 	own := c.identity()
 	b := beat{
-		Protocol: own.Protocol, Name: c.Self().Name, Boot: c.Self().Boot, Proof: own.Proof, Keys: own.Keys,
+		Protocol: own.Protocol, Name: c.Self().Name, Boot: c.Self().Boot, Proof: own.Proof, Keys: own.Keys, Nodes: own.Nodes,
 		Number: c.beats.Add(1), At: time.Now().Add(c.cfg.ahead).UnixMilli(), Leaving: leaving, Status: c.cfg.Status(),
 	}
 	_ = c.conn.Publish(subjectBeats, b.encode()) // one that is lost is counted by those who miss it

@@ -215,15 +215,33 @@ func TestTwoNodesOfOneName(t *testing.T) {
 	require.False(t, second.Quorum())
 }
 
+// A node that is not in the others' list is refused, and so is one whose list has other names; it says so itself, too.
 func TestNodeThatIsNotInTheList(t *testing.T) {
-	tw := found(t, "a", "b", "c", "d")
+	tw := found(t, "a", "b", "c", "d", "e")
 	short := func(c *Config) { c.Peers = tw.peers[:3] }
 	a := tw.start("a", short)
 	tw.start("b", short)
 	tw.see(a, "b")
-	tw.start("d")
+	d := tw.start("d", func(c *Config) { c.Peers = tw.peers[:4] })
 	tw.says("a", "d", "not in --cluster-peers")
 	tw.see(a, "b")
+	tw.see(d)
+	tw.start("c")
+	tw.says("a", "c", "other --cluster-peers (a, b, c, d, e) than this node (a, b, c)")
+	tw.says("c", "a", "other --cluster-peers (a, b, c) than this node (a, b, c, d, e)")
+	tw.see(a, "b")
+}
+
+// While the list is changed, by one name, nodes that have it and nodes that had it are one server, and say so.
+func TestListThatIsChanged(t *testing.T) {
+	tw := found(t, "a", "b", "c", "d")
+	a := tw.start("a", func(c *Config) { c.Peers = tw.peers[:3] })
+	b := tw.start("b", func(c *Config) { c.Peers = append(tw.peers[:2:2], tw.peers[3]) }) // d for c
+	tw.see(a, "b")
+	tw.see(b, "a")
+	tw.says("a", "b", "while the list is changed: it has other --cluster-peers (a, b, d) than this node (a, b, c)")
+	require.True(t, a.Quorum())
+	require.True(t, b.Quorum())
 }
 
 func TestClockThatIsWrong(t *testing.T) {

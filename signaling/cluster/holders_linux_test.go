@@ -22,6 +22,8 @@ func TestMachineUnderAnotherName(t *testing.T) {
 	tw.peers = append(all[:2:2], all[3])
 	nodes[1].close(t)
 	second := tw.keepAll("n2")[0]
+	tw.see(nodes[0].Cluster, "n2") // by whose list there is no n3
+	nodes[0].write(t, done("between"))
 	nodes[0].close(t)
 	nodes = tw.keepAll("n1", "n4")
 	first, fourth := nodes[0], nodes[1]
@@ -53,7 +55,7 @@ func TestMachineUnderAnotherName(t *testing.T) {
 
 	second.close(t)
 	fourth.write(t, done("without n2"))
-	require.Eventually(t, func() bool { return len(deeds(t, first.store)) == 3 }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(deeds(t, first.store)) == 4 }, patience, 10*time.Millisecond)
 	require.Equal(t, deeds(t, first.store), deeds(t, fourth.store))
 }
 

@@ -106,6 +106,9 @@ func (r *roll) hear(now time.Time, b *beat) (f finding) {
 		m.node.Status = b.Status
 		r.refused = slices.DeleteFunc(r.refused, func(one Refused) bool { return one.Name == b.Name })
 		f.change(&m.node, true, "")
+		if other := own.otherList(b.identity()); other != "" {
+			f.words = append(f.words, word{node: b.Name, text: "a node is let in while the list is changed: " + other + "; give all nodes the same"})
+		}
 	}
 	if m.rival != "" {
 		m.rival = ""

@@ -175,19 +175,24 @@ func TestRollClockOfOneIsOff(t *testing.T) {
 
 func TestIdentity(t *testing.T) {
 	t.Parallel()
-	own := Identity{Protocol: 1, Proof: "p", Keys: []string{"k1", "k2"}}
+	own := Identity{Protocol: 1, Proof: "p", Keys: []string{"k1", "k2"}, Nodes: []string{"a", "b"}}
 	for _, one := range []struct {
 		other Identity
 		words string
 	}{
-		{Identity{1, "p", []string{"k1", "k2"}}, ""},
-		{Identity{1, "p", []string{"k2", "k1"}}, ""}, // a change of secrets that is under way
-		{Identity{1, "p", []string{"k1"}}, ""},
-		{Identity{1, "p", []string{"k2"}}, "tokens"}, // it would not take what is signed here
-		{Identity{1, "p", []string{"k3", "k1"}}, "tokens"},
-		{Identity{1, "p", nil}, "tokens"},
-		{Identity{2, "p", []string{"k1"}}, "version 2"},
-		{Identity{2, "q", nil}, "cluster secret"},
+		{Identity{1, "p", []string{"k1", "k2"}, nil}, ""},
+		{Identity{1, "p", []string{"k2", "k1"}, nil}, ""}, // a change of secrets that is under way
+		{Identity{1, "p", []string{"k1"}, nil}, ""},
+		{Identity{1, "p", []string{"k2"}, nil}, "tokens"}, // it would not take what is signed here
+		{Identity{1, "p", []string{"k3", "k1"}, nil}, "tokens"},
+		{Identity{1, "p", nil, nil}, "tokens"},
+		{Identity{2, "p", []string{"k1"}, nil}, "version 2"},
+		{Identity{2, "q", nil, nil}, "cluster secret"},
+		{Identity{1, "p", []string{"k1"}, []string{"a", "b"}}, ""},
+		{Identity{1, "p", []string{"k1"}, []string{"a", "b", "c"}}, ""}, // a change of the list that is under way
+		{Identity{1, "p", []string{"k1"}, []string{"a", "c"}}, ""},
+		{Identity{1, "p", []string{"k1"}, []string{"a", "b", "c", "d"}}, "other --cluster-peers (a, b, c, d) than this node (a, b)"},
+		{Identity{1, "p", []string{"k1"}, []string{"c", "d"}}, "other --cluster-peers (c, d) than this node (a, b)"},
 	} {
 		why := own.differs(&one.other)
 		if one.words == "" {

@@ -21,6 +21,7 @@ type introduction struct {
 	Name     string   `json:"name"`
 	Boot     string   `json:"boot"`
 	Keys     []string `json:"keys"`
+	Nodes    []string `json:"nodes,omitempty"`
 }
 
 // introductionOID is where it stands: below 2.25 anybody may use a number that is a random UUID (X.667).
@@ -62,7 +63,7 @@ func (d *door) config() *tls.Config {
 
 func (d *door) certificate() (*tls.Certificate, error) {
 	own := d.identity()
-	says, err := json.Marshal(introduction{own.Protocol, d.self.Name, d.self.Boot, own.Keys})
+	says, err := json.Marshal(introduction{own.Protocol, d.self.Name, d.self.Boot, own.Keys, own.Nodes})
 	if err != nil {
 		return nil, fmt.Errorf("introduce this node: %w", err)
 	}
@@ -92,7 +93,7 @@ func (d *door) verify(state tls.ConnectionState) error {
 		}
 	}
 	own := d.identity()
-	other := Identity{Protocol: says.Protocol, Proof: own.Proof, Keys: says.Keys}
+	other := Identity{Protocol: says.Protocol, Proof: own.Proof, Keys: says.Keys, Nodes: says.Nodes}
 	public, ok := cert.PublicKey.(ed25519.PublicKey)
 	if !ok || !public.Equal(d.key.Public()) {
 		other.Proof = ""
