@@ -46,6 +46,7 @@ func TestClusterGoesByOneTime(t *testing.T) {
 }
 
 func goesByOneTime(t *testing.T, off time.Duration) {
+	t.Helper()
 	is := func() time.Time { return time.Now().Round(0).Add(off) }
 	log := &commonLog{grown: make(chan struct{})}
 	n := startNodes(t, []string{"n1", "n2"}, func(c *app.Config) { c.Share = &store.Share{Cluster: "c1", Log: log, Now: is} })

@@ -119,16 +119,17 @@ func (c *Channel) followVoiceLocked(was, is *occupant) {
 	if was != nil && !was.here() && (is == nil || !is.talks() || was != is && !is.keepsFloor) && c.air != nil && c.decidesLocked() {
 		c.silenceLocked(was) // its node may not be there to say so
 	}
-	if was != is {
+	switch {
+	case was != is:
 		if was != nil && !slices.Contains(c.roster.hidden[was.userID], was) {
 			c.hushLocked(was)
 		}
 		if is != nil {
 			c.goOnLocked(is.userID)
 		}
-	} else if is != nil && is.leg != nil {
+	case is != nil && is.leg != nil:
 		c.board.permit(is.leg, is.talks(), false)
-	} else if is != nil && is.talks() {
+	case is != nil && is.talks():
 		c.goOnLocked(is.userID)
 	}
 	if c.board.unsettled { // most of a crowd are muted, and nobody hears otherwise for what they do

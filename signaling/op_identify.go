@@ -55,11 +55,10 @@ func identify(ctx context.Context, c *Conn, r *request) error {
 			protocol.CloseVersion,
 		}
 	}
-	now := time.Now()
+	now, is := time.Now(), c.gw.now()
 	if wait := c.gw.cfg.Admission.FailedWait(now, c.via.Network); wait > 0 {
 		return &rateLimitError{retryAfter: wait}
 	}
-	is := c.gw.now()
 	identity, err := c.gw.auth.Verify(d.Token, is)
 	if err == nil && d.UserID != "" && d.UserID != identity.UserID {
 		err = errUserMismatch

@@ -20,7 +20,7 @@ const anewPause = 2 * time.Second
 func Serve(ctx context.Context, cfg Config, log *zap.Logger, begun func(life context.Context, a *App)) error {
 	cfg.Stop = ctx.Done()
 	for tooOld := false; ; tooOld = true {
-		a, err := newApp(cfg, log, tooOld)
+		a, err := newApp(cfg, log, tooOld) //nolint:contextcheck // cfg.Stop is it
 		switch {
 		case err == nil:
 			err = a.runOnce(ctx, begun)

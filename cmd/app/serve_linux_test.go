@@ -129,7 +129,7 @@ func TestNodeThatTheLogWentPast(t *testing.T) {
 	takes := func() {
 		t.Helper()
 		for _, n := range all {
-			require.Eventually(t, func() bool { status, _ := ready(t, "http://"+n.HTTP); return status == http.StatusOK },
+			require.Eventually(t, func() bool { status := ready(t, "http://"+n.HTTP); return status == http.StatusOK },
 				2*patience, 50*time.Millisecond, "%s takes people; n3 says %v", n.Name, held)
 		}
 	}
@@ -213,7 +213,7 @@ func dump(t *testing.T, path string) string {
 	var out strings.Builder
 	for _, table := range tables {
 		fmt.Fprintln(&out, "--", table)
-		rows, err = db.QueryContext(t.Context(), "SELECT * FROM "+table) //nolint:gosec // one of ours
+		rows, err = db.QueryContext(t.Context(), "SELECT * FROM "+table)
 		require.NoError(t, err)
 		columns, err := rows.Columns()
 		require.NoError(t, err)

@@ -236,7 +236,7 @@ func TestNodeThatIsNotInTheList(t *testing.T) {
 func TestListThatIsChanged(t *testing.T) {
 	tw := found(t, "a", "b", "c", "d")
 	a := tw.start("a", func(c *Config) { c.Peers = tw.peers[:3] })
-	b := tw.start("b", func(c *Config) { c.Peers = append(tw.peers[:2:2], tw.peers[3]) }) // d for c
+	b := tw.start("b", func(c *Config) { c.Peers = slices.Concat(tw.peers[:2], tw.peers[3:]) }) // d for c
 	tw.see(a, "b")
 	tw.see(b, "a")
 	tw.says("a", "b", "while the list is changed: it has other --cluster-peers (a, b, d) than this node (a, b, c)")

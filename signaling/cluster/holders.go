@@ -128,7 +128,7 @@ func (c *Cluster) spread() error {
 	defer cancel()
 	stream, err := c.stream.Stream(ctx, logStream)
 	if err != nil {
-		return nil //nolint:nilerr // it has not begun, or nobody leads it, which is said elsewhere
+		return nil // it has not begun, or nobody leads it, which is said elsewhere
 	}
 	config, replicas := stream.CachedInfo().Config, c.Log().replicas()
 	if config.Replicas < replicas {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +20,7 @@ func TestMachineUnderAnotherName(t *testing.T) {
 	nodes[0].write(t, done("before"))
 
 	nodes[2].close(t)
-	tw.peers = append(all[:2:2], all[3])
+	tw.peers = slices.Concat(all[:2], all[3:])
 	nodes[1].close(t)
 	second := tw.keepAll("n2")[0]
 	tw.see(nodes[0].Cluster, "n2") // by whose list there is no n3

@@ -158,7 +158,8 @@ func (l *land) inquire(channels []int) *inquiry {
 				if err == nil || errors.Is(err, sfu.ErrFloorBusy) {
 					q.open.Add(-1)
 					took := int64(time.Since(began))
-					for was := q.took.Load(); was < took && !q.took.CompareAndSwap(was, took); was = q.took.Load() {
+					for was := q.took.Load(); was < took && !q.took.CompareAndSwap(was, took); {
+						was = q.took.Load()
 					}
 					return
 				}

@@ -136,7 +136,7 @@ func (l *land) dies(t *testing.T, node int, say func(string, ...any)) {
 	lost = slices.DeleteFunc(lost, func(p *soul) bool { return away[userName(p.number)] })
 	slices.SortFunc(lost, func(a, b *soul) int { return cmp.Compare(a.rank, b.rank) })
 	l.live(3*time.Second, 0, false, func() {
-		for len(lost) > 0 && time.Since(died) >= time.Duration(lost[0].rank) { //nolint:gosec // 3 s at most
+		for len(lost) > 0 && time.Since(died) >= time.Duration(lost[0].rank) {
 			l.enter(lost[0], l.aNode())
 			lost = lost[1:]
 		}

@@ -125,6 +125,7 @@ func (l *land) reportFloors(say func(string, ...any)) {
 
 // report says what was counted of a steady time.
 func (l *land) report(t *testing.T, say func(string, ...any), sent said, took time.Duration, media *load) {
+	t.Helper()
 	nodes, seconds := float64(l.nodes), l.steady.Seconds()
 	each := func(n int) float64 { return float64(n) / nodes / seconds }
 	say("a second and node, of %.0f s in which people stay for %s, mute or unmute themselves every %s, and talk in every %dth channel, %s at a time:",

@@ -82,7 +82,7 @@ func (l *land) open(name string) *site {
 func (s *site) begin() {
 	l := s.land
 	_, err := s.bus.Subscribe(linkTo(s.bus.Self()), s.hear)
-	if err := errors.Join(err, s.x.Start(s.bus), s.arb.Start(s.hub)); err != nil {
+	if err = errors.Join(err, s.x.Start(s.bus), s.arb.Start(s.hub)); err != nil {
 		panic(err)
 	}
 	s.bus.Changed(s.changed)
