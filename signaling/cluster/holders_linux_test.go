@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -11,8 +12,9 @@ import (
 )
 
 // TestMachineUnderAnotherName replaces a machine by one of another name, one node after the other, and then has the log bear the loss
-// of one that was there before: it must not wait for the one that is gone for good.
+// of one that was there before: it must not wait for the one that is gone for good. With make cluster.
 func TestMachineUnderAnotherName(t *testing.T) {
+	withElections(t)
 	tw := found(t, "n1", "n2", "n3", "n4")
 	all := tw.peers
 	tw.peers = all[:3:3]
@@ -60,8 +62,9 @@ func TestMachineUnderAnotherName(t *testing.T) {
 	require.Equal(t, deeds(t, first.store), deeds(t, fourth.store))
 }
 
-// TestMoreNodes has two nodes become three: the log is on the third, too.
+// TestMoreNodes has two nodes become three: the log is on the third, too. With make cluster.
 func TestMoreNodes(t *testing.T) {
+	withElections(t)
 	tw := found(t, "n1", "n2", "n3")
 	all := tw.peers
 	tw.peers = all[:2:2]
@@ -78,6 +81,14 @@ func TestMoreNodes(t *testing.T) {
 		return info.Cluster.Replicas[0].Current && info.Cluster.Replicas[1].Current
 	}, 4*patience, 20*time.Millisecond, "the log is not on three nodes")
 	endAll(t, nodes)
+}
+
+// withElections skips a test that waits for several of JetStream's elections, of some seconds each, unless make cluster runs it.
+func withElections(t *testing.T) {
+	t.Helper()
+	if os.Getenv(killsOf) == "" {
+		t.Skip("see make cluster")
+	}
 }
 
 // endAll stops nodes at the same time.
