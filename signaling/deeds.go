@@ -21,6 +21,9 @@ import (
 // askPatience is how long another node may take to carry something out.
 const askPatience = 5 * time.Second
 
+// readPatience is how long who asked waits until this node knows too what another one wrote. It is done all the same.
+const readPatience = time.Second
+
 // deed is what somebody who may wants done to somebody on another node.
 type deed struct {
 	Op     protocol.Op   `json:"op"`
@@ -45,6 +48,8 @@ type outcome struct {
 	State *protocol.VoiceStateEvent `json:"state,omitempty"`
 	// Said is what is known of what somebody says.
 	Said *spoken `json:"said,omitempty"`
+	// Position is up to where that node had carried out the log when it was done.
+	Position uint64 `json:"position,omitempty"`
 }
 
 // refusedError is what another node refuses.
@@ -65,7 +70,8 @@ type unkeptError struct{ refusedError }
 
 func (e *unkeptError) Is(target error) bool { return target == people.ErrUnkept }
 
-// ask has the node of somebody carry out what is to be done to them. An error that wraps people.ErrUnkept says that it is done.
+// ask has the node of somebody carry out what is to be done to them, and returns when this node knows of it what that one wrote into the log.
+// An error that wraps people.ErrUnkept says that it is done.
 func (o *others) ask(ctx context.Context, node cluster.NodeID, d deed) (outcome, error) {
 	data, err := json.Marshal(d)
 	if err != nil {
@@ -85,6 +91,9 @@ func (o *others) ask(ctx context.Context, node cluster.NodeID, d deed) (outcome,
 	if err = json.Unmarshal(answer, &found); err != nil {
 		return found, fmt.Errorf("node %s: %w", node.Name, err)
 	}
+	known, done := context.WithTimeout(ctx, readPatience)
+	defer done()
+	_ = o.gw.cfg.Store.Reach(known, found.Position)
 	switch {
 	case found.Refusal != nil && found.Unkept:
 		return found, &unkeptError{refusedError{*found.Refusal}}
@@ -111,6 +120,9 @@ func (o *others) carryOut(ctx context.Context, from cluster.NodeID, data []byte)
 			}
 		}
 	})
+	if d.Op != protocol.OpWhy {
+		found.Position = o.gw.cfg.Store.Position()
+	}
 	return json.Marshal(found)
 }
 

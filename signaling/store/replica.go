@@ -69,8 +69,13 @@ type sharing struct {
 	// settle is settleIn, but in tests.
 	settle time.Duration
 
-	mu      sync.Mutex // guards the field below
+	mu      sync.Mutex // guards the fields below
 	waiting map[string]*appending
+	// carried is up to where the log is carried out: in the tables, and told to all who follow. moved is closed when that changes; nil: nobody
+	// waits for it.
+	carried uint64
+	moved   chan struct{}
+
 	// applied is the index of the last entry that is in the tables, target that of the last one in the log when it was looked at.
 	applied, target atomic.Uint64
 	// trimmed is closed when the log begins after what is applied.
@@ -99,6 +104,30 @@ func (s *sharing) put(id string, a *appending) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting[id] = a
+}
+
+// carry notes up to where the log is carried out.
+func (s *sharing) carry(index uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.carried = index
+	if s.moved != nil {
+		close(s.moved)
+		s.moved = nil
+	}
+}
+
+// until returns nil when the log is carried out up to an index, else what is closed when it is carried out further.
+func (s *sharing) until(index uint64) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.carried >= index {
+		return nil
+	}
+	if s.moved == nil {
+		s.moved = make(chan struct{})
+	}
+	return s.moved
 }
 
 // append is Append by the log.
@@ -286,6 +315,28 @@ func (s *Store) Position() uint64 {
 	return s.shared.applied.Load()
 }
 
+// Reach waits until what another store's Position counts is carried out here too, so that who was answered there reads here what they did.
+// The error is ErrTrouble, ErrClosed or the context's. A store alone does not wait.
+func (s *Store) Reach(ctx context.Context, position uint64) error {
+	for s.shared != nil {
+		if err := s.Trouble(); err != nil { // who knows for how long
+			return err
+		}
+		moved := s.shared.until(position)
+		if moved == nil {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-s.ended:
+			return ErrClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 // Now returns what time it is, for what is dated in facts or compared with such a date.
 func (s *Store) Now() time.Time {
 	if s.shared == nil || s.shared.Now == nil {
@@ -340,6 +391,7 @@ func (s *Store) belongs(w *writer) error {
 		return fmt.Errorf("%w: it is of cluster %s, and this is cluster %s", ErrOtherCluster, cluster, s.shared.Cluster)
 	}
 	s.shared.applied.Store(applied)
+	s.shared.carry(applied)
 	return nil
 }
 

@@ -277,6 +277,36 @@ func TestSharedFactsAreFollowed(t *testing.T) {
 	require.Equal(t, heard[0], heard[1])
 }
 
+// Who was answered by one store waits until the other one knows of it too.
+func TestWhatAnotherStoreWroteIsReached(t *testing.T) {
+	t.Parallel()
+	log := newMemoryLog()
+	link := &memoryLink{log: log}
+	s, o := shared(t, "", &memoryLink{log: log}), shared(t, "", link)
+	heard := make(chan struct{})
+	o.Follow(func(uint64, Fact, bool) { close(heard) })
+	link.cutIs(true)
+	add(t, s, said("lobby", 1))
+	require.NotZero(t, s.Position())
+	soon, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, o.Reach(soon, s.Position()), context.DeadlineExceeded)
+	link.cutIs(false)
+	require.NoError(t, o.Reach(t.Context(), s.Position()))
+	_, err := o.Message(t.Context(), "lobby-1")
+	require.NoError(t, err)
+	select {
+	case <-heard:
+	default:
+		t.Error("who follows is told first")
+	}
+	require.NoError(t, o.Reach(t.Context(), s.Position()), "what is past")
+	ended := make(chan error)
+	go func() { ended <- o.Reach(t.Context(), s.Position()+1) }()
+	require.NoError(t, o.Close())
+	require.ErrorIs(t, <-ended, ErrClosed)
+}
+
 // Without the others nothing is written, who asks is told soon, and what is known can be read. It may have been written all the same.
 func TestUnsettled(t *testing.T) {
 	t.Parallel()

@@ -239,6 +239,9 @@ func (s *Store) commit(w *writer, group []*appending) {
 		}
 		s.tell(a, errs[i])
 	}
+	if s.shared != nil && err == nil && len(group) > 0 {
+		s.shared.carry(group[len(group)-1].index)
+	}
 }
 
 // tell tells who waits for a call, and who follows, what came of it.
