@@ -12,13 +12,14 @@ import (
 	"github.com/mini-livechat/mini-livechat/cmd/app"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
+	"github.com/mini-livechat/mini-livechat/signaling/store/storetest"
 )
 
 // What people on three nodes write at the same time everybody is told in one order, which is that of HISTORY on each node; and what becomes
 // of a message they are told too.
 func TestClusterChat(t *testing.T) {
 	verifyNoLeaks(t)
-	log := &commonLog{grown: make(chan struct{})}
+	log := storetest.NewLog()
 	n := startNodes(t, []string{"n1", "n2", "n3"}, func(c *app.Config) { c.Share = &store.Share{Cluster: "c1", Log: log} })
 	const each = 8
 	all := make([]*raw, len(n.all))
@@ -112,7 +113,7 @@ func (c *raw) drain() {
 // A guest's channel that is empty goes on all nodes.
 func TestClusterGuestsChannel(t *testing.T) {
 	verifyNoLeaks(t)
-	log := &commonLog{grown: make(chan struct{})}
+	log := storetest.NewLog()
 	n := startNodes(t, []string{"n1", "n2"}, func(c *app.Config) {
 		c.Share = &store.Share{Cluster: "c1", Log: log}
 		c.ChannelIdle, c.ReaperInterval = 300*time.Millisecond, 50*time.Millisecond

@@ -1,12 +1,10 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,63 +14,13 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
+	"github.com/mini-livechat/mini-livechat/signaling/store/storetest"
 )
-
-// commonLog is a log that servers in one process have in common.
-type commonLog struct {
-	mu      sync.Mutex // guards the fields below
-	entries [][]byte
-	grown   chan struct{}
-	down    bool
-}
-
-func (l *commonLog) Publish(_ context.Context, _ string, data []byte) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.down {
-		return context.DeadlineExceeded
-	}
-	l.entries = append(l.entries, data)
-	close(l.grown)
-	l.grown = make(chan struct{})
-	return nil
-}
-
-func (l *commonLog) Last(context.Context) (uint64, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return uint64(len(l.entries)), nil
-}
-
-func (l *commonLog) Follow(ctx context.Context, from uint64, apply func(uint64, []byte) error) error {
-	for {
-		l.mu.Lock()
-		entries, grown := l.entries, l.grown
-		l.mu.Unlock()
-		for ; from <= uint64(len(entries)); from++ {
-			if err := apply(from, entries[from-1]); err != nil {
-				return err
-			}
-		}
-		select {
-		case <-grown:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// cut has nothing be written any more, or again.
-func (l *commonLog) cut(down bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.down = down
-}
 
 // What is decided on one node about channels and people holds on all: they have the same channels, and who is put out is put out everywhere.
 func TestClusterDecidesOnce(t *testing.T) {
 	verifyNoLeaks(t)
-	log := &commonLog{grown: make(chan struct{})}
+	log := storetest.NewLog()
 	n := startNodes(t, []string{"n1", "n2", "n3"}, func(c *app.Config) { c.Share = &store.Share{Cluster: "c1", Log: log} })
 	root, ben := identifyAs(t, n.all[0], "root", true), identifyAs(t, n.all[1], "ben", false)
 	lobby := func(s *server) (created int64) {
@@ -138,7 +86,7 @@ func TestClusterDecidesOnce(t *testing.T) {
 	}
 
 	// Without most of the others nothing is decided, and who asks is told so, with when to ask again.
-	log.cut(true)
+	log.Cut(true)
 	began := time.Now()
 	id := root.request(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "lost", ChannelName: "Lost"})
 	var refused protocol.Error
@@ -154,7 +102,7 @@ func TestClusterDecidesOnce(t *testing.T) {
 	require.Contains(t, refused.Reason, "try again")
 	require.Less(t, time.Since(began), 20*time.Second, "it hangs")
 	require.False(t, knows(root, "lost"))
-	log.cut(false)
+	log.Cut(false)
 	root.ack(protocol.OpChannelCreate, protocol.ChannelCreate{ChannelID: "lost", ChannelName: "Lost"}, nil)
 	eventually(t, "the others have it", func() bool { return knows(ben, "lost") })
 

@@ -13,6 +13,7 @@ import (
 	"github.com/mini-livechat/mini-livechat/signaling/auth"
 	"github.com/mini-livechat/mini-livechat/signaling/protocol"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
+	"github.com/mini-livechat/mini-livechat/signaling/store/storetest"
 )
 
 // issued is when a token says that it was made.
@@ -48,7 +49,7 @@ func TestClusterGoesByOneTime(t *testing.T) {
 func goesByOneTime(t *testing.T, off time.Duration) {
 	t.Helper()
 	is := func() time.Time { return time.Now().Round(0).Add(off) }
-	log := &commonLog{grown: make(chan struct{})}
+	log := storetest.NewLog()
 	n := startNodes(t, []string{"n1", "n2"}, func(c *app.Config) { c.Share = &store.Share{Cluster: "c1", Log: log, Now: is} })
 	isNow := func(at int64, what string) {
 		t.Helper()

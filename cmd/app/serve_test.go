@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,62 +17,8 @@ import (
 	"github.com/mini-livechat/mini-livechat/sfu/porttest"
 	"github.com/mini-livechat/mini-livechat/signaling/client"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
+	"github.com/mini-livechat/mini-livechat/signaling/store/storetest"
 )
-
-// shortLog is a log of which servers in one process have some.
-type shortLog struct {
-	mu      sync.Mutex // guards the fields below
-	entries [][]byte
-	first   uint64 // the index of the first that is left
-	grown   chan struct{}
-}
-
-func (l *shortLog) Publish(_ context.Context, _ string, data []byte) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.entries = append(l.entries, data)
-	close(l.grown)
-	l.grown = make(chan struct{})
-	return nil
-}
-
-func (l *shortLog) Last(context.Context) (uint64, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return uint64(len(l.entries)), nil
-}
-
-// forget has the log begin later than anybody's database ends, or at its beginning again, and whoever reads it read anew.
-func (l *shortLog) forget(all bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.first = 1; all {
-		l.first += uint64(len(l.entries)) + 10
-	}
-	close(l.grown)
-	l.grown = make(chan struct{})
-}
-
-func (l *shortLog) Follow(ctx context.Context, from uint64, apply func(uint64, []byte) error) error {
-	for {
-		l.mu.Lock()
-		entries, first, grown := l.entries, l.first, l.grown
-		l.mu.Unlock()
-		if first > from+1 {
-			return store.ErrTrimmed
-		}
-		for ; from <= uint64(len(entries)); from++ {
-			if err := apply(from, entries[from-1]); err != nil {
-				return err
-			}
-		}
-		select {
-		case <-grown:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
 
 // lives are those of a server that begins anew.
 type lives struct {
@@ -147,7 +92,7 @@ func ready(t *testing.T, url string) (status int) {
 // database is of another cluster ends, since nobody but a person knows which is the right one.
 func TestServerBeginsAnew(t *testing.T) {
 	leaktest.Check(t, http.DefaultClient.CloseIdleConnections)
-	log := &shortLog{first: 1, grown: make(chan struct{})}
+	log := storetest.NewLog()
 	share := &store.Share{Cluster: "c1", Log: log}
 	cfg := Default()
 	cfg.HTTP, cfg.UDP, cfg.TURNUDP, cfg.TURNTCP = porttest.Addr(t), porttest.Addr(t), porttest.Addr(t), porttest.Addr(t)
@@ -167,12 +112,12 @@ func TestServerBeginsAnew(t *testing.T) {
 	call := joined(t, ada, "lobby")
 
 	require.NoError(t, os.Rename(cfg.SecretFile, cfg.SecretFile+".away"))
-	log.forget(true)
+	log.Forget(true)
 	require.Eventually(t, func() bool { return said.FilterMessageSnippet("cannot begin anew").Len() > 0 }, patience, 10*time.Millisecond)
 	require.Eventually(t, func() bool { return safe.gateway.People() == 1 }, patience, 10*time.Millisecond, "she goes on at another node")
 	require.NoError(t, call.Err())
 	require.NoError(t, ada.Close())
-	log.forget(false) // as after another one's database was fetched
+	log.Forget(false) // as after another one's database was fetched
 	require.NoError(t, os.Rename(cfg.SecretFile+".away", cfg.SecretFile))
 	require.Equal(t, 1, said.FilterMessageSnippet("away for longer").Len())
 	second := server.next(t)
@@ -181,6 +126,6 @@ func TestServerBeginsAnew(t *testing.T) {
 	require.Eventually(t, takes, patience, 10*time.Millisecond)
 
 	share.Cluster = "c2"
-	log.forget(true)
+	log.Forget(true)
 	require.ErrorIs(t, server.over(t), store.ErrOtherCluster)
 }
