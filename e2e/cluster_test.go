@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -280,4 +281,26 @@ func TestClusterVoice(t *testing.T) {
 	for i, p := range append(all, eve) {
 		p.check(slices.Delete(slices.Clone(append(all, eve)), i, i+1)...)
 	}
+}
+
+// The page of a node may come to another one also when its own is gone: that is when it has to.
+func TestClusterTakesPagesOfLostNodes(t *testing.T) {
+	verifyNoLeaks(t)
+	n := startNodes(t, []string{"n1", "n2"})
+	taken := func(origin string) bool {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.all[0].URL+"/api/guest", strings.NewReader(`{"name": "Ada"}`))
+		require.NoError(t, err)
+		request.Header.Set("Origin", origin)
+		request.Close = true
+		answer, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		return answer.StatusCode != http.StatusForbidden
+	}
+	eventually(t, "the other node says where it is", func() bool { return taken(n.all[1].URL) })
+	require.False(t, taken("http://127.0.0.1:1"))
+
+	n.net.Kill("n2")
+	eventually(t, "the other node is gone", func() bool { return len(nodesAt(t, n.all[0])) == 1 })
+	require.True(t, taken(n.all[1].URL))
 }

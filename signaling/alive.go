@@ -30,6 +30,15 @@ func (g *Gateway) Refuges() []string {
 	return g.others.urls()
 }
 
+// Sites returns the URLs of the pages of all other nodes that are there or have been, sorted: whose page is open goes on here when that node
+// is about to go, or is gone. It may be called from any goroutine.
+func (g *Gateway) Sites() []string {
+	if g.cfg.Refuges != nil {
+		return g.cfg.Refuges()
+	}
+	return g.others.sites()
+}
+
 // life is what a session's client was told for the case that this node dies. The zero value is nothing.
 type life struct {
 	nodes  []string

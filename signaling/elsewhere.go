@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -38,6 +39,9 @@ type others struct {
 	floors *arbiter.Arbiters
 	cancel func() // answers no more
 	began  time.Time
+
+	mu    sync.Mutex        // guards the field below
+	pages map[string]string // where the page of a node that was there is, by the node's name
 	// known: all nodes have said who is with them, since this one began.
 	known atomic.Bool
 }
@@ -56,7 +60,8 @@ func (o *others) start() error {
 		undo()
 		return err
 	}
-	o.cancel, o.began = func() { undo(); mute() }, time.Now()
+	forget := o.nodes.Changed(func(c cluster.Change) { o.remember(c.Node) })
+	o.cancel, o.began = func() { undo(); mute(); forget() }, time.Now()
 	if err = o.mirror.Start(o.nodes); err != nil {
 		o.cancel()
 		return err
@@ -146,6 +151,31 @@ func (o *others) urls() (urls []string) {
 	}
 	slices.Sort(urls)
 	return urls
+}
+
+// sites are the URLs of the pages of all other nodes that are there or have been since this one began, sorted; none of a server that is alone.
+func (o *others) sites() []string {
+	if o == nil {
+		return nil
+	}
+	for _, n := range o.nodes.Nodes()[1:] {
+		o.remember(n)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Sorted(maps.Values(o.pages))
+}
+
+func (o *others) remember(n cluster.Node) {
+	if n.URL == "" {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.pages == nil {
+		o.pages = make(map[string]string)
+	}
+	o.pages[n.ID.Name] = n.URL
 }
 
 // find returns on which other node somebody is; ok is false of one who is here, and of one who is on none.

@@ -281,7 +281,7 @@ func (a *App) routes(authority *auth.Authority) http.Handler {
 		Tally:        &a.tally, Log: a.log,
 	}
 	if a.gateway.Several() {
-		sites.Nodes = a.gateway.Refuges
+		sites.Nodes = a.gateway.Sites
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/ws", sites.Guard(a.gateway))
