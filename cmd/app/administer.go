@@ -34,6 +34,9 @@ type Admin struct {
 	close       func() error
 }
 
+// errNotJoined: a node's memory is nobody's to change, nor is it there before the node has found the others.
+var errNotJoined = errors.New("the server is one of several, and does not run, or waits for the others before it answers; its log says for which, and why they do not answer")
+
 // OpenAdmin reaches the server with a data directory. The error is a *MemoryError when there is none, or when what is there cannot
 // be used.
 func OpenAdmin(ctx context.Context, data string) (*Admin, error) {
@@ -41,6 +44,8 @@ func OpenAdmin(ctx context.Context, data string) (*Admin, error) {
 	switch _, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, &MemoryError{fmt.Errorf("%w; do this as the server's user, or as root", err)}
+	case errors.Is(err, fs.ErrNotExist) && isDir(filepath.Join(data, logDir)):
+		return nil, errNotJoined
 	case err != nil:
 		return nil, &MemoryError{fmt.Errorf("there is no %s; is --data=%s the server's, and was it started once?", path, data)}
 	}
@@ -49,6 +54,8 @@ func OpenAdmin(ctx context.Context, data string) (*Admin, error) {
 	}
 	memory, err := store.Open(path) //nolint:contextcheck // it has none
 	switch {
+	case errors.Is(err, store.ErrClustered):
+		return nil, errNotJoined
 	case errors.Is(err, fs.ErrPermission):
 		err = fmt.Errorf("%w; do this as the server's user, or as root", err)
 	case errors.Is(err, store.ErrInUse):
@@ -68,6 +75,11 @@ func OpenAdmin(ctx context.Context, data string) (*Admin, error) {
 		return ""
 	}}
 	return &Admin{client: http.Client{Transport: direct{admin.Handler()}}, base: controlBase, close: memory.Close}, nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // openControlled reaches the server that runs with a data directory; nil: none does.

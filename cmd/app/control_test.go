@@ -11,6 +11,7 @@ import (
 
 	"github.com/mini-livechat/mini-livechat/signaling/httpapi"
 	"github.com/mini-livechat/mini-livechat/signaling/store"
+	"github.com/mini-livechat/mini-livechat/signaling/store/storetest"
 )
 
 func TestControlSocketIsItsOwnersAlone(t *testing.T) {
@@ -32,6 +33,19 @@ func TestControlSocketIsItsOwnersAlone(t *testing.T) {
 	l, err = openControl("")
 	require.NoError(t, err)
 	require.Nil(t, l)
+}
+
+// A node that does not answer yet is no missing server, and no file that anything could be set about.
+func TestAdministeringANodeThatDoesNotAnswer(t *testing.T) {
+	data := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(data, logDir), 0o700))
+	_, err := OpenAdmin(t.Context(), data)
+	require.ErrorIs(t, err, errNotJoined)
+	memory, err := store.OpenShared(filepath.Join(data, store.FileName), &store.Share{Cluster: "c1", Log: storetest.NewLog()})
+	require.NoError(t, err)
+	require.NoError(t, memory.Close())
+	_, err = OpenAdmin(t.Context(), data)
+	require.ErrorIs(t, err, errNotJoined)
 }
 
 // A socket that nobody answers on, as one leaves who was killed, does not keep a command from the memory.
