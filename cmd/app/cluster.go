@@ -337,7 +337,7 @@ func (a *App) runNodes(ctx context.Context) {
 			a.log.Info("most of the nodes are there again")
 		case alone != nil && time.Since(said) >= aloneReminder:
 			said = time.Now()
-			a.log.Warn(alone.Error())
+			a.log.Warn(a.awaits(func(name string) string { return a.nodes.Absent(ctx, name) }).Error())
 		}
 	}
 }
@@ -347,12 +347,17 @@ func (a *App) alone() error {
 	if a.nodes == nil || a.nodes.Quorum() {
 		return nil
 	}
+	return a.awaits(func(string) string { return "" })
+}
+
+// awaits says for which nodes this one waits, and why, as far as that is known of those that were not refused.
+func (a *App) awaits(why func(name string) string) error {
 	var awaited []string
 	all := a.nodes.Reports()
 	for i := range all {
 		switch r := &all[i]; r.State {
 		case cluster.StateAwaited:
-			awaited = append(awaited, r.ID.Name)
+			awaited = append(awaited, r.ID.Name+why(r.ID.Name))
 		case cluster.StateRefused:
 			awaited = append(awaited, r.ID.Name+" (refused: "+r.Why+")")
 		}

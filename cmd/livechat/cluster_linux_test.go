@@ -204,6 +204,7 @@ func TestThreeNodesAsProcesses(t *testing.T) {
 	status, text := ready(n1)
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, text, "waits for n2, n3")
+	require.Eventually(t, func() bool { return strings.Contains(n1.log.String(), "waits for n2 (nobody is at ") }, patience, 10*time.Millisecond)
 	// Who does not fit is told why, as is who runs the others; these go on.
 	for says, change := range map[string][]string{
 		"another cluster secret":           {"--node-name=n3", "--cluster-secret-file=" + other},

@@ -116,6 +116,17 @@ func try(ctx context.Context, address string) error {
 	return err //nolint:wrapcheck // of the network
 }
 
+// Absent says in words, in brackets, why a node does not answer, as far as it can be told from here; "" of one that is none of the peers. It
+// tries to reach the node.
+func (c *Cluster) Absent(ctx context.Context, name string) string {
+	for _, p := range c.cfg.Peers {
+		if p.Name == name {
+			return c.absent(ctx, p)
+		}
+	}
+	return ""
+}
+
 // absent says in words, in brackets, why a node does not answer; "" where NATS runs elsewhere and nobody can tell.
 func (c *Cluster) absent(ctx context.Context, p Peer) string {
 	if c.server == nil {
