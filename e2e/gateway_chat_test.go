@@ -400,6 +400,7 @@ func TestGatewayRead(t *testing.T) {
 	verifyNoLeaks(t)
 	s := startServer(t, func(c *app.Config) {
 		c.Secret, c.AllowGuests, c.Channels = testSecret, new(true), []string{"lobby", "ops"}
+		c.RequestRate, c.RequestBurst = 1000, 1000 // for atFirst
 	})
 	ada, bob := identifyAs(t, s, "ada", false), identifyAs(t, s, "bob", false)
 	ada.joinChannel("lobby")
