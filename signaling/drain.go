@@ -20,6 +20,8 @@ const (
 	movePace = 15 * time.Millisecond
 	// arriveWithin is how long somebody may take from closing the connection here until there is a session at another node.
 	arriveWithin = time.Second
+	// balancerPatience is how long a balancer, whose name all nodes have, may take to see that it is to send nobody here any more.
+	balancerPatience = 1500 * time.Millisecond
 	// drainPoll is how often Drain looks whether everything was written.
 	drainPoll = 10 * time.Millisecond
 	// drainedAgainAfter is when a join that was refused is worth another try: few drains last longer.
@@ -96,11 +98,21 @@ func (g *Gateway) sendAway(ctx context.Context, sessions []*Session, others []st
 		if !g.Draining() {
 			break
 		}
-		if s.reconnect(0, protocol.NodesFor(s.userID, others)[0]) {
+		to := protocol.NodesFor(s.userID, others)[0]
+		if s.reconnect(moveAfter(to, g.others.page()), to) {
 			told = append(told, s)
 		}
 	}
 	return told
+}
+
+// moveAfter is when to go to another node's page, from that of this one: at once, unless they have one name, under which a balancer would lead
+// back here until it has looked again.
+func moveAfter(to, here string) time.Duration {
+	if to == here {
+		return balancerPatience
+	}
+	return 0
 }
 
 // movedAway reports whether the client has gone to another node, if it ever does: its connection is closed, and its voice goes over the other node too.
@@ -128,7 +140,7 @@ func moveSpread(ctx context.Context, sessions int, most time.Duration) time.Dura
 	return max(min(time.Duration(sessions)*movePace, most), 0)
 }
 
-// reconnect tells the client to come back so long after the end of its connection, or at once at another node's url. It reports false
+// reconnect tells the client to come back so long after the end of its connection, or so long from now at another node's url. It reports false
 // when there is no connection.
 func (s *Session) reconnect(after time.Duration, url string) bool {
 	if s.attached() == nil {

@@ -35,6 +35,13 @@ func TestMoveSpreadLeavesTime(t *testing.T) {
 	require.Zero(t, moveSpread(late, 100, 10*time.Second))
 }
 
+// Behind a balancer all nodes have one name, and whoever asks there at once would come back to the node that is left.
+func TestMoveAfterTheBalancerKnows(t *testing.T) {
+	require.Zero(t, moveAfter("https://n2.example.org", "https://n1.example.org"))
+	require.Zero(t, moveAfter("https://n2.example.org", ""))
+	require.Equal(t, balancerPatience, moveAfter("https://voice.example.org", "https://voice.example.org"))
+}
+
 // stuff fills the way to a client that does not read, until the system takes no more, and the
 // session's outbox holds something.
 func stuff(t *testing.T, s *Session) {

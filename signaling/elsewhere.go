@@ -153,6 +153,14 @@ func (o *others) urls() (urls []string) {
 	return urls
 }
 
+// page is the URL of this node's own page; "" when it does not say, and of a server that is alone.
+func (o *others) page() string {
+	if o == nil {
+		return ""
+	}
+	return o.nodes.Nodes()[0].URL
+}
+
 // sites are the URLs of the pages of all other nodes that are there or have been since this one began, sorted; none of a server that is alone.
 func (o *others) sites() []string {
 	if o == nil {
