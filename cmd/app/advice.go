@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -90,7 +91,8 @@ func (a *App) warnings() []string {
 	if len(a.cfg.Channels) == 0 {
 		all = append(all, "--channels is empty: there is no channel until somebody creates one")
 	}
-	if bound, ok := a.ports[0].listener.Addr().(*net.TCPAddr); ok && a.ports[0].tls == nil && !bound.IP.IsLoopback() {
+	behind := strings.HasPrefix(a.cfg.Cluster.URL, "https://") // a proxy with HTTPS
+	if bound, ok := a.ports[0].listener.Addr().(*net.TCPAddr); ok && a.ports[0].tls == nil && !bound.IP.IsLoopback() && !behind {
 		all = append(all, "without HTTPS browsers on other machines give no microphone: get a certificate with --domain, bring one with --tls-cert and --tls-key, or put a proxy with HTTPS in front")
 	}
 	for _, one := range a.announcer.announce {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +20,15 @@ func TestPublic(t *testing.T) {
 		"169.254.1.1": false, "fd00::1": false, "::1": false, "fe80::1": false,
 	} {
 		require.Equal(t, want, public(netip.MustParseAddr(addr)), addr)
+	}
+}
+
+// A node whose page is reached by HTTPS has a proxy in front, and needs no word about that.
+func TestWarnsOfNoHTTPSUnlessBehindIt(t *testing.T) {
+	a := startApp(t, func(c *Config) { c.HTTP, c.AllowGuests = ":0", new(true) })
+	for url, warned := range map[string]bool{"": true, "http://n1.example.org": true, "https://voice.example.org": false} {
+		a.cfg.Cluster.URL = url
+		require.Equal(t, warned, strings.Contains(strings.Join(a.warnings(), " "), "without HTTPS"), url)
 	}
 }
 
