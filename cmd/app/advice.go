@@ -64,9 +64,12 @@ func outOfDescriptors(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// OtherURLs are where other machines open the page, when it is served on all interfaces and
-// not by a name.
+// OtherURLs are where other machines open the page: where the node is said to be or, when it is served on all interfaces and not by a name,
+// at their addresses.
 func (a *App) OtherURLs() []string {
+	if a.cfg.Cluster.URL != "" {
+		return []string{canonicalOrigin(a.cfg.Cluster.URL)}
+	}
 	l := a.ports[0].listener
 	addr, ok := l.Addr().(*net.TCPAddr)
 	if !ok || len(a.cfg.Domain) > 0 || !addr.AddrPort().Addr().IsUnspecified() {

@@ -23,13 +23,16 @@ func TestPublic(t *testing.T) {
 	}
 }
 
-// A node whose page is reached by HTTPS has a proxy in front, and needs no word about that.
+// A node whose page is reached by HTTPS has a proxy in front, and needs no word about that, nor leads anybody past it.
 func TestWarnsOfNoHTTPSUnlessBehindIt(t *testing.T) {
 	a := startApp(t, func(c *Config) { c.HTTP, c.AllowGuests = ":0", new(true) })
+	require.NotContains(t, a.OtherURLs(), "https://voice.example.org")
 	for url, warned := range map[string]bool{"": true, "http://n1.example.org": true, "https://voice.example.org": false} {
 		a.cfg.Cluster.URL = url
 		require.Equal(t, warned, strings.Contains(strings.Join(a.warnings(), " "), "without HTTPS"), url)
 	}
+	a.cfg.Cluster.URL = "https://voice.example.org/"
+	require.Equal(t, []string{"https://voice.example.org"}, a.OtherURLs())
 }
 
 // TestCertificateIsTriedAtTheStart has an authority that nobody serves: the operator hears so before any client comes.

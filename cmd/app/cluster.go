@@ -289,9 +289,6 @@ func (l *lately[T]) now(now time.Time, find func() T) T {
 
 // nodeURL is where people reach this node's own page.
 func (a *App) nodeURL() string {
-	if a.cfg.Cluster.URL != "" {
-		return canonicalOrigin(a.cfg.Cluster.URL)
-	}
 	if others := a.OtherURLs(); len(others) > 0 { // it listens on all addresses, and this machine's own is no use to others
 		return others[0]
 	}
