@@ -80,6 +80,11 @@ func TestClusterFloor(t *testing.T) {
 	require.Equal(t, 1, cy.press(protocol.FloorRequest{}).Position)
 	dan := identifyAs(t, n.all[0], "dan", false)
 	joined := dan.joinChannel("radio")
+	for began := time.Now(); joined.Floor.Waiting == 0 && time.Since(began) < patience; { // this node may hear of it a moment later
+		dan.ack(protocol.OpChannelLeave, protocol.ChannelRef{ChannelID: "radio"}, nil)
+		time.Sleep(250 * time.Millisecond)
+		joined = dan.joinChannel("radio")
+	}
 	require.Equal(t, "ben", joined.Floor.Holder.UserID)
 	require.Equal(t, 1, joined.Floor.Waiting)
 	require.Equal(t, 2, dan.press(protocol.FloorRequest{}).Position)
@@ -163,11 +168,13 @@ func TestClusterFloorPartition(t *testing.T) {
 	people[third].released()
 	until(people[alone], protocol.OpFloorGranted, "who was alone has the floor", func(protocol.FloorGranted) bool { return true })
 	people[arbiter].untilTaken(n.names[alone])
+	people[third].untilTaken(n.names[alone])
 
 	// The arbiter dies: the floor is nobody's, and all can talk again.
 	n.net.Kill(n.names[arbiter])
 	died := time.Now()
 	until(people[alone], protocol.OpFloorRevoke, "the holder is told", func(e protocol.FloorRevoke) bool { return e.Cause == protocol.FloorLost })
+	people[third].untilIdle()
 	require.Equal(t, protocol.FloorRequestGranted, people[third].press(protocol.FloorRequest{}).State)
 	t.Log("talking again after", time.Since(died))
 	people[alone].untilTaken(n.names[third])
