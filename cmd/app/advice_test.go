@@ -25,14 +25,16 @@ func TestPublic(t *testing.T) {
 
 // A node whose page is reached by HTTPS has a proxy in front, and needs no word about that, nor leads anybody past it.
 func TestWarnsOfNoHTTPSUnlessBehindIt(t *testing.T) {
-	a := startApp(t, func(c *Config) { c.HTTP, c.AllowGuests = ":0", new(true) })
-	require.NotContains(t, a.OtherURLs(), "https://voice.example.org")
-	for url, warned := range map[string]bool{"": true, "http://n1.example.org": true, "https://voice.example.org": false} {
-		a.cfg.Cluster.URL = url
-		require.Equal(t, warned, strings.Contains(strings.Join(a.warnings(), " "), "without HTTPS"), url)
-	}
-	a.cfg.Cluster.URL = "https://voice.example.org/"
-	require.Equal(t, []string{"https://voice.example.org"}, a.OtherURLs())
+	startPatched(t, func(a *App) {
+		for url, warned := range map[string]bool{"http://n1.example.org": true, "https://voice.example.org/": false} {
+			a.cfg.Cluster.URL = url
+			require.Equal(t, warned, strings.Contains(strings.Join(a.warnings(), " "), "without HTTPS"), url)
+			require.Equal(t, []string{strings.TrimSuffix(url, "/")}, a.OtherURLs())
+		}
+		a.cfg.Cluster.URL = ""
+		require.Contains(t, strings.Join(a.warnings(), " "), "without HTTPS")
+		require.NotContains(t, strings.Join(a.OtherURLs(), " "), "example.org")
+	}, func(c *Config) { c.HTTP, c.AllowGuests = ":0", new(true) })
 }
 
 // TestCertificateIsTriedAtTheStart has an authority that nobody serves: the operator hears so before any client comes.
