@@ -87,7 +87,7 @@ func (g *Gateway) Drain(ctx context.Context, most time.Duration) (told, unread i
 
 // sendAway tells everybody to go to another node, each to the one that is theirs, spread over a time, and returns who was told.
 func (g *Gateway) sendAway(ctx context.Context, sessions []*Session, others []string, spread time.Duration) (told []*Session) {
-	began := time.Now()
+	began, here := time.Now(), g.others.page()
 	for i, s := range sessions {
 		pause := time.NewTimer(time.Until(began.Add(spread * time.Duration(i) / time.Duration(len(sessions)))))
 		select {
@@ -99,7 +99,7 @@ func (g *Gateway) sendAway(ctx context.Context, sessions []*Session, others []st
 			break
 		}
 		to := protocol.NodesFor(s.userID, others)[0]
-		if s.reconnect(moveAfter(to, g.others.page()), to) {
+		if s.reconnect(moveAfter(to, here), to) {
 			told = append(told, s)
 		}
 	}
